@@ -1,0 +1,128 @@
+"""The model bundle: a folder with both sides of a fitted model, which training writes and others read.
+
+    model.json                what it is, how it was made, and the SHA-256 of every other file
+    query/  product/          the two sides (artifacts/side.py)
+    held_out_queries.json     real queries that training never saw: indexes are tuned and checked with them
+
+Its fingerprint is a SHA-256 over the names and checksums of its files.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
+from artifacts.errors import DamagedError, FormatError
+from artifacts.records import Record, read_record, write_record
+from artifacts.side import SideSpec, read_side_spec
+
+BUNDLE_SCHEMA_VERSION = 1
+CARD_FILE = "model.json"
+HELD_OUT_QUERIES_FILE = "held_out_queries.json"
+QUERY_SIDE = "query"
+PRODUCT_SIDE = "product"
+
+
+class ModelOrigin(Record):
+    """How a bundle came to be."""
+
+    name: str  # the recipe's name, or "clip" for towers alone
+    recipe: dict[str, Any]  # the recipe as it was run, derived values included
+    dataset_fingerprint: str
+    metrics: dict[str, float] = Field(
+        default_factory=dict
+    )  # measured while fitting, such as validation recall
+    software: dict[str, str] = Field(default_factory=dict)  # versions of vitrine, torch, open_clip
+    created_at: str  # ISO 8601, UTC
+
+
+class BundleCard(Record):
+    """The content of model.json."""
+
+    schema_version: int = BUNDLE_SCHEMA_VERSION
+    width: int
+    origin: ModelOrigin
+    files: dict[str, FileRecord]
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A verified bundle on disk."""
+
+    path: Path
+    card: BundleCard
+    query: SideSpec
+    product: SideSpec
+
+    @property
+    def query_folder(self) -> Path:
+        """The query side's folder."""
+        return self.path / QUERY_SIDE
+
+    @property
+    def product_folder(self) -> Path:
+        """The product side's folder."""
+        return self.path / PRODUCT_SIDE
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over both sides."""
+        return fingerprint_of(self.card.files)
+
+    @cached_property
+    def query_fingerprint(self) -> str:
+        """SHA-256 over the query side alone."""
+        return fingerprint_of(self.card.files, prefix=f"{QUERY_SIDE}/")
+
+    @cached_property
+    def product_fingerprint(self) -> str:
+        """SHA-256 over the product side alone: embeddings made with an equal one can be used again."""
+        return fingerprint_of(self.card.files, prefix=f"{PRODUCT_SIDE}/")
+
+    def held_out_queries(self) -> list[str]:
+        """Queries of real shoppers that no training step has seen."""
+        try:
+            queries = json.loads((self.path / HELD_OUT_QUERIES_FILE).read_bytes())
+        except (OSError, ValueError) as error:
+            raise DamagedError(f"{self.path / HELD_OUT_QUERIES_FILE} cannot be read: {error}") from error
+        return [str(query) for query in queries]
+
+
+def finish_bundle(folder: Path, origin: ModelOrigin, held_out_queries: list[str]) -> None:
+    """Seal a folder that holds both sides: write the queries, then model.json with all checksums.
+
+    Raises:
+        FormatError: the two sides give vectors of different widths.
+    """
+    query, product = read_side_spec(folder / QUERY_SIDE), read_side_spec(folder / PRODUCT_SIDE)
+    _check_widths(folder, query, product)
+    (folder / HELD_OUT_QUERIES_FILE).write_text(json.dumps(held_out_queries, ensure_ascii=False, indent=0))
+    card = BundleCard(width=query.width, origin=origin, files=record_files(folder))
+    write_record(folder / CARD_FILE, card)
+
+
+def open_bundle(path: Path) -> ModelBundle:
+    """Open a bundle after checking every file of it.
+
+    Raises:
+        DamagedError: a file is missing or altered.
+        FormatError: model.json or a side.json is not what this version of Vitrine reads.
+    """
+    if not (path / CARD_FILE).is_file():
+        raise DamagedError(f"{path} is no model bundle: it has no {CARD_FILE}")
+    card = read_record(path / CARD_FILE, BundleCard, schema_version=BUNDLE_SCHEMA_VERSION)
+    verify_files(path, card.files)
+    query, product = read_side_spec(path / QUERY_SIDE), read_side_spec(path / PRODUCT_SIDE)
+    _check_widths(path, query, product)
+    return ModelBundle(path=path, card=card, query=query, product=product)
+
+
+def _check_widths(path: Path, query: SideSpec, product: SideSpec) -> None:
+    if query.width != product.width:
+        raise FormatError(
+            f"{path}: queries have width {query.width} but products {product.width}; they must agree"
+        )

@@ -1,0 +1,71 @@
+"""SHA-256 records of files, by which every artifact is verified before it is used."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from artifacts.errors import DamagedError
+
+
+class FileRecord(BaseModel):
+    """What a file was when it was written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str  # hexadecimal, over the whole file
+    size_bytes: int
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def record_files(folder: Path) -> dict[str, FileRecord]:
+    """Record every file below `folder`, by its path relative to it (with forward slashes)."""
+    return {
+        path.relative_to(folder).as_posix(): FileRecord(
+            sha256=sha256_of_file(path), size_bytes=path.stat().st_size
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def verify_files(folder: Path, records: Mapping[str, FileRecord]) -> None:
+    """Check that each recorded file has the size and the bytes that it was written with.
+
+    Raises:
+        DamagedError: naming the first file that is missing, outside the folder, or different.
+    """
+    root = folder.resolve()
+    for name, record in records.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(root):
+            raise DamagedError(f"{folder} lists {name!r}, which lies outside of it; do not use this folder")
+        if not path.is_file():
+            raise DamagedError(f"{path} is missing; restore the folder or write it again")
+        size = path.stat().st_size
+        if size != record.size_bytes:
+            raise DamagedError(
+                f"{path} has {size} bytes, but {record.size_bytes} were written; it is damaged"
+            )
+        if sha256_of_file(path) != record.sha256:
+            raise DamagedError(f"{path} does not have the SHA-256 that it was written with; it is damaged")
+
+
+def fingerprint_of(records: Mapping[str, FileRecord], prefix: str = "") -> str:
+    """One SHA-256 over the names and checksums of the recorded files whose names begin with `prefix`.
+
+    The prefix itself is left out, so that a folder keeps its fingerprint wherever it is copied.
+    """
+    content = {
+        name.removeprefix(prefix): record.sha256
+        for name, record in records.items()
+        if name.startswith(prefix)
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

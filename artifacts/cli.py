@@ -1,0 +1,33 @@
+"""What the command lines of all programs share: a user's mistake ends in one sentence, not a traceback."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import typer
+
+from artifacts.errors import ArtifactError
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+USER_ERROR_STATUS = 2
+
+
+def friendly_errors(
+    *kinds: type[Exception],
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Decorate a command so that ArtifactError and these kinds end it with their sentence and status 2."""
+
+    def decorate(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        @functools.wraps(command)
+        def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            try:
+                return command(*args, **kwargs)
+            except (ArtifactError, FileExistsError, *kinds) as error:
+                typer.echo(f"Error: {error}", err=True)
+                raise typer.Exit(USER_ERROR_STATUS) from error
+
+        return wrapped
+
+    return decorate

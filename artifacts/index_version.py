@@ -1,0 +1,163 @@
+"""An index version: a folder that holds all that the service needs to answer searches.
+
+    manifest.json      the Manifest below, with the SHA-256 and size of every other file
+    index.faiss        the vectors
+    products.parquet   the catalogue; row i is FAISS id i
+    query/             the query side of the model (artifacts/side.py)
+
+It is complete in itself and never changes once written.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import Field
+
+from artifacts.catalog import CATALOG_COLUMNS
+from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
+from artifacts.errors import DamagedError, MismatchError
+from artifacts.records import Record, read_record, write_record
+from artifacts.side import SideSpec, read_side_spec
+from artifacts.tables import read_table
+
+VERSION_SCHEMA_VERSION = 1
+MANIFEST_FILE = "manifest.json"
+INDEX_FILE = "index.faiss"
+PRODUCTS_FILE = "products.parquet"
+QUERY_FOLDER = "query"
+
+
+class ModelIdentity(Record):
+    """Which model made the vectors."""
+
+    name: str
+    fingerprint: str  # of the whole bundle
+    query_fingerprint: str
+    product_fingerprint: str
+
+
+class MeasuredPoint(Record):
+    """One operating point, measured against exact search with held-out queries."""
+
+    nprobe: int | None
+    k_factor: float | None
+    recall_at_100: float  # tie-tolerant
+    strict_recall_at_100: float
+    ms_per_query: float  # one query alone, one thread
+
+
+class IndexDescription(Record):
+    """The index and how it is searched."""
+
+    factory: str  # FAISS factory string
+    nprobe: int | None  # the operating point that the service uses; None where the type has no such dial
+    k_factor: float | None
+    target_recall: float
+    recall_at_100: float
+    reached_target: bool
+    measured_queries: int
+    curve: tuple[MeasuredPoint, ...]
+
+
+class PhotoCounts(Record):
+    """How many products entered with and without their photo."""
+
+    usable: int
+    absent: int  # the catalogue names none
+    unusable: dict[str, int] = Field(default_factory=dict)  # named but not readable, by reason
+
+
+class Canary(Record):
+    """A query and the products that exact search gives for it, best first."""
+
+    query: str
+    product_ids: tuple[str, ...]
+
+
+class Manifest(Record):
+    """The content of manifest.json."""
+
+    schema_version: int = VERSION_SCHEMA_VERSION
+    version: str
+    created_at: str  # ISO 8601, UTC
+    model: ModelIdentity
+    width: int
+    count: int
+    index: IndexDescription
+    photos: PhotoCounts
+    canaries: tuple[Canary, ...]
+    files: dict[str, FileRecord]
+
+
+@dataclass(frozen=True)
+class IndexVersion:
+    """A verified index version on disk."""
+
+    path: Path
+    manifest: Manifest
+    query: SideSpec
+
+    @property
+    def query_folder(self) -> Path:
+        """The query side's folder."""
+        return self.path / QUERY_FOLDER
+
+    @property
+    def index_path(self) -> Path:
+        """The FAISS file."""
+        return self.path / INDEX_FILE
+
+    @property
+    def index_record(self) -> FileRecord:
+        """Size and checksum of the FAISS file, to be verified again by whoever reads it."""
+        return self.manifest.files[INDEX_FILE]
+
+    def products(self) -> pa.Table:
+        """The catalogue's rows, row i being FAISS id i."""
+        return read_table(self.path / PRODUCTS_FILE, CATALOG_COLUMNS)
+
+
+def finish_index_version(folder: Path, manifest_without_files: Manifest) -> None:
+    """Seal a folder that holds index, products and query side: write manifest.json with their checksums."""
+    manifest = manifest_without_files.model_copy(update={"files": record_files(folder)})
+    write_record(folder / MANIFEST_FILE, manifest)
+
+
+def open_index_version(path: Path) -> IndexVersion:
+    """Open an index version after checking every file of it and that its parts belong together.
+
+    Raises:
+        DamagedError: a file is missing or altered.
+        FormatError: the manifest is not what this version of Vitrine reads.
+        MismatchError: the query side is another model's, or its width differs from the index's.
+    """
+    manifest = read_manifest(path)
+    needed = [name for name in (INDEX_FILE, PRODUCTS_FILE) if name not in manifest.files]
+    if needed:
+        raise DamagedError(f"{path / MANIFEST_FILE} records no {needed[0]}; build the version again")
+    verify_files(path, manifest.files)
+    query = read_side_spec(path / QUERY_FOLDER)
+    if query.width != manifest.width:
+        raise MismatchError(
+            f"{path}: the query side gives width {query.width}, the index has {manifest.width}"
+        )
+    found = fingerprint_of(manifest.files, prefix=f"{QUERY_FOLDER}/")
+    if found != manifest.model.query_fingerprint:
+        raise MismatchError(
+            f"{path}: the query side has fingerprint {found[:12]}, but the vectors were made "
+            f"for {manifest.model.query_fingerprint[:12]}; build the index again with this model"
+        )
+    return IndexVersion(path=path, manifest=manifest, query=query)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a version's manifest alone, verifying nothing else.
+
+    Raises:
+        DamagedError: it is missing or not JSON.
+        FormatError: it is not what this version of Vitrine reads.
+    """
+    if not (path / MANIFEST_FILE).is_file():
+        raise DamagedError(f"{path} is no index version: it has no {MANIFEST_FILE}")
+    return read_record(path / MANIFEST_FILE, Manifest, schema_version=VERSION_SCHEMA_VERSION)

@@ -1,0 +1,53 @@
+"""judgments.parquet: how well a product fits a query: E(xact), S(ubstitute), C(omplement) or I(rrelevant).
+
+The Parquet key-value metadata `absent` says what a pair means that a judged query lacks: `I` (the
+judgments are complete) or `unknown` (the default).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.errors import FormatError
+from artifacts.tables import Columns, read_schema, read_table
+
+JUDGMENT_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string(), "label": pa.string()}
+
+
+class Relevance(StrEnum):
+    """The four labels of the paper (section 4.2)."""
+
+    EXACT = "E"
+    SUBSTITUTE = "S"
+    COMPLEMENT = "C"
+    IRRELEVANT = "I"
+
+
+@dataclass(frozen=True)
+class Judgments:
+    """Labels of (query, product) pairs."""
+
+    table: pa.Table  # query, product_id, label
+    complete: bool  # whether an absent pair of a judged query is Irrelevant
+
+
+def read_judgments(path: Path) -> Judgments:
+    """Read and check judgments.
+
+    Raises:
+        DamagedError: the file is missing or unreadable.
+        FormatError: a column is missing, a label is none of E, S, C, I, or `absent` is unknown.
+    """
+    absent = (read_schema(path).metadata or {}).get(b"absent", b"unknown").decode()
+    if absent not in ("I", "unknown"):
+        raise FormatError(f"{path}: the metadata `absent` is {absent!r}, expected 'I' or 'unknown'")
+    table = read_table(path, JUDGMENT_COLUMNS, columns=list(JUDGMENT_COLUMNS))
+    known = [label.value for label in Relevance]
+    labels = pc.unique(table["label"]).to_pylist()
+    unknown = [str(label) for label in labels if label not in known]
+    if unknown:
+        raise FormatError(f"{path}: label {unknown[0]!r} is none of {', '.join(known)}")
+    return Judgments(table=table, complete=absent == "I")

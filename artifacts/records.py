@@ -1,0 +1,68 @@
+"""How the JSON records inside artifacts are written, read and refused."""
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from artifacts.errors import DamagedError, FormatError
+
+
+class Record(BaseModel):
+    """A JSON record of an artifact: immutable, and with no key that its schema does not name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+RecordType = TypeVar("RecordType", bound=BaseModel)
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record as indented JSON."""
+    path.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path, kind: type[RecordType], *, schema_version: int | None = None) -> RecordType:
+    """Read a JSON record and check it.
+
+    Args:
+        path: the file.
+        kind: the record's class.
+        schema_version: the only version that this code reads, where the record has one.
+
+    Raises:
+        DamagedError: the file is missing or is not JSON.
+        FormatError: its schema version is another one, or a key is missing, unknown or of a wrong type.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DamagedError(f"{path} is missing") from error
+    except (ValueError, OSError) as error:
+        raise DamagedError(f"{path} is not readable JSON: {error}") from error
+    if schema_version is not None:
+        found = content.get("schema_version") if isinstance(content, dict) else None
+        if found != schema_version:
+            raise FormatError(f"{path} has schema version {found!r}, this Vitrine reads {schema_version}")
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise FormatError(f"{path}: {describe_faults(error)}") from error
+
+
+def describe_faults(error: ValidationError) -> str:
+    """All faults of a validation in one sentence, each with its key and, where it says more, its value."""
+    return "; ".join(
+        _describe(fault["type"], fault["loc"], fault["msg"], fault["input"]) for fault in error.errors()
+    )
+
+
+def _describe(kind: str, location: tuple[int | str, ...], message: str, value: object) -> str:
+    key = ".".join(str(part) for part in location) or "the record"
+    if kind == "missing":
+        return f"{key} is missing and has no default"
+    if kind == "extra_forbidden":
+        return f"{key} is not a known key"
+    text = message.removeprefix("Value error, ")
+    return f"{key} is {value!r}: {text[:1].lower()}{text[1:]}"

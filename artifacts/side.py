@@ -1,0 +1,185 @@
+"""What one side of a model is made of, and the folder that holds it.
+
+A model has a query side and a product side. Each is a list of towers and a fusion, and its folder is
+complete in itself:
+
+    side.json                 the SideSpec below
+    weights.safetensors       towers and fusion
+    tokenizer-TOWER.json      for each tower that reads text (Hugging Face `tokenizers` format)
+    encoder.onnx              query side only: text token ids in, unit vectors out, for CPU serving
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from artifacts.records import Record, read_record, write_record
+
+SIDE_FILE = "side.json"
+WEIGHTS_FILE = "weights.safetensors"
+ENCODER_FILE = "encoder.onnx"
+
+TowerName = Literal["bibert", "clip"]
+
+
+class TextInput(Record):
+    """How a tower's text becomes token ids."""
+
+    max_tokens: int = Field(ge=2)  # longer texts are cut, special tokens included in the count
+    pad_id: int = Field(ge=0)
+    fixed_length: bool = False  # pad every text to max_tokens, for towers that read the padding too
+
+
+class PhotoInput(Record):
+    """How a photo becomes the tensor that an image tower reads."""
+
+    height: int = Field(gt=0)  # pixels
+    width: int = Field(gt=0)  # pixels
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    resize_mode: Literal["shortest", "longest", "squash"] = "shortest"  # open_clip's names
+
+
+class BertConfig(Record):
+    """Sizes of a BiBERT encoder (paper, section 2.2: 2 layers, 4 heads)."""
+
+    vocabulary_size: int = Field(gt=0)
+    max_positions: int = Field(gt=0)
+    pad_id: int = Field(ge=0)
+    width: int = Field(default=256, gt=0)
+    layers: int = Field(default=2, gt=0)
+    heads: int = Field(default=4, gt=0)
+    feed_forward: int = Field(default=1024, gt=0)
+
+
+class ClipConfig(Record):
+    """An open_clip architecture, as open_clip's own model configuration."""
+
+    architecture: str
+    model: dict[str, Any]  # embed_dim, vision_cfg, text_cfg, ...
+
+
+class BertTowerSpec(Record):
+    """A BiBERT tower: reads the query, or the product's title."""
+
+    name: Literal["bibert"] = "bibert"
+    config: BertConfig
+    text: TextInput
+
+    @property
+    def width(self) -> int:
+        """Length of the tower's vector."""
+        return self.config.width
+
+
+class ClipTextTowerSpec(Record):
+    """CLIP's text encoder: reads the query."""
+
+    name: Literal["clip"] = "clip"
+    modality: Literal["text"] = "text"
+    config: ClipConfig
+    text: TextInput
+
+    @property
+    def width(self) -> int:
+        """Length of the tower's vector."""
+        return int(self.config.model["embed_dim"])
+
+
+class ClipImageTowerSpec(Record):
+    """CLIP's image encoder: reads the product's photo."""
+
+    name: Literal["clip"] = "clip"
+    modality: Literal["image"] = "image"
+    config: ClipConfig
+    photo: PhotoInput
+
+    @property
+    def width(self) -> int:
+        """Length of the tower's vector."""
+        return int(self.config.model["embed_dim"])
+
+
+TowerSpec = BertTowerSpec | ClipTextTowerSpec | ClipImageTowerSpec
+
+
+class NoFusion(Record):
+    """One tower, used as it is."""
+
+    kind: Literal["none"] = "none"
+
+
+class Concatenation(Record):
+    """[a ; b] (paper, Eq. 3)."""
+
+    kind: Literal["cat"] = "cat"
+
+
+class AlphaConcatenation(Record):
+    """[alpha a ; (1 - alpha) b] (paper, Eq. 4)."""
+
+    kind: Literal["alpha"] = "alpha"
+    alpha: float = Field(ge=0, le=1)
+
+
+class MlpFusion(Record):
+    """MLP([a ; b]): one hidden layer with GELU (paper, section 3.1)."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: int = Field(default=512, gt=0)
+    width: int = Field(default=256, gt=0)
+
+
+FusionSpec = Annotated[NoFusion | Concatenation | AlphaConcatenation | MlpFusion, Field(discriminator="kind")]
+
+
+class SideSpec(Record):
+    """One side of a model: towers in order, then a fusion, then a unit-length vector."""
+
+    towers: tuple[TowerSpec, ...] = Field(min_length=1, max_length=2)
+    fusion: FusionSpec
+
+    @model_validator(mode="after")
+    def _check(self) -> "SideSpec":
+        names = [tower.name for tower in self.towers]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each tower may stand on a side once, got {', '.join(names)}")
+        if (self.fusion.kind == "none") != (len(names) == 1):
+            raise ValueError(
+                f"fusion {self.fusion.kind} does not go with {len(names)} towers: one tower takes none, two take another"
+            )
+        return self
+
+    @property
+    def width(self) -> int:
+        """Length D of the vectors that this side gives."""
+        if isinstance(self.fusion, MlpFusion):
+            return self.fusion.width
+        return sum(tower.width for tower in self.towers)
+
+    @property
+    def text_towers(self) -> tuple[BertTowerSpec | ClipTextTowerSpec, ...]:
+        """The towers that read text, in order."""
+        return tuple(tower for tower in self.towers if not isinstance(tower, ClipImageTowerSpec))
+
+
+def tokenizer_file(tower: TowerName) -> str:
+    """Name of a tower's tokenizer inside a side's folder."""
+    return f"tokenizer-{tower}.json"
+
+
+def write_side_spec(folder: Path, spec: SideSpec) -> None:
+    """Write side.json into a side's folder."""
+    write_record(folder / SIDE_FILE, spec)
+
+
+def read_side_spec(folder: Path) -> SideSpec:
+    """Read side.json from a side's folder.
+
+    Raises:
+        DamagedError: it is missing or not JSON.
+        FormatError: it does not describe a side.
+    """
+    return read_record(folder / SIDE_FILE, SideSpec)

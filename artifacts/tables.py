@@ -1,0 +1,78 @@
+"""Reading Parquet tables whose columns are a contract."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifacts.errors import DamagedError, FormatError
+
+Columns = Mapping[str, pa.DataType | None]  # expected columns; None where any type will do
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The schema of a Parquet file, with its key-value metadata; reads no rows.
+
+    Raises:
+        DamagedError: no file is there, or it is not Parquet.
+    """
+    if not path.is_file():
+        raise DamagedError(f"{path} is missing; expected a Parquet file there")
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DamagedError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def check_columns(path: Path, schema: pa.Schema, expected: Columns) -> None:
+    """Check that every expected column is there with a type that converts to the expected one.
+
+    Raises:
+        FormatError: naming all missing columns, and each one of a wrong type.
+    """
+    missing = [name for name in expected if name not in schema.names]
+    if missing:
+        raise FormatError(
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
+            f"it has {', '.join(schema.names)}"
+        )
+    for name, wanted in expected.items():
+        found = schema.field(name).type
+        if wanted is not None and not _converts(found, wanted):
+            raise FormatError(f"{path}: column {name} is {found}, expected {wanted}")
+
+
+def read_table(path: Path, expected: Columns, *, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet file whose `expected` columns are checked and cast; other columns are kept.
+
+    Args:
+        path: the file.
+        expected: name and type of each column that must be there.
+        columns: read only these; all of them by default.
+
+    Raises:
+        DamagedError: no file is there, or it is not Parquet.
+        FormatError: a column is missing or has a type that does not convert.
+    """
+    check_columns(path, read_schema(path), expected)
+    try:
+        table = pq.read_table(path, columns=columns)
+        for name, wanted in expected.items():
+            position = table.column_names.index(name) if name in table.column_names else -1
+            if position >= 0 and wanted is not None and table.schema.field(name).type != wanted:
+                table = table.set_column(position, name, table.column(name).cast(wanted))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DamagedError(f"{path} cannot be read: {error}") from error
+    return table
+
+
+def _converts(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if found == wanted:
+        return True
+    if pa.types.is_string(wanted):
+        is_dictionary = pa.types.is_dictionary(found) and _converts(found.value_type, wanted)
+        return is_dictionary or pa.types.is_large_string(found) or pa.types.is_string_view(found)
+    if pa.types.is_integer(wanted):
+        return pa.types.is_integer(found)
+    return pa.types.is_timestamp(wanted) and pa.types.is_timestamp(found)

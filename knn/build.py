@@ -1,0 +1,116 @@
+"""From vectors to an index, a block at a time."""
+
+from collections.abc import Iterable
+
+import faiss
+import numpy as np
+
+from .errors import IndexSpecError
+from .index import VectorIndex
+from .spec import IndexSpec
+from .structure import inspect_structure, transforms_of, walk_index
+from .vectors import check_vectors
+
+
+def build_index(
+    spec: IndexSpec,
+    width: int,
+    blocks: Iterable[np.ndarray],
+    training_sample: np.ndarray | None = None,
+    seed: int = 0,
+) -> VectorIndex:
+    """An index of all vectors of the blocks, in their order: the first vector of the first block is row 0.
+
+    Only one block is held besides the index, and the result does not depend on how the vectors are cut into
+    blocks.
+
+    Args:
+        spec: What to build.
+        width: Numbers per vector.
+        blocks: Arrays of shape (any, width), float32.
+        training_sample: Shape (m, width), float32, drawn at random from the same vectors;
+            `IndexSpec.training_rows` says how many. Not needed (None) for a type without training such as
+            ``Flat``.
+        seed: Of the clustering; the same seed, sample and blocks give the same index with one thread.
+
+    Returns:
+        The index, ready to be searched.
+
+    Raises:
+        IndexSpecError: FAISS does not know the factory string, cannot build it at this width under inner
+            product, or cannot train it on this sample.
+        VectorError: A block or the sample is not finite float32 of this width.
+    """
+    index = _make_index(spec, width)
+    _set_seed(index, seed)
+    if not index.is_trained:
+        _train(index, spec, width, training_sample)
+    for block in blocks:
+        block = check_vectors(block, width, name="block")
+        try:
+            index.add(block)
+        except (RuntimeError, AssertionError) as exc:
+            raise IndexSpecError(f"factory {spec.factory!r}: FAISS cannot add vectors to it: {exc}") from exc
+    return VectorIndex(index)
+
+
+def _make_index(spec: IndexSpec, width: int) -> faiss.Index:
+    try:
+        index = faiss.index_factory(width, spec.factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as exc:
+        raise IndexSpecError(
+            f"factory {spec.factory!r}: FAISS cannot make it for width {width} under inner product; "
+            f"use one such as 'Flat' or 'IVF1024,SQfp16'. FAISS says: {_last_words(exc)}"
+        ) from exc
+    if any(isinstance(part, faiss.IndexIDMap) for part in walk_index(index)):
+        raise IndexSpecError(
+            f"factory {spec.factory!r}: rows are numbered by order of adding; leave out the IDMap"
+        )
+    return index
+
+
+def _train(index: faiss.Index, spec: IndexSpec, width: int, sample: np.ndarray | None) -> None:
+    if sample is None:
+        raise IndexSpecError(
+            f"factory {spec.factory!r}: expected a training sample of {spec.training_rows} rows, got none"
+        )
+    sample = check_vectors(sample, width, name="training_sample")
+    lists = inspect_structure(index).list_count or 1
+    if len(sample) < lists:
+        raise IndexSpecError(
+            f"factory {spec.factory!r}: expected a training sample of at least {lists} rows, one per list, "
+            f"got {len(sample)}; sample more or use fewer lists"
+        )
+    try:
+        _train_rotations(index, sample)
+        index.train(sample)
+    except (RuntimeError, AssertionError) as exc:
+        raise IndexSpecError(
+            f"factory {spec.factory!r}: FAISS cannot train it on {len(sample)} rows: {_last_words(exc)}"
+        ) from exc
+
+
+def _train_rotations(index: faiss.Index, sample: np.ndarray) -> None:
+    """Train what comes before the codes; take the centring out of PCA, which would shift inner products."""
+    for part in walk_index(index):
+        if not isinstance(part, faiss.IndexPreTransform):
+            continue
+        for transform in transforms_of(part):
+            if not transform.is_trained:
+                transform.train(sample)
+            if isinstance(transform, faiss.PCAMatrix):
+                transform.have_bias = False
+            sample = transform.apply(sample)
+
+
+def _set_seed(index: faiss.Index, seed: int) -> None:
+    """Seed every clustering inside; the random rotation of OPQ keeps FAISS's own fixed seed."""
+    for part in walk_index(index):
+        for clustering in (getattr(part, "cp", None), getattr(getattr(part, "pq", None), "cp", None)):
+            if clustering is not None:
+                clustering.seed = seed
+
+
+def _last_words(exc: BaseException) -> str:
+    """A FAISS message without the C++ signature and source line in front."""
+    return str(exc).rsplit(".cpp:", maxsplit=1)[-1].split(": ", maxsplit=1)[-1]

@@ -1,0 +1,150 @@
+"""Search on a GPU.
+
+FAISS moves few index types to a GPU, takes filters there without heeding them, and is not safe there even for
+two searches at a time. So: types are checked before the move, filtered searches run on the CPU copy, and
+searches of one index wait for each other.
+"""
+
+import threading
+
+import faiss
+import numpy as np
+
+from .errors import ArgumentError, DeviceError, KnnError
+from .index import VectorIndex
+from .neighbours import Neighbours
+from .operating_point import OperatingPoint
+from .parameters import search_parameters
+from .raw import raw_search
+from .structure import walk_index
+
+# Most neighbours and lists that the GPU kernels of FAISS can select.
+GPU_MAX_K = 2048
+GPU_MAX_NPROBE = 2048
+# Scratch for one stream of searches. FAISS would take up to 1.5 GiB by itself.
+TEMP_MEMORY_BYTES = 256 << 20
+
+# Creating an index while another is destroyed has crashed FAISS (issue 4718): one at a time in this process.
+_device_lock = threading.Lock()
+
+
+class GpuVectorIndex(VectorIndex):
+    """An index whose unfiltered searches run on a GPU; made by `to_gpu`.
+
+    The CPU index stays in memory: it answers filtered searches, gives vectors back and is what a file gets.
+    Searches from several threads are safe but take turns. Call `close` on the thread that searched, when no
+    search is running; memory on the GPU is free afterwards.
+
+    Args:
+        cpu_index: The index that was copied.
+        gpu_index: Its copy on the GPU.
+        resources: The scratch memory and streams that the copy uses and nothing else.
+    """
+
+    def __init__(self, cpu_index: VectorIndex, gpu_index: faiss.Index, resources: object) -> None:
+        super().__init__(cpu_index.faiss_index, cpu_index.index_bytes)
+        self._cpu_index = cpu_index  # keeps the wrapped FAISS index alive
+        self._gpu_index: faiss.Index | None = gpu_index
+        self._resources: object | None = resources
+        self._search_lock = threading.Lock()
+
+    def close(self) -> None:
+        """Free the memory on the GPU. Closing twice is fine; searching afterwards is an error."""
+        with self._search_lock, _device_lock:
+            self._gpu_index = None  # before the resources it uses
+            self._resources = None
+
+    def _search_all(self, queries: np.ndarray, k: int, point: OperatingPoint) -> Neighbours:
+        _check_limits(k, point)
+        parameters = search_parameters(self.faiss_index, point)
+        with self._search_lock:
+            if self._gpu_index is None:
+                raise DeviceError("this GPU index is closed; move the CPU index to the GPU again with to_gpu")
+            try:
+                return raw_search(self._gpu_index, queries, k, parameters)
+            except KnnError as exc:
+                raise DeviceError(f"the GPU failed in a search of {len(queries)} queries: {exc}") from exc
+
+
+def gpu_count() -> int:
+    """How many GPUs FAISS sees; 0 with its CPU-only wheel."""
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
+
+
+def to_gpu(index: VectorIndex, device: int = 0, temp_memory_bytes: int = TEMP_MEMORY_BYTES) -> GpuVectorIndex:
+    """A copy of the index that searches on a GPU.
+
+    Args:
+        index: Flat, SQfp16, or inverted lists of Flat, SQfp16, SQ8, SQ4 or PQ codes with a flat coarse
+            table, also behind a linear transform such as PCA.
+        device: Number of the GPU, from 0.
+        temp_memory_bytes: Scratch on the GPU, besides the index.
+
+    Raises:
+        DeviceError: The index type does not run on a GPU, there is no such GPU, or its memory is too small.
+    """
+    refusal = _find_refusal(index)
+    if refusal is not None:
+        raise DeviceError(
+            f"an index of type {index.index_type} cannot be searched on a GPU: {refusal}; "
+            "search it on the CPU or build one such as 'Flat' or 'IVF1024,SQfp16'"
+        )
+    if not 0 <= device < gpu_count():
+        raise DeviceError(
+            f"expected one of the {gpu_count()} GPUs that FAISS sees, got device {device}; check the driver "
+            "and install a GPU wheel of FAISS (one of the extras gpu and gpu-cuvs, in place of cpu)"
+        )
+    try:
+        with _device_lock:
+            return _clone(index, device, temp_memory_bytes)
+    except RuntimeError as exc:
+        raise DeviceError(
+            f"GPU {device} could not take an index of type {index.index_type} "
+            f"and {index.index_bytes} bytes: {exc}"
+        ) from exc
+
+
+def _clone(index: VectorIndex, device: int, temp_memory_bytes: int) -> GpuVectorIndex:
+    resources = faiss.StandardGpuResources()
+    resources.setTempMemory(temp_memory_bytes)
+    options = faiss.GpuClonerOptions()
+    options.use_cuvs = False  # cuVS knows neither scalar quantizers nor our limits
+    gpu_index = faiss.index_cpu_to_gpu(resources, device, index.faiss_index, options)
+    return GpuVectorIndex(index, gpu_index, resources)
+
+
+def _find_refusal(index: VectorIndex) -> str | None:
+    """Why the index cannot be moved, or None. By exact type: FAISS would move a subclass as its parent."""
+    if isinstance(index, GpuVectorIndex):
+        return "it is on a GPU already"
+    *wrappers, core = walk_index(index.faiss_index)
+    if any(isinstance(wrapper, faiss.IndexRefine) for wrapper in wrappers):
+        return "refinement runs on the CPU only"
+    scalar_types = (faiss.IndexScalarQuantizer, faiss.IndexIVFScalarQuantizer)
+    if type(core) not in (*_FLAT_TYPES, *scalar_types, faiss.IndexIVFFlat, faiss.IndexIVFPQ):
+        return f"FAISS has no {type(core).__name__} for a GPU"
+    if isinstance(core, scalar_types) and core.sq.qtype not in _SCALAR_TYPES[type(core)]:
+        return "FAISS has no such scalar codes for a GPU"
+    if isinstance(core, faiss.IndexIVF) and type(faiss.downcast_index(core.quantizer)) not in _FLAT_TYPES:
+        return "its coarse table is not flat"
+    return None
+
+
+def _check_limits(k: int, point: OperatingPoint) -> None:
+    if k > GPU_MAX_K:
+        raise ArgumentError(f"k: expected at most {GPU_MAX_K} on a GPU, got {k}; search this one on the CPU")
+    if point.nprobe is not None and point.nprobe > GPU_MAX_NPROBE:
+        raise ArgumentError(
+            f"nprobe: expected at most {GPU_MAX_NPROBE} on a GPU, got {point.nprobe}; probe less"
+        )
+
+
+_FLAT_TYPES = (faiss.IndexFlat, faiss.IndexFlatIP)
+_SCALAR_TYPES = {
+    faiss.IndexScalarQuantizer: {faiss.ScalarQuantizer.QT_fp16},
+    faiss.IndexIVFScalarQuantizer: {
+        faiss.ScalarQuantizer.QT_fp16,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.ScalarQuantizer.QT_4bit,
+    },
+}

@@ -1,0 +1,58 @@
+"""Where on its curve of speed against recall an index is searched."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from .errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The dials of one search. A dial that the index type lacks is None.
+
+    Attributes:
+        nprobe: Inverted lists visited per query, at least 1; None for an index without lists.
+        k_factor: The coarse index hands k * k_factor candidates to the refinement, at least 1; None for an
+            index without refinement.
+
+    Raises:
+        ArgumentError: A dial is out of its range.
+
+    Example:
+        >>> OperatingPoint(nprobe=32).to_dict()
+        {'nprobe': 32, 'k_factor': None}
+    """
+
+    nprobe: int | None = None
+    k_factor: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.nprobe is not None and (type(self.nprobe) is not int or self.nprobe < 1):
+            raise ArgumentError(f"nprobe: expected a whole number of at least 1 or None, got {self.nprobe!r}")
+        if self.k_factor is not None and not _is_factor(self.k_factor):
+            raise ArgumentError(
+                f"k_factor: expected a finite number of at least 1 or None, got {self.k_factor!r}"
+            )
+
+    def to_dict(self) -> dict[str, int | float | None]:
+        """The dials as JSON-able values, by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, int | float | None]) -> "OperatingPoint":
+        """The point that `to_dict` wrote; a missing dial is None.
+
+        Raises:
+            ArgumentError: An unknown dial, or one out of its range.
+        """
+        unknown = sorted(set(values) - {"nprobe", "k_factor"})
+        if unknown:
+            raise ArgumentError(
+                f"operating point: expected the dials nprobe and k_factor, got {', '.join(unknown)}"
+            )
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _is_factor(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value >= 1  # type: ignore[arg-type, operator]

@@ -1,0 +1,90 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from knn import ArgumentError, VectorError, exact_search
+
+
+def _slowly(products: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The definition a second time: every score in float64, sorted by score, then by row."""
+    all_scores, all_rows = [], []
+    for query in queries.astype(np.float64):
+        scores = np.array(
+            [float(product @ query) for product in products.astype(np.float64)], dtype=np.float32
+        )
+        rows = sorted(range(len(products)), key=lambda row: (-scores[row], row))[:k]
+        all_rows.append(rows)
+        all_scores.append(scores[rows])
+    return np.array(all_scores), np.array(all_rows)
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "k"), [(300, 8, 1), (300, 8, 50), (1000, 33, 100), (1000, 256, 10)]
+)
+@pytest.mark.parametrize("query_count", [1, 30])
+def test_equals_the_definition(
+    unit_vectors: Callable[..., np.ndarray], count: int, width: int, k: int, query_count: int
+) -> None:
+    products, queries = unit_vectors(count, width, 1), unit_vectors(query_count, width, 2)
+    neighbours = exact_search(products, queries, k)
+    scores, rows = _slowly(products, queries, k)
+    assert np.array_equal(neighbours.rows, rows)
+    assert np.allclose(neighbours.scores, scores, rtol=0, atol=1e-7)
+    assert neighbours.scores.dtype == np.float32 and neighbours.rows.dtype == np.int64
+
+
+def test_negative_cosines_are_neighbours_too() -> None:
+    products = np.array([[-1, 0], [0, 1], [0.6, -0.8]], dtype=np.float32)
+    neighbours = exact_search(products, -np.eye(2, dtype=np.float32)[1:], 3)
+    assert neighbours.rows.tolist() == [[2, 0, 1]]
+    assert np.allclose(neighbours.scores, [[0.8, 0, -1]])
+
+
+@pytest.mark.parametrize("copies", [2, 40, 500])
+def test_ties_go_to_the_lower_row(unit_vectors: Callable[..., np.ndarray], copies: int) -> None:
+    originals, queries = unit_vectors(60, 48, 1), unit_vectors(25, 48, 2)
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(60), copies))
+    products = originals[order]
+    k = copies + copies // 2  # ends in the middle of a tie
+    neighbours = exact_search(products, queries, k)
+    best = exact_search(originals, queries, 2).rows
+    for found, scores, (first, second) in zip(neighbours.rows, neighbours.scores, best, strict=True):
+        expected = np.concatenate([np.flatnonzero(order == first), np.flatnonzero(order == second)])[:k]
+        assert np.array_equal(found, expected)
+        assert len(np.unique(scores)) == 2, "copies scored differently"
+
+
+def test_fewer_products_than_k_are_padded(unit_vectors: Callable[..., np.ndarray]) -> None:
+    neighbours = exact_search(unit_vectors(3, 8, 1), unit_vectors(2, 8, 2), 5)
+    assert (neighbours.rows[:, :3] >= 0).all() and (neighbours.rows[:, 3:] == -1).all()
+    assert np.isneginf(neighbours.scores[:, 3:]).all() and neighbours.found.tolist() == [3, 3]
+
+
+def test_nothing_to_search_or_to_ask() -> None:
+    empty, two = np.empty((0, 4), dtype=np.float32), np.eye(4, dtype=np.float32)[:2]
+    assert exact_search(empty, two, 3).rows.tolist() == [[-1] * 3] * 2
+    assert exact_search(two, empty, 3).rows.shape == (0, 3)
+
+
+_EYE = np.eye(4, dtype=np.float32)
+_NUMBER = "expected a whole number of at least 1"
+
+
+@pytest.mark.parametrize(
+    ("products", "queries", "k", "error", "message"),
+    [
+        (_EYE, _EYE[:, :3], 1, VectorError,
+         "queries: expected width 4, got 3; encode with the model of this index"),
+        (_EYE.astype(float), _EYE, 1, VectorError,
+         "products: expected float32, got float64; convert with .astype(np.float32)"),
+        (_EYE, _EYE, 0, ArgumentError, f"k: {_NUMBER}, got 0; ask for at least one neighbour"),
+        (_EYE, _EYE, 1.5, ArgumentError, f"k: {_NUMBER}, got 1.5; ask for at least one neighbour"),
+        (_EYE, _EYE, True, ArgumentError, f"k: {_NUMBER}, got True; ask for at least one neighbour"),
+    ],
+)  # fmt: skip
+def test_bad_arguments(products: Any, queries: Any, k: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        exact_search(products, queries, k)
+    assert str(caught.value) == message

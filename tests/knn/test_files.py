@@ -1,0 +1,123 @@
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+
+from knn import IndexFileError, OperatingPoint, VectorIndex, read_index, write_index
+
+Make = Callable[[str], VectorIndex]
+
+
+@pytest.mark.parametrize(
+    ("factory", "point"),
+    [
+        ("Flat", OperatingPoint()),
+        ("IVF64,SQfp16", OperatingPoint(nprobe=8)),
+        ("IVF64,SQ8,Refine(SQfp16)", OperatingPoint(nprobe=8, k_factor=2.0)),
+    ],
+)
+def test_an_index_comes_back_as_it_was(
+    make_index: Make, queries: np.ndarray, tmp_path: Path, factory: str, point: OperatingPoint
+) -> None:
+    index, path = make_index(factory), tmp_path / "index.faiss"
+    file = write_index(index, path)
+    assert file.size_bytes == path.stat().st_size == index.index_bytes
+    assert file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    back = read_index(path, file.sha256, file.size_bytes)
+    assert (back.index_type, back.count, back.width, back.index_bytes) == (
+        factory,
+        6_000,
+        32,
+        file.size_bytes,
+    )
+    before, after = index.search(queries, 20, point), back.search(queries, 20, point)
+    assert np.array_equal(before.rows, after.rows) and np.array_equal(before.scores, after.scores)
+    few = np.arange(6_000) < 30
+    assert (back.search(queries, 5, point, rows=few).rows < 30).all()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["index.faiss"]
+
+
+def test_a_flipped_bit_that_faiss_would_load_is_refused(make_index: Make, tmp_path: Path) -> None:
+    path = tmp_path / "index.faiss"
+    file = write_index(make_index("IVF64,SQfp16"), path)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    assert faiss.read_index(str(path)).ntotal == 6_000, "FAISS noticed by itself"
+    with pytest.raises(IndexFileError) as caught:
+        read_index(path, file.sha256, file.size_bytes)
+    got = hashlib.sha256(damaged).hexdigest()
+    assert str(caught.value) == (
+        f"{path}: expected SHA-256 {file.sha256}, got {got}; the file is damaged, copy it again"
+    )
+
+
+@pytest.mark.parametrize("kept", [0, 10, -1])
+def test_a_truncated_file_is_refused(make_index: Make, tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "index.faiss"
+    file = write_index(make_index("Flat"), path)
+    path.write_bytes(path.read_bytes()[:kept])
+    size = path.stat().st_size
+    with pytest.raises(IndexFileError) as caught:
+        read_index(path, file.sha256, file.size_bytes)
+    assert str(caught.value) == (
+        f"{path}: expected {file.size_bytes} bytes, got {size}; the file is damaged, copy it again"
+    )
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IndexFileError, match=r"could not read the index: No such file or directory$"):
+        read_index(tmp_path / "none.faiss", "0" * 64, 5)
+
+
+def _read_as_noted(path: Path) -> VectorIndex:
+    return read_index(path, hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
+
+
+def test_what_is_no_index_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "index.faiss"
+    path.write_bytes(b"not an index at all")
+    with pytest.raises(IndexFileError, match="not an index that can be read here; build it again: "):
+        _read_as_noted(path)
+
+
+def test_an_index_of_another_metric_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "index.faiss"
+    faiss.write_index(faiss.IndexFlatL2(4), str(path))
+    with pytest.raises(IndexFileError, match="expected the metric inner product, got FAISS metric 1"):
+        _read_as_noted(path)
+
+
+def test_limits_are_set_before_reading(make_index: Make, tmp_path: Path) -> None:
+    path = tmp_path / "index.faiss"
+    file = write_index(make_index("Flat"), path)
+    read_index(path, file.sha256, file.size_bytes)
+    assert faiss.get_deserialization_loop_limit() == 1 << 30
+    assert faiss.get_deserialization_vector_byte_limit() == 1 << 40
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    make_index: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "index.faiss"
+    path.write_bytes(b"old")
+
+    def fill_the_disk(_: object, name: str) -> None:
+        Path(name).write_bytes(b"half")
+        raise RuntimeError("write error: No space left on device")
+
+    monkeypatch.setattr(faiss, "write_index", fill_the_disk)
+    with pytest.raises(
+        IndexFileError, match=r"could not write the index: write error: No space left on device$"
+    ):
+        write_index(make_index("Flat"), path)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["index.faiss"]
+
+
+def test_a_folder_that_is_not_there(make_index: Make, tmp_path: Path) -> None:
+    with pytest.raises(IndexFileError, match="could not write the index: "):
+        write_index(make_index("Flat"), tmp_path / "none" / "index.faiss")

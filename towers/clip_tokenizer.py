@@ -1,0 +1,69 @@
+"""open_clip's tokenizers in the format of `tokenizers`, which serving reads without torch or open_clip."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from towers.errors import ClipError
+
+# CLIP's own splitting of text into words (Radford et al. 2021), as a pattern for `tokenizers`.
+_WORDS = r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+
+
+def portable_tokenizer(tokenizer: Any) -> Tokenizer:
+    """The tokenizer of an open_clip model as a `tokenizers.Tokenizer` that adds the special tokens.
+
+    open_clip also repairs broken encodings (ftfy) and unescapes HTML in captions; queries reach us as
+    plain Unicode, so that step is left out here.
+
+    Raises:
+        ClipError: the model's tokenizer has no such form.
+    """
+    if isinstance(tokenizer, HFTokenizer):
+        fast = getattr(tokenizer.tokenizer, "backend_tokenizer", None)
+        if fast is None:
+            raise ClipError(f"{type(tokenizer.tokenizer).__name__} has no fast form and cannot be served")
+        return Tokenizer.from_str(fast.to_str())
+    if isinstance(tokenizer, SimpleTokenizer):
+        return _byte_pair_tokenizer(tokenizer)
+    raise ClipError(f"tokenizers of the kind {type(tokenizer).__name__} cannot be served")
+
+
+def _byte_pair_tokenizer(simple: SimpleTokenizer) -> Tokenizer:
+    start, end = "<start_of_text>", "<end_of_text>"
+    tokenizer = Tokenizer(
+        models.BPE(vocab=dict(simple.encoder), merges=_merges(), end_of_word_suffix="</w>", unk_token=None)
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Strip(),
+            normalizers.Lowercase(),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        special_tokens=[(start, simple.encoder[start]), (end, simple.encoder[end])],
+    )
+    return tokenizer
+
+
+def _merges() -> list[tuple[str, str]]:
+    """The merges of CLIP's byte-pair vocabulary, from the file that open_clip ships."""
+    path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
+    lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
+    merges = lines[1 : 49152 - 256 - 2 + 1]
+    pairs = [tuple(line.split()) for line in merges]
+    return [(first, second) for first, second in pairs]

@@ -1,0 +1,125 @@
+"""Encoding many texts or photos with one tower of a side.
+
+All functions give unit vectors as float32 arrays of shape (n, d), d being the tower's width.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from artifacts.side import PhotoInput
+from towers.clip import PhotoBatch
+from towers.errors import PhotoError
+from towers.model import Side
+from towers.photos import Pixels, load_photo, normalise_photos, photo_path
+from towers.query_encoder import Vectors
+from towers.tokens import TextTokenizer
+
+TEXTS_PER_BATCH = 512
+PHOTOS_PER_BATCH = 256
+USABLE = "usable"  # outcome of a photo that was encoded
+ABSENT = "absent"  # outcome of a product for which the catalogue names no photo
+
+Progress = Callable[[int], None]  # told how many more items are done
+
+
+@dataclass(frozen=True)
+class EncodedPhotos:
+    """Vectors of products' photos, and what became of each photo."""
+
+    vectors: Vectors  # (n, d); products without a usable photo have the tower's "no image" vector
+    outcomes: list[str]  # USABLE, ABSENT, or a PhotoError's reason, one a product
+
+
+def device_of(side: Side) -> torch.device:
+    """Where a side's weights are."""
+    return next((parameter.device for parameter in side.parameters()), torch.device("cpu"))
+
+
+@torch.inference_mode()
+def encode_texts(
+    side: Side, tower: str, tokenizer: TextTokenizer, texts: Sequence[str], progress: Progress | None = None
+) -> Vectors:
+    """Vectors of texts by one tower, in the order given. Texts of like length are encoded together."""
+    width = next(spec.width for spec in side.spec.towers if spec.name == tower)
+    vectors = np.empty((len(texts), width), dtype=np.float32)
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    for start in range(0, len(texts), TEXTS_PER_BATCH):
+        rows = order[start : start + TEXTS_PER_BATCH]
+        ids = torch.from_numpy(tokenizer.encode([texts[row] for row in rows])).to(device_of(side))
+        vectors[rows] = side.encode_tower(tower, ids).float().cpu().numpy()
+        if progress:
+            progress(len(rows))
+    return vectors
+
+
+@torch.inference_mode()
+def encode_photos(
+    side: Side,
+    folder: Path,
+    images: Sequence[str | None],
+    *,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> EncodedPhotos:
+    """Vectors of products' photos by the side's CLIP tower, in the order given.
+
+    One batch is decoded in `threads` threads while the one before is encoded. A photo that cannot be
+    used never stops the others: its product gets the "no image" vector and its outcome says why.
+
+    Args:
+        side: a product side with a CLIP tower.
+        folder: what image paths are relative to, and must not leave.
+        images: path, URL or None of each product.
+        threads: how many threads decode.
+        progress: told of each finished batch.
+    """
+    spec = next(spec for spec in side.spec.towers if spec.name == "clip")
+    photo: PhotoInput = spec.photo  # type: ignore[union-attr]
+    vectors, outcomes = np.empty((len(images), spec.width), dtype=np.float32), list[str]()
+    for batch in decode_batches(folder, images, photo, threads):
+        present = torch.tensor([pixels is not None for pixels, _ in batch])
+        decoded = [pixels for pixels, _ in batch if pixels is not None]
+        stacked = np.stack(decoded) if decoded else np.empty((0, photo.height, photo.width, 3), np.uint8)
+        pixels = normalise_photos(torch.from_numpy(stacked).to(device_of(side)), photo)
+        encoded = side.encode_tower("clip", PhotoBatch(pixels, present.to(pixels.device)))
+        vectors[len(outcomes) : len(outcomes) + len(batch)] = encoded.float().cpu().numpy()
+        outcomes += [outcome for _, outcome in batch]
+        if progress:
+            progress(len(batch))
+    return EncodedPhotos(vectors, outcomes)
+
+
+Decoded = tuple[Pixels | None, str]  # pixels and outcome of one product's photo
+
+
+def decode_batches(
+    folder: Path, images: Sequence[str | None], photo: PhotoInput, threads: int
+) -> Iterator[list[Decoded]]:
+    """Decode photos in order, PHOTOS_PER_BATCH at a time, one batch ahead of whoever reads them."""
+    starts = range(0, len(images), PHOTOS_PER_BATCH)
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="photos") as pool:
+
+        def submit(start: int) -> Iterator[Decoded]:
+            chunk = images[start : start + PHOTOS_PER_BATCH]
+            return pool.map(lambda image: decode_photo(folder, image, photo), chunk)
+
+        pending = submit(0) if images else iter(())
+        for start in starts:
+            following = submit(start + PHOTOS_PER_BATCH)
+            yield list(pending)
+            pending = following
+
+
+def decode_photo(folder: Path, image: str | None, photo: PhotoInput) -> Decoded:
+    """One product's photo as pixels and the outcome USABLE, or None and why it is not to be had."""
+    if image is None or not image:
+        return None, ABSENT
+    try:
+        return load_photo(photo_path(folder, image), photo), USABLE
+    except PhotoError as error:
+        return None, error.reason

@@ -1,0 +1,95 @@
+"""The query side as an ONNX file, for serving on a CPU without torch."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from artifacts.side import ENCODER_FILE
+from towers.errors import ExportError
+from towers.model import Side
+from towers.query_encoder import OnnxQueryEncoder
+from towers.tokens import read_tokenizers
+
+# Largest difference of a coordinate between torch and ONNX Runtime, both in float32. Unit vectors have
+# coordinates of about 0.06; rounding alone gives differences of about 1e-6.
+TOLERANCE = 1e-4
+
+
+def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
+    """Write encoder.onnx into a query side's folder and check it against torch.
+
+    Args:
+        side: the fitted query side, already saved in `folder`.
+        folder: where its tokenizers lie and the export goes.
+        queries: real queries to compare on.
+
+    Raises:
+        ExportError: for some query the exported vector differs by more than TOLERANCE.
+    """
+    side = side.eval().cpu()
+    names = [tower.name for tower in side.spec.text_towers]
+    batch, examples = torch.export.Dim("batch"), []
+    shapes = []
+    for tower in side.spec.text_towers:
+        longest = torch.export.Dim(f"{tower.name}_tokens", min=2, max=tower.text.max_tokens)
+        examples.append(torch.ones(3, min(4, tower.text.max_tokens), dtype=torch.int64))
+        shapes.append({0: batch, 1: longest})
+    _export(_TextSide(side, names), tuple(examples), shapes, [f"{name}_ids" for name in names], folder)
+    _check(side, folder, queries)
+
+
+class _TextSide(nn.Module):
+    """The query side as a function of one tensor of token ids a tower."""
+
+    def __init__(self, side: Side, names: list[str]) -> None:
+        super().__init__()
+        self.side = side
+        self.names = names
+
+    def forward(self, ids: tuple[Tensor, ...]) -> Tensor:
+        vectors: Tensor = self.side(dict(zip(self.names, ids, strict=True)))
+        return vectors
+
+
+def _export(
+    module: nn.Module,
+    examples: tuple[Tensor, ...],
+    shapes: list[dict[int, torch.export.Dim]],
+    input_names: list[str],
+    folder: Path,
+) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter's advice is about its own insides
+        torch.onnx.export(
+            module,
+            (examples,),
+            str(folder / ENCODER_FILE),
+            input_names=input_names,
+            output_names=["vectors"],
+            dynamic_shapes=(tuple(shapes),),
+            dynamo=True,
+            external_data=False,
+            optimize=True,
+            verbose=False,
+        )
+
+
+def _check(side: Side, folder: Path, queries: list[str]) -> None:
+    tokenizers = read_tokenizers(folder, side.spec)
+    encoder = OnnxQueryEncoder(folder, side.spec)
+    # Alone and together: batch size and padding must make no difference.
+    for batch in ([queries[0]], queries):
+        with torch.no_grad():
+            ids = {name: torch.from_numpy(tokenizer.encode(batch)) for name, tokenizer in tokenizers.items()}
+            expected = side(ids).numpy()
+        difference = float(np.abs(encoder.encode(batch) - expected).max())
+        if difference > TOLERANCE:
+            raise ExportError(
+                f"{folder / ENCODER_FILE} differs from the fitted model by {difference:.2g} in a coordinate, "
+                f"more than {TOLERANCE:g}; do not serve it"
+            )

@@ -1,0 +1,19 @@
+"""Fingerprints of towers, by which their frozen encodings are kept and found again."""
+
+import hashlib
+
+from towers.model import Side
+from towers.tokens import TextTokenizer
+
+
+def tower_fingerprint(side: Side, tower: str, tokenizer: TextTokenizer | None) -> str:
+    """SHA-256 over all that decides a tower's vectors: specification, weights and tokenizer."""
+    digest = hashlib.sha256()
+    spec = next(spec for spec in side.spec.towers if spec.name == tower)
+    digest.update(spec.model_dump_json().encode())
+    for name, tensor in sorted(side.towers[tower].state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    if tokenizer:
+        digest.update(tokenizer.tokenizer.to_str().encode())
+    return digest.hexdigest()

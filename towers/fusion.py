@@ -1,0 +1,68 @@
+"""Fusions: how a side makes one vector of its towers' vectors (paper, section 3.1).
+
+Shapes: b batch size, d_t width of tower t, D width of the side. Inputs have unit length (the composition
+normalises them); outputs are not normalised here.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from artifacts.side import AlphaConcatenation, Concatenation, FusionSpec, MlpFusion
+
+
+class Single(nn.Module):
+    """The vector of the only tower."""
+
+    def forward(self, vectors: Sequence[Tensor]) -> Tensor:
+        """(b, d) -> (b, d)."""
+        (only,) = vectors
+        return only
+
+
+class Concatenate(nn.Module):
+    """[a ; b] (Eq. 3)."""
+
+    def forward(self, vectors: Sequence[Tensor]) -> Tensor:
+        """[(b, d_1), (b, d_2)] -> (b, d_1 + d_2)."""
+        return torch.cat(tuple(vectors), dim=1)
+
+
+class AlphaConcatenate(nn.Module):
+    """[alpha a ; (1 - alpha) b] (Eq. 4); alpha is chosen on validation, not learned."""
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, vectors: Sequence[Tensor]) -> Tensor:
+        """[(b, d_1), (b, d_2)] -> (b, d_1 + d_2)."""
+        first, second = vectors
+        return torch.cat((self.alpha * first, (1 - self.alpha) * second), dim=1)
+
+
+class Mlp(nn.Module):
+    """MLP([a ; b]) with one hidden layer and GELU."""
+
+    def __init__(self, widths: Sequence[int], hidden: int, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(sum(widths), hidden)
+        self.output = nn.Linear(hidden, width)
+
+    def forward(self, vectors: Sequence[Tensor]) -> Tensor:
+        """[(b, d_1), (b, d_2)] -> (b, D)."""
+        # Coordinates of unit vectors are small; scaled to a variance of about 1 they suit the usual
+        # initialisation of linear layers.
+        joined = torch.cat([vector * vector.shape[1] ** 0.5 for vector in vectors], dim=1)
+        fused: Tensor = self.output(nn.functional.gelu(self.hidden(joined)))
+        return fused
+
+
+def build_fusion(spec: FusionSpec, widths: Sequence[int]) -> nn.Module:
+    """The module of a fusion for towers of these widths, freshly initialised."""
+    if isinstance(spec, MlpFusion):
+        return Mlp(widths, spec.hidden, spec.width)
+    if isinstance(spec, AlphaConcatenation):
+        return AlphaConcatenate(spec.alpha)
+    return Concatenate() if isinstance(spec, Concatenation) else Single()

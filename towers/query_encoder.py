@@ -1,0 +1,75 @@
+"""Queries to unit vectors: the seam between search and the models, and its implementation for CPUs.
+
+The other implementation, for GPUs, is `towers/torch_query_encoder.py`. This file needs no torch.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from artifacts.errors import DamagedError
+from artifacts.side import ENCODER_FILE, SideSpec
+from towers.tokens import read_tokenizers
+
+Vectors = npt.NDArray[np.float32]
+
+
+class QueryEncoder(Protocol):
+    """Gives the unit vectors of queries."""
+
+    @property
+    def width(self) -> int:
+        """Length D of the vectors."""
+
+    def encode(self, queries: Sequence[str]) -> Vectors:
+        """Unit vectors, shape (len(queries), D), float32."""
+
+
+class OnnxQueryEncoder:
+    """The query side of a model on ONNX Runtime.
+
+    One encoder is used by one thread at a time.
+
+    Args:
+        folder: a query side's folder, verified by whoever opened the artifact that it is part of.
+        spec: its side.json.
+        threads: how many threads one batch may use.
+
+    Raises:
+        DamagedError: the exported encoder or a tokenizer cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, spec: SideSpec, *, threads: int = 1) -> None:
+        self._spec = spec
+        self._tokenizers = read_tokenizers(folder, spec)
+        self._session = _session(folder / ENCODER_FILE, threads)
+
+    @property
+    def width(self) -> int:
+        """Length D of the vectors."""
+        return self._spec.width
+
+    def encode(self, queries: Sequence[str]) -> Vectors:
+        """Unit vectors, shape (len(queries), D), float32."""
+        if not queries:
+            return np.empty((0, self.width), dtype=np.float32)
+        inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
+        (vectors,) = self._session.run(None, inputs)
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def _session(path: Path, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning threads would take the cores from FAISS between two batches.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own errors have no common base class
+        raise DamagedError(f"{path} cannot be loaded as a query encoder: {error}") from error

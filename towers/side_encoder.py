@@ -1,0 +1,106 @@
+"""Encoding whole catalogues and query sets with one side of a model: all its towers, then the fusion."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from artifacts.side import TowerName
+from towers.encoding import Progress, device_of, encode_photos, encode_texts
+from towers.fingerprint import tower_fingerprint
+from towers.model import Side
+from towers.query_encoder import Vectors
+from towers.tokens import TextTokenizer
+from towers.vector_cache import VectorCache, digest_texts
+
+ROWS_PER_FUSION = 16384
+PHOTO_THREADS = 2
+
+Tokenizers = Mapping[TowerName, TextTokenizer]
+
+
+@dataclass(frozen=True)
+class Products:
+    """What a product side reads."""
+
+    titles: Sequence[str]
+    images: Sequence[str | None]  # path relative to `folder`, URL, or None
+    folder: Path
+
+
+@dataclass(frozen=True)
+class SideEncoder:
+    """One side of a model with its tokenizers.
+
+    Attributes:
+        side: in evaluation mode.
+        tokenizers: of its towers that read text.
+        cache: where vectors of towers are kept, if they are.
+    """
+
+    side: Side
+    tokenizers: Tokenizers
+    cache: VectorCache | None = None
+
+    def queries(self, queries: Sequence[str]) -> Vectors:
+        """Unit vectors of queries, shape (n, D)."""
+        names: list[TowerName] = [tower.name for tower in self.side.spec.towers]
+        return self.fuse({name: self.text_vectors(name, queries) for name in names})
+
+    def products(self, products: Products, progress: Progress | None = None) -> Vectors:
+        """Unit vectors of products, shape (n, D)."""
+        return self.fuse(self.product_tower_vectors(products, progress))
+
+    def product_tower_vectors(
+        self, products: Products, progress: Progress | None = None
+    ) -> dict[TowerName, Vectors]:
+        """Unit vectors of products by each tower, {name: (n, d)}."""
+        vectors: dict[TowerName, Vectors] = {}
+        for tower in self.side.spec.towers:
+            if tower.name in self.tokenizers:
+                vectors[tower.name] = self.text_vectors(tower.name, products.titles)
+            else:
+                vectors[tower.name] = self.photo_vectors(products, progress)
+        return vectors
+
+    def text_vectors(self, tower: TowerName, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of texts by one tower, shape (n, d)."""
+        tokenizer = self.tokenizers[tower]
+        return self._cached(
+            tower, digest_texts(texts), lambda: encode_texts(self.side, tower, tokenizer, texts)
+        )
+
+    def photo_vectors(self, products: Products, progress: Progress | None = None) -> Vectors:
+        """Unit vectors of products' photos, shape (n, d)."""
+        content = digest_texts((str(products.folder.resolve()), *products.images))
+        return self._cached(
+            "clip",
+            content,
+            lambda: (
+                encode_photos(
+                    self.side, products.folder, products.images, threads=PHOTO_THREADS, progress=progress
+                ).vectors
+            ),
+        )
+
+    @torch.inference_mode()
+    def fuse(self, vectors: Mapping[TowerName, Vectors]) -> Vectors:
+        """Unit vectors of the side from its towers' vectors: {name: (n, d)} -> (n, D)."""
+        count = len(next(iter(vectors.values())))
+        fused = np.empty((count, self.side.spec.width), dtype=np.float32)
+        for start in range(0, count, ROWS_PER_FUSION):
+            rows = slice(start, start + ROWS_PER_FUSION)
+            block = {
+                name: torch.from_numpy(array[rows]).to(device_of(self.side))
+                for name, array in vectors.items()
+            }
+            fused[rows] = self.side.fuse(block).cpu().numpy()
+        return fused
+
+    def _cached(self, tower: TowerName, content: str, encode: Callable[[], Vectors]) -> Vectors:
+        if self.cache is None:
+            return encode()
+        fingerprint = tower_fingerprint(self.side, tower, self.tokenizers.get(tower))
+        return self.cache.get(fingerprint, content, encode)

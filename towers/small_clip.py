@@ -1,0 +1,39 @@
+"""Our own small CLIP architecture, `vitrine-small`, for machines without pretrained weights.
+
+It is registered with open_clip like any of open_clip's own: a 1.3-million-parameter residual network (a
+timm ResNet with one block a stage) over photos of 80 x 60 pixels, and a two-layer text transformer.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from timm.models import is_model, register_model
+from timm.models.resnet import BasicBlock, ResNet
+
+SMALL_CLIP = "vitrine-small"
+_CONFIG_FOLDER = Path(__file__).parent / "clip_models"
+
+
+def vitrine_resnet(pretrained: bool = False, **options: Any) -> ResNet:
+    """The image network of vitrine-small, made by timm's factory.
+
+    Raises:
+        ValueError: pretrained weights were asked for; there are none.
+    """
+    if pretrained:
+        raise ValueError("vitrine_resnet has no pretrained weights; train it with `python -m training clip`")
+    options = {
+        name: value for name, value in options.items() if not name.startswith(("pretrained", "cache_"))
+    }
+    network = ResNet(BasicBlock, layers=(1, 1, 1, 1), channels=(32, 64, 128, 256), **options)
+    network.default_cfg = {"pool_size": (3, 2), "input_size": (3, 80, 60), "classifier": "fc"}
+    return network
+
+
+def register_small_clip() -> None:
+    """Make `vitrine-small` known to open_clip and its image network to timm; calling it again does nothing."""
+    if not is_model("vitrine_resnet"):
+        register_model(vitrine_resnet)
+    if SMALL_CLIP not in open_clip.list_models():
+        open_clip.add_model_config(_CONFIG_FOLDER)

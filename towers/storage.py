@@ -1,0 +1,54 @@
+"""Sides of a model to and from their folders (artifacts/side.py); nothing is unpickled."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from artifacts.bundle import ModelBundle
+from artifacts.errors import DamagedError
+from artifacts.side import WEIGHTS_FILE, TowerName, read_side_spec, tokenizer_file, write_side_spec
+from towers.model import Model, Side, build_model, build_side
+
+
+def save_side(side: Side, folder: Path, tokenizers: Mapping[TowerName, Tokenizer]) -> None:
+    """Write side.json, the weights, and the tokenizer of each tower that reads text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_side_spec(folder, side.spec)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in side.state_dict().items()}
+    save_file(weights, folder / WEIGHTS_FILE)
+    for tower in side.spec.text_towers:
+        tokenizers[tower.name].save(str(folder / tokenizer_file(tower.name)))
+
+
+def load_side(folder: Path) -> Side:
+    """One side with its weights, in evaluation mode.
+
+    Raises:
+        DamagedError: the weights are missing, unreadable or another composition's.
+    """
+    side = build_side(read_side_spec(folder))
+    _load_weights(side, folder)
+    return side.eval()
+
+
+def load_model(bundle: ModelBundle) -> Model:
+    """Both sides of a bundle with their weights, BiBERT's body shared between them, in evaluation mode.
+
+    Raises:
+        DamagedError: the weights are missing, unreadable or another composition's.
+    """
+    model = build_model(bundle.query, bundle.product)
+    _load_weights(model.query, bundle.query_folder)
+    _load_weights(model.product, bundle.product_folder)
+    return model.eval()
+
+
+def _load_weights(side: Side, folder: Path) -> None:
+    path = folder / WEIGHTS_FILE
+    try:
+        side.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DamagedError(f"{path} cannot be loaded as the weights of this side: {error}") from error

@@ -1,0 +1,64 @@
+"""Text to token ids, with the tokenizers that a side's folder carries. Needs no torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from artifacts.errors import DamagedError
+from artifacts.side import SideSpec, TextInput, TowerName, tokenizer_file
+
+TokenIds = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TextTokenizer:
+    """A tower's tokenizer with the tower's limits."""
+
+    tokenizer: Tokenizer
+    text: TextInput
+
+    def encode(self, texts: Sequence[str]) -> TokenIds:
+        """Token ids of texts, special tokens included, padded to the longest of them.
+
+        Returns:
+            Shape (len(texts), longest), int64; texts longer than `max_tokens` are cut. Towers of a
+            fixed length get `max_tokens` columns.
+        """
+        encodings = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+        longest = max((len(ids) for ids in encodings), default=1)
+        columns = self.text.max_tokens if self.text.fixed_length else max(longest, 1)
+        padded = np.full((len(encodings), columns), self.text.pad_id, dtype=np.int64)
+        for row, ids in enumerate(encodings):
+            padded[row, : len(ids)] = ids
+        return padded
+
+
+def text_tokenizer(tokenizer: Tokenizer, text: TextInput) -> TextTokenizer:
+    """A tokenizer that cuts at the tower's limit; padding is done per batch."""
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.enable_truncation(max_length=text.max_tokens)
+    copy.no_padding()
+    return TextTokenizer(copy, text)
+
+
+def read_tokenizers(folder: Path, spec: SideSpec) -> Mapping[TowerName, TextTokenizer]:
+    """The tokenizer of each tower of a side that reads text, by the tower's name.
+
+    Raises:
+        DamagedError: a tokenizer's file is missing or unreadable.
+    """
+    return {
+        tower.name: text_tokenizer(_read(folder / tokenizer_file(tower.name)), tower.text)
+        for tower in spec.text_towers
+    }
+
+
+def _read(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises plain Exception for every fault of a file
+        raise DamagedError(f"{path} cannot be read as a tokenizer: {error}") from error

@@ -1,0 +1,1 @@
+"""Training: a shop's search log, catalogue and photos to fitted model bundles."""

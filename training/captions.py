@@ -1,0 +1,38 @@
+"""What a CLIP is trained on: photos with their captions."""
+
+import pyarrow as pa
+
+from artifacts.catalog import Catalog
+
+
+def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float) -> pa.Table:
+    """Captions of products: titles and, where logs are given, queries that bought the product.
+
+    Args:
+        catalog: products without a photo or without a title give no title pair.
+        bought: query, product_id of the training window.
+        title_share: which share of the pairs is titles, where there are queries too; titles are
+            repeated as often as comes nearest, at least once.
+
+    Returns:
+        query (the caption), product_id.
+    """
+    rows = [
+        (title, product_id)
+        for title, product_id, image in zip(catalog.titles, catalog.product_ids, catalog.images, strict=True)
+        if title.strip() and image
+    ]
+    titles = pa.table(
+        {
+            "query": pa.array([title for title, _ in rows], pa.string()),
+            "product_id": pa.array([product_id for _, product_id in rows], pa.string()),
+        }
+    )
+    if bought is None:
+        return titles
+    with_photo = {product_id for _, product_id in rows}
+    keep = pa.array([product_id in with_photo for product_id in bought["product_id"].to_pylist()])
+    queries = bought.select(["query", "product_id"]).filter(keep)
+    wanted = title_share / (1 - title_share) * len(queries) if title_share < 1 else float("inf")
+    repeats = max(1, round(min(wanted / max(1, len(titles)), 100)))
+    return pa.concat_tables([*[titles] * repeats, queries])

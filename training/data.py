@@ -1,0 +1,63 @@
+"""What a fit reads: catalogue, pairs, and the queries held out of training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from artifacts.catalog import Catalog, read_catalog
+from artifacts.dataset import open_dataset
+from towers.side_encoder import Products
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The inputs of a fit.
+
+    Attributes:
+        fingerprint: of the data set or, where there is only a catalogue, of that.
+        catalog: the products.
+        train: query, product_id bought in the training window; None without a log.
+        seen_negatives: query, product_id shown but not bought; None without a log.
+        validation: query, product_id of the held-out queries; None without a log.
+    """
+
+    fingerprint: str
+    catalog: Catalog
+    train: pa.Table | None
+    seen_negatives: pa.Table | None
+    validation: pa.Table | None
+
+    @property
+    def products(self) -> Products:
+        """The catalogue as a product side reads it."""
+        return products_of(self.catalog)
+
+    def held_out_queries(self) -> list[str]:
+        """The distinct validation queries, sorted."""
+        return sorted(set(self.validation["query"].to_pylist())) if self.validation else []
+
+
+def products_of(catalog: Catalog) -> Products:
+    """A catalogue as a product side reads it."""
+    return Products(titles=catalog.titles, images=catalog.images, folder=catalog.folder)
+
+
+def data_from_dataset(path: Path) -> TrainingData:
+    """Inputs from a prepared data set; see `open_dataset` and `Dataset.catalog` for errors raised."""
+    dataset = open_dataset(path)
+    return TrainingData(
+        fingerprint=dataset.fingerprint,
+        catalog=dataset.catalog(),
+        train=dataset.train_pairs,
+        seen_negatives=dataset.seen_negatives,
+        validation=dataset.validation_pairs,
+    )
+
+
+def data_from_catalog(path: Path) -> TrainingData:
+    """Inputs from a catalogue alone, which is enough to train a CLIP on titles."""
+    catalog = read_catalog(path)
+    return TrainingData(
+        fingerprint=catalog.sha256(), catalog=catalog, train=None, seen_negatives=None, validation=None
+    )

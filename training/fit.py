@@ -1,0 +1,160 @@
+"""A recipe and data to a model bundle."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from artifacts.atomic import new_folder
+from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, ModelBundle, ModelOrigin, finish_bundle, open_bundle
+from artifacts.side import TowerName
+from towers.export import export_query_side
+from towers.model import Model, Side
+from towers.side_encoder import SideEncoder, Tokenizers
+from towers.storage import save_side
+from towers.tokens import text_tokenizer
+from towers.vector_cache import VectorCache
+from training.data import TrainingData
+from training.inputs import pairs_for, tower_sources
+from training.module import RetrievalModule
+from training.no_image import set_no_image
+from training.pairs import BatchPlan
+from training.recipe import AlphaSearch, Recipe
+from training.run import run
+from training.start import Start, starting_model
+from training.validation import choose_alpha, validation_set, with_alpha
+
+EXPORT_SAMPLE = 64  # queries or titles on which the exported query side is compared with torch
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What to fit and where to put it.
+
+    Attributes:
+        recipe: the composition and how it is trained.
+        data: what it is trained on.
+        fitted: a bundle for each tower that the recipe does not train from scratch.
+        out: the bundle's folder.
+        cache: vectors of frozen towers.
+        seed: of weights, batches and augmentation.
+    """
+
+    recipe: Recipe
+    data: TrainingData
+    fitted: Mapping[TowerName, ModelBundle]
+    out: Path
+    cache: VectorCache
+    seed: int = 0
+
+
+def fit(request: FitRequest) -> ModelBundle:
+    """Fit a recipe and write its bundle; a fit that was killed goes on from its last checkpoint.
+
+    Raises:
+        RecipeError: the recipe does not go with the towers or the data that were given.
+        FileExistsError: there is something at `out`.
+    """
+    if request.out.exists():
+        raise FileExistsError(f"{request.out} exists already; remove it or choose another --out")
+    torch.manual_seed(request.seed)
+    start = starting_model(request.recipe, _texts(request.data), request.fitted)
+    work = _work_folder(request)
+    if request.recipe.train:
+        _train(request, start, work)
+    model = start.model.cpu().eval()
+    if request.recipe.clip:
+        set_no_image(model.product, request.data.products)
+    bundle = write_bundle(request, start, _validate(request, start))
+    shutil.rmtree(work)
+    return bundle
+
+
+def write_bundle(request: FitRequest, start: Start, metrics: dict[str, float]) -> ModelBundle:
+    """Write a fitted model: both sides, the exported query side, and how it came to be."""
+    held_out = request.data.held_out_queries()
+    sample = (held_out or request.data.catalog.titles)[:EXPORT_SAMPLE]
+    origin = ModelOrigin(
+        name=request.recipe.name,
+        recipe=request.recipe.model_dump(mode="json"),
+        dataset_fingerprint=request.data.fingerprint,
+        metrics=metrics,
+        software={name: importlib.metadata.version(name) for name in ("vitrine", "torch", "open_clip_torch")},
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    with new_folder(request.out) as folder:
+        save_side(start.model.query, folder / QUERY_SIDE, start.tokenizers)
+        export_query_side(start.model.query, folder / QUERY_SIDE, sample)
+        save_side(start.model.product, folder / PRODUCT_SIDE, start.tokenizers)
+        finish_bundle(folder, origin, held_out)
+    return open_bundle(request.out)
+
+
+def side_tokenizers(side: Side, tokenizers: Mapping[TowerName, Tokenizer]) -> Tokenizers:
+    """The tokenizers of a side's text towers, each with its tower's limits."""
+    return {tower.name: text_tokenizer(tokenizers[tower.name], tower.text) for tower in side.spec.text_towers}
+
+
+def _train(request: FitRequest, start: Start, work: Path) -> None:
+    recipe, optimisation = request.recipe, request.recipe.optimisation
+    assert optimisation is not None  # the recipe's own check
+    pairs = pairs_for(recipe, request.data)
+    plan = BatchPlan(
+        pairs, optimisation.batch_size, optimisation.epochs, optimisation.seen_negatives, request.seed
+    )
+    query, product = _encoders(request, start)
+    sources = tower_sources(recipe, query, product, pairs.queries, request.data.products, work)
+    scratch = {name for name, tower in (("bibert", recipe.bibert), ("clip", recipe.clip)) if tower}
+    module = RetrievalModule(start.model, sources, recipe.train, frozenset(scratch), optimisation, plan.steps)
+    run(module, plan, work, request.seed)
+
+
+def _validate(request: FitRequest, start: Start) -> dict[str, float]:
+    """Recall on the held-out queries; an alpha-weighted model gets its alpha here."""
+    if request.data.validation is None:
+        return {}
+    held_out = validation_set(request.data.validation, request.data.catalog.rows_by_product_id())
+    query, product = _encoders(request, start)
+    metrics: dict[str, float] = {}
+    fusion = request.recipe.query.fusion
+    if isinstance(fusion, AlphaSearch):
+        names = request.recipe.query.towers
+        by_query = {name: query.text_vectors(name, held_out.queries) for name in names}
+        by_product = product.product_tower_vectors(request.data.products)
+        choice = choose_alpha(fusion.choices, held_out, by_query, by_product, start.model)
+        with_alpha(start.model, choice.alpha)
+        metrics = {f"recall_at_alpha_{alpha:g}": recall for alpha, recall in choice.recall_by_alpha.items()}
+        metrics["alpha"] = choice.alpha
+        query, product = _encoders(request, start)
+    vectors = query.queries(held_out.queries), product.products(request.data.products)
+    return {"validation_recall_at_100": held_out.recall(*vectors), **metrics}
+
+
+def _encoders(request: FitRequest, start: Start) -> tuple[SideEncoder, SideEncoder]:
+    model: Model = start.model
+    return (
+        SideEncoder(model.query, side_tokenizers(model.query, start.tokenizers), request.cache),
+        SideEncoder(model.product, side_tokenizers(model.product, start.tokenizers), request.cache),
+    )
+
+
+def _texts(data: TrainingData) -> list[str]:
+    """Titles and training queries: what a tower from scratch learns its vocabulary from."""
+    queries = sorted(set(data.train["query"].to_pylist())) if data.train else []
+    return [*data.catalog.titles, *queries]
+
+
+def _work_folder(request: FitRequest) -> Path:
+    """Where checkpoints lie, named after all that decides the outcome, so that none is taken up wrongly."""
+    towers = sorted((name, bundle.fingerprint) for name, bundle in request.fitted.items())
+    key = f"{request.recipe.model_dump_json()}|{request.data.fingerprint}|{towers}|{request.seed}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    folder = request.out.parent / f".{request.out.name}.fit-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

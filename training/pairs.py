@@ -1,0 +1,157 @@
+"""Training pairs as integers, and the batches that are drawn from them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Product rows by query: those of query q are `products[offsets[q] : offsets[q + 1]]`."""
+
+    offsets: Integers
+    products: Integers
+
+    def of(self, queries: Integers) -> tuple[Integers, Integers]:
+        """Positions within `queries` and product rows of all their entries, flattened."""
+        counts = self.offsets[queries + 1] - self.offsets[queries]
+        positions = np.repeat(np.arange(len(queries)), counts)
+        starts = np.repeat(self.offsets[queries] - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
+        return positions, self.products[starts + np.arange(len(positions))]
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """Query-product pairs, with what else is known of their queries."""
+
+    queries: list[str]  # distinct, numbered by position
+    query_of_pair: Integers  # (pairs,)
+    product_of_pair: Integers  # (pairs,) catalogue rows
+    known: Grouped  # products that are positives of a query
+    seen_negatives: Grouped  # products shown for a query but never bought for it
+
+    def __len__(self) -> int:
+        return len(self.query_of_pair)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """b pairs over n distinct products.
+
+    Attributes:
+        queries: (b,) query numbers.
+        products: (n,) catalogue rows, distinct.
+        positives: (b,) positions in `products`.
+        known: (b, n) bool, the known positives of each query among the products.
+    """
+
+    queries: Tensor
+    products: Tensor
+    positives: Tensor
+    known: Tensor
+
+
+def training_pairs(pairs: pa.Table, seen_negatives: pa.Table | None, rows: dict[str, int]) -> TrainingPairs:
+    """Number the queries and products of a table of pairs.
+
+    Args:
+        pairs: query, product_id.
+        seen_negatives: query, product_id; queries that have no pair are passed over.
+        rows: catalogue row by product id; it holds every product.
+    """
+    encoded = pairs["query"].combine_chunks().dictionary_encode()
+    queries: list[str] = encoded.dictionary.to_pylist()
+    query_of_pair = encoded.indices.to_numpy().astype(np.int64)
+    product_of_pair = _rows(pairs, rows)
+    numbers = {query: number for number, query in enumerate(queries)}
+    negatives = seen_negatives.to_pydict() if seen_negatives is not None else {"query": [], "product_id": []}
+    kept = [
+        (numbers[query], rows[product])
+        for query, product in zip(negatives["query"], negatives["product_id"], strict=True)
+        if query in numbers
+    ]
+    negative_array = np.array(kept, dtype=np.int64).reshape(-1, 2)
+    return TrainingPairs(
+        queries=queries,
+        query_of_pair=query_of_pair,
+        product_of_pair=product_of_pair,
+        known=_grouped(query_of_pair, product_of_pair, len(queries)),
+        seen_negatives=_grouped(negative_array[:, 0], negative_array[:, 1], len(queries)),
+    )
+
+
+class BatchPlan:
+    """The batches of a whole run, each a pure function of the seed and its number.
+
+    So a run that is resumed at a step goes on with the batches that it would have had.
+
+    Args:
+        pairs: what is drawn from; each epoch visits all pairs once, in an order of its own.
+        batch_size: pairs in a batch; the rest of an epoch that does not fill one is left out.
+        epochs: how often the pairs are visited; may be a fraction.
+        use_seen_negatives: whether the seen negatives of a batch's queries join its products.
+        seed: of the orders.
+
+    Raises:
+        ValueError: there are fewer pairs than fill one batch.
+    """
+
+    def __init__(
+        self, pairs: TrainingPairs, batch_size: int, epochs: float, use_seen_negatives: bool, seed: int
+    ) -> None:
+        if len(pairs) < batch_size:
+            raise ValueError(f"{len(pairs)} pairs do not fill one batch of {batch_size}; lower batch_size")
+        self._pairs = pairs
+        self._batch_size = batch_size
+        self._use_seen_negatives = use_seen_negatives
+        self._seed = seed
+        self._per_epoch = len(pairs) // batch_size
+        self._order: tuple[int, Integers] = (-1, np.empty(0, np.int64))
+        self._position = np.full(1 + int(max(pairs.product_of_pair.max(), _most(pairs.seen_negatives))), -1)
+        self.steps = max(1, round(self._per_epoch * epochs))
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, 0 <= step < steps."""
+        epoch, position = divmod(step, self._per_epoch)
+        if self._order[0] != epoch:
+            order = np.random.default_rng((self._seed, epoch)).permutation(len(self._pairs))
+            self._order = (epoch, order)
+        chosen = self._order[1][position * self._batch_size : (position + 1) * self._batch_size]
+        return self._make(chosen)
+
+    def _make(self, chosen: Integers) -> Batch:
+        pairs = self._pairs
+        queries, products = pairs.query_of_pair[chosen], pairs.product_of_pair[chosen]
+        if self._use_seen_negatives:
+            _, negatives = pairs.seen_negatives.of(queries)
+            distinct = np.unique(np.concatenate((products, negatives)))
+        else:
+            distinct = np.unique(products)
+        self._position[distinct] = np.arange(len(distinct))
+        known = np.zeros((len(queries), len(distinct)), dtype=bool)
+        row, product = pairs.known.of(queries)
+        column = self._position[product]
+        known[row[column >= 0], column[column >= 0]] = True
+        positives = self._position[products]
+        self._position[distinct] = -1
+        return Batch(*map(torch.from_numpy, (queries, distinct, positives, known)))
+
+
+def _most(grouped: Grouped) -> int:
+    return int(grouped.products.max()) if len(grouped.products) else 0
+
+
+def _rows(pairs: pa.Table, rows: dict[str, int]) -> Integers:
+    return np.fromiter((rows[product] for product in pairs["product_id"].to_pylist()), np.int64, len(pairs))
+
+
+def _grouped(queries: Integers, products: Integers, count: int) -> Grouped:
+    order = np.argsort(queries, kind="stable")
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(queries, minlength=count)))).astype(np.int64)
+    return Grouped(offsets=offsets, products=products[order])

@@ -1,0 +1,41 @@
+"""All photos of a catalogue, decoded once to the size that a tower reads, on disk and memory-mapped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from artifacts.side import PhotoInput
+from towers.encoding import decode_batches
+from towers.side_encoder import PHOTO_THREADS, Products
+
+
+@dataclass(frozen=True)
+class PhotoStore:
+    """Decoded photos by catalogue row."""
+
+    pixels: npt.NDArray[np.uint8]  # (products, height, width, 3); rows without a photo are zero
+    present: npt.NDArray[np.bool_]  # (products,)
+
+
+def decode_catalog(products: Products, photo: PhotoInput, folder: Path) -> PhotoStore:
+    """Decode every photo into a file in `folder`, which the caller removes when it is done.
+
+    Photos that cannot be used are left out.
+    """
+    count = len(products.images)
+    pixels: npt.NDArray[np.uint8] = np.lib.format.open_memmap(
+        folder / "photos.npy", mode="w+", dtype=np.uint8, shape=(count, photo.height, photo.width, 3)
+    )
+    present = np.zeros(count, dtype=bool)
+    row = 0
+    with tqdm(total=count, desc="photos", unit="photo", disable=None) as bar:
+        for batch in decode_batches(products.folder, products.images, photo, PHOTO_THREADS):
+            for decoded, _ in batch:
+                if decoded is not None:
+                    pixels[row], present[row] = decoded, True
+                row += 1
+            bar.update(len(batch))
+    return PhotoStore(pixels, present)

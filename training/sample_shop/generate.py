@@ -1,0 +1,130 @@
+"""Generating a sample shop: a folder with a catalogue, photos, a search log and judgments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from artifacts.atomic import new_folder
+from training.sample_shop import tables
+from training.sample_shop.catalogue import COLOUR, PATTERN, TERMS, TYPE, Products, make_products
+from training.sample_shop.drawing.photo import product_photo
+from training.sample_shop.judging import Judgments, judge
+from training.sample_shop.labels import RelevanceRule
+from training.sample_shop.product_types import PRODUCT_TYPES
+from training.sample_shop.queries import QueryLog, draw_intents, write_queries
+from training.sample_shop.randomness import Purpose, generator
+from training.sample_shop.readme import README_FILE, README_HEADING, readme
+from training.sample_shop.simulation import PURCHASE, SESSIONS_PER_PRODUCT, Events, schedule, simulate
+from training.sample_shop.summary import ShopSummary
+from training.sample_shop.titles import write_title
+
+MIN_PRODUCTS = 240  # below, product types would have a single product
+_JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class _Log:
+    """The simulated shoppers' traces."""
+
+    queries: QueryLog
+    events: Events
+    judgments: Judgments
+
+
+def generate_sample_shop(
+    out: Path, products: int, seed: int, progress: Callable[[int], None] | None = None
+) -> ShopSummary:
+    """Write a sample shop; the same arguments give the same shop.
+
+    Args:
+        out: the folder to write. It appears when it is complete; an earlier sample shop is replaced.
+        products: how many products, MIN_PRODUCTS at least.
+        seed: 0 or more; another seed gives another shop.
+        progress: called with the number of photos drawn since its last call, which adds up to `products`
+            (products without a photo count as drawn).
+
+    Raises:
+        ValueError: an argument is out of range, or `out` holds something else.
+    """
+    _check(out, products, seed)
+    catalogue = make_products(products, generator(seed, Purpose.PRODUCTS))
+    ids = tables.product_ids(products)
+    log = _play(catalogue, seed)
+    summary = _summary(catalogue, log)
+    with new_folder(out, overwrite=True) as folder:
+        _draw_photos(folder, catalogue, ids, seed, progress)
+        titles = [
+            write_title(attributes, generator(seed, Purpose.TITLE, row))
+            for row, attributes in enumerate(catalogue.attributes)
+        ]
+        tables.write_catalog(folder, catalogue, ids, titles)
+        tables.write_attributes(folder, catalogue, ids)
+        tables.write_intents(folder, log.queries)
+        tables.write_interactions(folder, log.queries, log.events, ids)
+        tables.write_judgments(folder, log.queries, log.judgments, ids)
+        (folder / README_FILE).write_text(readme(summary, seed), encoding="utf-8")
+    return summary
+
+
+def _check(out: Path, products: int, seed: int) -> None:
+    """Refuse arguments that cannot be used, before any work."""
+    if products < MIN_PRODUCTS:
+        raise ValueError(f"A sample shop cannot have {products} products; ask for {MIN_PRODUCTS} or more.")
+    if seed < 0:
+        raise ValueError(f"The seed cannot be {seed}; choose 0 or a positive number.")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder that does not exist yet.")
+    if out.is_dir() and any(out.iterdir()) and not _is_sample_shop(out):
+        raise ValueError(f"{out} holds files that are not a sample shop; name an empty or new folder.")
+
+
+def _is_sample_shop(folder: Path) -> bool:
+    """Whether this module wrote the folder, which its README's first line tells."""
+    path = folder / README_FILE
+    return path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(README_HEADING)
+
+
+def _play(catalogue: Products, seed: int) -> _Log:
+    """Simulate the shoppers."""
+    count = SESSIONS_PER_PRODUCT * len(catalogue)
+    rule = RelevanceRule(catalogue)
+    wanted = draw_intents(catalogue, count, generator(seed, Purpose.SHOPPERS))
+    queries = write_queries(wanted, generator(seed, Purpose.WORDING))
+    rng = generator(seed, Purpose.SESSIONS)
+    sessions = schedule(count, rng)
+    events = simulate(catalogue, rule, wanted, sessions, rng)
+    judged = judge(rule, queries, sessions, events, len(catalogue), generator(seed, Purpose.JUDGING))
+    return _Log(queries, events, judged)
+
+
+def _draw_photos(
+    folder: Path, catalogue: Products, ids: list[str], seed: int, progress: Callable[[int], None] | None
+) -> None:
+    """Draw and save the photo of every product that has one."""
+    (folder / tables.IMAGES_FOLDER).mkdir()
+    for row, attributes in enumerate(catalogue.attributes):
+        if catalogue.has_photo[row]:
+            photo = product_photo(
+                PRODUCT_TYPES[int(attributes[TYPE])],
+                TERMS[COLOUR][int(attributes[COLOUR])].name,
+                TERMS[PATTERN][int(attributes[PATTERN])].name,
+                generator(seed, Purpose.PHOTO, row),
+            )
+            photo.save(folder / tables.image_path(ids[row]), quality=_JPEG_QUALITY)
+        if progress is not None:
+            progress(1)
+
+
+def _summary(catalogue: Products, log: _Log) -> ShopSummary:
+    return ShopSummary(
+        products=len(catalogue),
+        products_without_photo=int(np.count_nonzero(~catalogue.has_photo)),
+        distinct_queries=len(log.queries.texts),
+        sessions=len(log.queries.query_of_session),
+        interaction_rows=len(log.events.event),
+        purchases=int(np.count_nonzero(log.events.event == PURCHASE)),
+        judged_queries=log.judgments.judged_queries,
+        judgment_rows=len(log.judgments.query),
+    )

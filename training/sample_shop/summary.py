@@ -1,0 +1,17 @@
+"""What a sample shop holds, in numbers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ShopSummary:
+    """Counts of a sample shop."""
+
+    products: int
+    products_without_photo: int
+    distinct_queries: int
+    sessions: int
+    interaction_rows: int  # impressions, clicks and purchases
+    purchases: int
+    judged_queries: int
+    judgment_rows: int  # Exact, Substitute and Complement; absent pairs are Irrelevant

@@ -1,0 +1,137 @@
+"""The Parquet files of the sample shop, written some rows at a time so that large shops fit in memory."""
+
+import datetime
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifacts.interactions import EVENTS
+from training.sample_shop.catalogue import ATTRIBUTES, TERMS, TYPE, Codes, Products
+from training.sample_shop.judging import LABELS, Judgments
+from training.sample_shop.labels import UNSTATED
+from training.sample_shop.product_types import PRODUCT_TYPES
+from training.sample_shop.queries import QueryLog
+from training.sample_shop.simulation import LOG_START, Events
+
+CATALOG_FILE = "catalog.parquet"
+INTERACTIONS_FILE = "interactions.parquet"
+JUDGMENTS_FILE = "judgments.parquet"
+ATTRIBUTES_FILE = "attributes.parquet"
+INTENTS_FILE = "intents.parquet"
+IMAGES_FOLDER = "images"
+
+_INTERACTIONS = pa.schema(
+    {
+        "timestamp": pa.timestamp("us"),
+        "session_id": pa.string(),
+        "query": pa.string(),
+        "product_id": pa.string(),
+        "event": pa.string(),
+        "position": pa.int32(),
+    }
+)
+_JUDGMENTS = pa.schema(
+    {"query": pa.string(), "product_id": pa.string(), "label": pa.string()}, metadata={"absent": "I"}
+)
+
+_ROWS_AT_A_TIME = 1_000_000
+_MICROSECONDS = 1_000_000
+_EPOCH = datetime.date(1970, 1, 1)
+
+
+def product_ids(count: int) -> list[str]:
+    """P00001, P00002, ...: the ids of the products, by row."""
+    digits = max(5, len(str(count)))
+    return [f"P{row + 1:0{digits}d}" for row in range(count)]
+
+
+def image_path(product_id: str) -> str:
+    """Where the photo of a product lies, relative to the catalogue."""
+    return f"{IMAGES_FOLDER}/{product_id}.jpg"
+
+
+def write_catalog(folder: Path, products: Products, ids: list[str], titles: list[str]) -> None:
+    """Write what models and indexes may read: no attribute that the title or the photo has to tell."""
+    kinds = products.attributes[:, TYPE].tolist()
+    images = [
+        image_path(product) if photo else None for product, photo in zip(ids, products.has_photo, strict=True)
+    ]
+    table = pa.table(
+        {
+            "product_id": pa.array(ids, pa.string()),
+            "title": pa.array(titles, pa.string()),
+            "image": pa.array(images, pa.string()),
+            "category": pa.array([PRODUCT_TYPES[kind].category for kind in kinds], pa.string()),
+            "brand": _names(products.attributes, ATTRIBUTES.index("brand")),
+            "price": products.price,
+            "in_stock": products.in_stock,
+            "rating": products.rating,
+        }
+    )
+    pq.write_table(table, folder / CATALOG_FILE)
+
+
+def write_attributes(folder: Path, products: Products, ids: list[str]) -> None:
+    """Write the ground truth of the products, which is no input of any model."""
+    columns = {name: _names(products.attributes, attribute) for attribute, name in enumerate(ATTRIBUTES)}
+    table = pa.table({"product_id": pa.array(ids, pa.string()), **columns, "popularity": products.popularity})
+    pq.write_table(table, folder / ATTRIBUTES_FILE)
+
+
+def write_intents(folder: Path, log: QueryLog) -> None:
+    """Write what each query means, null where it is silent; no input of any model either."""
+    columns = {name: _names(log.intents, attribute) for attribute, name in enumerate(ATTRIBUTES)}
+    pq.write_table(pa.table({"query": pa.array(log.texts, pa.string()), **columns}), folder / INTENTS_FILE)
+
+
+def write_interactions(folder: Path, log: QueryLog, events: Events, ids: list[str]) -> None:
+    """Write the search log."""
+    texts, id_array, kinds = pa.array(log.texts, pa.string()), pa.array(ids, pa.string()), pa.array(EVENTS)
+    digits = max(6, len(str(len(log.query_of_session))))
+    sessions = pa.array([f"S{row + 1:0{digits}d}" for row in range(len(log.query_of_session))], pa.string())
+    start = (LOG_START - _EPOCH) // datetime.timedelta(seconds=1)
+
+    def rows(at: slice) -> Sequence[pa.Array]:
+        session = events.session[at]
+        return (
+            pa.array((events.seconds[at] + start) * _MICROSECONDS).cast(pa.timestamp("us")),
+            sessions.take(pa.array(session)),
+            texts.take(pa.array(log.query_of_session[session])),
+            id_array.take(pa.array(events.product[at])),
+            kinds.take(pa.array(events.event[at])),
+            pa.array(events.position[at]),
+        )
+
+    _write(folder / INTERACTIONS_FILE, _INTERACTIONS, len(events.session), rows)
+
+
+def write_judgments(folder: Path, log: QueryLog, judgments: Judgments, ids: list[str]) -> None:
+    """Write the judgments, marked as complete."""
+    texts, id_array, labels = pa.array(log.texts, pa.string()), pa.array(ids, pa.string()), pa.array(LABELS)
+
+    def rows(at: slice) -> Sequence[pa.Array]:
+        return (
+            texts.take(pa.array(judgments.query[at])),
+            id_array.take(pa.array(judgments.product[at])),
+            labels.take(pa.array(judgments.label[at])),
+        )
+
+    _write(folder / JUDGMENTS_FILE, _JUDGMENTS, len(judgments.query), rows)
+
+
+def _write(path: Path, schema: pa.Schema, count: int, rows: Callable[[slice], Sequence[pa.Array]]) -> None:
+    """Write `count` rows, of which `rows` makes the columns of a stretch."""
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, count, _ROWS_AT_A_TIME):
+            columns = rows(slice(start, start + _ROWS_AT_A_TIME))
+            writer.write_table(pa.Table.from_arrays(list(columns), schema=schema))
+
+
+def _names(codes: Codes, attribute: int) -> pa.Array:
+    """Names of an attribute's codes, null where it is not stated."""
+    names = pa.array([term.name for term in TERMS[attribute]], pa.string())
+    column = codes[:, attribute].astype(np.int64)
+    return names.take(pa.array(column, mask=column == UNSTATED))

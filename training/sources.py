@@ -1,0 +1,98 @@
+"""What a tower's vectors are made of while a model is fitted.
+
+A frozen tower's vectors were encoded once and are looked up; a tower that is trained reads its texts or
+photos anew in every step. Rows are query numbers on the query side, catalogue rows on the product side.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artifacts.side import PhotoInput
+from towers.clip import PhotoBatch
+from towers.model import Side
+from towers.photos import normalise_photos
+from towers.query_encoder import Vectors
+from towers.tokens import TextTokenizer
+
+# A batch of texts is encoded in this many groups of like length, so that little of it is padding.
+LENGTH_GROUPS = 4
+LARGEST_SHIFT = 3  # pixels, of the training photos
+
+
+class TowerSource(Protocol):
+    """Gives a tower's unit vectors for rows of its side."""
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Unit vectors, shape (len(rows), d)."""
+
+
+@dataclass(frozen=True)
+class FrozenVectors:
+    """A frozen tower: vectors that were encoded before."""
+
+    encoded: Vectors  # (rows of the side, d)
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Looked up, shape (len(rows), d)."""
+        found = torch.from_numpy(self.encoded[rows.cpu().numpy()])
+        return found.to(next(side.parameters(), found).device)
+
+
+class Texts:
+    """A text tower that is trained: the token ids of all texts of a side."""
+
+    def __init__(self, tokenizer: TextTokenizer, texts: Sequence[str]) -> None:
+        ids = tokenizer.encode(texts)
+        self._ids = torch.from_numpy(ids.astype(np.int32))
+        self._lengths = torch.from_numpy((ids != tokenizer.text.pad_id).sum(axis=1))
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Encoded now, with gradients, shape (len(rows), d)."""
+        device = next(side.parameters()).device
+        cpu_rows = rows.cpu()
+        order = torch.argsort(self._lengths[cpu_rows], stable=True)
+        groups = []
+        for group in order.chunk(LENGTH_GROUPS):
+            longest = int(self._lengths[cpu_rows[group]].max())
+            ids = self._ids[cpu_rows[group], :longest].long().to(device, non_blocking=True)
+            groups.append(side.encode_tower(tower, ids))
+        return torch.cat(groups)[torch.argsort(order).to(device)]
+
+
+class Photos:
+    """A CLIP image tower that is trained: all photos of a catalogue, flipped and shifted at random.
+
+    Args:
+        pixels: (products, height, width, 3) uint8; a memory map will do.
+        present: (products,) bool, which products have a usable photo.
+        photo: how pixels are normalised.
+    """
+
+    def __init__(self, pixels: np.ndarray, present: np.ndarray, photo: PhotoInput) -> None:  # type: ignore[type-arg]
+        self._pixels = pixels
+        self._present = torch.from_numpy(present)
+        self._photo = photo
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Encoded now, with gradients, shape (len(rows), d)."""
+        device = next(side.parameters()).device
+        present = self._present[rows.cpu()]
+        pixels = torch.from_numpy(self._pixels[rows.cpu().numpy()[present.numpy()]])
+        augmented = normalise_photos(_augment(pixels).to(device, non_blocking=True), self._photo)
+        return side.encode_tower(tower, PhotoBatch(augmented, present.to(device)))
+
+
+def _augment(pixels: Tensor) -> Tensor:
+    """Mirror half of the photos and shift the batch by up to LARGEST_SHIFT pixels: (n, h, w, 3) uint8."""
+    mirrored = torch.rand(len(pixels)) < 0.5
+    pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
+    down, right = torch.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (2,)).tolist()
+    height, width = pixels.shape[1:3]
+    rows = (torch.arange(height) + down).clamp(0, height - 1)  # edges are repeated
+    columns = (torch.arange(width) + right).clamp(0, width - 1)
+    return pixels[:, rows][:, :, columns]

@@ -1,0 +1,83 @@
+"""Recall on the held-out queries, by which fits are watched and alpha is chosen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from artifacts.side import AlphaConcatenation, TowerName
+from knn import exact_search
+from knn.relevant import recall_of_rows
+from towers.model import Model
+from towers.query_encoder import Vectors
+from towers.side_encoder import SideEncoder
+
+RECALL_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class ValidationSet:
+    """Held-out queries with the catalogue rows that were bought for them."""
+
+    queries: list[str]
+    bought: list[np.ndarray]  # type: ignore[type-arg]  # rows, int64, one array a query
+
+    def recall(self, query_vectors: Vectors, product_vectors: Vectors) -> float:
+        """Mean Recall@100: which share of a query's purchases is among its 100 nearest products."""
+        nearest = exact_search(product_vectors, query_vectors, min(RECALL_DEPTH, len(product_vectors)))
+        return float(recall_of_rows(nearest.rows, self.bought).mean())
+
+
+def validation_set(pairs: pa.Table, rows: dict[str, int]) -> ValidationSet:
+    """Group validation pairs (query, product_id) by query."""
+    bought: dict[str, list[int]] = {}
+    for query, product_id in zip(pairs["query"].to_pylist(), pairs["product_id"].to_pylist(), strict=True):
+        bought.setdefault(query, []).append(rows[product_id])
+    return ValidationSet(list(bought), [np.array(found, dtype=np.int64) for found in bought.values()])
+
+
+@dataclass(frozen=True)
+class AlphaChoice:
+    """Recall of each alpha that was tried, and the best."""
+
+    alpha: float
+    recall_by_alpha: dict[float, float]
+
+
+def choose_alpha(
+    choices: Sequence[float],
+    held_out: ValidationSet,
+    queries: dict[TowerName, Vectors],
+    products: dict[TowerName, Vectors],
+    model: Model,
+) -> AlphaChoice:
+    """Try each alpha of Eq. 4 on the held-out queries; ties go to the one nearest to a half.
+
+    Args:
+        choices: the alphas.
+        held_out: the queries.
+        queries: vectors of the held-out queries by each tower.
+        products: vectors of the catalogue by each tower.
+        model: an alpha-weighted model; its specifications are used, not its alpha.
+    """
+    recalls = {}
+    for alpha in choices:
+        query = _fuse_with_alpha(model, "query", alpha, queries)
+        product = _fuse_with_alpha(model, "product", alpha, products)
+        recalls[alpha] = held_out.recall(query, product)
+    best = max(choices, key=lambda alpha: (recalls[alpha], -abs(alpha - 0.5)))
+    return AlphaChoice(best, recalls)
+
+
+def with_alpha(model: Model, alpha: float) -> None:
+    """Set a model's alpha, on both sides."""
+    for side in (model.query, model.product):
+        side.fusion.alpha = alpha
+        side.spec = side.spec.model_copy(update={"fusion": AlphaConcatenation(alpha=alpha)})
+
+
+def _fuse_with_alpha(model: Model, name: str, alpha: float, vectors: dict[TowerName, Vectors]) -> Vectors:
+    with_alpha(model, alpha)
+    side = model.query if name == "query" else model.product
+    return SideEncoder(side, {}).fuse(vectors)
