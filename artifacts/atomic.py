@@ -31,22 +31,23 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Args:
         path: where the finished folder will stand; its parents are created.
         overwrite: replace a folder that is already there. The old one stays whole until the new
-            one is complete.
+            one is complete, and comes back if that cannot be put in its place. Two renames do it: a
+            kill between them leaves the old folder inside `.NAME.old.*` beside `path`.
 
     Raises:
-        FileExistsError: `path` is there and `overwrite` is false.
+        FileExistsError: `path` is there and `overwrite` is false, at the beginning or at the end.
     """
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already; choose another name or remove it first")
+        raise _exists(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield temporary
         temporary.chmod(0o755)
-        for file in sorted(temporary.rglob("*")):
-            if file.is_file():
-                _sync(file)
-        _put_in_place(temporary, path)
+        for entry in (temporary, *sorted(temporary.rglob("*"))):
+            if entry.is_file() or entry.is_dir():
+                _sync(entry)
+        _put_in_place(temporary, path, overwrite)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -58,14 +59,26 @@ def sync_folder(folder: Path) -> None:
     _sync(folder)
 
 
-def _put_in_place(temporary: Path, path: Path) -> None:
+def _put_in_place(temporary: Path, path: Path, overwrite: bool) -> None:
     if not path.exists():
         os.rename(temporary, path)
         return
+    if not overwrite:  # someone else was faster
+        raise _exists(path)
     old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
     os.rename(path, old / path.name)
-    os.rename(temporary, path)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        os.rename(old / path.name, path)
+        raise
+    finally:
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(f"{path} exists already; choose another name or remove it first")
 
 
 def _sync(path: Path) -> None:

@@ -33,9 +33,7 @@ class ModelOrigin(Record):
     name: str  # the recipe's name, or "clip" for towers alone
     recipe: dict[str, Any]  # the recipe as it was run, derived values included
     dataset_fingerprint: str
-    metrics: dict[str, float] = Field(
-        default_factory=dict
-    )  # measured while fitting, such as validation recall
+    metrics: dict[str, float] = Field(default_factory=dict)  # measured while fitting: validation recall, ...
     software: dict[str, str] = Field(default_factory=dict)  # versions of vitrine, torch, open_clip
     created_at: str  # ISO 8601, UTC
 
@@ -70,7 +68,7 @@ class ModelBundle:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over both sides."""
+        """SHA-256 over both sides and the held-out queries."""
         return fingerprint_of(self.card.files)
 
     @cached_property
@@ -84,12 +82,20 @@ class ModelBundle:
         return fingerprint_of(self.card.files, prefix=f"{PRODUCT_SIDE}/")
 
     def held_out_queries(self) -> list[str]:
-        """Queries of real shoppers that no training step has seen."""
+        """Queries of real shoppers that no training step has seen.
+
+        Raises:
+            DamagedError: the file is missing or not JSON.
+            FormatError: it is not a list of texts.
+        """
+        path = self.path / HELD_OUT_QUERIES_FILE
         try:
-            queries = json.loads((self.path / HELD_OUT_QUERIES_FILE).read_bytes())
+            queries = json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
-            raise DamagedError(f"{self.path / HELD_OUT_QUERIES_FILE} cannot be read: {error}") from error
-        return [str(query) for query in queries]
+            raise DamagedError(f"{path} cannot be read: {error}") from error
+        if not isinstance(queries, list) or not all(isinstance(query, str) for query in queries):
+            raise FormatError(f"{path} is not a list of texts")
+        return queries
 
 
 def finish_bundle(folder: Path, origin: ModelOrigin, held_out_queries: list[str]) -> None:
@@ -100,7 +106,8 @@ def finish_bundle(folder: Path, origin: ModelOrigin, held_out_queries: list[str]
     """
     query, product = read_side_spec(folder / QUERY_SIDE), read_side_spec(folder / PRODUCT_SIDE)
     _check_widths(folder, query, product)
-    (folder / HELD_OUT_QUERIES_FILE).write_text(json.dumps(held_out_queries, ensure_ascii=False, indent=0))
+    text = json.dumps(held_out_queries, ensure_ascii=False, indent=0)
+    (folder / HELD_OUT_QUERIES_FILE).write_text(text, encoding="utf-8")
     card = BundleCard(width=query.width, origin=origin, files=record_files(folder))
     write_record(folder / CARD_FILE, card)
 
@@ -123,6 +130,4 @@ def open_bundle(path: Path) -> ModelBundle:
 
 def _check_widths(path: Path, query: SideSpec, product: SideSpec) -> None:
     if query.width != product.width:
-        raise FormatError(
-            f"{path}: queries have width {query.width} but products {product.width}; they must agree"
-        )
+        raise FormatError(f"{path}: queries have width {query.width} but products {product.width}; they must agree")

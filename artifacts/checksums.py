@@ -28,9 +28,7 @@ def sha256_of_file(path: Path) -> str:
 def record_files(folder: Path) -> dict[str, FileRecord]:
     """Record every file below `folder`, by its path relative to it (with forward slashes)."""
     return {
-        path.relative_to(folder).as_posix(): FileRecord(
-            sha256=sha256_of_file(path), size_bytes=path.stat().st_size
-        )
+        path.relative_to(folder).as_posix(): FileRecord(sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
@@ -45,17 +43,22 @@ def verify_files(folder: Path, records: Mapping[str, FileRecord]) -> None:
     root = folder.resolve()
     for name, record in records.items():
         path = folder / name
-        if not path.resolve().is_relative_to(root):
+        if "\0" in name or not path.resolve().is_relative_to(root):
             raise DamagedError(f"{folder} lists {name!r}, which lies outside of it; do not use this folder")
-        if not path.is_file():
-            raise DamagedError(f"{path} is missing; restore the folder or write it again")
-        size = path.stat().st_size
-        if size != record.size_bytes:
-            raise DamagedError(
-                f"{path} has {size} bytes, but {record.size_bytes} were written; it is damaged"
-            )
-        if sha256_of_file(path) != record.sha256:
-            raise DamagedError(f"{path} does not have the SHA-256 that it was written with; it is damaged")
+        try:
+            _verify(path, record)
+        except OSError as error:
+            raise DamagedError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _verify(path: Path, record: FileRecord) -> None:
+    if not path.is_file():
+        raise DamagedError(f"{path} is missing; restore the folder or write it again")
+    size = path.stat().st_size
+    if size != record.size_bytes:
+        raise DamagedError(f"{path} has {size} bytes, but {record.size_bytes} were written; it is damaged")
+    if sha256_of_file(path) != record.sha256:
+        raise DamagedError(f"{path} does not have the SHA-256 that it was written with; it is damaged")
 
 
 def fingerprint_of(records: Mapping[str, FileRecord], prefix: str = "") -> str:
@@ -63,9 +66,5 @@ def fingerprint_of(records: Mapping[str, FileRecord], prefix: str = "") -> str:
 
     The prefix itself is left out, so that a folder keeps its fingerprint wherever it is copied.
     """
-    content = {
-        name.removeprefix(prefix): record.sha256
-        for name, record in records.items()
-        if name.startswith(prefix)
-    }
+    content = {name.removeprefix(prefix): record.sha256 for name, record in records.items() if name.startswith(prefix)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

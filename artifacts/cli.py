@@ -19,12 +19,14 @@ def friendly_errors(
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Decorate a command so that ArtifactError and these kinds end it with their sentence and status 2."""
 
+    caught: tuple[type[Exception], ...] = (ArtifactError, FileExistsError, *kinds)
+
     def decorate(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         @functools.wraps(command)
         def wrapped(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             try:
                 return command(*args, **kwargs)
-            except (ArtifactError, FileExistsError, *kinds) as error:
+            except caught as error:
                 typer.echo(f"Error: {error}", err=True)
                 raise typer.Exit(USER_ERROR_STATUS) from error
 

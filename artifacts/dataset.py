@@ -122,9 +122,7 @@ def open_dataset(path: Path) -> Dataset:
         FormatError: dataset.json is not what this version of Vitrine reads.
     """
     if not (path / DATASET_FILE).is_file():
-        raise DamagedError(
-            f"{path} is no data set: it has no {DATASET_FILE}; make one with `training prepare`"
-        )
+        raise DamagedError(f"{path} is no data set: it has no {DATASET_FILE}; make one with `training prepare`")
     card = read_record(path / DATASET_FILE, DatasetCard, schema_version=DATASET_SCHEMA_VERSION)
     verify_files(path, card.files)
     return Dataset(path=path, card=card)

@@ -19,7 +19,7 @@ from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify
 from artifacts.errors import DamagedError, MismatchError
 from artifacts.records import Record, read_record, write_record
 from artifacts.side import SideSpec, read_side_spec
-from artifacts.tables import read_table
+from artifacts.tables import count_rows, read_table
 
 VERSION_SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
@@ -130,18 +130,20 @@ def open_index_version(path: Path) -> IndexVersion:
     Raises:
         DamagedError: a file is missing or altered.
         FormatError: the manifest is not what this version of Vitrine reads.
-        MismatchError: the query side is another model's, or its width differs from the index's.
+        MismatchError: the query side is another model's, its width differs from the index's, or there
+            are more or fewer products than vectors.
     """
     manifest = read_manifest(path)
     needed = [name for name in (INDEX_FILE, PRODUCTS_FILE) if name not in manifest.files]
     if needed:
         raise DamagedError(f"{path / MANIFEST_FILE} records no {needed[0]}; build the version again")
     verify_files(path, manifest.files)
+    rows = count_rows(path / PRODUCTS_FILE)
+    if rows != manifest.count:
+        raise MismatchError(f"{path}: {PRODUCTS_FILE} has {rows} rows, the index {manifest.count} vectors")
     query = read_side_spec(path / QUERY_FOLDER)
     if query.width != manifest.width:
-        raise MismatchError(
-            f"{path}: the query side gives width {query.width}, the index has {manifest.width}"
-        )
+        raise MismatchError(f"{path}: the query side gives width {query.width}, the index has {manifest.width}")
     found = fingerprint_of(manifest.files, prefix=f"{QUERY_FOLDER}/")
     if found != manifest.model.query_fingerprint:
         raise MismatchError(

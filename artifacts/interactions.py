@@ -1,4 +1,4 @@
-"""interactions.parquet: the search log, one row an event. Read in place by training, never wholly into memory."""
+"""interactions.parquet: the search log, one row an event; training reads it in place, never into memory."""
 
 from pathlib import Path
 

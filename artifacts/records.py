@@ -12,7 +12,8 @@ from artifacts.errors import DamagedError, FormatError
 class Record(BaseModel):
     """A JSON record of an artifact: immutable, and with no key that its schema does not name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Numbers that JSON lacks are written as "NaN" and "Infinity"; as null they could not be read again.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 RecordType = TypeVar("RecordType", bound=BaseModel)
@@ -53,9 +54,7 @@ def read_record(path: Path, kind: type[RecordType], *, schema_version: int | Non
 
 def describe_faults(error: ValidationError) -> str:
     """All faults of a validation in one sentence, each with its key and, where it says more, its value."""
-    return "; ".join(
-        _describe(fault["type"], fault["loc"], fault["msg"], fault["input"]) for fault in error.errors()
-    )
+    return "; ".join(_describe(fault["type"], fault["loc"], fault["msg"], fault["input"]) for fault in error.errors())
 
 
 def _describe(kind: str, location: tuple[int | str, ...], message: str, value: object) -> str:
@@ -65,4 +64,7 @@ def _describe(kind: str, location: tuple[int | str, ...], message: str, value: o
     if kind == "extra_forbidden":
         return f"{key} is not a known key"
     text = message.removeprefix("Value error, ")
-    return f"{key} is {value!r}: {text[:1].lower()}{text[1:]}"
+    text = f"{text[:1].lower()}{text[1:]}"
+    if isinstance(value, dict | list | tuple):
+        return f"{key}: {text}"  # the parts of the value are no help
+    return f"{key} is {value!r}: {text}"

@@ -12,7 +12,7 @@ complete in itself:
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from artifacts.records import Record, read_record, write_record
 
@@ -21,6 +21,7 @@ WEIGHTS_FILE = "weights.safetensors"
 ENCODER_FILE = "encoder.onnx"
 
 TowerName = Literal["bibert", "clip"]
+_Positive = Annotated[float, Field(gt=0)]
 
 
 class TextInput(Record):
@@ -37,7 +38,7 @@ class PhotoInput(Record):
     height: int = Field(gt=0)  # pixels
     width: int = Field(gt=0)  # pixels
     mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    std: tuple[_Positive, _Positive, _Positive]
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     resize_mode: Literal["shortest", "longest", "squash"] = "shortest"  # open_clip's names
 
@@ -53,12 +54,33 @@ class BertConfig(Record):
     heads: int = Field(default=4, gt=0)
     feed_forward: int = Field(default=1024, gt=0)
 
+    @model_validator(mode="after")
+    def _check(self) -> "BertConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
+        if self.pad_id >= self.vocabulary_size:
+            raise ValueError(f"pad_id {self.pad_id} is not in a vocabulary of {self.vocabulary_size}")
+        return self
+
 
 class ClipConfig(Record):
     """An open_clip architecture, as open_clip's own model configuration."""
 
     architecture: str
     model: dict[str, Any]  # embed_dim, vision_cfg, text_cfg, ...
+
+    @model_validator(mode="after")
+    def _check(self) -> "ClipConfig":
+        kinds = {"embed_dim": int, "vision_cfg": dict, "text_cfg": dict}
+        wrong = [key for key, kind in kinds.items() if not isinstance(self.model.get(key), kind)]
+        if wrong:
+            raise ValueError(f"the model configuration of {self.architecture} lacks {', '.join(wrong)}")
+        return self
+
+    @property
+    def context_length(self) -> int:
+        """How many tokens the text encoder has positions for; 77 unless the configuration says so."""
+        return int(self.model["text_cfg"].get("context_length", 77))
 
 
 class BertTowerSpec(Record):
@@ -67,6 +89,13 @@ class BertTowerSpec(Record):
     name: Literal["bibert"] = "bibert"
     config: BertConfig
     text: TextInput
+
+    @model_validator(mode="after")
+    def _check(self) -> "BertTowerSpec":
+        if self.text.pad_id != self.config.pad_id:
+            raise ValueError(f"texts are padded with {self.text.pad_id}, the tower reads {self.config.pad_id}")
+        _check_positions(self.text, self.config.max_positions)
+        return self
 
     @property
     def width(self) -> int:
@@ -81,6 +110,11 @@ class ClipTextTowerSpec(Record):
     modality: Literal["text"] = "text"
     config: ClipConfig
     text: TextInput
+
+    @model_validator(mode="after")
+    def _check(self) -> "ClipTextTowerSpec":
+        _check_positions(self.text, self.config.context_length)
+        return self
 
     @property
     def width(self) -> int:
@@ -103,6 +137,30 @@ class ClipImageTowerSpec(Record):
 
 
 TowerSpec = BertTowerSpec | ClipTextTowerSpec | ClipImageTowerSpec
+
+
+def _check_positions(text: TextInput, positions: int) -> None:
+    if text.max_tokens > positions:
+        raise ValueError(f"max_tokens is {text.max_tokens}, but the tower has {positions} positions")
+
+
+def _kind_of_tower(tower: Any) -> str:
+    """Tells the specifications apart, so that faults are reported against the one that was meant."""
+    parts = tower if isinstance(tower, dict) else dict(tower) if isinstance(tower, Record) else {}
+    name, modality = parts.get("name", "nameless"), parts.get("modality")
+    return f"{name}-{modality}" if modality else str(name)
+
+
+_AnyTower = Annotated[
+    Annotated[BertTowerSpec, Tag("bibert")]
+    | Annotated[ClipTextTowerSpec, Tag("clip-text")]
+    | Annotated[ClipImageTowerSpec, Tag("clip-image")],
+    Discriminator(
+        _kind_of_tower,
+        custom_error_type="unknown_tower",
+        custom_error_message="expected name 'bibert', or 'clip' with modality 'text' or 'image'",
+    ),
+]
 
 
 class NoFusion(Record):
@@ -138,17 +196,20 @@ FusionSpec = Annotated[NoFusion | Concatenation | AlphaConcatenation | MlpFusion
 class SideSpec(Record):
     """One side of a model: towers in order, then a fusion, then a unit-length vector."""
 
-    towers: tuple[TowerSpec, ...] = Field(min_length=1, max_length=2)
+    towers: tuple[_AnyTower, ...]  # one or two
     fusion: FusionSpec
 
     @model_validator(mode="after")
     def _check(self) -> "SideSpec":
         names = [tower.name for tower in self.towers]
+        if len(names) not in (1, 2):
+            raise ValueError(f"a side has one or two towers, got {len(names)}")
         if len(set(names)) != len(names):
             raise ValueError(f"each tower may stand on a side once, got {', '.join(names)}")
         if (self.fusion.kind == "none") != (len(names) == 1):
             raise ValueError(
-                f"fusion {self.fusion.kind} does not go with {len(names)} towers: one tower takes none, two take another"
+                f"fusion {self.fusion.kind} does not go with {len(names)} tower{'s' * (len(names) > 1)}: "
+                "one tower takes none, two take another"
             )
         return self
 

@@ -12,10 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artifacts.atomic import new_folder, replace_file
-from artifacts.errors import DamagedError, StoreError
+from artifacts.errors import ArtifactError, DamagedError, StoreError
+from artifacts.records import Record, read_record
 
+CURRENT_FILE = "CURRENT"
 _VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REMEMBERED = 20  # how many publications CURRENT can be rolled back through
+
+
+class _Current(Record):
+    """The content of CURRENT."""
+
+    version: str
+    previous: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Store:
         folder = self.path / "versions"
         if not folder.is_dir():
             return []
-        return sorted(entry.name for entry in folder.iterdir() if _VERSION_ID.fullmatch(entry.name))
+        return sorted(entry.name for entry in folder.iterdir() if _VERSION_ID.fullmatch(entry.name) and entry.is_dir())
 
     def version_path(self, version: str) -> Path:
         """Folder of a version.
@@ -70,14 +79,16 @@ class Store:
         Raises:
             DamagedError: CURRENT is not readable.
         """
-        path = self.path / "CURRENT"
-        try:
-            content = json.loads(path.read_bytes())
-            return Publication(current=str(content["version"]), previous=tuple(map(str, content["previous"])))
-        except FileNotFoundError:
+        path = self.path / CURRENT_FILE
+        if not path.exists():
             return Publication(current=None)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        try:
+            content = read_record(path, _Current)
+            for version in (content.version, *content.previous):
+                self._version_folder(version)
+        except ArtifactError as error:
             raise DamagedError(f"{path} is not readable; publish a version to write it again") from error
+        return Publication(content.version, content.previous)
 
     def publish(self, version: str) -> Publication:
         """Make `version` the current one; what was current becomes what a rollback goes back to.
@@ -112,7 +123,7 @@ class Store:
 
     def _write(self, publication: Publication) -> Publication:
         content = {"version": publication.current, "previous": list(publication.previous)}
-        replace_file(self.path / "CURRENT", json.dumps(content).encode() + b"\n")
+        replace_file(self.path / CURRENT_FILE, json.dumps(content).encode() + b"\n")
         return publication
 
     def _version_folder(self, version: str) -> Path:

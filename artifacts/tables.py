@@ -21,8 +21,18 @@ def read_schema(path: Path) -> pa.Schema:
         raise DamagedError(f"{path} is missing; expected a Parquet file there")
     try:
         return pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DamagedError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet file has; reads none of them.
+
+    Raises:
+        DamagedError: no file is there, or it is not Parquet.
+    """
+    read_schema(path)
+    return int(pq.read_metadata(path).num_rows)
 
 
 def check_columns(path: Path, schema: pa.Schema, expected: Columns) -> None:
@@ -34,13 +44,15 @@ def check_columns(path: Path, schema: pa.Schema, expected: Columns) -> None:
     missing = [name for name in expected if name not in schema.names]
     if missing:
         raise FormatError(
-            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
-            f"it has {', '.join(schema.names)}"
+            f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; it has {', '.join(schema.names)}"
         )
-    for name, wanted in expected.items():
-        found = schema.field(name).type
-        if wanted is not None and not _converts(found, wanted):
-            raise FormatError(f"{path}: column {name} is {found}, expected {wanted}")
+    wrong = [
+        f"column {name} is {schema.field(name).type}, expected {wanted}"
+        for name, wanted in expected.items()
+        if wanted is not None and not _converts(schema.field(name).type, wanted)
+    ]
+    if wrong:
+        raise FormatError(f"{path}: {'; '.join(wrong)}")
 
 
 def read_table(path: Path, expected: Columns, *, columns: list[str] | None = None) -> pa.Table:
@@ -62,17 +74,17 @@ def read_table(path: Path, expected: Columns, *, columns: list[str] | None = Non
             position = table.column_names.index(name) if name in table.column_names else -1
             if position >= 0 and wanted is not None and table.schema.field(name).type != wanted:
                 table = table.set_column(position, name, table.column(name).cast(wanted))
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DamagedError(f"{path} cannot be read: {error}") from error
     return table
 
 
 def _converts(found: pa.DataType, wanted: pa.DataType) -> bool:
-    if found == wanted:
+    if found == wanted or pa.types.is_null(found):  # a column without any value has the type null
         return True
     if pa.types.is_string(wanted):
         is_dictionary = pa.types.is_dictionary(found) and _converts(found.value_type, wanted)
-        return is_dictionary or pa.types.is_large_string(found) or pa.types.is_string_view(found)
+        return bool(is_dictionary or pa.types.is_large_string(found) or pa.types.is_string_view(found))
     if pa.types.is_integer(wanted):
-        return pa.types.is_integer(found)
-    return pa.types.is_timestamp(wanted) and pa.types.is_timestamp(found)
+        return bool(pa.types.is_integer(found))
+    return bool(pa.types.is_timestamp(wanted) and pa.types.is_timestamp(found))

@@ -24,6 +24,7 @@ from .index import VectorIndex
 from .neighbours import Neighbours
 from .operating_point import OperatingPoint
 from .recall import Recall, measure_recall
+from .relevant import recall_of_rows
 from .spec import IndexSpec, choose_index_type
 from .threads import set_threads
 from .tuning import Tuning, TuningPoint, tune_operating_point
@@ -52,6 +53,7 @@ __all__ = [
     "gpu_count",
     "measure_recall",
     "read_index",
+    "recall_of_rows",
     "set_threads",
     "to_gpu",
     "tune_operating_point",

@@ -76,8 +76,8 @@ def _rescore(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> tup
     step = max(1, _RESCORE_NUMBERS // (rows.shape[1] * products.shape[1]))
     for start in range(0, len(queries), step):
         chunk = slice(start, start + step)
-        vectors = products[rows[chunk]].astype(np.float64)  # (step, c, d)
-        scores[chunk] = np.matmul(vectors, queries[chunk, :, None].astype(np.float64))[:, :, 0]
+        vectors = products[rows[chunk]]  # (step, c, d)
+        scores[chunk] = np.matmul(vectors, queries[chunk, :, None], dtype=np.float64)[:, :, 0]
     order = np.lexsort((rows, -scores), axis=1)
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
 

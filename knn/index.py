@@ -174,9 +174,7 @@ def _count_bytes(index: faiss.Index) -> int:
         nonlocal total
         total += len(block)
 
-    writer = untyped_faiss.PyCallbackIOWriter(count)
-    faiss.write_index(index, writer)
-    del writer  # the last block leaves its buffer only now
+    faiss.write_index(index, untyped_faiss.PyCallbackIOWriter(count))
     return total
 
 

@@ -53,7 +53,7 @@ def measure_recall(found: Neighbours, exact: Neighbours, k: int, epsilon: float 
         )
     last = np.take_along_axis(exact.scores, np.maximum(truths, 1)[:, None] - 1, axis=1)  # (n, 1)
     tied = np.where(exact.scores >= last - np.float32(epsilon), exact.rows, NO_ROW)
-    tolerant = np.minimum(_count_hits(found.rows[:, :k], tied), truths)
+    tolerant = _count_hits(found.rows[:, :k], tied)
     strict = _count_hits(found.rows[:, :k], exact.rows[:, :k])
     return Recall(
         float((tolerant[asked] / truths[asked]).mean()), float((strict[asked] / truths[asked]).mean())

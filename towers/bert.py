@@ -7,6 +7,9 @@ mean over its tokens.
 Shapes: b batch size, t tokens, w width, h heads.
 """
 
+from collections.abc import Iterable
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -65,8 +68,9 @@ class BertTower(nn.Module):
         positions = torch.arange(ids.shape[1], device=ids.device)
         states = self.body.tokens(ids) + self.body.positions(positions)
         mask = real[:, None, None, :]  # (b, 1, 1, t): every token looks at all real tokens
+        layers = cast(Iterable[_Layer], self.body.layers)
         for layer, attention_norm, feed_forward_norm in zip(
-            self.body.layers, self.side.attention_norms, self.side.feed_forward_norms, strict=True
+            layers, self.side.attention_norms, self.side.feed_forward_norms, strict=True
         ):
             states = states + layer.attend(attention_norm(states), mask)
             states = states + layer.feed_forward(feed_forward_norm(states))

@@ -1,4 +1,4 @@
-"""CLIP's two encoders as towers, by open_clip: pretrained by name and tag, from a checkpoint, or from scratch.
+"""CLIP's two encoders as towers, by open_clip: pretrained (by tag or checkpoint), or from scratch.
 
 Shapes: b batch size, t tokens, d CLIP's embedding width.
 """
@@ -15,7 +15,7 @@ from open_clip.transformer import TextTransformer, text_global_pool
 from torch import Tensor, nn
 
 from artifacts.side import ClipConfig, PhotoInput
-from towers.errors import ClipError
+from towers.errors import ClipError, in_short
 from towers.small_clip import register_small_clip
 
 
@@ -49,10 +49,13 @@ class ClipTextTower(nn.Module):
         states = text.token_embedding(ids) + text.positional_embedding[:t]
         mask = None if text.attn_mask is None else text.attn_mask[:t, :t].to(states.dtype)
         states = text.ln_final(text.transformer(states, attn_mask=mask))
-        pooled = text_global_pool(states, ids, pool_type=text.pool_type, eos_token_id=text.eos_id)
+        pooled: Tensor = text_global_pool(states, ids, pool_type=text.pool_type, eos_token_id=text.eos_id)
+        if text.text_projection is None:
+            return pooled
         if isinstance(text.text_projection, nn.Linear):
-            return text.text_projection(pooled)  # type: ignore[no-any-return]
-        return pooled if text.text_projection is None else pooled @ text.text_projection
+            projected: Tensor = text.text_projection(pooled)
+            return projected
+        return torch.matmul(pooled, text.text_projection)
 
 
 def needs_full_context(config: ClipConfig) -> bool:
@@ -107,19 +110,26 @@ def clip_config(architecture: str) -> ClipConfig:
     """The configuration of an architecture that open_clip knows, `vitrine-small` included.
 
     Raises:
-        ClipError: open_clip knows no such architecture, or its text side is not self-contained.
+        ClipError: open_clip knows no such architecture, or its text side is another than open_clip's
+            own text transformer.
     """
     register_small_clip()
-    model = open_clip.get_model_config(architecture)
-    if model is None:
+    if architecture not in open_clip.list_models():  # which leaves out names that stand for downloads
         raise ClipError(
             f"{architecture!r} is no CLIP architecture that open_clip knows; "
             "`python -c 'import open_clip; print(open_clip.list_models())'` lists them"
         )
-    if model["text_cfg"].get("hf_model_name"):
+    model = open_clip.get_model_config(architecture)
+    text = model["text_cfg"]
+    if text.get("hf_model_name"):
         raise ClipError(
-            f"{architecture!r} reads text through a Hugging Face encoder that is not part of its own weights; "
+            f"{architecture!r} reads text through a Hugging Face encoder, whose weights are not its own; "
             "choose an architecture with open_clip's text transformer"
+        )
+    if "multimodal_cfg" in model or text.get("embed_cls"):
+        raise ClipError(
+            f"{architecture!r} is a CoCa, whose text encoder also writes captions; "
+            "choose an architecture that is a CLIP"
         )
     return ClipConfig(architecture=architecture, model=model)
 
@@ -128,7 +138,7 @@ def build_clip(config: ClipConfig) -> CustomTextCLIP:
     """A CLIP of this configuration with fresh weights."""
     register_small_clip()
     model = copy.deepcopy(config.model)
-    unsupported = set(model) - {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text"} - _IGNORED
+    unsupported = set(model) - _UNDERSTOOD
     if unsupported:
         raise ClipError(f"{config.architecture}: {', '.join(sorted(unsupported))} is not supported")
     return CustomTextCLIP(
@@ -139,21 +149,31 @@ def build_clip(config: ClipConfig) -> CustomTextCLIP:
     )
 
 
-_IGNORED = {"init_logit_scale", "init_logit_bias", "nonscalar_logit_scale", "multimodal_cfg"}
+# The last four do not touch the encoders.
+_UNDERSTOOD = {
+    *("embed_dim", "vision_cfg", "text_cfg", "quick_gelu"),
+    *("custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"),
+}
+# Stand-ins for the encoder that is not wanted: a large CLIP takes long to build, and much memory.
+_SMALLEST_TEXT = {"context_length": 2, "vocab_size": 2, "width": 64, "heads": 1, "layers": 1}
+_SMALLEST_VISION = {"image_size": 8, "patch_size": 8, "width": 64, "layers": 1}
 
 
 def build_text_tower(config: ClipConfig) -> ClipTextTower:
     """CLIP's text tower with fresh weights."""
-    return ClipTextTower(build_clip(config).text)
+    model = {**config.model, "vision_cfg": _SMALLEST_VISION}
+    return ClipTextTower(build_clip(config.model_copy(update={"model": model})).text)
 
 
 def build_image_tower(config: ClipConfig) -> ClipImageTower:
     """CLIP's image tower with fresh weights."""
-    return ClipImageTower(build_clip(config).visual, config.model["embed_dim"])
+    model = {**config.model, "text_cfg": _SMALLEST_TEXT}
+    clip = build_clip(config.model_copy(update={"model": model}))
+    return ClipImageTower(clip.visual, config.model["embed_dim"])
 
 
 def load_pretrained(architecture: str, pretrained: str) -> LoadedClip:
-    """A pretrained CLIP through open_clip.
+    """A pretrained CLIP through open_clip, in evaluation mode.
 
     Args:
         architecture: a name that open_clip knows, such as "ViT-H-14-quickgelu".
@@ -161,7 +181,8 @@ def load_pretrained(architecture: str, pretrained: str) -> LoadedClip:
             path of a local checkpoint (safetensors, or a PyTorch file read with weights_only).
 
     Raises:
-        ClipError: the name, the tag or the checkpoint is unknown or does not fit.
+        ClipError: the name, the tag or the checkpoint is unknown or does not fit, or the model reads
+            other token ids than its tokenizer gives.
     """
     config = clip_config(architecture)
     tags = open_clip.list_pretrained_tags_by_model(architecture)
@@ -174,17 +195,28 @@ def load_pretrained(architecture: str, pretrained: str) -> LoadedClip:
         model = open_clip.create_model(
             architecture, pretrained=pretrained, force_custom_text=True, require_pretrained=True
         )
-    except (RuntimeError, OSError, ValueError, KeyError) as error:
-        raise ClipError(f"{pretrained!r} cannot be loaded as {architecture}: {error}") from error
+        tokenizer = open_clip.get_tokenizer(architecture)
+    except Exception as error:  # of open_clip, torch, safetensors or pickle, by what the file holds
+        raise ClipError(f"{pretrained!r} cannot be loaded as {architecture}: {in_short(error)}") from error
+    _check_vocabulary(architecture, tokenizer, model.text)
     preprocess = open_clip.get_model_preprocess_cfg(model)
     return LoadedClip(
         config=config,
         photo=photo_input(preprocess),
-        text=ClipTextTower(model.text),
-        image=ClipImageTower(model.visual, config.model["embed_dim"]),
-        tokenizer=open_clip.get_tokenizer(architecture),
+        text=ClipTextTower(model.text).eval(),
+        image=ClipImageTower(model.visual, config.model["embed_dim"]).eval(),
+        tokenizer=tokenizer,
         logit_scale=float(model.logit_scale.exp()),
     )
+
+
+def _check_vocabulary(architecture: str, tokenizer: Any, text: TextTransformer) -> None:
+    tokens = getattr(tokenizer, "vocab_size", text.vocab_size)
+    if tokens > text.vocab_size:
+        raise ClipError(
+            f"{architecture} reads {text.vocab_size} token ids, but open_clip's tokenizer gives {tokens}; "
+            "a CLIP that was fitted by Vitrine is used by its bundle, not by its checkpoint"
+        )
 
 
 def photo_input(preprocess: dict[str, Any]) -> PhotoInput:
@@ -196,6 +228,7 @@ def photo_input(preprocess: dict[str, Any]) -> PhotoInput:
         width=width,
         mean=tuple(preprocess["mean"]),
         std=tuple(preprocess["std"]),
-        interpolation=preprocess.get("interpolation", "bicubic"),
+        # open_clip draws at random in training only, and is bicubic otherwise
+        interpolation="bilinear" if preprocess.get("interpolation") == "bilinear" else "bicubic",
         resize_mode=preprocess.get("resize_mode", "shortest"),
     )

@@ -5,32 +5,49 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer, get_clean_fn
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from towers.errors import ClipError
 
+_SPACES = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
 # CLIP's own splitting of text into words (Radford et al. 2021), as a pattern for `tokenizers`.
-_WORDS = r"<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 def portable_tokenizer(tokenizer: Any) -> Tokenizer:
     """The tokenizer of an open_clip model as a `tokenizers.Tokenizer` that adds the special tokens.
 
-    open_clip also repairs broken encodings (ftfy) and unescapes HTML in captions; queries reach us as
-    plain Unicode, so that step is left out here.
+    open_clip also repairs broken encodings (ftfy) and unescapes HTML in captions. Queries reach us as
+    plain Unicode: of that step only the straightening of typographic quotes is taken over, which phones
+    type. A text that spells a special token, such as "<end_of_text>", is read as any other text.
 
     Raises:
         ClipError: the model's tokenizer has no such form.
     """
     if isinstance(tokenizer, HFTokenizer):
-        fast = getattr(tokenizer.tokenizer, "backend_tokenizer", None)
-        if fast is None:
-            raise ClipError(f"{type(tokenizer.tokenizer).__name__} has no fast form and cannot be served")
-        return Tokenizer.from_str(fast.to_str())
+        return _hugging_face_tokenizer(tokenizer)
     if isinstance(tokenizer, SimpleTokenizer):
+        if tokenizer.clean_fn is not get_clean_fn("lower") or tokenizer.reduction_fn is not None:
+            raise ClipError("a CLIP tokenizer with its own cleaning or reduction of texts cannot be served")
         return _byte_pair_tokenizer(tokenizer)
     raise ClipError(f"tokenizers of the kind {type(tokenizer).__name__} cannot be served")
+
+
+def _hugging_face_tokenizer(tokenizer: HFTokenizer) -> Tokenizer:
+    fast = getattr(tokenizer.tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise ClipError(f"{type(tokenizer.tokenizer).__name__} has no fast form and cannot be served")
+    plain = tokenizer.clean_fn is get_clean_fn("whitespace") and not tokenizer.tokenizer_mode
+    if tokenizer.strip_sep_token or not plain:
+        raise ClipError(
+            "open_clip changes this model's texts or token ids around its tokenizer "
+            "(clean, strip_sep_token or tokenizer_mode), which cannot be served"
+        )
+    portable = Tokenizer.from_str(fast.to_str())
+    steps = [*_SPACES, portable.normalizer] if portable.normalizer else _SPACES
+    portable.normalizer = normalizers.Sequence(steps)
+    return portable
 
 
 def _byte_pair_tokenizer(simple: SimpleTokenizer) -> Tokenizer:
@@ -40,9 +57,10 @@ def _byte_pair_tokenizer(simple: SimpleTokenizer) -> Tokenizer:
     )
     tokenizer.normalizer = normalizers.Sequence(
         [
+            normalizers.Replace(Regex(r"[\u02bc\u2018-\u201b]"), "'"),
+            normalizers.Replace(Regex(r"[\u201c-\u201f]"), '"'),
             normalizers.NFC(),
-            normalizers.Replace(Regex(r"\s+"), " "),
-            normalizers.Strip(),
+            *_SPACES,
             normalizers.Lowercase(),
         ]
     )

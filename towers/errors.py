@@ -6,9 +6,17 @@ TowerError
 └── PhotoError     a photo cannot be used; says why in one word (`reason`)
 """
 
+_LONGEST_REASON = 300  # characters
+
 
 class TowerError(Exception):
     """A model, or what it reads, cannot be used."""
+
+
+def in_short(error: BaseException) -> str:
+    """A library's message on one line: PyTorch lists every tensor that does not fit."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} ..."
 
 
 class ClipError(TowerError):

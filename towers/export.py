@@ -1,14 +1,16 @@
 """The query side as an ONNX file, for serving on a CPU without torch."""
 
+import copy
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artifacts.side import ENCODER_FILE
+from artifacts.side import ENCODER_FILE, TextInput
 from towers.errors import ExportError
 from towers.model import Side
 from towers.query_encoder import OnnxQueryEncoder
@@ -23,29 +25,39 @@ def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
     """Write encoder.onnx into a query side's folder and check it against torch.
 
     Args:
-        side: the fitted query side, already saved in `folder`.
+        side: the fitted query side, already saved in `folder`; it is left as it is, where it is.
         folder: where its tokenizers lie and the export goes.
-        queries: real queries to compare on.
+        queries: real queries to compare on, at least one.
 
     Raises:
+        ValueError: there are no queries.
         ExportError: for some query the exported vector differs by more than TOLERANCE.
     """
-    side = side.eval().cpu()
+    if not queries:
+        raise ValueError("expected at least one query to compare the export on, got none")
+    side = copy.deepcopy(side).eval().cpu()
     names = [tower.name for tower in side.spec.text_towers]
-    batch, examples = torch.export.Dim("batch"), []
-    shapes = []
-    for tower in side.spec.text_towers:
-        longest = torch.export.Dim(f"{tower.name}_tokens", min=2, max=tower.text.max_tokens)
-        examples.append(torch.ones(3, min(4, tower.text.max_tokens), dtype=torch.int64))
-        shapes.append({0: batch, 1: longest})
-    _export(_TextSide(side, names), tuple(examples), shapes, [f"{name}_ids" for name in names], folder)
+    batch = torch.export.Dim("batch")
+    inputs = [_input(tower.name, tower.text, batch) for tower in side.spec.text_towers]
+    _export(_TextSide(side, names), inputs, [f"{name}_ids" for name in names], folder)
     _check(side, folder, queries)
+
+
+_Input = tuple[Tensor, dict[int, torch.export.Dim]]  # token ids as an example, and what may vary
+
+
+def _input(name: str, text: TextInput, batch: torch.export.Dim) -> _Input:
+    """A tower's input: any number of texts, of any length unless the tower reads the padding too."""
+    if text.fixed_length or text.max_tokens == 2:
+        return torch.ones(3, text.max_tokens, dtype=torch.int64), {0: batch}
+    longest = torch.export.Dim(f"{name}_tokens", min=2, max=text.max_tokens)
+    return torch.ones(3, min(4, text.max_tokens), dtype=torch.int64), {0: batch, 1: longest}
 
 
 class _TextSide(nn.Module):
     """The query side as a function of one tensor of token ids a tower."""
 
-    def __init__(self, side: Side, names: list[str]) -> None:
+    def __init__(self, side: Side, names: Sequence[str]) -> None:
         super().__init__()
         self.side = side
         self.names = names
@@ -57,8 +69,7 @@ class _TextSide(nn.Module):
 
 def _export(
     module: nn.Module,
-    examples: tuple[Tensor, ...],
-    shapes: list[dict[int, torch.export.Dim]],
+    inputs: Sequence[_Input],
     input_names: list[str],
     folder: Path,
 ) -> None:
@@ -67,11 +78,11 @@ def _export(
         warnings.simplefilter("ignore")  # the exporter's advice is about its own insides
         torch.onnx.export(
             module,
-            (examples,),
+            (tuple(example for example, _ in inputs),),
             str(folder / ENCODER_FILE),
             input_names=input_names,
             output_names=["vectors"],
-            dynamic_shapes=(tuple(shapes),),
+            dynamic_shapes=(tuple(varying for _, varying in inputs),),
             dynamo=True,
             external_data=False,
             optimize=True,
@@ -88,7 +99,7 @@ def _check(side: Side, folder: Path, queries: list[str]) -> None:
             ids = {name: torch.from_numpy(tokenizer.encode(batch)) for name, tokenizer in tokenizers.items()}
             expected = side(ids).numpy()
         difference = float(np.abs(encoder.encode(batch) - expected).max())
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:  # NaN differs too
             raise ExportError(
                 f"{folder / ENCODER_FILE} differs from the fitted model by {difference:.2g} in a coordinate, "
                 f"more than {TOLERANCE:g}; do not serve it"

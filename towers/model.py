@@ -55,7 +55,11 @@ class Model(nn.Module):
 
 
 def build_model(query: SideSpec, product: SideSpec) -> Model:
-    """A model of this composition with fresh weights."""
+    """A model of this composition with fresh weights.
+
+    Raises:
+        ValueError: the sides differ in width, or in the configuration of the body that they share.
+    """
     bodies: dict[str, BertBody] = {}
     return Model(_build_side(query, bodies), _build_side(product, bodies))
 
@@ -72,7 +76,11 @@ def _build_side(spec: SideSpec, bodies: dict[str, BertBody]) -> Side:
 def _build_tower(spec: TowerSpec, bodies: dict[str, BertBody]) -> nn.Module:
     """A tower with fresh weights; the first BiBERT tower leaves its body in `bodies` for the second."""
     if isinstance(spec, BertTowerSpec):
-        body = bodies.setdefault("bibert", BertBody(spec.config))
+        if "bibert" not in bodies:
+            bodies["bibert"] = BertBody(spec.config)
+        body = bodies["bibert"]
+        if body.config != spec.config:
+            raise ValueError("the two sides' BiBERT towers have different sizes; they share one body")
         return BertTower(body, BertSide(spec.config))
     if isinstance(spec, ClipImageTowerSpec):
         return build_image_tower(spec.config)

@@ -13,6 +13,7 @@ import onnxruntime as ort
 
 from artifacts.errors import DamagedError
 from artifacts.side import ENCODER_FILE, SideSpec
+from towers.errors import in_short
 from towers.tokens import read_tokenizers
 
 Vectors = npt.NDArray[np.float32]
@@ -72,4 +73,4 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common base class
-        raise DamagedError(f"{path} cannot be loaded as a query encoder: {error}") from error
+        raise DamagedError(f"{path} cannot be loaded as a query encoder: {in_short(error)}") from error

@@ -9,8 +9,10 @@ import torch
 
 from artifacts.side import TowerName
 from towers.encoding import Progress, device_of, encode_photos, encode_texts
+from towers.errors import PhotoError
 from towers.fingerprint import tower_fingerprint
 from towers.model import Side
+from towers.photos import photo_path
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 from towers.vector_cache import VectorCache, digest_texts
@@ -53,9 +55,7 @@ class SideEncoder:
         """Unit vectors of products, shape (n, D)."""
         return self.fuse(self.product_tower_vectors(products, progress))
 
-    def product_tower_vectors(
-        self, products: Products, progress: Progress | None = None
-    ) -> dict[TowerName, Vectors]:
+    def product_tower_vectors(self, products: Products, progress: Progress | None = None) -> dict[TowerName, Vectors]:
         """Unit vectors of products by each tower, {name: (n, d)}."""
         vectors: dict[TowerName, Vectors] = {}
         for tower in self.side.spec.towers:
@@ -68,13 +68,12 @@ class SideEncoder:
     def text_vectors(self, tower: TowerName, texts: Sequence[str]) -> Vectors:
         """Unit vectors of texts by one tower, shape (n, d)."""
         tokenizer = self.tokenizers[tower]
-        return self._cached(
-            tower, digest_texts(texts), lambda: encode_texts(self.side, tower, tokenizer, texts)
-        )
+        return self._cached(tower, digest_texts(texts), lambda: encode_texts(self.side, tower, tokenizer, texts))
 
     def photo_vectors(self, products: Products, progress: Progress | None = None) -> Vectors:
         """Unit vectors of products' photos, shape (n, d)."""
-        content = digest_texts((str(products.folder.resolve()), *products.images))
+        states = (_state_of_file(products.folder, image) for image in products.images)
+        content = digest_texts((str(products.folder.resolve()), *products.images, *states))
         return self._cached(
             "clip",
             content,
@@ -92,9 +91,8 @@ class SideEncoder:
         fused = np.empty((count, self.side.spec.width), dtype=np.float32)
         for start in range(0, count, ROWS_PER_FUSION):
             rows = slice(start, start + ROWS_PER_FUSION)
-            block = {
-                name: torch.from_numpy(array[rows]).to(device_of(self.side))
-                for name, array in vectors.items()
+            block: dict[str, torch.Tensor] = {
+                name: torch.from_numpy(array[rows]).to(device_of(self.side)) for name, array in vectors.items()
             }
             fused[rows] = self.side.fuse(block).cpu().numpy()
         return fused
@@ -104,3 +102,12 @@ class SideEncoder:
             return encode()
         fingerprint = tower_fingerprint(self.side, tower, self.tokenizers.get(tower))
         return self.cache.get(fingerprint, content, encode)
+
+
+def _state_of_file(folder: Path, image: str | None) -> str | None:
+    """What changes when a photo is put in another's place, or appears at last: size and time of writing."""
+    try:
+        state = photo_path(folder, image).stat() if image else None
+    except (PhotoError, OSError):
+        return None
+    return f"{state.st_size} {state.st_mtime_ns}" if state else None

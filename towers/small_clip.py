@@ -23,16 +23,14 @@ def vitrine_resnet(pretrained: bool = False, **options: Any) -> ResNet:
     """
     if pretrained:
         raise ValueError("vitrine_resnet has no pretrained weights; train it with `python -m training clip`")
-    options = {
-        name: value for name, value in options.items() if not name.startswith(("pretrained", "cache_"))
-    }
+    options = {name: value for name, value in options.items() if not name.startswith(("pretrained", "cache_"))}
     network = ResNet(BasicBlock, layers=(1, 1, 1, 1), channels=(32, 64, 128, 256), **options)
     network.default_cfg = {"pool_size": (3, 2), "input_size": (3, 80, 60), "classifier": "fc"}
     return network
 
 
 def register_small_clip() -> None:
-    """Make `vitrine-small` known to open_clip and its image network to timm; calling it again does nothing."""
+    """Make `vitrine-small` known to open_clip, and its image network to timm; a second call does nothing."""
     if not is_model("vitrine_resnet"):
         register_model(vitrine_resnet)
     if SMALL_CLIP not in open_clip.list_models():

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from artifacts.bundle import ModelBundle
 from artifacts.errors import DamagedError
 from artifacts.side import WEIGHTS_FILE, TowerName, read_side_spec, tokenizer_file, write_side_spec
+from towers.errors import in_short
 from towers.model import Model, Side, build_model, build_side
 
 
@@ -51,4 +52,5 @@ def _load_weights(side: Side, folder: Path) -> None:
     try:
         side.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise DamagedError(f"{path} cannot be loaded as the weights of this side: {error}") from error
+        reason = in_short(error)
+        raise DamagedError(f"{path} cannot be loaded as the weights of this side: {reason}") from error

@@ -52,8 +52,7 @@ def read_tokenizers(folder: Path, spec: SideSpec) -> Mapping[TowerName, TextToke
         DamagedError: a tokenizer's file is missing or unreadable.
     """
     return {
-        tower.name: text_tokenizer(_read(folder / tokenizer_file(tower.name)), tower.text)
-        for tower in spec.text_towers
+        tower.name: text_tokenizer(_read(folder / tokenizer_file(tower.name)), tower.text) for tower in spec.text_towers
     }
 
 

@@ -21,6 +21,7 @@ _friendly = friendly_errors(TrainingError, ValueError)
 Out = Annotated[Path, typer.Option(help="Folder to write; it must not exist.")]
 Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Batches to fit, in place of the recipe's epochs.")]
 
 
 @app.command("sample-shop")
@@ -82,6 +83,7 @@ def clip(
     ] = None,
     recipe: Annotated[str, typer.Option(help="How the small CLIP is trained.")] = "clip-small",
     seed: Seed = 0,
+    steps: Steps = None,
 ) -> None:
     """The CLIP towers: a small one trained on the catalogue's photos, or a pretrained one."""
     from towers.vector_cache import VectorCache
@@ -95,7 +97,7 @@ def clip(
     inputs = data_from_dataset(data) if data else data_from_catalog(catalog or Path())
     cache = VectorCache((data or out.parent) / "vectors")
     if pretrained is None:
-        _report(fit(FitRequest(load_recipe(recipe), inputs, {}, out, cache, seed)))
+        _report(fit(FitRequest(load_recipe(recipe), inputs, {}, out, cache, seed, steps)))
         return
     request = FitRequest(load_recipe("clip"), inputs, {}, out, cache, seed)
     _report(write_bundle(request, pretrained_start(architecture, pretrained, inputs.products), {}))
@@ -110,6 +112,7 @@ def fit_recipe(
     bibert: Annotated[Path | None, typer.Option(help="Bundle with a fitted BiBERT.")] = None,
     clip: Annotated[Path | None, typer.Option(help="Bundle with CLIP towers.")] = None,
     seed: Seed = 0,
+    steps: Steps = None,
 ) -> None:
     """Fit a recipe: one model of the paper's Table 2."""
     from towers.vector_cache import VectorCache
@@ -123,7 +126,7 @@ def fit_recipe(
         name: open_bundle(path) for name, path in given.items() if path and name in loaded.fitted_towers
     }
     cache = VectorCache(data / "vectors")
-    _report(fit(FitRequest(loaded, data_from_dataset(data), fitted, out, cache, seed)))
+    _report(fit(FitRequest(loaded, data_from_dataset(data), fitted, out, cache, seed, steps)))
 
 
 @app.command()

@@ -44,6 +44,7 @@ class FitRequest:
         out: the bundle's folder.
         cache: vectors of frozen towers.
         seed: of weights, batches and augmentation.
+        steps: how many, in place of what the recipe's epochs give.
     """
 
     recipe: Recipe
@@ -52,6 +53,7 @@ class FitRequest:
     out: Path
     cache: VectorCache
     seed: int = 0
+    steps: int | None = None
 
 
 def fit(request: FitRequest) -> ModelBundle:
@@ -105,9 +107,8 @@ def _train(request: FitRequest, start: Start, work: Path) -> None:
     recipe, optimisation = request.recipe, request.recipe.optimisation
     assert optimisation is not None  # the recipe's own check
     pairs = pairs_for(recipe, request.data)
-    plan = BatchPlan(
-        pairs, optimisation.batch_size, optimisation.epochs, optimisation.seen_negatives, request.seed
-    )
+    steps = request.steps or optimisation.steps(len(pairs))
+    plan = BatchPlan(pairs, optimisation.batch_size, steps, optimisation.seen_negatives, request.seed)
     query, product = _encoders(request, start)
     sources = tower_sources(recipe, query, product, pairs.queries, request.data.products, work)
     scratch = {name for name, tower in (("bibert", recipe.bibert), ("clip", recipe.clip)) if tower}
@@ -153,7 +154,7 @@ def _texts(data: TrainingData) -> list[str]:
 def _work_folder(request: FitRequest) -> Path:
     """Where checkpoints lie, named after all that decides the outcome, so that none is taken up wrongly."""
     towers = sorted((name, bundle.fingerprint) for name, bundle in request.fitted.items())
-    key = f"{request.recipe.model_dump_json()}|{request.data.fingerprint}|{towers}|{request.seed}"
+    key = f"{request.recipe.model_dump_json()}|{request.data.fingerprint}|{towers}|{request.seed}|{request.steps}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     folder = request.out.parent / f".{request.out.name}.fit-{digest}"
     folder.mkdir(parents=True, exist_ok=True)

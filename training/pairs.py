@@ -92,9 +92,9 @@ class BatchPlan:
     So a run that is resumed at a step goes on with the batches that it would have had.
 
     Args:
-        pairs: what is drawn from; each epoch visits all pairs once, in an order of its own.
-        batch_size: pairs in a batch; the rest of an epoch that does not fill one is left out.
-        epochs: how often the pairs are visited; may be a fraction.
+        pairs: what is drawn from; each visit of all pairs has an order of its own.
+        batch_size: pairs in a batch; the rest of a visit that does not fill one is left out.
+        steps: how many batches the run has.
         use_seen_negatives: whether the seen negatives of a batch's queries join its products.
         seed: of the orders.
 
@@ -103,7 +103,7 @@ class BatchPlan:
     """
 
     def __init__(
-        self, pairs: TrainingPairs, batch_size: int, epochs: float, use_seen_negatives: bool, seed: int
+        self, pairs: TrainingPairs, batch_size: int, steps: int, use_seen_negatives: bool, seed: int
     ) -> None:
         if len(pairs) < batch_size:
             raise ValueError(f"{len(pairs)} pairs do not fill one batch of {batch_size}; lower batch_size")
@@ -114,7 +114,7 @@ class BatchPlan:
         self._per_epoch = len(pairs) // batch_size
         self._order: tuple[int, Integers] = (-1, np.empty(0, np.int64))
         self._position = np.full(1 + int(max(pairs.product_of_pair.max(), _most(pairs.seen_negatives))), -1)
-        self.steps = max(1, round(self._per_epoch * epochs))
+        self.steps = steps
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, 0 <= step < steps."""

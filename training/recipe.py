@@ -56,6 +56,7 @@ class Optimisation(Record):
     """How the trainable parts are fitted: Adam, linear warm-up, cosine decay to zero."""
 
     epochs: float = Field(gt=0)  # visits of each pair
+    least_steps: int = Field(default=1, ge=1)  # a small shop visits its pairs more often, until so many steps
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     tower_learning_rate: float | None = Field(default=None, gt=0)  # of towers that were fitted before
@@ -65,6 +66,10 @@ class Optimisation(Record):
     learned_temperature: bool = True
     seen_negatives: bool = False  # append the products shown for a query but not bought (section 4.1)
     symmetric: bool = False  # also from products to queries, as CLIP is trained
+
+    def steps(self, pairs: int) -> int:
+        """Batches of a run over so many pairs: the epochs' whole batches, and at least `least_steps`."""
+        return max(self.least_steps, round(pairs // self.batch_size * self.epochs))
 
 
 class Recipe(Record):

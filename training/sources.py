@@ -20,7 +20,7 @@ from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 
 # A batch of texts is encoded in this many groups of like length, so that little of it is padding.
-LENGTH_GROUPS = 4
+LENGTH_GROUPS = 8
 LARGEST_SHIFT = 3  # pixels, of the training photos
 
 

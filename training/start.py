@@ -100,7 +100,7 @@ def _fitted_pair(name: TowerName, bundle: ModelBundle) -> _TowerPair:
 
 
 def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> _TowerPair:
-    tokenizer = train_tokenizer(texts, recipe.vocabulary)
+    tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=False)
     config = BertConfig(
         vocabulary_size=tokenizer.get_vocab_size(),
         max_positions=max(recipe.query_tokens, recipe.title_tokens),
@@ -116,7 +116,7 @@ def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> _TowerPair:
 
 
 def _fresh_clip(recipe: ClipRecipe, texts: Sequence[str]) -> _TowerPair:
-    tokenizer = train_tokenizer(texts, recipe.vocabulary)
+    tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=True)
     model = clip_config(recipe.architecture).model
     text = {**model["text_cfg"], "vocab_size": tokenizer.get_vocab_size()}
     config = ClipConfig(architecture=recipe.architecture, model={**model, "text_cfg": text})

@@ -1,6 +1,7 @@
 """The WordPiece tokenizer of towers that are trained from scratch."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -8,23 +9,56 @@ PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[START]"
 # CLIP's text encoder reads its vector at the token with the highest id: the end token stands last.
 END = "[END]"
 PAD_ID = 0
+CONTINUATION = "##"  # before a piece that goes on with a word
+LARGEST_ALPHABET = 500  # rarer characters become UNKNOWN
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
-    """A lower-casing WordPiece tokenizer fitted on titles and queries.
+def train_tokenizer(texts: Sequence[str], vocabulary_size: int, *, with_end: bool) -> Tokenizer:
+    """A lower-casing WordPiece tokenizer fitted on titles and queries; the same texts give the same one.
 
-    Sequences are START text END. The vocabulary may come out smaller than asked for.
+    Args:
+        texts: what the vocabulary is learned from.
+        vocabulary_size: at most so many entries.
+        with_end: whether sequences are START text END, as CLIP needs them, or START text.
     """
-    tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary_size - 1, special_tokens=[PAD, UNKNOWN, START], show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_special_tokens([END])
+    vocabulary = {**_learn(texts, vocabulary_size - 1)}
+    vocabulary[END] = len(vocabulary)
+    tokenizer = _empty(vocabulary)
+    tokenizer.add_special_tokens([PAD, UNKNOWN, START, END])
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{START} $A {END}",
+        single=f"{START} $A {END}" if with_end else f"{START} $A",
         special_tokens=[(START, tokenizer.token_to_id(START)), (END, tokenizer.token_to_id(END))],
     )
     return tokenizer
+
+
+def _empty(vocabulary: dict[str, int]) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN, continuing_subword_prefix=CONTINUATION))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def _learn(texts: Sequence[str], size: int) -> dict[str, int]:
+    """Pieces and their ids.
+
+    The trainer numbers continuation characters in the order of a hash map, and breaks ties by number, so
+    that each run would give another vocabulary. Giving it these pieces beforehand, sorted, fixes the order.
+    """
+    tokenizer = _empty({UNKNOWN: 0})
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(tokenizer.normalizer.normalize_str(text))
+    frequent = sorted(counts, key=lambda character: (-counts[character], character))[:LARGEST_ALPHABET]
+    alphabet = sorted(character for character in frequent if not character.isspace())
+    continuations = [CONTINUATION + character for character in alphabet]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=max(size, 3 + 2 * len(alphabet)),
+        special_tokens=[PAD, UNKNOWN, START, *continuations],
+        initial_alphabet=alphabet,
+        limit_alphabet=LARGEST_ALPHABET,
+        continuing_subword_prefix=CONTINUATION,
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return dict(tokenizer.get_vocab())

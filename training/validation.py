@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from artifacts.side import AlphaConcatenation, TowerName
-from knn import exact_search
-from knn.relevant import recall_of_rows
+from knn import exact_search, recall_of_rows
 from towers.model import Model
 from towers.query_encoder import Vectors
 from towers.side_encoder import SideEncoder

@@ -26,7 +26,8 @@ def _unit_vectors(count: int, width: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(width).standard_normal((40, width))
     vectors = centres[rng.integers(0, 40, count)] + 0.8 * rng.standard_normal((count, width))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit.astype(np.float32)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,13 @@
 import gc
 from collections.abc import Callable
+from typing import Any
 
 import faiss
 import numpy as np
 import pytest
 
 from knn import OperatingPoint, VectorIndex
+from knn._untyped import untyped_faiss
 from knn.parameters import search_parameters
 
 
@@ -14,7 +16,7 @@ def test_flat_without_a_filter_needs_none(make_index: Callable[[str], VectorInde
 
 
 def test_parameters_nest_as_the_index_does(make_index: Callable[[str], VectorIndex]) -> None:
-    index = make_index("PCA16,IVF64,SQ8,Refine(SQ8)").faiss_index
+    index: Any = make_index("PCA16,IVF64,SQ8,Refine(SQ8)").faiss_index
     outer = search_parameters(index, OperatingPoint(nprobe=7, k_factor=3.0))
     assert isinstance(outer, faiss.IndexRefineSearchParameters) and outer.k_factor == 3.0
     middle = faiss.downcast_index(index.base_index)
@@ -32,7 +34,7 @@ def test_nested_objects_live_as_long_as_the_outermost(
         nprobe=64 if index.structure.list_count else None, k_factor=2.0 if index.structure.refines else None
     )
     bits = np.packbits(np.arange(index.count) < 100, bitorder="little")
-    parameters = search_parameters(index.faiss_index, point, faiss.IDSelectorBitmap(bits))
+    parameters = search_parameters(index.faiss_index, point, untyped_faiss.IDSelectorBitmap(bits))
     gc.collect()
     _, rows = index.faiss_index.search(queries, 10, params=parameters)
     assert ((rows >= 0) & (rows < 100)).all()

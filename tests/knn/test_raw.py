@@ -27,3 +27,15 @@ def test_errors_of_faiss_become_ours(error: Exception) -> None:
 def test_no_query_asks_nothing() -> None:
     empty = np.zeros((0, 4), dtype=np.float32)
     assert raw_search(_BrokenIndex(RuntimeError()), empty, 3, None).rows.shape == (0, 3)  # type: ignore[arg-type]
+
+
+def test_no_more_is_asked_of_faiss_than_the_index_holds() -> None:
+    class Recorder:
+        ntotal = 10
+
+        def search(self, queries: np.ndarray, k: int, params: object) -> tuple[np.ndarray, np.ndarray]:
+            assert k == 10 and params is None
+            return np.zeros((len(queries), k), np.float32), np.tile(np.arange(k), (len(queries), 1))
+
+    found = raw_search(Recorder(), np.zeros((2, 4), np.float32), 1_000, None)  # type: ignore[arg-type]
+    assert found.rows.shape == (2, 1_000) and found.found.tolist() == [10, 10]

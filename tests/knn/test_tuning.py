@@ -99,9 +99,7 @@ def test_default_candidates_follow_the_dials(make_index: Make) -> None:
 def test_bad_arguments(
     make_index: Make, queries: np.ndarray, exact: Neighbours, arguments: dict[str, Any], message: str
 ) -> None:
+    usual: dict[str, Any] = {"index": make_index("Flat"), "target_recall": 0.9, "k": 50}
     with pytest.raises(ArgumentError) as caught:
-        tune_operating_point(
-            **{"index": make_index("Flat"), "queries": queries, "exact": exact, "target_recall": 0.9, "k": 50}
-            | arguments
-        )
+        tune_operating_point(queries=queries, exact=exact, **usual | arguments)
     assert str(caught.value) == message

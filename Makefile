@@ -1,0 +1,109 @@
+# Vitrine. `make help` lists what there is to do; every target sets up what it needs.
+
+PYTHON ?= python3
+PORT ?= 8000
+# The faiss wheel: for an NVIDIA GPU where there is one. `make FAISS=gpu-cuvs ...` takes the third.
+FAISS ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+
+BIN := .venv/bin
+SETUP := .venv/.setup-$(FAISS)
+DEMO := var/demo
+SMOKE := var/smoke
+
+# What a step is made from: when none of it has changed since, the step is not done again.
+GROUND := $(wildcard artifacts/*.py towers/*.py towers/clip_models/*.json knn/*.py)
+TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
+SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
+BUILDER := $(GROUND) $(wildcard index_builder/*.py)
+
+.PHONY: help setup demo smoke test unit lint format evaluate clean
+
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(SETUP) ## Create .venv and install everything
+
+$(SETUP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vitrine needs Python 3.11 or newer; name one with make PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@# The three faiss wheels own one module: what another choice left behind must go first.
+	@test -n "$(wildcard $(SETUP))" || $(BIN)/pip uninstall --quiet --yes faiss-cpu faiss-gpu faiss-gpu-cuvs 2>/dev/null
+	@rm -f .venv/.setup-*
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(FAISS),train,build,dev]'
+	@touch $@
+
+demo: $(DEMO)/published ## Sample shop, training, index, then search it on http://127.0.0.1:8000
+	@$(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
+	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
+	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 && \
+	echo "Serving on http://127.0.0.1:$(PORT), API at /docs; Ctrl-C stops." && wait $$server
+
+smoke: $(SMOKE)/published ## The demo's path on a tiny shop: start, query, stop
+	@$(BIN)/python -m service serve --store $(SMOKE)/store --port $(PORT) & server=$$!; \
+	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60; searched=$$?; \
+	kill -TERM $$server; wait $$server; stopped=$$?; \
+	echo "smoke: search exited with $$searched, the service with $$stopped"; \
+	test $$searched -eq 0 -a $$stopped -eq 0
+
+test: lint ## All checks and all tests
+	$(BIN)/pytest
+
+unit: $(SETUP) ## The tests that take seconds
+	$(BIN)/pytest -m "not integration and not realdata and not gpu and not browser"
+
+lint: $(SETUP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(SETUP) ## Let ruff format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+evaluate: $(DEMO)/evaluated ## Compare text alone, photos alone and both on the sample shop
+	@$(BIN)/python -m evaluation compare $(DEMO)/results/4tmm-cat.json $(DEMO)/results/bibert.json $(DEMO)/results/clip-towers.json
+
+clean: ## Remove what demo and smoke made (not .venv)
+	rm -rf var
+
+# The path of the demo, a step a rule; the smoke test walks the same path over fewer products.
+# $(1) folder, $(2) products, $(3) more options of the two fits from scratch
+define path
+$(1)/shop/catalog.parquet: $(SHOP) | $(SETUP)
+	$(BIN)/python -m training sample-shop --out $(1)/shop --products $(2) --seed 1
+
+$(1)/data/dataset.json: $(1)/shop/catalog.parquet $(TRAINING)
+	rm -rf $(1)/data
+	$(BIN)/python -m training prepare --shop $(1)/shop --out $(1)/data
+
+$(1)/clip-towers/model.json: $(1)/data/dataset.json
+	rm -rf $(1)/clip-towers
+	$(BIN)/python -m training clip --data $(1)/data --out $(1)/clip-towers $(3)
+
+$(1)/bibert/model.json: $(1)/data/dataset.json
+	rm -rf $(1)/bibert
+	$(BIN)/python -m training fit bibert --data $(1)/data --out $(1)/bibert $(3)
+
+$(1)/4tmm-alpha/model.json: $(1)/bibert/model.json $(1)/clip-towers/model.json
+	rm -rf $(1)/4tmm-alpha
+	$(BIN)/python -m training fit 4tmm-alpha --data $(1)/data --out $(1)/4tmm-alpha \
+	  --bibert $(1)/bibert --clip $(1)/clip-towers
+
+$(1)/published: $(1)/4tmm-alpha/model.json $(BUILDER)
+	$(BIN)/python -m index_builder build --bundle $(1)/4tmm-alpha --catalog $(1)/shop/catalog.parquet \
+	  --store $(1)/store --publish
+	@touch $$@
+endef
+
+$(eval $(call path,$(DEMO),3000,))
+$(eval $(call path,$(SMOKE),300,--steps 20))
+
+$(DEMO)/4tmm-cat/model.json: $(DEMO)/bibert/model.json $(DEMO)/clip-towers/model.json
+	rm -rf $(DEMO)/4tmm-cat
+	$(BIN)/python -m training fit 4tmm-cat --data $(DEMO)/data --out $(DEMO)/4tmm-cat \
+	  --bibert $(DEMO)/bibert --clip $(DEMO)/clip-towers
+
+$(DEMO)/evaluated: $(DEMO)/4tmm-cat/model.json $(wildcard evaluation/*.py)
+	$(BIN)/python -m evaluation run --model $(DEMO)/bibert --model $(DEMO)/clip-towers \
+	  --model $(DEMO)/4tmm-cat --data $(DEMO)/data --out $(DEMO)/results
+	@touch $@

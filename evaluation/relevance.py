@@ -1,0 +1,99 @@
+"""Relevance of what a model retrieved: the share of Exact, Substitute, Complement and Irrelevant products."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.catalog import Catalog
+from artifacts.judgments import Judgments, Relevance
+
+LABELS = tuple(Relevance)
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class LabelLookup:
+    """Labels of (query, product) pairs for quick look-up.
+
+    Attributes:
+        keys: sorted, query number x catalogue size + row.
+        codes: position in LABELS, for each key.
+        judged: (queries,) bool, which queries have judgments.
+        complete: whether an absent pair of a judged query is Irrelevant.
+        catalog_size: number of products.
+    """
+
+    keys: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int8]
+    judged: npt.NDArray[np.bool_]
+    complete: bool
+    catalog_size: int
+
+    def labels(self, retrieved: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+        """Label codes of retrieved rows, (queries, k); UNLABELLED where nothing is known."""
+        numbers = np.arange(len(retrieved))[:, None]
+        wanted = numbers * self.catalog_size + retrieved
+        absent = LABELS.index(Relevance.IRRELEVANT) if self.complete else UNLABELLED
+        labels = np.full(wanted.shape, absent, dtype=np.int8)
+        if len(self.keys):
+            places = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+            labels = np.where(self.keys[places] == wanted, self.codes[places], labels)
+        labels[~self.judged] = UNLABELLED
+        labels[retrieved < 0] = UNLABELLED
+        return labels
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Per judged query, the share of each label among its labelled products.
+
+    Attributes:
+        shares: (judged queries, 4), columns in the order of LABELS.
+        queries: (judged queries,) numbers of the queries.
+        unlabelled: pairs left out because nothing is known of them.
+    """
+
+    shares: npt.NDArray[np.float64]
+    queries: npt.NDArray[np.int64]
+    unlabelled: int
+
+
+def label_lookup(judgments: Judgments, queries: list[str], catalog: Catalog) -> LabelLookup:
+    """Prepare judgments for the queries of an evaluation; others are passed over."""
+    table = judgments.table
+    number = pc.index_in(table["query"], value_set=_array(queries))
+    row = pc.index_in(table["product_id"], value_set=_array(catalog.product_ids))
+    keep = pc.and_(pc.is_valid(number), pc.is_valid(row))
+    code = pc.index_in(table["label"], value_set=_array([label.value for label in LABELS]))
+    numbers = number.filter(keep).to_numpy().astype(np.int64)
+    keys = numbers * len(catalog) + row.filter(keep).to_numpy().astype(np.int64)
+    codes = code.filter(keep).to_numpy().astype(np.int8)
+    order = np.argsort(keys, kind="stable")
+    judged = np.zeros(len(queries), dtype=bool)
+    judged[numbers] = True
+    return LabelLookup(keys[order], codes[order], judged, judgments.complete, len(catalog))
+
+
+def precision(lookup: LabelLookup, retrieved: npt.NDArray[np.int64]) -> Precision:
+    """Shares of the labels among each judged query's retrieved products (paper, section 4.2).
+
+    Pairs without a label are left out and counted, as in the paper; a query none of whose products has
+    a label is left out.
+    """
+    labels = lookup.labels(retrieved)
+    counts = np.stack([(labels == code).sum(axis=1) for code in range(len(LABELS))], axis=1)
+    labelled = counts.sum(axis=1)
+    kept = np.flatnonzero(lookup.judged & (labelled > 0))
+    missing = (labels == UNLABELLED) & (retrieved >= 0)
+    return Precision(
+        shares=counts[kept] / labelled[kept, None],
+        queries=kept,
+        unlabelled=int(missing[lookup.judged].sum()),
+    )
+
+
+def _array(values: list[str]) -> pa.Array:
+    return pa.array(values, pa.string())

@@ -1,0 +1,96 @@
+"""The versions of a store as a table."""
+
+from dataclasses import dataclass
+
+from artifacts.errors import ArtifactError, DamagedError
+from artifacts.index_version import Manifest, read_manifest
+from artifacts.store import Publication, Store
+
+_HEADER = ("", "version", "created", "model", "fingerprint", "products", "index", "recall@100")
+_RIGHT = {"products", "recall@100"}
+
+
+@dataclass(frozen=True)
+class ListedVersion:
+    """A version of a store.
+
+    Attributes:
+        version: its id.
+        mark: "current", "previous" (what a rollback goes back to), or nothing.
+        manifest: what it says of itself; None where that cannot be read.
+        damage: why not.
+    """
+
+    version: str
+    mark: str
+    manifest: Manifest | None
+    damage: str = ""
+
+
+@dataclass(frozen=True)
+class StoreListing:
+    """A store's versions by id, and what is wrong with its CURRENT, if anything."""
+
+    versions: tuple[ListedVersion, ...]
+    fault: str = ""
+
+
+def list_versions(store: Store) -> StoreListing:
+    """All complete versions of a store. Manifests are read, files are not verified."""
+    publication, fault = _publication(store)
+    versions = tuple(_listed(store, version, publication) for version in store.version_ids())
+    if publication.current and publication.current not in {listed.version for listed in versions}:
+        fault = f"CURRENT names {publication.current}, which is not there; publish another version"
+    return StoreListing(versions, fault)
+
+
+def format_listing(listing: StoreListing) -> str:
+    """A listing as lines of text, columns aligned."""
+    if not listing.versions:
+        return "\n".join(["no versions", *filter(None, [listing.fault])])
+    rows = [_HEADER, *(_cells(listed) for listed in listing.versions)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
+    lines = [_aligned(row, widths) for row in rows]
+    lines += [f"{listed.version} is damaged: {listed.damage}" for listed in listing.versions if listed.damage]
+    return "\n".join([*lines, *filter(None, [listing.fault])])
+
+
+def _publication(store: Store) -> tuple[Publication, str]:
+    try:
+        return store.publication(), ""
+    except DamagedError as error:
+        return Publication(current=None), str(error)
+
+
+def _listed(store: Store, version: str, publication: Publication) -> ListedVersion:
+    before = publication.previous[0] if publication.previous else None
+    mark = {publication.current: "current", before: "previous"}.get(version, "")
+    try:
+        return ListedVersion(version, mark, read_manifest(store.version_path(version)))
+    except (ArtifactError, OSError) as error:
+        return ListedVersion(version, mark, None, str(error))
+
+
+def _cells(listed: ListedVersion) -> tuple[str, ...]:
+    manifest = listed.manifest
+    if manifest is None:
+        return (listed.mark, listed.version, "damaged", "", "", "", "", "")
+    recall = f"{manifest.index.recall_at_100:.4f}"
+    return (
+        listed.mark,
+        listed.version,
+        manifest.created_at,
+        manifest.model.name,
+        manifest.model.fingerprint[:12],
+        f"{manifest.count:,}",
+        manifest.index.factory,
+        recall if manifest.index.reached_target else f"{recall} (below {manifest.index.target_recall:g})",
+    )
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    padded = [
+        cell.rjust(width) if name in _RIGHT else cell.ljust(width)
+        for cell, width, name in zip(cells, widths, _HEADER, strict=True)
+    ]
+    return "  ".join(padded).rstrip()

@@ -1,0 +1,8 @@
+"""How many cores a build may use."""
+
+import os
+
+
+def core_count() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

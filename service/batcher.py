@@ -1,0 +1,195 @@
+"""Micro-batching: one worker thread that answers together whatever queued meanwhile.
+
+The worker waits for nothing: when idle it takes a single search at once, and while it works the next batch
+gathers by itself. It owns the served version and changes it only between two batches, so that every search is
+answered by one version from encoder to products.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from knn import set_threads
+from service.answering import Found, SearchQuery, answer_queries
+from service.errors import NotReadyError, OverloadedError, SearchFailedError, ServiceError
+from service.hit_table import HitTable
+from service.loaded_version import LoadedVersion
+from service.metrics import Metrics, StageSeconds
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a search found, and in which version."""
+
+    version_id: str
+    hits: HitTable
+    found: Found
+    stages: StageSeconds
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    query: SearchQuery
+    future: asyncio.Future[Answer]
+    queued_at: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Switch:
+    version: LoadedVersion
+    future: asyncio.Future[LoadedVersion | None]
+
+
+class _Stop:
+    """The last thing that the worker takes."""
+
+
+_Outcome = tuple[_Job, Answer | ServiceError]
+
+
+class Batcher:
+    """Answers searches in batches. Its methods are called on the event loop.
+
+    Args:
+        max_batch: Searches answered together, at most.
+        max_queue: Searches that may wait.
+        search_threads: FAISS threads of one batch.
+        metrics: Told of every batch.
+    """
+
+    def __init__(self, *, max_batch: int, max_queue: int, search_threads: int, metrics: Metrics) -> None:
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._search_threads = search_threads
+        self._metrics = metrics
+        self._queue: SimpleQueue[_Job | _Switch | _Stop] = SimpleQueue()
+        self._version: LoadedVersion | None = None  # only the worker touches it
+        self._accepts = False  # only the event loop touches it
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._worker = threading.Thread(target=self._work, name="vitrine-search", daemon=True)
+        metrics.watch_queue(self._queue.qsize)
+
+    def start(self) -> None:
+        """Start the worker; call it on the event loop that will search."""
+        self._loop = asyncio.get_running_loop()
+        self._worker.start()
+
+    async def stop(self, patience_seconds: float) -> None:
+        """Take no more searches, answer those that wait, and end the worker, or give up waiting for it."""
+        self._accepts = False
+        self._queue.put(_Stop())
+        give_up_at = time.monotonic() + patience_seconds
+        while self._worker.is_alive() and time.monotonic() < give_up_at:
+            await asyncio.sleep(0.005)
+
+    def submit(self, query: SearchQuery) -> asyncio.Future[Answer]:
+        """Queue a search. Cancel the future to give it up.
+
+        Raises:
+            NotReadyError: No version is served.
+            OverloadedError: The queue is full.
+        """
+        if not self._accepts or self._loop is None:
+            raise NotReadyError("no index version is served")
+        if self._queue.qsize() >= self._max_queue:
+            raise OverloadedError(f"{self._max_queue} searches are waiting already; try again in a moment")
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._queue.put(_Job(query, future, time.perf_counter()))
+        return future
+
+    async def switch(self, version: LoadedVersion) -> LoadedVersion | None:
+        """Serve another version from the next batch on; returns the one before, which no search uses now."""
+        assert self._loop is not None, "switch before start"
+        future: asyncio.Future[LoadedVersion | None] = self._loop.create_future()
+        self._queue.put(_Switch(version, future))
+        before = await future
+        self._accepts = True
+        return before
+
+    def _work(self) -> None:
+        set_threads(self._search_threads)
+        while True:
+            jobs, control = self._take()
+            if jobs:
+                self._call_on_loop(_settle, self._answer(jobs))
+            if isinstance(control, _Switch):
+                self._change_version(control)
+            elif isinstance(control, _Stop):
+                return
+            del jobs, control  # while it waits, the worker holds nothing of an old version
+
+    def _take(self) -> tuple[list[_Job], _Switch | _Stop | None]:
+        """Whatever queued, at least one thing, up to and including the first that is no search."""
+        jobs: list[_Job] = []
+        item = self._queue.get()
+        try:
+            while isinstance(item, _Job):
+                if not item.future.cancelled():
+                    jobs.append(item)
+                if len(jobs) >= self._max_batch:
+                    return jobs, None
+                item = self._queue.get_nowait()
+        except Empty:
+            return jobs, None
+        return jobs, item
+
+    def _change_version(self, switch: _Switch) -> None:
+        before, self._version = self._version, switch.version
+        if before is not None:
+            before.release_device()
+        self._call_on_loop(_hand_over, switch.future, before)
+
+    def _answer(self, jobs: Sequence[_Job]) -> list[_Outcome]:
+        """An outcome for each job. Where the batch breaks as a whole, each job is tried alone."""
+        assert self._version is not None, "a search was queued before any version"
+        self._metrics.record_batch(len(jobs))
+        try:
+            return _answer_together(jobs, self._version)
+        except Exception:
+            _log.exception("event=batch_failed version=%s searches=%d", self._version.version_id, len(jobs))
+        if len(jobs) > 1:
+            return [outcome for job in jobs for outcome in self._answer([job])]
+        return [(jobs[0], SearchFailedError("the search broke inside the service; its log says how"))]
+
+    def _call_on_loop(self, callback: Callable[..., None], *arguments: object) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # the loop was closed: the process is ending and nobody waits
+            _log.warning("event=answers_dropped")
+
+
+def _answer_together(jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:
+    taken_at = time.perf_counter()
+    batch = answer_queries([job.query for job in jobs], version)
+
+    def outcome(job: _Job, result: Found | ServiceError) -> Answer | ServiceError:
+        if isinstance(result, ServiceError):
+            return result
+        stages = StageSeconds(taken_at - job.queued_at, batch.encode_seconds, batch.search_seconds)
+        return Answer(version.version_id, version.hits, result, stages)
+
+    return [(job, outcome(job, result)) for job, result in zip(jobs, batch.results, strict=True)]
+
+
+def _settle(outcomes: Sequence[_Outcome]) -> None:
+    """Give each waiting request its outcome, on the event loop."""
+    for job, outcome in outcomes:
+        if job.future.done():  # its client has gone
+            continue
+        if isinstance(outcome, Answer):
+            job.future.set_result(outcome)
+        else:
+            # Several requests may share one error; each raises its own.
+            job.future.set_exception(type(outcome)(*outcome.args))
+
+
+def _hand_over(future: asyncio.Future[LoadedVersion | None], before: LoadedVersion | None) -> None:
+    if not future.done():
+        future.set_result(before)

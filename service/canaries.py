@@ -1,0 +1,46 @@
+"""Canary queries: does a version still find what its builder found?
+
+They catch what no checksum can: an encoder that gives other vectors here than where the index was built.
+"""
+
+from collections.abc import Callable, Sequence
+
+from artifacts.index_version import Canary
+from service.errors import VersionRefusedError
+
+CANARY_DEPTH = 10  # products compared per query
+# Approximate indexes and half precision lose a product or two near the cut; another model loses nearly all.
+LEAST_MEAN_OVERLAP = 0.8
+
+Search = Callable[[list[str], int], Sequence[Sequence[str]]]  # queries, k -> product ids, best first
+
+
+def check_canaries(canaries: Sequence[Canary], search: Search) -> None:
+    """Search every canary and compare with what its builder expects.
+
+    Args:
+        canaries: Of the manifest. Those that expect nothing are left out.
+        search: The version's own search.
+
+    Raises:
+        VersionRefusedError: The mean overlap is below `LEAST_MEAN_OVERLAP`; names the worst query.
+    """
+    canaries = [canary for canary in canaries if canary.product_ids]
+    if not canaries:
+        return
+    found = search([canary.query for canary in canaries], CANARY_DEPTH)
+    overlaps = [
+        _overlap(canary.product_ids[:CANARY_DEPTH], product_ids[:CANARY_DEPTH])
+        for canary, product_ids in zip(canaries, found, strict=True)
+    ]
+    mean = sum(overlaps) / len(overlaps)
+    if mean < LEAST_MEAN_OVERLAP:
+        worst = min(range(len(overlaps)), key=overlaps.__getitem__)
+        raise VersionRefusedError(
+            f"its canary queries find {mean:.0%} of the products that they should, expected at least "
+            f"{LEAST_MEAN_OVERLAP:.0%}; the worst is {canaries[worst].query!r} with {overlaps[worst]:.0%}"
+        )
+
+
+def _overlap(expected: Sequence[str], found: Sequence[str]) -> float:
+    return len(set(expected) & set(found)) / len(expected)

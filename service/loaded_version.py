@@ -1,0 +1,168 @@
+"""An index version in memory, checked and ready to search."""
+
+import datetime
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import clear_frames
+
+import numpy as np
+import pyarrow as pa
+
+from artifacts.errors import ArtifactError, StoreError
+from artifacts.index_version import IndexVersion, Manifest, open_index_version
+from artifacts.store import Store
+from knn import (
+    DeviceError,
+    GpuVectorIndex,
+    KnnError,
+    Neighbours,
+    OperatingPoint,
+    VectorIndex,
+    read_index,
+    set_threads,
+    to_gpu,
+)
+from service.attributes import Attributes, Mask
+from service.canaries import check_canaries
+from service.device import Device
+from service.errors import UnknownVersionError, VersionRefusedError
+from service.hit_table import SEARCH_FIELDS, HitTable
+from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedVersion:
+    """Everything that answers a search. It never changes; one thread at a time searches it."""
+
+    version_id: str
+    manifest: Manifest
+    encoder: QueryEncoder
+    index: VectorIndex
+    operating_point: OperatingPoint
+    attributes: Attributes
+    hits: HitTable
+    loaded_at: str  # ISO 8601, UTC
+
+    @property
+    def count(self) -> int:
+        """Number of products."""
+        return self.index.count
+
+    @property
+    def index_device(self) -> Device:
+        """Where the index is searched."""
+        return Device.CUDA if isinstance(self.index, GpuVectorIndex) else Device.CPU
+
+    def search(self, vectors: Vectors, k: int, rows: Mask | None = None) -> Neighbours:
+        """The k nearest products of each vector, (n, D) -> (n, min(k, count)), among the rows marked."""
+        return self.index.search(vectors, min(k, self.count), self.operating_point, rows)
+
+    def release_device(self) -> None:
+        """Free memory on the GPU. Call it on the thread that searched, after its last search."""
+        if isinstance(self.index, GpuVectorIndex):
+            self.index.close()
+
+
+def load_version(store: Store, version_id: str, *, device: Device, encoder_threads: int) -> LoadedVersion:
+    """Load a version, verify it, and search its canaries, which also warms it up.
+
+    Runs for seconds to minutes on a thread of its own while another version is served.
+
+    Raises:
+        UnknownVersionError: The store has no such version.
+        VersionRefusedError: It is damaged, its parts do not belong together, or it does not find what its
+            builder found. The message names files relative to the store.
+    """
+    set_threads(1)  # of this loading thread: the searches of the served version need the other cores
+    try:
+        path = store.version_path(version_id)
+    except StoreError as error:
+        raise UnknownVersionError(_plain(error, store.path)) from error
+    try:
+        return _load(open_index_version(path), version_id, device, encoder_threads)
+    except (ArtifactError, KnnError, OSError, MemoryError, VersionRefusedError) as error:
+        clear_frames(error.__traceback__)  # or whoever handles the error keeps the whole index in memory
+        raise VersionRefusedError(f"version {version_id}: {_plain(error, store.path)}") from error
+
+
+def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads: int) -> LoadedVersion:
+    products, description = opened.products(), opened.manifest.index
+    record = opened.index_record
+    cpu_index = read_index(opened.index_path, record.sha256, record.size_bytes)
+    encoder = _load_encoder(opened, device, encoder_threads)
+    _check_sizes(opened.manifest, products, cpu_index, encoder)
+    _note_hidden_attributes(version_id, products)
+    version = LoadedVersion(
+        version_id=version_id,
+        manifest=opened.manifest,
+        encoder=encoder,
+        index=_place_index(cpu_index, version_id, device),
+        operating_point=OperatingPoint(description.nprobe, description.k_factor),
+        attributes=Attributes(products),
+        hits=HitTable(products),
+        loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    try:
+        _check_answers(version, products["product_id"])
+    except BaseException:
+        version.release_device()
+        raise
+    return version
+
+
+def _load_encoder(opened: IndexVersion, device: Device, threads: int) -> QueryEncoder:
+    if device is Device.CPU:
+        return OnnxQueryEncoder(opened.query_folder, opened.query, threads=threads)
+    from towers.torch_query_encoder import TorchQueryEncoder  # imports torch, which the CPU service lacks
+
+    return TorchQueryEncoder(opened.query_folder, opened.query, device=device.value)
+
+
+def _place_index(index: VectorIndex, version_id: str, device: Device) -> VectorIndex:
+    if device is Device.CPU:
+        return index
+    try:
+        return to_gpu(index)
+    except DeviceError as error:
+        _log.warning("event=index_stays_on_cpu version=%s reason=%r", version_id, str(error))
+        return index
+
+
+def _check_sizes(manifest: Manifest, products: pa.Table, index: VectorIndex, encoder: QueryEncoder) -> None:
+    if products.num_rows == 0:
+        raise VersionRefusedError("it holds no products")
+    counts = {"manifest": manifest.count, "index": index.count, "products.parquet": products.num_rows}
+    widths = {"manifest": manifest.width, "index": index.width, "query encoder": encoder.width}
+    for what, numbers in (("products", counts), ("width", widths)):
+        if len(set(numbers.values())) > 1:
+            told = ", ".join(f"{number} by the {source}" for source, number in numbers.items())
+            raise VersionRefusedError(f"its parts disagree on the {what}: {told}; build it again")
+
+
+def _check_answers(version: LoadedVersion, product_ids: pa.ChunkedArray) -> None:
+    """Search the canaries; where there are none, search something, to warm up."""
+
+    def search(queries: list[str], k: int) -> Sequence[Sequence[str]]:
+        found = version.search(version.encoder.encode(queries), k)
+        return [product_ids.take(rows[rows >= 0]).to_pylist() for rows in found.rows.astype(np.int64)]
+
+    if not version.manifest.canaries:
+        _log.warning("event=no_canaries version=%s", version.version_id)
+        search(["warm up"], 1)
+    check_canaries(version.manifest.canaries, search)
+
+
+def _note_hidden_attributes(version_id: str, products: pa.Table) -> None:
+    for name in SEARCH_FIELDS:
+        if name in products.column_names:
+            _log.warning("event=attribute_not_shown version=%s column=%s", version_id, name)
+
+
+def _plain(error: BaseException, store_path: Path) -> str:
+    """An error's message with paths relative to the store: callers have no business with the rest."""
+    text = str(error) or type(error).__name__
+    return text.replace(f"{store_path}/", "").replace(str(store_path), "the store")

@@ -1,0 +1,54 @@
+"""The application, assembled."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service import routes_admin, routes_health, routes_search
+from service.body_limit import BodyLimit
+from service.last_resort import LastResort
+from service.problems import add_problem_handlers
+from service.request_counter import RequestCounter
+from service.search_service import SearchService
+from service.settings import Settings
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings, service: SearchService | None = None) -> FastAPI:
+    """The service as an ASGI application; it loads its version when the application is started.
+
+    Args:
+        settings: Of the process.
+        service: What to serve with; made from the settings by default.
+
+    Raises:
+        SettingsError: The settings ask for a device that is not there.
+    """
+    service = service or SearchService(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.stop()
+
+    app = FastAPI(
+        title="Vitrine",
+        summary="Multimodal product search",
+        version=version("vitrine"),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics is for that
+    )
+    app.state.service = service
+    app.include_router(routes_search.router)
+    app.include_router(routes_health.router)
+    app.include_router(routes_admin.router)
+    add_problem_handlers(app)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(LastResort)
+    app.add_middleware(RequestCounter, metrics=service.metrics)  # outermost: it counts all answers
+    return app

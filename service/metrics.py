@@ -1,0 +1,103 @@
+"""What Prometheus reads: one registry per application, so that two in one process do not mix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every series, which nobody reads
+
+_STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    """Where the time of one search went; encode and search are shared by its whole batch."""
+
+    queue: float
+    encode: float
+    search: float
+
+
+class Metrics:
+    """The measured numbers of one service process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._requests = Counter(
+            "vitrine_requests", "Answers by route and status", ["route", "status"], registry=self._registry
+        )
+        self._stages = Histogram(
+            "vitrine_search_seconds",
+            "Time of a search by stage: queue, encode, search, total",
+            ["stage"],
+            buckets=_STAGE_SECONDS,
+            registry=self._registry,
+        )
+        self._batch_size = Histogram(
+            "vitrine_batch_size", "Searches answered together", buckets=_BATCH_SIZES, registry=self._registry
+        )
+        self._queue_depth = Gauge("vitrine_queue_depth", "Searches waiting", registry=self._registry)
+        self._swaps = Counter(
+            "vitrine_version_changes",
+            "Attempts to serve a version, by kind (start, swap, rollback) and outcome",
+            ["kind", "outcome"],
+            registry=self._registry,
+        )
+        self._version = Gauge(
+            "vitrine_index_version", "1 for the served version", ["version", "model"], registry=self._registry
+        )
+        self._products = Gauge(
+            "vitrine_index_products", "Products of the served version", registry=self._registry
+        )
+        self._queue_seconds = self._stages.labels("queue")
+        self._encode_seconds = self._stages.labels("encode")
+        self._search_seconds = self._stages.labels("search")
+        self._total_seconds = self._stages.labels("total")
+
+    def watch_queue(self, depth: Callable[[], int]) -> None:
+        """Read the queue's depth whenever Prometheus asks."""
+        self._queue_depth.set_function(depth)
+
+    def count_answer(self, route: str, status: int) -> None:
+        """One request was answered."""
+        self._requests.labels(route, str(status)).inc()
+
+    def record_batch(self, size: int) -> None:
+        """One batch was taken from the queue."""
+        self._batch_size.observe(size)
+
+    def record_search(self, stages: StageSeconds, total_seconds: float) -> None:
+        """One search was answered."""
+        self._queue_seconds.observe(stages.queue)
+        self._encode_seconds.observe(stages.encode)
+        self._search_seconds.observe(stages.search)
+        self._total_seconds.observe(total_seconds)
+
+    def count_change(self, kind: str, outcome: str) -> None:
+        """One attempt to serve a version ended: served, refused (a bad version) or failed (a bug)."""
+        self._swaps.labels(kind, outcome).inc()
+
+    def show_version(self, version_id: str, model: str, products: int) -> None:
+        """A version is served from now on."""
+        self._version.clear()
+        self._version.labels(version_id, model).set(1)
+        self._products.set(products)
+
+    def render(self) -> bytes:
+        """All numbers in the text format of Prometheus."""
+        return generate_latest(self._registry)

@@ -1,0 +1,124 @@
+"""Bodies of requests and answers. What a body may hold besides is refused."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_K = 1000
+DEFAULT_K = 100
+
+# What each field of a request may be, in the words of an error.
+EXPECTED = {
+    "query": "a text",
+    "k": f"a whole number from 1 to {MAX_K}",
+    "filters": "an object of conditions by column",
+    "version": "the id of a version, a text",
+}
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SearchRequest(_Body):
+    """A search."""
+
+    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        description="What the shopper typed.", examples=["red running shoes"]
+    )
+    k: int = Field(default=DEFAULT_K, ge=1, le=MAX_K, description="How many products to return, at most.")
+    filters: dict[str, Any] | None = Field(
+        default=None,
+        description=(
+            "Conditions on attribute columns, all of which must hold: a value, a list of values any of which "
+            "may hold, or a range with gte, gt, lte, lt."
+        ),
+        examples=[{"category": "shoes", "price": {"gte": 10, "lt": 50}, "colour": ["red", "blue"]}],
+    )
+
+
+class Hit(BaseModel):
+    """A product that was found, with its attribute columns besides."""
+
+    model_config = ConfigDict(extra="allow")
+
+    rank: int = Field(description="From 1.", examples=[1])
+    score: float = Field(description="Cosine of query and product.", examples=[0.8312])
+    product_id: str = Field(examples=["p-1042"])
+    title: str = Field(examples=["Red running shoes for women"])
+    image: str | None = Field(description="As in the catalogue.", examples=["images/p-1042.jpg"])
+
+
+class SearchResponse(BaseModel):
+    """What a search found, best first."""
+
+    query: str = Field(examples=["red running shoes"])
+    index_version: str = Field(description="The version that answered.", examples=["2026-11-21-a"])
+    took_ms: float = Field(examples=[1.9])
+    hits: list[Hit]
+
+
+class SwapRequest(_Body):
+    """A version to serve."""
+
+    version: str = Field(examples=["2026-11-21-a"])
+
+
+class ChangeResponse(BaseModel):
+    """A change of version that succeeded."""
+
+    version: str = Field(description="Served from now on.", examples=["2026-11-21-a"])
+    replaced: str | None = Field(description="Served before.", examples=["2026-11-14-a"])
+    took_seconds: float = Field(examples=[12.4])
+
+
+class HealthResponse(BaseModel):
+    """Whether the process is alive, and what it serves."""
+
+    state: Literal["starting", "waiting", "serving", "draining"]
+    index_version: str | None = Field(examples=["2026-11-21-a"])
+    reason: str | None = Field(description="Why nothing is served.", examples=[None])
+
+
+class ReadyResponse(BaseModel):
+    """Searches can be sent."""
+
+    state: Literal["serving"]
+    index_version: str = Field(examples=["2026-11-21-a"])
+
+
+class ServedIndex(BaseModel):
+    """The served version."""
+
+    version: str
+    created_at: str
+    loaded_at: str
+    model: str
+    model_fingerprint: str
+    width: int
+    count: int
+    index_type: str
+    index_device: str
+    nprobe: int | None
+    k_factor: float | None
+    recall_at_100: float
+
+
+class AdminIndexResponse(BaseModel):
+    """What is served and what could be."""
+
+    state: Literal["starting", "waiting", "serving", "draining"]
+    served: ServedIndex | None
+    previous: list[str] = Field(description="Served before, latest first: what rollbacks go back to.")
+    loading: str | None = Field(description="Being loaded now.")
+    published: str | None = Field(description="What the store publishes, which a restart would serve.")
+    available: list[str] = Field(description="All versions of the store.")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str

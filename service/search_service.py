@@ -1,0 +1,73 @@
+"""What one process holds, from start to stop."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from functools import partial
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from artifacts.store import Store
+from service.batcher import Batcher
+from service.device import choose_device
+from service.loaded_version import load_version
+from service.metrics import Metrics
+from service.settings import Settings
+from service.swapper import Loader, Swapper
+
+_log = logging.getLogger(__name__)
+_STOP_PATIENCE_SECONDS = 5.0
+
+
+class SearchService:
+    """Settings, metrics, batcher and swapper, made for each other.
+
+    Args:
+        settings: Of the process.
+        load: How a version id becomes a version; from the settings' store by default.
+
+    Raises:
+        SettingsError: The settings ask for a device that is not there.
+    """
+
+    def __init__(self, settings: Settings, load: Loader | None = None) -> None:
+        # A batch has a few short queries: the tokenizer's own threads would cost more than they save.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        self.settings = settings
+        self.metrics = Metrics()
+        self.store = Store(settings.store)
+        self.batcher = Batcher(
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            search_threads=settings.search_threads,
+            metrics=self.metrics,
+        )
+        self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics)
+        self._first_load: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to load the published version; returns at once, so that the process can tell its health."""
+        self.batcher.start()
+        self._first_load = asyncio.create_task(self.swapper.start())
+
+    async def stop(self) -> None:
+        """Answer what waits and end the worker."""
+        self.swapper.drain()
+        if self._first_load is not None:
+            self._first_load.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._first_load
+        await self.batcher.stop(_STOP_PATIENCE_SECONDS)
+        _log.info("event=stopped")
+
+    def _loader(self) -> Loader:
+        device = choose_device(self.settings.device)
+        _log.info("event=device device=%s", device)
+        return partial(load_version, self.store, device=device, encoder_threads=self.settings.encoder_threads)
+
+
+def service_of(connection: HTTPConnection) -> SearchService:
+    """The service that a request came to."""
+    return cast(SearchService, connection.app.state.service)

@@ -1,0 +1,93 @@
+"""Running the application in this process until it is told to stop."""
+
+import logging
+import math
+import os
+import signal
+import socket
+import time
+from types import FrameType
+
+import uvicorn
+
+from service.errors import SettingsError
+from service.main import create_app
+from service.search_service import SearchService
+from service.settings import Settings, unknown_variables, variable_name
+
+_log = logging.getLogger(__name__)
+_BACKLOG = 2048
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: The address cannot be listened on, or the device is not there.
+    """
+    service = SearchService(settings)
+    app = create_app(settings, service)
+    listener = _listen(settings.host, settings.port)
+    for name in unknown_variables(os.environ):
+        _log.warning("event=unknown_variable name=%s", name)
+    host, port = listener.getsockname()[:2]
+    _log.info("event=listening host=%s port=%d store=%s", host, port, settings.store)
+    DrainingServer(uvicorn_config(app, settings), service).run(sockets=[listener])
+
+
+def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
+    """How uvicorn runs the application: no access log, no headers that tell of the server."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds - settings.drain_notice_seconds),
+    )
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that says it is not ready before it stops taking requests.
+
+    The first SIGTERM turns readiness off at once; requests are still taken for the time of notice, then the
+    listener closes and what is under way is answered. SIGINT (Ctrl+C) leaves out the notice, and a second
+    signal cuts it short. The exit code is 0 after either.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: SearchService) -> None:
+        super().__init__(config)
+        self._service = service
+        self._close_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain, or hurry if that was begun."""
+        if self._close_at is not None:
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
+            return
+        self._service.swapper.drain()
+        notice = 0.0 if sig == signal.SIGINT else self._service.settings.drain_notice_seconds
+        self._close_at = time.monotonic() + notice
+        _log.info("event=draining signal=%s notice_s=%g", signal.Signals(sig).name, notice)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called by uvicorn ten times a second; true ends the main loop."""
+        if self._close_at is not None and time.monotonic() >= self._close_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        names = f"{variable_name('host')} and {variable_name('port')}"
+        # The interpreter adds the address to the operating system's words, but not to the resolver's.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise SettingsError([f"{names} are {host!r} and {port}: cannot listen there: {reason}"]) from error

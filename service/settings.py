@@ -1,0 +1,99 @@
+"""Settings of the service, read once from `VITRINE_*` variables.
+
+Every variable has its row in docs/http-api.md; a test holds the table to this class.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import DirectoryPath, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import SettingsError
+
+ENV_PREFIX = "VITRINE_"
+# More threads than this do not make one small batch faster.
+_MOST_DEFAULT_THREADS = 8
+_TOKEN = re.compile(r"[!-~]{16,}")  # what a header can carry, without blanks
+
+
+def _default_threads() -> int:
+    """All cores that this process may use but one, which the event loop needs; 1 to 8."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(_MOST_DEFAULT_THREADS, allowed - 1))
+
+
+class Settings(BaseSettings):
+    """What one service process is told from outside."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    store: DirectoryPath  # of index versions; only read
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8000, ge=0, le=65535)  # 0 takes a free one
+    admin_token: SecretStr | None = None  # None turns the admin routes off
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    max_batch: int = Field(default=64, ge=1, le=1024)  # searches answered together
+    max_queue: int = Field(default=512, ge=1, le=100_000)  # searches waiting; beyond, 503 at once
+    max_query_chars: int = Field(default=500, ge=1, le=10_000)
+    encoder_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
+    search_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
+    drain_seconds: float = Field(default=20, gt=0, le=3600)  # from SIGTERM to the end, at most
+    # After SIGTERM, /ready says 503 while new requests are still taken, so that load balancers turn away.
+    drain_notice_seconds: float = Field(default=1, ge=0, le=600)
+
+    @field_validator("admin_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError(
+                "expected at least 16 printable ASCII characters without blanks; "
+                "leave it unset to turn the admin routes off"
+            )
+        return token
+
+    @model_validator(mode="after")
+    def _check_drain(self) -> "Settings":
+        if self.drain_notice_seconds >= self.drain_seconds:
+            raise ValueError(
+                f"{ENV_PREFIX}DRAIN_NOTICE_SECONDS is {self.drain_notice_seconds:g}: expected less than "
+                f"{ENV_PREFIX}DRAIN_SECONDS, which is {self.drain_seconds:g}"
+            )
+        return self
+
+
+def read_settings(overrides: Mapping[str, object]) -> Settings:
+    """The settings from the environment, with `overrides` (those that are not None) on top.
+
+    Raises:
+        SettingsError: With all faults at once.
+    """
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError([_describe(fault) for fault in error.errors()]) from error
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that begin like settings but are none: probably misspelt."""
+    known = {variable_name(field) for field in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(ENV_PREFIX) and name not in known)
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a field."""
+    return ENV_PREFIX + field.upper()
+
+
+def _describe(fault: Mapping[str, Any]) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return str(message)
+    name = variable_name(str(fault["loc"][0]))
+    if fault["type"] == "missing":
+        return f"{name} is missing and has no default"
+    value = "not usable" if fault["loc"][0] == "admin_token" else repr(str(fault["input"]))
+    return f"{name} is {value}: {message[:1].lower()}{message[1:]}"

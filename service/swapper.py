@@ -1,0 +1,167 @@
+"""Which version is served: at the start, after a swap, after a rollback. Never writes to the store."""
+
+import enum
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from artifacts.errors import ArtifactError
+from artifacts.index_version import Manifest
+from artifacts.store import Store
+from service.batcher import Batcher
+from service.device import Device
+from service.errors import (
+    ConflictError,
+    NotReadyError,
+    RequestError,
+    UnknownVersionError,
+    VersionRefusedError,
+)
+from service.loaded_version import LoadedVersion
+from service.metrics import Metrics
+from service.threads import run_in_daemon_thread
+
+_log = logging.getLogger(__name__)
+_REMEMBERED = 20  # versions that rollbacks can go back through
+
+Loader = Callable[[str], LoadedVersion]  # version id -> version; UnknownVersionError, VersionRefusedError
+Kind = Literal["start", "swap", "rollback"]
+
+
+class ServiceState(enum.Enum):
+    """Whether searches can be answered."""
+
+    STARTING = "starting"  # the published version is being loaded
+    WAITING = "waiting"  # the store publishes no version that can be served; a swap can bring one
+    SERVING = "serving"  # searches are answered
+    DRAINING = "draining"  # the process was told to stop; searches are answered until it does
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """What is known of the served version without holding it in memory."""
+
+    version_id: str
+    manifest: Manifest
+    index_device: Device
+    loaded_at: str  # ISO 8601, UTC
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of version that succeeded."""
+
+    version_id: str
+    replaced: str | None  # None at the first; the version itself where it was served already
+    took_seconds: float
+
+
+class Swapper:
+    """Loads versions beside the served one and switches to those that are good.
+
+    Its methods run on the event loop; one change at a time.
+    """
+
+    def __init__(self, store: Store, load: Loader, batcher: Batcher, metrics: Metrics) -> None:
+        self._store = store
+        self._load = load
+        self._batcher = batcher
+        self._metrics = metrics
+        self._state = ServiceState.STARTING
+        self.served: ServedVersion | None = None
+        self.previous: tuple[str, ...] = ()  # served before, latest first; ids only, so their memory is free
+        self.loading: str | None = None
+        self.reason = "the published version is being loaded"  # why nothing is served
+
+    @property
+    def state(self) -> ServiceState:
+        """Whether searches can be answered."""
+        return self._state
+
+    def drain(self) -> None:
+        """Be not ready any more. Safe in a signal handler."""
+        self._state = ServiceState.DRAINING
+
+    async def start(self) -> None:
+        """Serve what the store publishes; if that cannot be, say why and wait for a swap."""
+        try:
+            published = self._store.publication().current
+            if published is None:
+                raise UnknownVersionError("the store publishes no version")
+            await self._change("start", published)
+        except (RequestError, ArtifactError) as error:
+            self._settle_waiting(str(error).replace(f"{self._store.path}/", ""))
+        except Exception:
+            self._settle_waiting("the published version could not be loaded; the log says why")
+
+    async def swap(self, version_id: str) -> Change:
+        """Serve this version of the store.
+
+        Raises:
+            ConflictError: Another change is under way.
+            UnknownVersionError, VersionRefusedError: It cannot be served; what was served still is.
+            NotReadyError: The process is about to stop.
+        """
+        self._check_free()
+        if self.served is not None and self.served.version_id == version_id:
+            return Change(version_id, replaced=version_id, took_seconds=0)
+        before = self.served.version_id if self.served else None
+        change = await self._change("swap", version_id)
+        if before is not None:
+            self.previous = (before, *self.previous)[:_REMEMBERED]
+        return change
+
+    async def rollback(self) -> Change:
+        """Serve what was served before the present version, however that came; see `swap` for errors."""
+        self._check_free()
+        if not self.previous:
+            raise ConflictError("this process has served no other version to go back to; swap to one by name")
+        change = await self._change("rollback", self.previous[0])
+        self.previous = self.previous[1:]
+        return change
+
+    def _check_free(self) -> None:
+        if self._state is ServiceState.DRAINING:
+            raise NotReadyError("the process is about to stop")
+        if self.loading is not None:
+            raise ConflictError(f"version {self.loading} is being loaded; try again when that is done")
+
+    async def _change(self, kind: Kind, version_id: str) -> Change:
+        started_at = time.monotonic()
+        self.loading = version_id
+        try:
+            loaded = await run_in_daemon_thread(lambda: self._load(version_id), "vitrine-load")
+            replaced = await self._serve(loaded)
+        except (UnknownVersionError, VersionRefusedError) as error:
+            self._metrics.count_change(kind, "refused")
+            _log.error("event=%s outcome=refused version=%r reason=%r", kind, version_id, str(error))
+            raise
+        except Exception:
+            self._metrics.count_change(kind, "failed")
+            _log.exception("event=%s outcome=failed version=%r", kind, version_id)
+            raise
+        finally:
+            self.loading = None
+        took_seconds = time.monotonic() - started_at
+        self._metrics.count_change(kind, "served")
+        _log.info("event=%s outcome=served version=%s took_s=%.2f", kind, version_id, took_seconds)
+        return Change(version_id, replaced, took_seconds)
+
+    async def _serve(self, loaded: LoadedVersion) -> str | None:
+        replaced = self.served.version_id if self.served else None
+        before = [await self._batcher.switch(loaded)]
+        self.served = ServedVersion(loaded.version_id, loaded.manifest, loaded.index_device, loaded.loaded_at)
+        self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
+        if self._state is not ServiceState.DRAINING:
+            self._state = ServiceState.SERVING
+        # The last reference goes on another thread: to free gigabytes takes long enough to delay searches.
+        await run_in_daemon_thread(before.clear, "vitrine-free")
+        return replaced
+
+    def _settle_waiting(self, reason: str) -> None:
+        self.reason = reason
+        _log.error("event=waiting reason=%r", reason)
+        if self._state is ServiceState.STARTING:
+            self._state = ServiceState.WAITING

@@ -1,0 +1,166 @@
+"""Specifications of sides: widths, round trip, and what is refused."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artifacts.errors import DamagedError, FormatError
+from artifacts.side import (
+    BertConfig,
+    BertTowerSpec,
+    ClipConfig,
+    ClipImageTowerSpec,
+    ClipTextTowerSpec,
+    SideSpec,
+    read_side_spec,
+    tokenizer_file,
+    write_side_spec,
+)
+from tests.support.specs import BERT_WIDTH, CLIP_WIDTH, COMPOSITIONS, MLP_WIDTH, tiny_sides
+
+
+@pytest.mark.parametrize("composition", COMPOSITIONS)
+def test_specifications_come_back_as_they_were(tmp_path: Path, composition: str) -> None:
+    for spec in tiny_sides(composition):
+        write_side_spec(tmp_path, spec)
+        assert read_side_spec(tmp_path) == spec
+
+
+@pytest.mark.parametrize(
+    ("composition", "query", "product"),
+    [
+        ("bibert", BERT_WIDTH, BERT_WIDTH),
+        ("clip", CLIP_WIDTH, CLIP_WIDTH),
+        ("cat", BERT_WIDTH + CLIP_WIDTH, BERT_WIDTH + CLIP_WIDTH),
+        ("alpha", BERT_WIDTH + CLIP_WIDTH, BERT_WIDTH + CLIP_WIDTH),
+        ("mlp", MLP_WIDTH, MLP_WIDTH),
+        ("3tmm", BERT_WIDTH, BERT_WIDTH),
+    ],
+)
+def test_a_side_knows_its_width(composition: str, query: int, product: int) -> None:
+    assert tuple(spec.width for spec in tiny_sides(composition)) == (query, product)
+
+
+def test_text_towers_are_those_that_read_text() -> None:
+    query, product = tiny_sides("cat")
+    assert [type(tower) for tower in query.text_towers] == [BertTowerSpec, ClipTextTowerSpec]
+    assert [type(tower) for tower in product.text_towers] == [BertTowerSpec]
+    assert [type(tower) for tower in product.towers] == [BertTowerSpec, ClipImageTowerSpec]
+    assert [tokenizer_file(tower.name) for tower in query.text_towers] == [
+        "tokenizer-bibert.json",
+        "tokenizer-clip.json",
+    ]
+
+
+def test_bibert_has_the_sizes_of_the_paper() -> None:
+    config = BertConfig(vocabulary_size=10, max_positions=5, pad_id=0)
+    assert (config.layers, config.heads) == (2, 4)
+
+
+def test_clip_has_as_many_positions_as_open_clip_gives_it() -> None:
+    model: dict[str, Any] = {"embed_dim": 4, "vision_cfg": {}, "text_cfg": {}}
+    assert ClipConfig(architecture="x", model=model).context_length == 77
+    model["text_cfg"] = {"context_length": 9}
+    assert ClipConfig(architecture="x", model=model).context_length == 9
+
+
+def good(number: int = 0) -> dict[str, Any]:
+    """A good side.json: query side (0) or product side (1) of a two-tower model."""
+    content: dict[str, Any] = json.loads(tiny_sides("cat")[number].model_dump_json())
+    return content
+
+
+def changed(path: str, value: Any, number: int = 0) -> dict[str, Any]:
+    """A good side.json with one value replaced, or removed where it is `...`."""
+    content = copy.deepcopy(good(number))
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: Any = content
+    for part in parents:
+        place = place[part]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (changed("fusion.kind", "sum"), "fusion: input tag 'sum' found using 'kind' does not match any of "
+         "the expected tags: 'none', 'cat', 'alpha', 'mlp'"),
+        (changed("fusion", {"kind": "alpha"}), "fusion.alpha.alpha is missing and has no default"),
+        (changed("fusion", {"kind": "alpha", "alpha": 1.5}),
+         "fusion.alpha.alpha is 1.5: input should be less than or equal to 1"),
+        (changed("fusion", {"kind": "alpha", "alpha": -0.1}),
+         "fusion.alpha.alpha is -0.1: input should be greater than or equal to 0"),
+        (changed("fusion", {"kind": "mlp", "hidden": 0}),
+         "fusion.mlp.hidden is 0: input should be greater than 0"),
+        (changed("fusion", {"kind": "none"}), "the record: fusion none does not go with 2 towers: "
+         "one tower takes none, two take another"),
+        (changed("towers", good()["towers"][:1]), "the record: fusion cat does not go with 1 tower: "
+         "one tower takes none, two take another"),
+        (changed("towers", []), "the record: a side has one or two towers, got 0"),
+        (changed("towers", good()["towers"] * 2), "the record: a side has one or two towers, got 4"),
+        (changed("towers", good()["towers"][:1] * 2),
+         "the record: each tower may stand on a side once, got bibert, bibert"),
+        (changed("towers.0.name", "gpt"),
+         "towers.0: expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+        (changed("towers.0.name", ...),
+         "towers.0: expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+        (changed("towers.0", "bibert"),
+         "towers.0 is 'bibert': expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+        (changed("towers.1.modality", "sound"),
+         "towers.1: expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+        (changed("towers.0.config.width", 30),
+         "towers.0.bibert.config: width 30 is not divisible by 4 heads"),
+        (changed("towers.0.config.pad_id", 999),
+         "towers.0.bibert.config: pad_id 999 is not in a vocabulary of 89"),
+        (changed("towers.0.config.layers", ...) | {"extra": 1}, "extra is not a known key"),
+        (changed("towers.0.config.vocabulary_size", ...),
+         "towers.0.bibert.config.vocabulary_size is missing and has no default"),
+        (changed("towers.0.text.pad_id", 1),
+         "towers.0.bibert: texts are padded with 1, the tower reads 0"),
+        (changed("towers.0.text.max_tokens", 1),
+         "towers.0.bibert.text.max_tokens is 1: input should be greater than or equal to 2"),
+        (changed("towers.0.text.max_tokens", 15),
+         "towers.0.bibert: max_tokens is 15, but the tower has 14 positions"),
+        (changed("towers.1.text.max_tokens", 11),
+         "towers.1.clip-text: max_tokens is 11, but the tower has 10 positions"),
+        (changed("towers.1.config.model.embed_dim", ...), "towers.1.clip-text.config: "
+         "the model configuration of tiny-clip lacks embed_dim"),
+        (changed("towers.1.config.model", {"embed_dim": "wide", "text_cfg": {}}, number=1),
+         "towers.1.clip-image.config: "
+         "the model configuration of tiny-clip lacks embed_dim, vision_cfg"),
+        (changed("towers.1.photo.std", [0.5, 0, 0.5], number=1),
+         "towers.1.clip-image.photo.std.1 is 0: input should be greater than 0"),
+        (changed("towers.1.photo.resize_mode", "crop", number=1), "towers.1.clip-image.photo.resize_mode "
+         "is 'crop': input should be 'shortest', 'longest' or 'squash'"),
+        (changed("towers.1.photo.height", 0, number=1),
+         "towers.1.clip-image.photo.height is 0: input should be greater than 0"),
+    ],
+)  # fmt: skip
+def test_bad_specifications_are_refused(tmp_path: Path, content: dict[str, Any], reason: str) -> None:
+    (tmp_path / "side.json").write_text(json.dumps(content))
+    with pytest.raises(FormatError) as caught:
+        read_side_spec(tmp_path)
+    assert str(caught.value) == f"{tmp_path / 'side.json'}: {reason}"
+
+
+def test_defaults_may_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "side.json").write_text(json.dumps(changed("towers.0.config.layers", ...)))
+    assert read_side_spec(tmp_path) == tiny_sides("cat")[0]
+
+
+def test_a_missing_specification_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError) as caught:
+        read_side_spec(tmp_path)
+    assert str(caught.value) == f"{tmp_path / 'side.json'} is missing"
+
+
+def test_a_side_is_not_made_of_unknown_things() -> None:
+    with pytest.raises(ValueError, match="a side has one or two towers, got 0"):
+        SideSpec(towers=(), fusion=tiny_sides("cat")[0].fusion)

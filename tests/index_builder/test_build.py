@@ -1,0 +1,271 @@
+"""Whole builds: what is found, what is written, and what a build that fails leaves behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from artifacts.bundle import open_bundle
+from artifacts.catalog import read_catalog
+from artifacts.errors import DamagedError, FormatError, StoreError
+from artifacts.index_version import PhotoCounts, open_index_version
+from artifacts.store import Publication, Store
+from index_builder import build, embed
+from index_builder.build import BuildRequest, build_version
+from index_builder.errors import BuildError
+from index_builder.verify import verify_version
+from knn import IndexSpecError, OperatingPoint, VectorIndex, read_index
+from towers.query_encoder import OnnxQueryEncoder
+
+
+def _load(version: Path) -> tuple[VectorIndex, OperatingPoint]:
+    opened = open_index_version(version)
+    record, description = opened.index_record, opened.manifest.index
+    index = read_index(opened.index_path, record.sha256, record.size_bytes)
+    return index, OperatingPoint(description.nprobe, description.k_factor)
+
+
+@pytest.fixture
+def query_vectors(bundle: Path, queries: list[str]) -> np.ndarray:
+    opened = open_bundle(bundle)
+    return OnnxQueryEncoder(opened.query_folder, opened.query).encode(queries)
+
+
+def test_top_100_are_those_of_brute_force_over_products_encoded_one_by_one(
+    store: Path, slow_vectors: np.ndarray, query_vectors: np.ndarray
+) -> None:
+    index, point = _load(store / "versions" / "flat")
+    found = index.search(query_vectors, 100, point)
+    scores = query_vectors @ slow_vectors.T
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :100]
+    np.testing.assert_allclose(found.scores, np.take_along_axis(scores, expected, axis=1), atol=1e-5)
+    gaps = np.diff(-np.sort(-scores, axis=1)[:, :101], axis=1)
+    clear = (gaps < -1e-5) & np.hstack([np.ones((120, 1), bool), gaps[:, :-1] < -1e-5])
+    assert clear.mean() > 0.5
+    np.testing.assert_array_equal(found.rows[clear], expected[clear])
+
+
+def test_the_recorded_operating_point_finds_what_it_is_recorded_to_find(
+    store: Path, slow_vectors: np.ndarray, query_vectors: np.ndarray
+) -> None:
+    description = open_index_version(store / "versions" / "ivf").manifest.index
+    index, point = _load(store / "versions" / "ivf")
+    assert (description.factory, index.index_type) == ("IVF16,SQ8", "IVF16,SQ8")
+    scores = (query_vectors @ slow_vectors.T).astype(np.float64)
+    kth = np.sort(scores, axis=1)[:, -100]
+    by_nprobe = {}
+    for recorded in description.curve:
+        rows = index.search(query_vectors, 100, OperatingPoint(recorded.nprobe)).rows
+        hits = np.take_along_axis(scores, rows, axis=1) >= kth[:, None] - 2e-6
+        by_nprobe[recorded.nprobe] = float((hits & (rows >= 0)).mean())
+        assert recorded.recall_at_100 == pytest.approx(by_nprobe[recorded.nprobe], abs=5e-3)
+    assert list(by_nprobe) == [1, 2, 4, 8, 16]
+    assert by_nprobe[1] < 0.9 < by_nprobe[16]  # there is something to tune
+    assert description.reached_target and description.recall_at_100 >= 0.99
+    assert description.recall_at_100 == pytest.approx(by_nprobe[point.nprobe], abs=5e-3)
+    assert description.measured_queries == 120
+
+
+def test_products_are_kept_whole_and_in_order(store: Path, catalog: Path) -> None:
+    assert open_index_version(store / "versions" / "flat").products().equals(read_catalog(catalog).table)
+
+
+def test_the_manifest_says_what_the_version_is(store: Path, bundle: Path, queries: list[str]) -> None:
+    manifest, model = open_index_version(store / "versions" / "flat").manifest, open_bundle(bundle)
+    assert (manifest.version, manifest.width, manifest.count) == ("flat", 56, 300)
+    assert manifest.model.name == "tiny-1"
+    assert manifest.model.fingerprint == model.fingerprint
+    assert manifest.model.query_fingerprint == model.query_fingerprint
+    assert manifest.model.product_fingerprint == model.product_fingerprint
+    unusable = {"missing": 1, "outside": 1, "unreadable": 1, "url": 1}
+    assert manifest.photos == PhotoCounts(usable=294, absent=2, unusable=unusable)
+    assert (manifest.index.factory, manifest.index.nprobe, manifest.index.recall_at_100) == (
+        "Flat",
+        None,
+        1.0,
+    )
+    assert len(manifest.canaries) == 32
+    assert {canary.query for canary in manifest.canaries} <= set(queries)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", manifest.created_at)
+
+
+def test_canaries_hold_exact_answers_also_in_an_approximate_version(
+    store: Path, catalog: Path, slow_vectors: np.ndarray, bundle: Path
+) -> None:
+    opened, ids = open_bundle(bundle), np.array(read_catalog(catalog).product_ids)
+    encoder = OnnxQueryEncoder(opened.query_folder, opened.query)
+    for canary in open_index_version(store / "versions" / "ivf").manifest.canaries:
+        scores = slow_vectors @ encoder.encode([canary.query])[0]
+        tenth = np.sort(scores)[-10]
+        assert len(canary.product_ids) == 10
+        assert set(canary.product_ids) <= set(ids[scores >= tenth - 1e-5])
+
+
+def test_nothing_is_left_beside_the_versions(store: Path) -> None:
+    assert os.listdir(store) == ["versions"]
+    assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
+
+
+def test_only_recorded_files_of_the_query_side_are_taken(
+    text_bundle: Path, catalog: Path, tmp_path: Path
+) -> None:
+    stray = text_bundle / "query" / ".DS_Store"
+    stray.write_bytes(b"x")
+    (text_bundle / "query" / "weights.safetensors").chmod(0o600)
+    try:
+        built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"))
+    finally:
+        stray.unlink()
+    assert not (built.path / "query" / ".DS_Store").exists()
+    open_index_version(built.path)
+    mode = (built.path / "query" / "weights.safetensors").stat().st_mode
+    assert mode & 0o777 == 0o666 & ~_umask()  # others may read it where the umask lets them
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_titles_stand_in_for_missing_queries_and_it_is_said(
+    text_bundle: Path, catalog: Path, tmp_path: Path
+) -> None:
+    built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"))
+    assert not built.queries_held_out
+    assert built.manifest.index.measured_queries == 300
+    assert {canary.query for canary in built.manifest.canaries} <= set(read_catalog(catalog).titles)
+
+
+def test_an_id_of_its_own(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    built = build_version(BuildRequest(text_bundle, catalog, tmp_path))
+    assert built.path.name == built.manifest.version
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", built.manifest.version)
+    assert built.manifest.version.endswith(open_bundle(text_bundle).fingerprint[:8])
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"version": "flat"}, StoreError, "has a version 'flat' already, and versions never change"),
+        ({"version": "../out"}, StoreError, r"'\.\./out' is no version id"),
+        ({"index": "IVF16,Nonsense"}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
+        ({"bundle": Path("nowhere")}, DamagedError, "nowhere is no model bundle"),
+        ({"catalog": Path("no.parquet")}, DamagedError, r"no\.parquet is missing"),
+    ],
+)
+def test_bad_requests_end_before_any_work(
+    store: Path,
+    bundle: Path,
+    catalog: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    monkeypatch.setattr(build, "embed_catalog", lambda *inputs: pytest.fail("encoded"))
+    request = {"bundle": bundle, "catalog": catalog, "store": store, "version": "new"} | changes
+    with pytest.raises(error, match=message):
+        build_version(BuildRequest(**request))
+    assert os.listdir(store) == ["versions"]
+    assert Store(store).version_ids() == ["flat", "ivf", "low"]
+
+
+def test_a_catalogue_without_titles_column(bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    pq.write_table(pq.read_table(catalog).drop_columns(["title"]), tmp_path / "catalog.parquet")
+    with pytest.raises(FormatError, match="lacks the column title"):
+        build_version(BuildRequest(bundle, tmp_path / "catalog.parquet", tmp_path / "store"))
+
+
+@pytest.mark.parametrize("target", [0, -0.1, 1.01, float("nan")])
+def test_a_target_out_of_range(target: float) -> None:
+    with pytest.raises(BuildError, match="target recall: expected a number above 0 and at most 1, got"):
+        BuildRequest(Path("b"), Path("c"), Path("s"), target_recall=target)
+
+
+STAGES = ("embed_catalog", "fill_index", "measure", "write_index", "_copy_query_side", "finish_index_version")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_build_that_fails_leaves_the_store_as_it_was(
+    store: Path, text_bundle: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    Store(store).publish("flat")
+
+    def fail(*arguments: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(build, stage, fail)
+    with pytest.raises(OSError, match="disk full"):
+        build_version(BuildRequest(text_bundle, catalog, store, "new"))
+    assert Store(store).publication() == Publication("flat")
+    assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
+    monkeypatch.undo()
+    told: list[str] = []
+    build_version(BuildRequest(text_bundle, catalog, store, "new"), told.append)
+    expected = "encoding 300 products" if stage == "embed_catalog" else "going on after 300 of 300 products"
+    assert told[0].startswith(expected)
+    verify_version(Store(store), "new")
+    assert sorted(os.listdir(store)) == ["CURRENT", "versions"]
+
+
+KILLED_BUILD = """
+import os, signal, sys
+from pathlib import Path
+from index_builder import build, embed
+
+def kill(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+embed.BLOCK_ROWS = 128
+if sys.argv[4] == "encoding":
+    encode, blocks = embed._encode_block, []
+    embed._encode_block = lambda *a: kill() if len(blocks) == 2 else blocks.append(0) or encode(*a)
+else:
+    build.finish_index_version = kill
+build.build_version(build.BuildRequest(*map(Path, sys.argv[1:4]), "new"))
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("moment", "kept_rows"), [("encoding", 256), ("sealing", 300)])
+def test_a_killed_build_leaves_a_store_that_loads_and_the_next_goes_on(
+    store: Path,
+    text_bundle: Path,
+    catalog: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    kept_rows: int,
+) -> None:
+    Store(store).publish("ivf")
+    arguments = [str(text_bundle), str(catalog), str(store), moment]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_BUILD, *arguments], capture_output=True, timeout=120
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert Store(store).version_ids() == ["flat", "ivf", "low"]
+    assert Store(store).publication() == Publication("ivf")
+    verify_version(Store(store), "ivf")
+    told: list[str] = []
+    build_version(BuildRequest(text_bundle, catalog, store, "new"), told.append)
+    assert told[0].startswith(f"going on after {kept_rows} of 300 products")
+    assert verify_version(Store(store), "new").canary_overlap == 1.0
+    unbroken = build_version(BuildRequest(text_bundle, catalog, store, "unbroken"))
+    indexes = [_load(store / "versions" / name)[0] for name in ("new", "unbroken")]
+    vectors = [index.reconstruct(np.arange(300)) for index in indexes]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+    assert unbroken.manifest.photos == verify_version(Store(store), "new").manifest.photos
+
+
+def test_a_build_is_told_stage_by_stage(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), told.append)
+    assert told == ["encoding 300 products", "building Flat", "measuring with 300 queries", "writing"]
+    assert embed.BLOCK_ROWS == 4096

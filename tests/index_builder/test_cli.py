@@ -1,0 +1,208 @@
+"""The command line: what it prints, and with which status it ends."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from artifacts.index_version import read_manifest
+from artifacts.store import Publication, Store
+from index_builder.cli import app
+
+Program = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def building(bundle: Path, catalog: Path, store: Path) -> list[str]:
+    """Arguments of a build into the store."""
+    return ["build", "--bundle", str(bundle), "--catalog", str(catalog), "--store", str(store)]
+
+
+def _invoke(*arguments: str, status: int = 0) -> tuple[str, str]:
+    """Standard output and standard error of a command that ends with this status and no traceback."""
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+    assert result.exit_code == status, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result.stdout, result.stderr
+
+
+def test_build_tells_what_it_built(building: list[str], store: Path) -> None:
+    out, err = _invoke(*building, "--version", "new", "--index", "IVF16,SQ8")
+    manifest = read_manifest(store / "versions" / "new")
+    lines = out.splitlines()
+    assert lines[0].startswith(f"{store / 'versions' / 'new'}: 300 products of width 56 by tiny-1 (")
+    assert "IVF16,SQ8" in lines[0]
+    assert lines[1] == (
+        "photos: 294 usable, 2 absent, 4 unusable (1 missing, 1 outside, 1 unreadable, 1 url)"
+    )
+    assert lines[2].startswith(
+        f"recall@100 {manifest.index.recall_at_100:.4f} (target 0.99) over 120 queries"
+    )
+    assert lines[2].endswith(f", nprobe {manifest.index.nprobe}")
+    assert "ms a query" in lines[2]
+    assert len(lines) == 3
+    assert err.splitlines()[0] == "encoding 300 products"
+    assert Store(store).publication() == Publication(None)
+
+
+def test_build_and_publish(building: list[str], store: Path) -> None:
+    Store(store).publish("flat")
+    out, _ = _invoke(*building, "--version", "new", "--publish")
+    assert out.splitlines()[-1] == "published new; before it flat"
+    assert Store(store).publication() == Publication("new", ("flat",))
+
+
+def test_build_below_target_is_written_but_not_published(building: list[str], store: Path) -> None:
+    Store(store).publish("flat")
+    coarse = [*building, "--index", "IVF16,SQ4"]
+    out, err = _invoke(*coarse, "--version", "new", "--target-recall", "1", "--publish", status=2)
+    assert out.splitlines()[-1] == "BELOW TARGET: version new is written but will not be published"
+    assert "Error: version new reaches recall@100" in err and "lower --target-recall" in err
+    assert Store(store).publication() == Publication("flat")
+    assert not read_manifest(store / "versions" / "new").index.reached_target
+    _invoke(*coarse, "--version", "lower", "--target-recall", "0.5", "--publish")
+    assert Store(store).publication() == Publication("lower", ("flat",))
+
+
+def test_build_below_target_without_publish_is_no_error(building: list[str]) -> None:
+    out, _ = _invoke(*building, "--version", "new", "--index", "IVF16,PQ2x4", "--target-recall", "1")
+    assert "BELOW TARGET" in out
+
+
+def test_build_says_when_it_measured_with_titles(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    out, _ = _invoke(
+        "build", "--bundle", str(text_bundle), "--catalog", str(catalog), "--store", str(tmp_path / "store")
+    )
+    assert "the model has no held-out queries: this was measured with product titles" in out
+    assert "photos: the model reads none" in out.splitlines()
+
+
+BAD_BUILDS = [
+    (["--index", "IVF16,Nonsense"], "Error: factory 'IVF16,Nonsense': FAISS cannot make it for width 56"),
+    (
+        ["--index", "IVF4096,Flat"],
+        "Error: factory 'IVF4096,Flat': expected a training sample of at least 4096",
+    ),
+    (["--target-recall", "1.5"], "Error: target recall: expected a number above 0 and at most 1, got 1.5"),
+    (["--version", "flat"], "has a version 'flat' already, and versions never change"),
+    (["--version", "a/b"], "Error: 'a/b' is no version id"),
+    (["--bundle", "nowhere"], "Error: nowhere is no model bundle: it has no model.json"),
+    (["--catalog", "nowhere.parquet"], "Error: nowhere.parquet is missing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_BUILDS, ids=[" ".join(bad) for bad, _ in BAD_BUILDS])
+def test_a_bad_build_ends_in_one_sentence(
+    building: list[str], store: Path, arguments: list[str], message: str
+) -> None:
+    _, err = _invoke(*building, *arguments, status=2)
+    assert message in err.splitlines()[-1]
+    assert Store(store).version_ids() == ["flat", "ivf", "low"]
+
+
+def test_a_store_that_cannot_be_written(building: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    _, err = _invoke(*building[:-1], str(tmp_path / "file" / "store"), status=2)
+    assert err.startswith("Error: ") and "Not a directory" in err
+
+
+def test_verify_takes_the_published_version(store: Path) -> None:
+    Store(store).publish("ivf")
+    out, _ = _invoke("verify", "--store", str(store))
+    assert out.startswith("version ivf is sound: 300 products of width 56 by tiny-1 (")
+    assert "32 canary queries find" in out
+    out, _ = _invoke("verify", "--store", str(store), "--version", "flat")
+    assert out.startswith("version flat is sound")
+    assert "32 canary queries find 100.0% of the products that they should" in out
+
+
+def test_verify_of_a_damaged_version_ends_with_1(store: Path) -> None:
+    Store(store).publish("ivf")
+    (store / "versions" / "ivf" / "index.faiss").write_bytes(b"")
+    out, err = _invoke("verify", "--store", str(store), status=1)
+    assert out == ""
+    assert err.startswith("Error: ") and "index.faiss has 0 bytes" in err
+
+
+def test_verify_of_a_damaged_current_ends_with_1(store: Path) -> None:
+    (store / "CURRENT").write_text("{")
+    _, err = _invoke("verify", "--store", str(store), status=1)
+    assert "CURRENT is not readable" in err
+
+
+def test_the_users_mistakes_in_verify_end_with_2(store: Path) -> None:
+    _, err = _invoke("verify", "--store", str(store), status=2)
+    assert "has no published version; name one with --version" in err
+    _, err = _invoke("verify", "--store", str(store), "--version", "none", status=2)
+    assert "has no version 'none'; it has flat, ivf, low" in err
+
+
+def test_publish_list_and_rollback(store: Path) -> None:
+    assert _invoke("publish", "--store", str(store), "--version", "flat")[0] == (
+        "published flat; before it nothing\n"
+    )
+    assert (
+        _invoke("publish", "--store", str(store), "--version", "ivf")[0] == "published ivf; before it flat\n"
+    )
+    out, _ = _invoke("list", "--store", str(store))
+    marked = [line.split()[:2] for line in out.splitlines() if line.startswith(("current", "previous"))]
+    assert marked == [["previous", "flat"], ["current", "ivf"]]
+    assert _invoke("rollback", "--store", str(store))[0] == "published flat; before it nothing\n"
+    _, err = _invoke("rollback", "--store", str(store), status=2)
+    assert "no earlier publication" in err
+
+
+def test_publish_of_bad_versions(store: Path) -> None:
+    Store(store).publish("flat")
+    (store / "versions" / "ivf" / "products.parquet").unlink()
+    _, err = _invoke("publish", "--store", str(store), "--version", "ivf", status=1)
+    assert "products.parquet is missing" in err
+    _, err = _invoke("publish", "--store", str(store), "--version", "none", status=2)
+    assert "has no version 'none'" in err
+    assert Store(store).publication() == Publication("flat")
+
+
+def test_rollback_to_a_damaged_version_ends_with_1(store: Path) -> None:
+    Store(store).publish("ivf")
+    Store(store).publish("flat")
+    (store / "versions" / "ivf" / "query" / "encoder.onnx").unlink()
+    _, err = _invoke("rollback", "--store", str(store), status=1)
+    assert "encoder.onnx is missing" in err
+    assert Store(store).publication() == Publication("flat", ("ivf",))
+
+
+@pytest.mark.parametrize("command", ["build", "verify", "list", "publish", "rollback"])
+def test_each_command_has_its_help(command: str) -> None:
+    out, _ = _invoke(command, "--help")
+    assert "--store" in out
+
+
+@pytest.mark.integration
+def test_the_program_as_a_process(run_program: Program, bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    inputs = ("--bundle", str(bundle), "--catalog", str(catalog), "--store", store)
+    built = run_program("build", *inputs, "--version", "first", "--publish")
+    assert (built.returncode, built.stdout.splitlines()[-1]) == (0, "published first; before it nothing")
+    listed = run_program("list", "--store", store)
+    assert listed.stdout.splitlines()[1].startswith("current  first")
+    refused = run_program("build", *inputs, "--version", "first")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Error: ") and len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.integration
+def test_verify_needs_no_torch(store: Path) -> None:
+    """Operators verify and publish on machines that serve, which have no torch."""
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from index_builder.cli import app\n"
+        f"app(['publish', '--store', {str(store)!r}, '--version', 'ivf'])"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (finished.returncode, finished.stdout) == (0, "published ivf; before it nothing\n"), (
+        finished.stderr
+    )

@@ -1,0 +1,154 @@
+"""Vectors on disk: right for every product, whatever its photo, and however often the work was stopped."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artifacts.bundle import ModelBundle, open_bundle
+from artifacts.catalog import Catalog, read_catalog
+from artifacts.index_version import PhotoCounts
+from index_builder import embed
+from index_builder.embed import count_photos, embed_catalog
+from index_builder.work_folder import VECTORS_FILE, Progress, read_progress, write_progress
+from towers.query_encoder import OnnxQueryEncoder
+
+ROWS_WITHOUT_PHOTO = (3, 5, 7, 9, 11, 13)
+
+
+@pytest.fixture
+def opened(bundle: Path) -> ModelBundle:
+    return open_bundle(bundle)
+
+
+@pytest.fixture
+def products(catalog: Path) -> Catalog:
+    return read_catalog(catalog)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "BLOCK_ROWS", 70)
+
+
+def test_each_row_is_the_vector_of_its_product(
+    opened: ModelBundle, products: Catalog, slow_vectors: np.ndarray, tmp_path: Path
+) -> None:
+    embedded = embed_catalog(opened, products, tmp_path)
+    assert embedded.vectors.dtype == np.float32
+    np.testing.assert_allclose(embedded.vectors, slow_vectors, atol=2e-6)
+    np.testing.assert_allclose(np.linalg.norm(embedded.vectors, axis=1), 1, atol=1e-5)
+    assert len(np.unique(embedded.vectors.round(4), axis=0)) == len(products)  # a shifted row would show
+
+
+def test_vectors_lie_on_disk_as_they_are(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
+    embedded = embed_catalog(opened, products, tmp_path)
+    assert isinstance(embedded.vectors, np.memmap)
+    on_disk = np.fromfile(tmp_path / VECTORS_FILE, dtype=np.float32).reshape(300, 56)
+    np.testing.assert_array_equal(on_disk, embedded.vectors)
+
+
+def test_outcomes_of_photos_are_counted(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
+    unusable = {"missing": 1, "outside": 1, "unreadable": 1, "url": 1}
+    expected = PhotoCounts(usable=294, absent=2, unusable=unusable)
+    assert embed_catalog(opened, products, tmp_path).photos == expected
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_outcomes_are_counted_over_all_blocks(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
+    photos = embed_catalog(opened, products, tmp_path).photos
+    assert (photos.usable, photos.absent, sum(photos.unusable.values())) == (294, 2, 4)
+
+
+def test_products_without_a_photo_are_found_by_their_title(
+    opened: ModelBundle, products: Catalog, tmp_path: Path
+) -> None:
+    vectors = embed_catalog(opened, products, tmp_path).vectors
+    encoder = OnnxQueryEncoder(opened.query_folder, opened.query)
+    titles = [products.titles[row] for row in ROWS_WITHOUT_PHOTO]
+    best = np.argmax(encoder.encode(titles) @ vectors.T, axis=1)
+    assert tuple(best) == ROWS_WITHOUT_PHOTO
+
+
+def test_a_model_of_titles_counts_no_photos(text_bundle: Path, products: Catalog, tmp_path: Path) -> None:
+    embedded = embed_catalog(open_bundle(text_bundle), products, tmp_path)
+    assert embedded.vectors.shape == (300, 32)
+    assert embedded.photos == PhotoCounts(usable=0, absent=0)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_blocks_make_no_difference(
+    opened: ModelBundle, products: Catalog, slow_vectors: np.ndarray, tmp_path: Path
+) -> None:
+    np.testing.assert_allclose(embed_catalog(opened, products, tmp_path).vectors, slow_vectors, atol=2e-6)
+    assert read_progress(tmp_path).rows == 300
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_stopped_encoding_goes_on_where_it_was(
+    opened: ModelBundle,
+    products: Catalog,
+    slow_vectors: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encode_block, encoded = embed._encode_block, []
+
+    def stop_at_the_third(encoder: object, block: Catalog, advance: object) -> object:
+        if len(encoded) == 2:
+            raise KeyboardInterrupt
+        encoded.append(block.product_ids[0])
+        return encode_block(encoder, block, advance)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(embed, "_encode_block", stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        embed_catalog(opened, products, tmp_path)
+    assert read_progress(tmp_path).rows == 140
+    encoded[:] = [""] * 3  # never two again: not stopped any more
+    embedded = embed_catalog(opened, products, tmp_path)
+    ids = products.product_ids
+    assert encoded[3:] == [ids[140], ids[210], ids[280]]
+    np.testing.assert_allclose(embedded.vectors, slow_vectors, atol=2e-6)
+    assert (embedded.photos.usable, embedded.photos.absent) == (294, 2)
+
+
+def test_finished_vectors_are_taken_as_they_are(
+    opened: ModelBundle, products: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = np.array(embed_catalog(opened, products, tmp_path).vectors)
+    monkeypatch.setattr(embed, "_product_encoder", lambda bundle: pytest.fail("encoded again"))
+    again = embed_catalog(opened, products, tmp_path)
+    np.testing.assert_array_equal(again.vectors, before)
+    assert again.photos.usable == 294
+
+
+@pytest.mark.parametrize("size_bytes", [None, 100, 300 * 56 * 4 + 4])
+def test_a_note_without_its_vectors_counts_for_nothing(
+    opened: ModelBundle, products: Catalog, slow_vectors: np.ndarray, tmp_path: Path, size_bytes: int | None
+) -> None:
+    write_progress(tmp_path, Progress(rows=300, outcomes={"usable": 1}))
+    if size_bytes is not None:
+        (tmp_path / VECTORS_FILE).write_bytes(bytes(size_bytes))
+    embedded = embed_catalog(opened, products, tmp_path)
+    np.testing.assert_allclose(embedded.vectors, slow_vectors, atol=2e-6)
+    assert embedded.photos.usable == 294
+
+
+def test_the_note_is_withdrawn_before_the_vectors_are_made_anew(
+    opened: ModelBundle, products: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_progress(tmp_path, Progress(rows=300))
+
+    def stop(bundle: ModelBundle) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(embed, "_product_encoder", stop)
+    with pytest.raises(KeyboardInterrupt):
+        embed_catalog(opened, products, tmp_path)
+    assert read_progress(tmp_path).rows == 0
+
+
+def test_counts_name_each_reason_in_order() -> None:
+    counts = count_photos({"url": 2, "usable": 5, "missing": 1})
+    assert counts == PhotoCounts(usable=5, absent=0, unusable={"missing": 1, "url": 2})
+    assert list(counts.unusable) == ["missing", "url"]

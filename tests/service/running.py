@@ -1,0 +1,89 @@
+"""The real service on a real socket, in a thread of the test's process."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from service.main import create_app
+from service.search_service import SearchService
+from service.server import DrainingServer, uvicorn_config
+from service.settings import Settings
+from service.swapper import Loader
+
+TOKEN = "correct-horse-battery"
+ADMIN = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started service and a client for it."""
+
+    url: str
+    client: httpx.Client
+    service: SearchService
+
+    def search(self, query: str = "red shoes", **fields: object) -> httpx.Response:
+        """POST /search."""
+        return self.client.post("/search", json={"query": query, **fields})
+
+    def swap(self, version: str) -> httpx.Response:
+        """POST /admin/index/swap with the right token."""
+        return self.client.post("/admin/index/swap", json={"version": version}, headers=ADMIN)
+
+    def rollback(self) -> httpx.Response:
+        """POST /admin/index/rollback with the right token."""
+        return self.client.post("/admin/index/rollback", headers=ADMIN)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A number of GET /metrics; 0 where it is not there yet."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        for family in text_string_to_metric_families(self.client.get("/metrics").text):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    return float(sample.value)
+        return 0.0
+
+
+@contextlib.contextmanager
+def running_service(
+    store: Path, *, until: str | None = "serving", load: Loader | None = None, **settings: object
+) -> Iterator[Running]:
+    """Start the service over a store and stop it at the end.
+
+    Args:
+        until: The state to wait for; None waits for no state.
+        load: Stands in for loading from the store.
+        settings: Fields of Settings; the admin routes are on by default.
+    """
+    made = Settings(**{"store": store, "device": "cpu", "admin_token": TOKEN, **settings})  # type: ignore[arg-type]
+    service = SearchService(made, load)
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = DrainingServer(uvicorn_config(create_app(made, service), made), service)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        with httpx.Client(base_url=url, timeout=10) as client:
+            _wait(client, until)
+            yield Running(url, client, service)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+    assert not thread.is_alive(), "the service did not stop"
+
+
+def _wait(client: httpx.Client, until: str | None) -> None:
+    give_up_at = time.monotonic() + 20
+    while True:
+        health = client.get("/health").json()
+        if until is None or health["state"] == until:
+            return
+        assert time.monotonic() < give_up_at, f"not {until} but {health}"
+        time.sleep(0.01)

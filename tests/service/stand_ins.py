@@ -1,0 +1,92 @@
+"""A version whose encoder does what a test tells it, over a real small index."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from artifacts.index_version import IndexDescription, Manifest, ModelIdentity, PhotoCounts
+from knn import IndexSpec, OperatingPoint, build_index
+from service.attributes import Attributes
+from service.hit_table import HitTable
+from service.loaded_version import LoadedVersion
+
+STAND_IN_WIDTH = 4
+BROKEN, UNREADABLE = "break the encoder", "no words at all"
+
+
+class StandInEncoder:
+    """Encodes "N" as the N-th unit vector; notes its batches; waits where a test holds it.
+
+    Attributes:
+        batches: The queries of each call.
+        go: Cleared, it holds every call until set.
+        entered: Set when a call begins.
+    """
+
+    width = STAND_IN_WIDTH
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.entered = threading.Event()
+
+    def encode(self, queries: Sequence[str]) -> np.ndarray:
+        """Unit vectors, (len(queries), 4)."""
+        self.batches.append(list(queries))
+        self.entered.set()
+        assert self.go.wait(10), "a test forgot to let the encoder go"
+        if BROKEN in queries:
+            raise RuntimeError("secret inside")
+        vectors = np.zeros((len(queries), STAND_IN_WIDTH), dtype=np.float32)
+        for place, query in enumerate(queries):
+            if query == UNREADABLE:
+                vectors[place] = np.nan
+            else:
+                vectors[place, int(query)] = 1
+        return vectors
+
+
+def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = None) -> LoadedVersion:
+    """Four products, p0 to p3 prefixed by the version; product N is nearest to query "N"."""
+    # Product N also leans to the next axis, so that all scores of a query differ.
+    vectors = np.eye(STAND_IN_WIDTH, dtype=np.float32)
+    vectors += np.roll(vectors, 1, axis=1) * 0.5 + np.roll(vectors, 2, axis=1) * 0.25
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    products = pa.table(
+        {
+            "product_id": [f"{version_id}-p{row}" for row in range(STAND_IN_WIDTH)],
+            "title": [f"title {row}" for row in range(STAND_IN_WIDTH)],
+            "image": pa.nulls(STAND_IN_WIDTH, pa.string()),
+            "size": list(range(STAND_IN_WIDTH)),
+        }
+    )
+    return LoadedVersion(
+        version_id=version_id,
+        manifest=_manifest(version_id),
+        encoder=encoder or StandInEncoder(),
+        index=build_index(IndexSpec("Flat", 0), STAND_IN_WIDTH, [vectors]),
+        operating_point=OperatingPoint(),
+        attributes=Attributes(products),
+        hits=HitTable(products),
+        loaded_at="2026-11-21T00:00:00+00:00",
+    )
+
+
+def _manifest(version_id: str) -> Manifest:
+    return Manifest(
+        version=version_id,
+        created_at="2026-11-21T00:00:00+00:00",
+        model=ModelIdentity(name="m", fingerprint="f", query_fingerprint="q", product_fingerprint="p"),
+        width=STAND_IN_WIDTH,
+        count=STAND_IN_WIDTH,
+        index=IndexDescription(
+            factory="Flat", nprobe=None, k_factor=None, target_recall=1.0, recall_at_100=1.0,
+            reached_target=True, measured_queries=1, curve=(),
+        ),
+        photos=PhotoCounts(usable=0, absent=STAND_IN_WIDTH),
+        canaries=(),
+        files={},
+    )  # fmt: skip

@@ -1,0 +1,33 @@
+"""The assembled application: its description, and that it starts and stops as a context."""
+
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from service.main import create_app
+from service.settings import Settings
+
+
+def test_the_application_starts_and_stops_as_a_context(good_store: Path) -> None:
+    app = create_app(Settings(store=good_store, device="cpu"))
+    with TestClient(app) as client:
+        for _ in range(500):
+            if client.get("/ready").status_code == 200:
+                break
+        answer = client.post("/search", json={"query": "red shoes", "k": 3})
+        assert [hit["rank"] for hit in answer.json()["hits"]] == [1, 2, 3]
+
+
+def test_openapi_describes_every_route_and_its_problems(good_store: Path) -> None:
+    description = create_app(Settings(store=good_store, device="cpu")).openapi()
+    routes = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
+    assert routes == {
+        ("POST", "/search"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
+        ("GET", "/admin/index"), ("POST", "/admin/index/swap"), ("POST", "/admin/index/rollback"),
+    }  # fmt: skip
+    search = description["paths"]["/search"]["post"]
+    assert set(search["responses"]) == {"200", "422", "503"}
+    schemas = description["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas  # the framework's own form of 422, which is never sent
+    assert schemas["SearchRequest"]["properties"]["query"]["examples"] == ["red running shoes"]
+    assert schemas["SearchRequest"]["additionalProperties"] is False

@@ -1,0 +1,305 @@
+"""POST /search over a real socket."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from service.main import MAX_BODY_BYTES
+from service.problems import PROBLEM_MEDIA_TYPE
+from tests.service.running import Running, running_service
+from tests.service.shop import PRODUCTS, Shop, products
+from tests.service.stand_ins import BROKEN, StandInEncoder, stand_in_version
+
+pytestmark = pytest.mark.integration
+
+INVALID = "urn:problem-type:vitrine:invalid-request"
+BAD_FILTER = "urn:problem-type:vitrine:invalid-filter"
+COLUMNS = "category, colour, price, stock, in_stock, tags"
+
+
+def check_problem(answer: httpx.Response, status: int, type_uri: str, detail: str) -> None:
+    assert answer.headers["content-type"] == PROBLEM_MEDIA_TYPE
+    problem = answer.json()
+    assert (problem["detail"], problem["type"]) == (detail, type_uri)
+    assert (answer.status_code, problem["status"]) == (status, status)
+    assert problem["title"]
+
+
+@pytest.mark.parametrize(
+    "query", ["red shoes", "summer hat", "  black   leather bag\n", "nonsense", "ü 漢 😀 \x00 \u200b"]
+)
+def test_a_search_is_an_exact_search(served: Running, shop: Shop, query: str) -> None:
+    answer = served.search(query)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    content = answer.json()
+    assert (content["query"], content["index_version"]) == (query.strip(), "v1")
+    assert 0 < content["took_ms"] < 10_000
+    cosines = shop.vectors() @ shop.encoder().encode([query.strip()])[0]
+    hits = content["hits"]
+    assert [hit["rank"] for hit in hits] == list(range(1, PRODUCTS + 1))  # k is 100, there are fewer
+    scores = [hit["score"] for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    rows = [int(hit["product_id"][1:]) for hit in hits]
+    assert sorted(rows) == list(range(PRODUCTS))
+    np.testing.assert_allclose(scores, cosines[rows], atol=2e-6)
+
+
+def test_a_hit_shows_its_whole_row(served: Running) -> None:
+    table = products(PRODUCTS)
+    for hit in served.search(k=20).json()["hits"]:
+        row = table.slice(int(hit["product_id"][1:]), 1).to_pylist()[0]
+        assert {name: value for name, value in hit.items() if name not in ("rank", "score")} == row
+
+
+def test_k(served: Running) -> None:
+    assert len(served.search(k=1).json()["hits"]) == 1
+    assert served.search(k=7).json()["hits"] == served.search().json()["hits"][:7]
+
+
+@pytest.mark.parametrize(
+    ("filters", "meets"),
+    [
+        ({"category": "shoes"}, lambda row: row["category"] == "shoes"),
+        ({"colour": ["red", "blue"]}, lambda row: row["colour"] in ("red", "blue")),
+        ({"price": {"gte": 10, "lt": 50}}, lambda row: row["price"] is not None and 10 <= row["price"] < 50),
+        ({"in_stock": True}, lambda row: row["in_stock"] is True),
+        (
+            {"category": "bag", "price": {"lt": 60}, "colour": ["red", "green"], "in_stock": True},
+            lambda row: (
+                row["category"] == "bag"
+                and row["price"] is not None
+                and row["price"] < 60
+                and row["colour"] in ("red", "green")
+                and row["in_stock"] is True
+            ),
+        ),
+        ({"category": "boat"}, lambda row: False),
+        ({}, lambda row: True),
+    ],
+)
+def test_filters(
+    served: Running, filters: dict[str, object], meets: Callable[[dict[str, object]], bool]
+) -> None:
+    expected = {row["product_id"] for row in products(PRODUCTS).to_pylist() if meets(row)}
+    hits = served.search(filters=filters).json()["hits"]
+    assert {hit["product_id"] for hit in hits} == expected
+    unfiltered = [hit["product_id"] for hit in served.search().json()["hits"]]
+    assert [hit["product_id"] for hit in hits] == [one for one in unfiltered if one in expected]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "query is missing: expected a text"),
+        ({"query": ""}, "query is empty: expected a text"),
+        ({"query": " \n\u2003"}, "query is empty: expected a text"),
+        ({"query": None}, "query is null: expected a text"),
+        ({"query": 5}, "query is 5: expected a text"),
+        ({"query": ["a"]}, 'query is ["a"]: expected a text'),
+        ({"query": "a" * 501}, "query has 501 characters: expected at most 500"),
+        ({"query": "a", "k": 0}, "k is 0: expected a whole number from 1 to 1000"),
+        ({"query": "a", "k": 1001}, "k is 1001: expected a whole number from 1 to 1000"),
+        ({"query": "a", "k": -5}, "k is -5: expected a whole number from 1 to 1000"),
+        ({"query": "a", "k": True}, "k is true: expected a whole number from 1 to 1000"),
+        ({"query": "a", "k": "10"}, 'k is "10": expected a whole number from 1 to 1000'),
+        ({"query": "a", "k": 1.5}, "k is 1.5: expected a whole number from 1 to 1000"),
+        ({"query": "a", "k": None}, "k is null: expected a whole number from 1 to 1000"),
+        ({"query": "a", "page": 2}, "page is not a known field"),
+        ({"query": "a", "filters": []}, "filters is []: expected an object of conditions by column"),
+        ({"query": "a", "filters": "x"}, 'filters is "x": expected an object of conditions by column'),
+        ({"k": 0, "page": 1}, "query is missing: expected a text; "
+         "k is 0: expected a whole number from 1 to 1000; page is not a known field"),
+        ([], "the body is []: expected a JSON object"),
+        ("red shoes", 'the body is "red shoes": expected a JSON object'),
+        (None, "the body is null: expected a JSON object"),
+        (5, "the body is 5: expected a JSON object"),
+    ],
+)  # fmt: skip
+def test_bad_bodies(served: Running, body: object, detail: str) -> None:
+    answer = served.client.post(
+        "/search", content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
+    check_problem(answer, 422, INVALID, detail)
+
+
+@pytest.mark.parametrize(
+    ("filters", "detail"),
+    [
+        ({"size": 1}, f"filters.size names no attribute column; the served products have: {COLUMNS}"),
+        ({"price": {"below": 5}}, "filters.price.below is no range operator: expected gte, gt, lte, lt"),
+        ({"price": {"lt": "5"}}, 'filters.price.lt is "5": expected a number'),
+        ({"price": "5"}, 'filters.price is "5": expected a number'),
+        ({"category": 5}, "filters.category is 5: expected text"),
+    ],
+)
+def test_bad_filters(served: Running, filters: dict[str, object], detail: str) -> None:
+    check_problem(served.search(filters=filters), 422, BAD_FILTER, detail)
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "type_uri", "detail"),
+    [
+        (b'{"query" "a"}', JSON, 422, INVALID,
+         "the body is not JSON: Expecting ':' delimiter at character 9"),
+        (b"", JSON, 422, INVALID, "the body is missing: expected a JSON object"),
+        (b'{"query": "\\ud800"}', JSON, 422, INVALID, 'query is "\\ud800": expected a text'),
+        (b'{"query": "a", "k": NaN}', JSON, 422, INVALID, "k is NaN: expected a whole number from 1 to 1000"),
+        (
+            b'{"query": "a"}', {"Content-Type": "application/x-www-form-urlencoded"}, 422, INVALID,
+            "the body is not marked as JSON: send the header Content-Type: application/json",
+        ),
+        (b'{"query": "a"}', {}, 422, INVALID,
+         "the body is not marked as JSON: send the header Content-Type: application/json"),
+        (b"\xff\xfe\x00", JSON, 400, "about:blank", "the body cannot be read as JSON in UTF-8"),
+        (b'{"query": "a", "k": 1' + b"0" * 5000 + b"}", JSON, 400, "about:blank",
+         "the body cannot be read as JSON in UTF-8"),
+        (b" " * (MAX_BODY_BYTES + 1), JSON, 413, "about:blank", "the body is longer than this service takes"),
+    ],
+)  # fmt: skip
+def test_bodies_that_are_no_json(
+    served: Running, content: bytes, headers: dict[str, str], status: int, type_uri: str, detail: str
+) -> None:
+    answer = served.client.post("/search", content=content, headers=headers)
+    check_problem(answer, status, type_uri, detail)
+
+
+def test_a_long_body_of_unknown_length_is_refused(served: Running) -> None:
+    chunks = iter([b" " * (MAX_BODY_BYTES - 1), b"  "])
+    answer = served.client.post("/search", content=chunks, headers=JSON)
+    check_problem(answer, 413, "about:blank", "the body is longer than this service takes")
+
+
+def test_a_body_at_the_limit_is_read(served: Running) -> None:
+    body = b'{"query": "a"}'
+    answer = served.client.post("/search", content=body + b" " * (MAX_BODY_BYTES - len(body)), headers=JSON)
+    assert answer.status_code == 200
+
+
+def test_a_longest_query(served: Running) -> None:
+    assert served.search("a" * 500).status_code == 200
+
+
+def test_an_overlong_value_is_cut_in_the_answer(served: Running) -> None:
+    detail = served.search(k="9" * 300).json()["detail"]
+    assert detail == f'k is "{"9" * 79}...: expected a whole number from 1 to 1000'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/search", 405, "GET is not allowed at /search"),
+        ("DELETE", "/health", 405, "DELETE is not allowed at /health"),
+        ("GET", "/", 404, "there is nothing at /"),
+        ("POST", "/search/", 404, "there is nothing at /search/"),
+        ("GET", "/{path}", 404, "there is nothing at /{path}"),
+    ],
+)
+def test_other_routes_and_methods(served: Running, method: str, path: str, status: int, detail: str) -> None:
+    answer = served.client.request(method, path)
+    check_problem(answer, status, "about:blank", detail)
+    if status == 405:
+        assert answer.headers["allow"] in ("POST", "GET")
+
+
+def stand_in_service(
+    store: Path, encoder: StandInEncoder, **settings: Any
+) -> AbstractContextManager[Running]:
+    """A service of one stand-in version."""
+    (store / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    return running_service(store, load=lambda version_id: stand_in_version(version_id, encoder), **settings)
+
+
+def test_overload_is_refused_at_once(tmp_path: Path) -> None:
+    encoder = StandInEncoder()
+
+    async def flood(url: str) -> None:
+        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+            held = asyncio.create_task(client.post("/search", json={"query": "0"}))
+            await asyncio.to_thread(encoder.entered.wait, 5)
+            waiting = [asyncio.create_task(client.post("/search", json={"query": "1"})) for _ in range(2)]
+            await asyncio.sleep(0.2)
+            started_at = time.monotonic()
+            refused = await client.post("/search", json={"query": "2"})
+            assert time.monotonic() - started_at < 0.5
+            check_problem(
+                refused, 503, "urn:problem-type:vitrine:overloaded",
+                "2 searches are waiting already; try again in a moment",
+            )  # fmt: skip
+            assert refused.headers["retry-after"] == "1"
+            encoder.go.set()
+            assert [answer.status_code for answer in await asyncio.gather(held, *waiting)] == [200] * 3
+
+    with stand_in_service(tmp_path, encoder, max_queue=2) as running:
+        encoder.go.clear()
+        encoder.entered.clear()
+        asyncio.run(flood(running.url))
+        assert running.metric("vitrine_requests_total", route="/search", status="503") == 1
+        assert encoder.batches == [["0"], ["1", "1"]]
+
+
+def test_a_search_whose_client_hangs_up_is_given_up(tmp_path: Path) -> None:
+    encoder = StandInEncoder()
+    with stand_in_service(tmp_path, encoder) as running:
+        encoder.go.clear()
+        encoder.entered.clear()
+        connections = [hang_on(running.url, query) for query in ("0", "1", "2")]
+        assert encoder.entered.wait(5)
+        time.sleep(0.1)
+        connections[1].close()
+        time.sleep(0.1)
+        encoder.go.set()
+        for connection in (connections[0], connections[2]):
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
+            connection.close()
+        assert sorted(query for batch in encoder.batches for query in batch) == ["0", "2"]
+        assert running.metric("vitrine_requests_total", route="/search", status="499") == 1
+
+
+def hang_on(url: str, query: str) -> socket.socket:
+    """Send a search and read nothing yet; the first one is what the worker is held with."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=5)
+    body = f'{{"query": "{query}"}}'.encode()
+    lines = ["POST /search HTTP/1.1", f"Host: {host}", "Content-Type: application/json"]
+    head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def test_a_search_that_breaks_tells_nothing_of_the_inside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with stand_in_service(tmp_path, StandInEncoder()) as running:
+        check_problem(
+            running.search(BROKEN), 500, "urn:problem-type:vitrine:search-failed",
+            "the search broke inside the service; its log says how",
+        )  # fmt: skip
+        assert running.search("1").status_code == 200
+    assert "RuntimeError: secret inside" in caplog.text
+
+
+def test_a_bug_in_a_route_tells_nothing_of_the_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def render(*_: object) -> bytes:
+        raise RuntimeError("secret inside")
+
+    monkeypatch.setattr("service.hit_table.HitTable.render", render)
+    with stand_in_service(tmp_path, StandInEncoder()) as running:
+        check_problem(
+            running.search("1"), 500, "about:blank", "something broke inside the service; its log says what"
+        )
+        assert running.metric("vitrine_requests_total", route="/search", status="500") == 1
+    assert "RuntimeError: secret inside" in caplog.text

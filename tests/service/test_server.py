@@ -1,0 +1,199 @@
+"""The process itself: how it starts, what it imports, how it stops."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.integration
+
+# Makes an encoder of the real service slow, in a process of its own.
+SLOW_ENCODER = """
+import time
+from towers.query_encoder import OnnxQueryEncoder
+encode = OnnxQueryEncoder.encode
+def slowly(self, queries):
+    time.sleep(1.0 if "slow" in queries else 0)
+    return encode(self, queries)
+OnnxQueryEncoder.encode = slowly
+from service.cli import app
+app(prog_name="python -m service")
+"""
+# What a CPU service must do without.
+FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "PIL", "duckdb", "ibis", "open_clip", "transformers",
+             "torchvision", "ray", "matplotlib", "onnx", "safetensors")  # fmt: skip
+STRICT_IMPORTS = f"""
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {FORBIDDEN!r}:
+            raise ImportError(f"the service must not import {{name}}")
+sys.meta_path.insert(0, Refuse())
+from service.cli import app
+app(prog_name="python -m service")
+"""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A service in a process of its own."""
+
+    popen: "subprocess.Popen[str]"
+    url: str
+    log: Path
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
+        self.popen.send_signal(sig)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **variables}
+
+
+@contextlib.contextmanager
+def service_process(
+    store: Path, folder: Path, code: str | None = None, **variables: str
+) -> Iterator[Process]:
+    """Start `python -m service serve` and wait until it is ready; kill it at the end if it still runs."""
+    log = folder / "log"
+    program = ["-m", "service"] if code is None else ["-c", code]
+    with log.open("w") as stream:
+        popen = subprocess.Popen(
+            [sys.executable, *program, "serve", "--store", str(store), "--port", "0"],
+            stderr=stream, text=True, env=environment(VITRINE_DEVICE="cpu", **variables),
+        )  # fmt: skip
+    try:
+        port = wait_for(log, popen, r"event=listening host=127\.0\.0\.1 port=(\d+)")
+        wait_for(log, popen, "event=start outcome=(served)")
+        yield Process(popen, f"http://127.0.0.1:{port}", log)
+    finally:
+        if popen.poll() is None:
+            popen.kill()
+        popen.wait(10)
+
+
+def wait_for(log: Path, popen: "subprocess.Popen[str]", pattern: str) -> str:
+    give_up_at = time.monotonic() + 60
+    while time.monotonic() < give_up_at:
+        found = re.search(pattern, log.read_text())
+        if found:
+            return found[1]
+        assert popen.poll() is None, log.read_text()
+        time.sleep(0.02)
+    raise AssertionError(f"no {pattern} in {log.read_text()}")
+
+
+def test_a_cpu_service_starts_and_searches_without_torch(good_store: Path, tmp_path: Path) -> None:
+    with service_process(good_store, tmp_path, STRICT_IMPORTS, VITRINE_MAX_BACTH="5") as process:
+        answer = httpx.post(f"{process.url}/search", json={"query": "red shoes"})
+        assert (answer.status_code, answer.json()["index_version"]) == (200, "v1")
+        process.stop()
+        assert process.popen.wait(10) == 0
+    log = process.log.read_text()
+    assert "event=unknown_variable name=VITRINE_MAX_BACTH" in log
+    assert "Traceback" not in log
+
+
+def test_sigterm_answers_what_is_under_way_and_is_seen_at_ready(good_store: Path, tmp_path: Path) -> None:
+    with service_process(
+        good_store, tmp_path, SLOW_ENCODER, VITRINE_DRAIN_NOTICE_SECONDS="0.6", VITRINE_DRAIN_SECONDS="10"
+    ) as process, httpx.Client(base_url=process.url, timeout=20) as client:  # fmt: skip
+        assert client.get("/ready").status_code == 200
+        answers: list[httpx.Response] = []
+
+        def search(query: str) -> None:
+            answers.append(httpx.post(f"{process.url}/search", json={"query": query}, timeout=20))
+
+        slow = threading.Thread(target=search, args=("slow",))
+        slow.start()
+        time.sleep(0.3)  # it is being encoded; what follows has to queue
+        queued = [threading.Thread(target=search, args=("hat",)) for _ in range(5)]
+        for thread in queued:
+            thread.start()
+        time.sleep(0.1)
+        process.stop()
+        time.sleep(0.1)
+        ready = client.get("/ready")  # within the time of notice, on a kept connection
+        assert (ready.status_code, ready.json()["detail"]) == (503, "the process is about to stop")
+        assert httpx.get(f"{process.url}/health").json()["state"] == "draining"  # and on a new one
+        late = httpx.post(f"{process.url}/search", json={"query": "bag"}, timeout=20)
+        assert late.status_code == 200
+        for thread in (slow, *queued):
+            thread.join(20)
+        assert [answer.status_code for answer in answers] == [200] * 6
+        assert process.popen.wait(10) == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{process.url}/health")
+    assert "event=stopped" in process.log.read_text()
+
+
+def test_draining_ends_in_time_despite_a_client_that_never_finishes(good_store: Path, tmp_path: Path) -> None:
+    with service_process(
+        good_store, tmp_path, VITRINE_DRAIN_NOTICE_SECONDS="0.1", VITRINE_DRAIN_SECONDS="1"
+    ) as process:
+        host, port = process.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as hanging:
+            hanging.sendall(b"POST /search HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            time.sleep(0.2)
+            process.stop()
+            stopped_at = time.monotonic()
+            assert process.popen.wait(10) == 0
+            assert time.monotonic() - stopped_at < 4
+
+
+def test_ctrl_c_stops_without_notice(good_store: Path, tmp_path: Path) -> None:
+    with service_process(good_store, tmp_path, VITRINE_DRAIN_NOTICE_SECONDS="15") as process:
+        process.stop(signal.SIGINT)
+        assert process.popen.wait(5) == 0
+
+
+def test_a_second_sigterm_cuts_the_notice_short(good_store: Path, tmp_path: Path) -> None:
+    with service_process(good_store, tmp_path, VITRINE_DRAIN_NOTICE_SECONDS="15") as process:
+        process.stop()
+        time.sleep(0.3)
+        assert process.popen.poll() is None
+        process.stop()
+        assert process.popen.wait(5) == 0
+
+
+def serve(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "service", "serve", *arguments],
+        capture_output=True, text=True, timeout=60, env=environment(**variables),
+    )  # fmt: skip
+
+
+def test_bad_settings_end_with_a_sentence_each() -> None:
+    done = serve("--port", "70000", VITRINE_ADMIN_TOKEN="short", VITRINE_MAX_K="1")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "error: VITRINE_STORE is missing and has no default",
+        "error: VITRINE_PORT is '70000': input should be less than or equal to 65535",
+        "error: VITRINE_ADMIN_TOKEN is not usable: expected at least 16 printable ASCII characters without "
+        "blanks; leave it unset to turn the admin routes off",
+    ]
+
+
+def test_a_port_in_use_ends_with_a_sentence(good_store: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve("--store", str(good_store), "--port", str(port))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"error: VITRINE_HOST and VITRINE_PORT are '127.0.0.1' and {port}: cannot listen there: "
+        "Address already in use"
+    )
+    assert "Traceback" not in done.stderr

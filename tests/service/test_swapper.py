@@ -1,0 +1,212 @@
+"""Which version is served, with a loader that does as a test says."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artifacts.store import Store
+from service.answering import SearchQuery
+from service.batcher import Batcher
+from service.errors import ConflictError, NotReadyError, UnknownVersionError, VersionRefusedError
+from service.loaded_version import LoadedVersion
+from service.metrics import Metrics
+from service.swapper import ServiceState, Swapper
+from tests.service.stand_ins import stand_in_version
+
+
+class StandInLoader:
+    """Loads v1, v2, v3; `bad` is refused, `broken` breaks, and whatever is held waits for `go`."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+
+    def __call__(self, version_id: str) -> LoadedVersion:
+        assert self.go.wait(10), "a test forgot to let the loader go"
+        if version_id == "bad":
+            raise VersionRefusedError("version bad: index.faiss is damaged")
+        if version_id == "broken":
+            raise RuntimeError("secret inside")
+        if version_id not in ("v1", "v2", "v3"):
+            raise UnknownVersionError(f"the store has no version {version_id!r}")
+        return stand_in_version(version_id)
+
+
+@asynccontextmanager
+async def swapping(
+    store: Path, loader: StandInLoader, published: str | None
+) -> AsyncIterator[tuple[Swapper, Batcher]]:
+    """A swapper that has started over a store that publishes this version."""
+    if published is not None:
+        (store / "CURRENT").write_text(f'{{"version": "{published}", "previous": []}}')
+    metrics = Metrics()
+    batcher = Batcher(max_batch=8, max_queue=8, search_threads=1, metrics=metrics)
+    swapper = Swapper(Store(store), loader, batcher, metrics)
+    batcher.start()
+    await swapper.start()
+    try:
+        yield swapper, batcher
+    finally:
+        loader.go.set()
+        await batcher.stop(10)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, 20))
+
+
+async def served(swapper: Swapper, batcher: Batcher) -> str:
+    """The version that searches are answered by, which the swapper must know."""
+    answer = await batcher.submit(SearchQuery("0", 1))
+    assert swapper.served is not None
+    assert swapper.served.version_id == answer.version_id
+    return answer.version_id
+
+
+def test_start_swap_and_rollback(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher):
+            assert swapper.state is ServiceState.SERVING
+            assert await served(swapper, batcher) == "v1"
+            change = await swapper.swap("v2")
+            assert (change.version_id, change.replaced) == ("v2", "v1")
+            await swapper.swap("v3")
+            assert swapper.previous == ("v2", "v1")
+            assert await served(swapper, batcher) == "v3"
+            assert (await swapper.rollback()).version_id == "v2"
+            assert (await swapper.rollback()).version_id == "v1"
+            assert await served(swapper, batcher) == "v1"
+            with pytest.raises(ConflictError, match="has served no other version to go back to"):
+                await swapper.rollback()
+
+    run(test())
+
+
+def test_swapping_to_the_served_version_changes_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher):
+            change = await swapper.swap("v1")
+            assert (change.replaced, swapper.previous) == ("v1", ())
+            assert await served(swapper, batcher) == "v1"
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("version_id", "error"),
+    [("bad", VersionRefusedError), ("v9", UnknownVersionError), ("broken", RuntimeError)],
+)
+def test_a_refused_swap_leaves_everything_as_it_was(
+    tmp_path: Path, version_id: str, error: type[Exception]
+) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher):
+            await swapper.swap("v2")
+            with pytest.raises(error):
+                await swapper.swap(version_id)
+            assert await served(swapper, batcher) == "v2"
+            assert (swapper.state, swapper.previous, swapper.loading) == (ServiceState.SERVING, ("v1",), None)
+            await swapper.swap("v3")
+            assert await served(swapper, batcher) == "v3"
+
+    run(test())
+
+
+def test_a_rollback_to_what_has_gone_bad_is_refused(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher):
+            await swapper.swap("v2")
+            swapper.previous = ("bad",)
+            with pytest.raises(VersionRefusedError):
+                await swapper.rollback()
+            assert await served(swapper, batcher) == "v2"
+            assert swapper.previous == ("bad",)
+
+    run(test())
+
+
+def test_one_change_at_a_time(tmp_path: Path) -> None:
+    async def test() -> None:
+        loader = StandInLoader()
+        async with swapping(tmp_path, loader, "v1") as (swapper, batcher):
+            await swapper.swap("v2")
+            loader.go.clear()
+            first = asyncio.create_task(swapper.swap("v3"))
+            await asyncio.sleep(0.02)
+            assert swapper.loading == "v3"
+            for second in (swapper.swap("v1"), swapper.rollback()):
+                with pytest.raises(ConflictError, match="version v3 is being loaded"):
+                    await second
+            assert await served(swapper, batcher) == "v2"  # while the new one loads
+            loader.go.set()
+            await first
+            assert await served(swapper, batcher) == "v3"
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("published", "reason"),
+    [
+        (None, "the store publishes no version"),
+        ("bad", "version bad: index.faiss is damaged"),
+        ("v9", "the store has no version 'v9'"),
+        ("broken", "the published version could not be loaded; the log says why"),
+    ],
+)
+def test_a_start_without_a_version_waits_for_a_swap(
+    tmp_path: Path, published: str | None, reason: str
+) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), published) as (swapper, batcher):
+            assert (swapper.state, swapper.reason, swapper.served) == (ServiceState.WAITING, reason, None)
+            with pytest.raises(NotReadyError):
+                batcher.submit(SearchQuery("0", 1))
+            assert (await swapper.swap("v2")).replaced is None
+            assert swapper.state is ServiceState.SERVING
+            assert await served(swapper, batcher) == "v2"
+            with pytest.raises(ConflictError):
+                await swapper.rollback()
+
+    run(test())
+
+
+def test_an_unreadable_current_waits_for_a_swap(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), '"]') as (swapper, _):
+            assert swapper.state is ServiceState.WAITING
+            assert swapper.reason == "CURRENT is not readable; publish a version to write it again"
+
+    run(test())
+
+
+def test_draining_refuses_changes_and_still_searches(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher):
+            swapper.drain()
+            assert await served(swapper, batcher) == "v1"
+            for change in (swapper.swap("v2"), swapper.rollback()):
+                with pytest.raises(NotReadyError, match="about to stop"):
+                    await change
+
+    run(test())
+
+
+def test_a_swap_that_ends_while_draining_does_not_end_the_draining(tmp_path: Path) -> None:
+    async def test() -> None:
+        loader = StandInLoader()
+        async with swapping(tmp_path, loader, "v1") as (swapper, _):
+            loader.go.clear()
+            first = asyncio.create_task(swapper.swap("v2"))
+            await asyncio.sleep(0.02)
+            swapper.drain()
+            loader.go.set()
+            await first
+            assert swapper.state is ServiceState.DRAINING
+
+    run(test())

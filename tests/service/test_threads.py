@@ -1,0 +1,63 @@
+"""Work beside the event loop."""
+
+import asyncio
+import gc
+import threading
+import weakref
+
+import pytest
+
+from service.threads import run_in_daemon_thread
+
+
+def test_result_and_thread() -> None:
+    async def test() -> tuple[str, bool]:
+        return await run_in_daemon_thread(
+            lambda: (threading.current_thread().name, threading.current_thread().daemon), "work"
+        )
+
+    assert asyncio.run(test()) == ("work", True)
+
+
+def test_errors_come_through() -> None:
+    def fail() -> None:
+        raise KeyError("k")
+
+    with pytest.raises(KeyError):
+        asyncio.run(run_in_daemon_thread(fail, "work"))
+
+
+def test_the_loop_ends_without_waiting_for_the_work() -> None:
+    go = threading.Event()
+
+    async def test() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(run_in_daemon_thread(lambda: go.wait(10), "work"), 0.01)
+
+    asyncio.run(asyncio.wait_for(test(), 5))
+    assert not go.is_set()
+    go.set()
+
+
+def test_an_error_holds_nothing_in_memory_once_handled() -> None:
+    class Big:
+        pass
+
+    seen: list[weakref.ref[Big]] = []
+
+    def fail() -> None:
+        big = Big()
+        seen.append(weakref.ref(big))
+        raise ValueError("no")
+
+    async def test() -> None:
+        with pytest.raises(ValueError):
+            await run_in_daemon_thread(fail, "work")
+        await asyncio.sleep(0.02)
+
+    gc.disable()
+    try:
+        asyncio.run(test())
+        assert seen[0]() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,97 @@
+"""Folders of the formats that the programs share, filled with bytes that stand in for weights. No torch."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, ModelBundle, ModelOrigin, finish_bundle, open_bundle
+from artifacts.index_version import (
+    INDEX_FILE,
+    PRODUCTS_FILE,
+    QUERY_FOLDER,
+    Canary,
+    IndexDescription,
+    Manifest,
+    MeasuredPoint,
+    ModelIdentity,
+    PhotoCounts,
+    finish_index_version,
+)
+from artifacts.side import ENCODER_FILE, WEIGHTS_FILE, SideSpec, tokenizer_file, write_side_spec
+from tests.support.specs import tiny_sides, tiny_tokenizer
+
+
+def write_hollow_side(folder: Path, spec: SideSpec, filling: bytes = b"weights") -> None:
+    """A side's folder with its real specification and tokenizers, but no model in it."""
+    folder.mkdir(parents=True)
+    write_side_spec(folder, spec)
+    (folder / WEIGHTS_FILE).write_bytes(filling)
+    for tower in spec.text_towers:
+        tiny_tokenizer().save(str(folder / tokenizer_file(tower.name)))
+
+
+def write_hollow_bundle(path: Path, composition: str = "mlp", filling: bytes = b"weights") -> ModelBundle:
+    """A sealed bundle without a model in it, opened."""
+    query, product = tiny_sides(composition)
+    write_hollow_side(path / QUERY_SIDE, query, filling)
+    (path / QUERY_SIDE / ENCODER_FILE).write_bytes(b"onnx of " + filling)
+    write_hollow_side(path / PRODUCT_SIDE, product, filling)
+    finish_bundle(path, tiny_origin(composition), ["red shoe", "caf\u00e9"])
+    return open_bundle(path)
+
+
+def write_hollow_version(path: Path, bundle: ModelBundle, version: str = "v1") -> Manifest:
+    """A sealed index version of three products without an index in it; gives its manifest before sealing."""
+    query = path / QUERY_FOLDER
+    query.mkdir(parents=True)
+    for file in bundle.query_folder.iterdir():
+        (query / file.name).write_bytes(file.read_bytes())
+    (path / INDEX_FILE).write_bytes(b"faiss")
+    products = {"product_id": ["a", "b", "c"], "title": ["A", "B", None], "image": ["a.png", None, None]}
+    pq.write_table(pa.table({**products, "price": [1.5, 2.0, None]}), path / PRODUCTS_FILE)
+    manifest = Manifest(
+        version=version,
+        created_at="2026-11-01T00:00:00+00:00",
+        model=ModelIdentity(
+            name=bundle.card.origin.name,
+            fingerprint=bundle.fingerprint,
+            query_fingerprint=bundle.query_fingerprint,
+            product_fingerprint=bundle.product_fingerprint,
+        ),
+        width=bundle.card.width,
+        count=3,
+        index=tiny_index_description(),
+        photos=PhotoCounts(usable=1, absent=1, unusable={"missing": 1}),
+        canaries=(Canary(query="red shoe", product_ids=("a", "c")),),
+        files={},
+    )
+    finish_index_version(path, manifest)
+    return manifest
+
+
+def tiny_index_description() -> IndexDescription:
+    """An exact index, which has no dials."""
+    point = MeasuredPoint(nprobe=None, k_factor=None, recall_at_100=1.0, strict_recall_at_100=1.0, ms_per_query=0.25)
+    return IndexDescription(
+        factory="Flat",
+        nprobe=None,
+        k_factor=None,
+        target_recall=0.95,
+        recall_at_100=1.0,
+        reached_target=True,
+        measured_queries=2,
+        curve=(point,),
+    )
+
+
+def tiny_origin(name: str = "tiny") -> ModelOrigin:
+    """How the tiny bundles came to be."""
+    return ModelOrigin(
+        name=name,
+        recipe={"name": name, "epochs": 0},
+        dataset_fingerprint="0" * 64,
+        metrics={"validation_recall_at_100": 0.125},
+        software={"torch": "2"},
+        created_at="2026-11-01T00:00:00+00:00",
+    )

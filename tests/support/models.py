@@ -1,0 +1,102 @@
+"""Tiny real models: every composition of the design with random weights, built in milliseconds.
+
+Nothing here stands in for the real thing: specifications, tokenizer, weights, export and bundle are what
+a fit writes, only smaller.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, ModelBundle, finish_bundle, open_bundle
+from artifacts.side import SideSpec, TowerName
+from tests.support.folders import tiny_origin
+from tests.support.specs import (
+    ALPHA,
+    BERT_WIDTH,
+    CLIP_WIDTH,
+    COMPOSITIONS,
+    MLP_WIDTH,
+    PAD_ID,
+    QUERIES,
+    QUERY_TOKENS,
+    TITLE_TOKENS,
+    tiny_bert_config,
+    tiny_bert_specs,
+    tiny_clip_config,
+    tiny_clip_specs,
+    tiny_photo_input,
+    tiny_sides,
+    tiny_tokenizer,
+)
+from towers.export import export_query_side
+from towers.model import Model, build_model
+from towers.storage import save_side
+from towers.tokens import TextTokenizer, text_tokenizer
+
+Module = TypeVar("Module", bound=nn.Module)
+
+__all__ = [
+    "ALPHA",
+    "BERT_WIDTH",
+    "CLIP_WIDTH",
+    "COMPOSITIONS",
+    "MLP_WIDTH",
+    "PAD_ID",
+    "QUERIES",
+    "QUERY_TOKENS",
+    "TITLE_TOKENS",
+    "shaken",
+    "tiny_bert_config",
+    "tiny_bert_specs",
+    "tiny_bundle",
+    "tiny_clip_config",
+    "tiny_clip_specs",
+    "tiny_model",
+    "tiny_photo_input",
+    "tiny_sides",
+    "tiny_tokenizer",
+    "tiny_tokenizers",
+]
+
+
+def tiny_model(composition: str, seed: int = 0) -> Model:
+    """A model with random weights, in evaluation mode."""
+    torch.manual_seed(seed)
+    return shaken(build_model(*tiny_sides(composition)))
+
+
+def shaken(module: Module) -> Module:
+    """The module in evaluation mode with no parameter left at 0 or 1, where leaving it out would not show."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return module.eval()
+
+
+def tiny_tokenizers(side: SideSpec) -> Mapping[TowerName, TextTokenizer]:
+    """The tokenizer of each text tower of a side, with the tower's limits."""
+    return {tower.name: text_tokenizer(tiny_tokenizer(), tower.text) for tower in side.text_towers}
+
+
+def tiny_bundle(path: Path, composition: str = "bibert", *, seed: int = 0, export: bool = True) -> ModelBundle:
+    """Write a complete bundle, and open it.
+
+    Args:
+        path: its folder, which must not exist.
+        composition: one of COMPOSITIONS.
+        seed: of the weights.
+        export: write the query side's encoder.onnx, which takes a few seconds.
+    """
+    model = tiny_model(composition, seed)
+    names: tuple[TowerName, ...] = ("bibert", "clip")
+    tokenizers = {name: tiny_tokenizer() for name in names}
+    save_side(model.query, path / QUERY_SIDE, tokenizers)
+    if export:
+        export_query_side(model.query, path / QUERY_SIDE, QUERIES)
+    save_side(model.product, path / PRODUCT_SIDE, tokenizers)
+    finish_bundle(path, tiny_origin(composition), QUERIES)
+    return open_bundle(path)

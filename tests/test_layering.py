@@ -1,0 +1,135 @@
+"""Which package may import which (docs of the layout), and that the CPU service needs no training package."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GROUND_FLOOR = ("towers", "artifacts", "knn")
+PROGRAMS = ("training", "evaluation", "index_builder", "service")
+TRAINING_ONLY = ("duckdb", "ibis", "lightning", "matplotlib", "ray")
+HEAVY = (*TRAINING_ONLY, "open_clip", "PIL", "pytorch_lightning", "timm", "torch", "torchvision", "transformers")
+
+# What these modules import while they are loaded is what the service needs on a CPU.
+SERVED_BY = (
+    "artifacts.index_version",
+    "artifacts.store",
+    "artifacts.cli",
+    "towers.query_encoder",
+    "towers.tokens",
+    "knn",
+)
+
+
+def modules_of(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Top-level packages that a module imports, also inside functions and under TYPE_CHECKING."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0] if node.module and not node.level else path.relative_to(ROOT).parts[0]
+        elif isinstance(node, ast.Call) and _is_dynamic_import(node.func):
+            names = [value.value for value in node.args[:1] if isinstance(value, ast.Constant)]
+            yield from (str(name).split(".")[0] for name in names)
+
+
+def _is_dynamic_import(function: ast.expr) -> bool:
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+    return name in ("import_module", "__import__")
+
+
+def violations(package: str, forbidden: tuple[str, ...]) -> list[str]:
+    """Imports of forbidden packages, as `module imports name`."""
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules_of(package)
+        for name in imported_names(path)
+        if name in forbidden
+    ]
+
+
+@pytest.mark.parametrize("package", (*GROUND_FLOOR, *PROGRAMS))
+def test_every_package_is_looked_at(package: str) -> None:
+    assert len(modules_of(package)) > 1
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_program_imports_another(program: str) -> None:
+    others = tuple(name for name in PROGRAMS if name != program)
+    assert violations(program, (*others, "tests", "benchmarks")) == []
+
+
+@pytest.mark.parametrize("package", GROUND_FLOOR)
+def test_the_ground_floor_imports_no_program(package: str) -> None:
+    assert violations(package, (*PROGRAMS, "tests", "benchmarks")) == []
+
+
+def test_artifacts_imports_no_other_package_of_ours_and_no_model() -> None:
+    assert violations("artifacts", ("towers", "knn", "faiss", *HEAVY)) == []
+
+
+def test_knn_imports_only_numpy_faiss_and_itself() -> None:
+    names = {name for path in modules_of("knn") for name in imported_names(path)}
+    assert names - set(sys.stdlib_module_names) == {"faiss", "knn", "numpy"}
+
+
+def test_towers_imports_no_index() -> None:
+    assert violations("towers", ("knn", "faiss")) == []
+
+
+@pytest.mark.parametrize("package", (*GROUND_FLOOR, "evaluation", "index_builder", "service"))
+def test_only_training_imports_training_packages(package: str) -> None:
+    allowed = ("matplotlib",) if package == "evaluation" else ()  # for the figures of its reports
+    assert violations(package, tuple(name for name in TRAINING_ONLY if name not in allowed)) == []
+
+
+def loaded_by(modules: tuple[str, ...]) -> list[str]:
+    """Which of HEAVY a fresh interpreter has loaded after importing these modules."""
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules))\n"
+    )
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+
+
+def test_what_the_cpu_service_needs_loads_no_torch() -> None:
+    service = tuple(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in modules_of("service")
+        if path.name not in ("__init__.py", "__main__.py")
+    )
+    assert loaded_by((*SERVED_BY, "service", *service)) == []
+
+
+def test_the_probe_would_notice_torch() -> None:
+    assert loaded_by(("towers.fusion",)) == ["torch"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("import torch.nn", ["torch"]),
+        ("def f():\n    from training.fit import fit", ["training"]),
+        ("from . import x\nfrom .y import z", ["towers", "towers"]),
+        ("import importlib\nimportlib.import_module('torch.nn')", ["importlib", "torch"]),
+        ("__import__('ray')", ["ray"]),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(
+    text: str, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    (tmp_path / "towers").mkdir()
+    (tmp_path / "towers" / "x.py").write_text(text)
+    assert list(imported_names(tmp_path / "towers" / "x.py")) == names

@@ -1,0 +1,159 @@
+"""open_clip's tokenizers in the form that serving reads: the same ids, text for text."""
+
+from pathlib import Path
+
+import pytest
+from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from artifacts.side import TextInput
+from tests.support.models import tiny_tokenizer
+from towers.clip_tokenizer import portable_tokenizer
+from towers.errors import ClipError
+from towers.tokens import TextTokenizer, text_tokenizer
+
+CONTEXT = 77
+
+TEXTS = [
+    "red shoes",
+    "",
+    "   ",
+    "a",
+    "Men's T-Shirt (pack of 3), 100% cotton!!",
+    "men\u2019s \u201ccool\u201d shoes\u201b",
+    "café crème brûlée",
+    "cafe\u0301 decomposed",
+    "I'll we've don't it'd you're 'S 't 'm",
+    "日本語のテスト 靴",
+    "Платье красное",
+    "φόρεμα",
+    "हिन्दी",
+    "🎁 gift 👟👟",
+    '1234567890 5/8" x 3½ m²',
+    "a\u00a0b\u3000c\td\ne\r\nf",
+    "\u200bzero width",
+    "naïve ÅNGSTRÖM ß İstanbul",
+    "a" * 500,
+    " ".join(["word"] * 200),
+    "x " * 75 + "y",
+    "x " * 76 + "y",
+    "<b>bold</b> {json: [1, 2]} $%^&*()_+|~`",
+    "iPhone15ProMax SIZE:XL—blue…",
+    "...",
+    "_under_score_",
+    "tm™ ® ©",
+    "supercalifragilisticexpialidocious",
+]
+
+
+@pytest.fixture(scope="module")
+def simple() -> SimpleTokenizer:
+    return SimpleTokenizer()
+
+
+@pytest.fixture(scope="module")
+def portable(simple: SimpleTokenizer) -> Tokenizer:
+    return portable_tokenizer(simple)
+
+
+@pytest.fixture(scope="module")
+def served(portable: Tokenizer) -> TextTokenizer:
+    """As a tower reads it, padded as open_clip pads."""
+    return text_tokenizer(portable, TextInput(max_tokens=CONTEXT, pad_id=0, fixed_length=True))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text[:20]))
+def test_ids_are_open_clips(simple: SimpleTokenizer, served: TextTokenizer, text: str) -> None:
+    assert served.encode([text])[0].tolist() == simple([text], CONTEXT)[0].tolist()
+
+
+def test_every_printable_character_has_open_clips_ids(simple: SimpleTokenizer, served: TextTokenizer) -> None:
+    texts = [f"a{chr(code)}b {chr(code)}" for code in (*range(32, 127), *range(161, 0x180))]
+    texts = [text for text in texts if "&" not in text]
+    digraphs = "Ĳĳŉſ"  # which open_clip's repair of texts takes apart
+    texts = [text for text in texts if not set(digraphs) & set(text)]
+    assert len(texts) > 300
+    assert served.encode(texts).tolist() == simple(texts, CONTEXT).tolist()
+
+
+def test_long_texts_are_cut_with_the_end_token_last(simple: SimpleTokenizer, served: TextTokenizer) -> None:
+    ids = served.encode(["word " * 300])[0]
+    assert len(ids) == CONTEXT
+    assert (ids[0], ids[-1]) == (simple.sot_token_id, simple.eot_token_id)
+    assert (ids[1:-1] == ids[1]).all() and ids[1] not in (simple.sot_token_id, simple.eot_token_id)
+
+
+def test_the_end_token_has_the_highest_id(simple: SimpleTokenizer, portable: Tokenizer) -> None:
+    assert portable.get_vocab_size() == simple.vocab_size == simple.eot_token_id + 1
+
+
+def test_a_text_that_spells_a_special_token_is_read_as_text(simple: SimpleTokenizer, served: TextTokenizer) -> None:
+    ids = served.encode(["<end_of_text> shoe <start_of_text>"])[0].tolist()
+    assert ids.count(simple.eot_token_id) == ids.count(simple.sot_token_id) == 1
+
+
+def test_it_is_the_same_after_it_was_saved(portable: Tokenizer, tmp_path: Path) -> None:
+    portable.save(str(tmp_path / "tokenizer.json"))
+    saved = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    for text in TEXTS:
+        assert saved.encode(text).ids == portable.encode(text).ids
+
+
+@pytest.mark.parametrize("options", [{"clean": "canonicalize"}, {"reduction_mask": "simple"}], ids=str)
+def test_byte_pair_tokenizers_that_do_more_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ClipError) as caught:
+        portable_tokenizer(SimpleTokenizer(**options))
+    assert str(caught.value) == ("a CLIP tokenizer with its own cleaning or reduction of texts cannot be served")
+
+
+@pytest.fixture(scope="module")
+def hugging_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tokenizer in the folder form of transformers."""
+    folder = tmp_path_factory.mktemp("tokenizer")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tiny_tokenizer(), pad_token="[PAD]", bos_token="[START]", eos_token="[END]"
+    )
+    fast.save_pretrained(folder)
+    return folder
+
+
+def test_hugging_face_tokenizers_give_the_same_ids(hugging_face: Path) -> None:
+    tokenizer = HFTokenizer(str(hugging_face), context_length=12)
+    text = TextInput(max_tokens=12, pad_id=0, fixed_length=True)
+    served = text_tokenizer(portable_tokenizer(tokenizer), text)
+    texts = ["Red  shoes\tfor\u00a0women ", "", "x" * 50, "blue dress, cotton", "\u3000pan"]
+    assert served.encode(texts).tolist() == tokenizer(texts).tolist()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"clean": "canonicalize"}, {"clean": "lower"}, {"strip_sep_token": True}, {"tokenizer_mode": "clips"}],
+    ids=str,
+)
+def test_hugging_face_tokenizers_with_more_around_them_are_refused(
+    hugging_face: Path, options: dict[str, object]
+) -> None:
+    with pytest.raises(ClipError) as caught:
+        portable_tokenizer(HFTokenizer(str(hugging_face), **options))
+    assert str(caught.value) == (
+        "open_clip changes this model's texts or token ids around its tokenizer "
+        "(clean, strip_sep_token or tokenizer_mode), which cannot be served"
+    )
+
+
+def test_a_tokenizer_without_a_fast_form_is_refused(hugging_face: Path) -> None:
+    class Slow:
+        pass
+
+    tokenizer = HFTokenizer(str(hugging_face))
+    tokenizer.tokenizer = Slow()
+    with pytest.raises(ClipError) as caught:
+        portable_tokenizer(tokenizer)
+    assert str(caught.value) == "Slow has no fast form and cannot be served"
+
+
+def test_other_kinds_of_tokenizers_are_refused() -> None:
+    with pytest.raises(ClipError) as caught:
+        portable_tokenizer(SigLipTokenizer.__new__(SigLipTokenizer))
+    assert str(caught.value) == "tokenizers of the kind SigLipTokenizer cannot be served"

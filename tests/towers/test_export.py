@@ -1,0 +1,122 @@
+"""The exported query side gives what the fitted one gives, in every composition."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from artifacts.bundle import ModelBundle
+from artifacts.side import NoFusion, SideSpec, TowerName
+from tests.support.models import QUERIES, shaken, tiny_clip_specs, tiny_model, tiny_tokenizer, tiny_tokenizers
+from towers import export
+from towers.errors import ExportError
+from towers.export import export_query_side
+from towers.model import Side, build_side
+from towers.query_encoder import OnnxQueryEncoder
+from towers.storage import load_side, save_side
+
+Exported = Callable[[str], ModelBundle]
+MANY = [f"{word} {number}" for number in range(9) for word in ("red shoe", "blue", "cotton dress women", "x")]
+
+
+@torch.inference_mode()
+def expected(side: Side, queries: list[str]) -> np.ndarray:
+    inputs = {name: torch.from_numpy(read.encode(queries)) for name, read in tiny_tokenizers(side.spec).items()}
+    return side(inputs).numpy()
+
+
+@pytest.mark.parametrize("composition", ["bibert", "clip", "cat", "alpha", "mlp"])
+def test_exported_vectors_are_torchs(exported: Exported, composition: str) -> None:
+    bundle = exported(composition)
+    side, encoder = load_side(bundle.query_folder), OnnxQueryEncoder(bundle.query_folder, bundle.query)
+    assert encoder.width == side.spec.width
+    for queries in ([""], ["red shoe"], ["red " * 50], QUERIES, MANY):
+        vectors = encoder.encode(queries)
+        assert (vectors.shape, vectors.dtype) == ((len(queries), side.spec.width), np.float32)
+        np.testing.assert_allclose(vectors, expected(side, queries), atol=2e-6)
+    np.testing.assert_allclose(encoder.encode(MANY)[5], encoder.encode([MANY[5]])[0], atol=2e-6)
+    assert np.abs(encoder.encode(["red"]) - encoder.encode(["blue"])).max() > 1e-3
+
+
+def test_a_tower_that_reads_its_padding_is_exported_at_its_full_length(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    spec = SideSpec(towers=(tiny_clip_specs(no_causal_mask=True, pool_type="first")[0],), fusion=NoFusion())
+    assert spec.text_towers[0].text.fixed_length
+    side = shaken(build_side(spec))
+    save_side(side, tmp_path, {"clip": tiny_tokenizer()})
+    export_query_side(side, tmp_path, QUERIES)
+    encoder = OnnxQueryEncoder(tmp_path, spec)
+    for queries in (["red shoe"], QUERIES):
+        np.testing.assert_allclose(encoder.encode(queries), expected(side, queries), atol=2e-6)
+    (width,) = [entry.shape[1] for entry in encoder._session.get_inputs()]
+    assert width == 10
+
+
+NAMES: tuple[TowerName, ...] = ("bibert", "clip")
+
+
+@pytest.fixture
+def copied(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The query side of the bibert bundle; exporting to it finds the encoder.onnx that lies there."""
+    monkeypatch.setattr(export, "_export", lambda *arguments: None)
+    return Path(shutil.copytree(exported("bibert").query_folder, tmp_path / "query"))
+
+
+def test_an_export_of_other_weights_is_refused(copied: Path) -> None:
+    side = load_side(copied)
+    export_query_side(side, copied, QUERIES)
+    with torch.no_grad():
+        side.towers["bibert"].side.projection.bias[0] += 0.5
+    with pytest.raises(ExportError) as caught:
+        export_query_side(side, copied, QUERIES)
+    words = str(caught.value)
+    assert words.startswith(f"{copied / 'encoder.onnx'} differs from the fitted model by 0.")
+    assert words.endswith(" in a coordinate, more than 0.0001; do not serve it")
+
+
+def test_differences_up_to_the_tolerance_pass_and_no_more(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    side = load_side(copied)
+    monkeypatch.setattr(export, "TOLERANCE", 1e-5)
+    export_query_side(side, copied, QUERIES)
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match="more than -1; do not serve it"):
+        export_query_side(side, copied, QUERIES)
+
+
+def test_vectors_that_are_no_numbers_are_refused(copied: Path) -> None:
+    side = load_side(copied)
+    with torch.no_grad():
+        side.towers["bibert"].side.projection.bias[0] = torch.nan
+    with pytest.raises(ExportError, match="differs from the fitted model by nan"):
+        export_query_side(side, copied, QUERIES)
+
+
+def test_a_query_that_differs_only_in_a_batch_is_found(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = OnnxQueryEncoder.encode
+
+    def wrong_in_batches(self: OnnxQueryEncoder, queries: list[str]) -> np.ndarray:
+        return encode(self, queries) + (0.01 if len(queries) > 1 else 0)
+
+    monkeypatch.setattr(OnnxQueryEncoder, "encode", wrong_in_batches)
+    export_query_side(load_side(copied), copied, QUERIES[:1])
+    with pytest.raises(ExportError, match=r"differs from the fitted model by 0\.01 "):
+        export_query_side(load_side(copied), copied, QUERIES)
+
+
+def test_there_must_be_queries_to_compare_on(copied: Path) -> None:
+    with pytest.raises(ValueError) as caught:
+        export_query_side(load_side(copied), copied, [])
+    assert str(caught.value) == "expected at least one query to compare the export on, got none"
+
+
+def test_the_side_is_left_as_it_is(copied: Path) -> None:
+    side = tiny_model("bibert").query.train()
+    before = {name: tensor.clone() for name, tensor in side.state_dict().items()}
+    parameters = list(side.parameters())
+    export_query_side(side, copied, QUERIES)
+    assert side.training
+    assert all(torch.equal(before[name], tensor) for name, tensor in side.state_dict().items())
+    assert all(new is old for new, old in zip(side.parameters(), parameters, strict=True))

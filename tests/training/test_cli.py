@@ -1,0 +1,60 @@
+"""The command line: every command has help, and mistakes end in one sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from artifacts.dataset import Dataset
+from training.cli import app
+
+RUNNER = CliRunner()
+
+
+@pytest.mark.parametrize("command", ["sample-shop", "prepare", "clip", "fit", "recipes"])
+def test_every_command_has_help(command: str) -> None:
+    result = RUNNER.invoke(app, [command, "--help"])
+    assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_recipes_are_listed_with_what_they_are() -> None:
+    lines = RUNNER.invoke(app, ["recipes"]).output.splitlines()
+    assert any(line.startswith("4tmm-cat") and "Eq. 3" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["fit", "4tmm", "--data", "{data}", "--out", "{out}"], "Error: no recipe is called '4tmm'"),
+        (["fit", "bibert", "--data", "nowhere", "--out", "{out}"], "Error: nowhere is no data set"),
+        (["fit", "4tmm-cat", "--data", "{data}", "--out", "{out}"], "give its bundle with --bibert"),
+        (["fit", "4tmm-cat", "--data", "{data}", "--out", "{out}", "--clip", "{data}"], "is no model bundle"),
+        (["prepare", "--shop", "nowhere", "--out", "{out}"], "catalog.parquet is missing"),
+        (["prepare", "--shop", "{shop}", "--out", "{data}"], "exists already"),
+        (["sample-shop", "--out", "{out}", "--products", "3"], "Error: A sample shop cannot have 3 products"),
+        (["clip", "--out", "{out}"], "give --data or --catalog, one of them"),
+        (
+            ["clip", "--out", "{out}", "--data", "{data}", "--architecture", "RN7", "--pretrained", "openai"],
+            "Error: 'RN7' is no CLIP architecture that open_clip knows",
+        ),
+    ],
+)
+def test_mistakes_end_in_a_sentence(
+    arguments: list[str], sentence: str, shop: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    places = {"data": dataset.path, "shop": shop, "out": tmp_path / "out"}
+    result = RUNNER.invoke(app, [argument.format(**places) for argument in arguments])
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.integration
+def test_the_module_runs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "training", "prepare", "--shop", str(tmp_path), "--out", str(tmp_path / "o")]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("Error: ") and "Traceback" not in finished.stderr

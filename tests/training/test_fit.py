@@ -1,0 +1,248 @@
+"""Every recipe on a small shop: what is trained, what is kept, what a bundle holds, and resumption."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from artifacts.bundle import ModelBundle, open_bundle
+from artifacts.dataset import Dataset
+from artifacts.side import AlphaConcatenation, TowerName
+from towers.model import Model
+from towers.query_encoder import OnnxQueryEncoder
+from towers.side_encoder import SideEncoder
+from towers.storage import load_model
+from towers.tokens import read_tokenizers
+from towers.vector_cache import VectorCache
+from training import run as run_module
+from training.data import TrainingData, data_from_catalog, data_from_dataset
+from training.errors import RecipeError
+from training.fit import FitRequest, fit
+from training.module import RetrievalModule, parameters_by_part
+from training.pairs import BatchPlan
+from training.recipe import RECIPE_FOLDER, Recipe, load_recipe, recipe_names
+
+pytestmark = pytest.mark.integration
+
+SMALL = {
+    "bibert": {"vocabulary": 400, "width": 32, "feed_forward": 64},
+    "optimisation": {"epochs": 1, "batch_size": 64, "learning_rate": 3e-3},
+}
+
+
+def small(name: str) -> Recipe:
+    """A recipe of ours with small sizes and 8 steps' worth of data."""
+    content = yaml.safe_load((RECIPE_FOLDER / f"{name}.yaml").read_text())
+    if content.get("bibert"):
+        content["bibert"] |= SMALL["bibert"]
+    if content.get("optimisation"):
+        content["optimisation"] |= {"batch_size": 64, "least_steps": 1, "learning_rate": 3e-3}
+    for side in ("query", "product"):
+        fusion = content[side].get("fusion", {})
+        if fusion.get("kind") == "mlp":
+            fusion |= {"hidden": 16, "width": 32}
+    return Recipe.model_validate(content)
+
+
+@pytest.fixture(scope="module")
+def data(dataset: Dataset) -> TrainingData:
+    return data_from_dataset(dataset.path)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def cache(runs: Path) -> VectorCache:
+    return VectorCache(runs / "vectors")
+
+
+@pytest.fixture(scope="module")
+def fitted(data: TrainingData, runs: Path, cache: VectorCache) -> dict[TowerName, ModelBundle]:
+    bibert = fit(FitRequest(small("bibert"), data, {}, runs / "bibert", cache, steps=30))
+    clip = fit(FitRequest(small("clip-small"), data, {}, runs / "clip-towers", cache, steps=4))
+    return {"bibert": bibert, "clip": clip}
+
+
+COMPOSED = [name for name in recipe_names() if name not in ("bibert", "clip-small")]
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_a_recipe_becomes_a_bundle_that_encodes(
+    name: str, data: TrainingData, fitted: dict[TowerName, ModelBundle], tmp_path: Path, cache: VectorCache
+) -> None:
+    recipe = small(name)
+    towers = {tower: bundle for tower, bundle in fitted.items() if tower in recipe.fitted_towers}
+    bundle = fit(FitRequest(recipe, data, towers, tmp_path / name, cache, steps=3 if recipe.train else None))
+    queries = bundle.held_out_queries()
+    assert queries == data.held_out_queries() and queries
+    by_onnx = OnnxQueryEncoder(bundle.query_folder, bundle.query).encode(queries)
+    model = load_model(bundle)
+    side = SideEncoder(model.query, read_tokenizers(bundle.query_folder, bundle.query))
+    np.testing.assert_allclose(by_onnx, side.queries(queries), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(by_onnx, axis=1), 1, atol=1e-5)
+    assert bundle.card.width == by_onnx.shape[1]
+    assert 0 <= bundle.card.origin.metrics["validation_recall_at_100"] <= 1
+    kept = [part for part in ("bibert", "clip") if part in recipe.fitted_towers and part not in recipe.train]
+    for part in kept:
+        assert_same_tower(model, load_model(fitted[part]), part)
+    if "bibert" in recipe.train:
+        assert not same_tower(model, load_model(fitted["bibert"]), "bibert")
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).train])
+def test_gradients_reach_what_the_recipe_names_and_nothing_else(
+    name: str,
+    data: TrainingData,
+    fitted: dict[TowerName, ModelBundle],
+    tmp_path: Path,
+    cache: VectorCache,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = small(name)
+    seen: dict[str, set[bool]] = {}
+
+    def one_step(module: RetrievalModule, plan: BatchPlan, work: Path, seed: int) -> None:
+        module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]  # no trainer listens
+        module.training_step(plan.batch(0), 0).backward()
+        for part, parameters in parameters_by_part(module.model).items():
+            seen[part] = {bool(p.grad is not None and p.grad.abs().sum() > 0) for p in parameters}
+
+    monkeypatch.setattr("training.fit.run", one_step)
+    towers = {tower: bundle for tower, bundle in fitted.items() if tower in recipe.fitted_towers}
+    fit(FitRequest(recipe, data, towers, tmp_path / name, cache))
+    for part, flows in seen.items():
+        if part in recipe.train:
+            # Of BiBERT and CLIP some tensors may be untouched by one batch, but most must not be.
+            assert True in flows, part
+            assert part != "fusion" or flows == {True}
+        else:
+            assert flows <= {False}, part
+
+
+def test_training_helps(fitted: dict[TowerName, ModelBundle], data: TrainingData, tmp_path: Path) -> None:
+    untrained = fit(FitRequest(small("bibert"), data, {}, tmp_path / "untrained", VectorCache(tmp_path), steps=1))
+    before = untrained.card.origin.metrics["validation_recall_at_100"]
+    assert fitted["bibert"].card.origin.metrics["validation_recall_at_100"] > before + 0.03
+
+
+def test_alpha_is_the_best_of_the_choices_on_validation(
+    data: TrainingData, fitted: dict[TowerName, ModelBundle], tmp_path: Path, cache: VectorCache
+) -> None:
+    recipe = small("4tmm-alpha")
+    bundle = fit(FitRequest(recipe, data, fitted, tmp_path / "alpha", cache))
+    metrics = bundle.card.origin.metrics
+    by_alpha = {
+        float(name.removeprefix("recall_at_alpha_")): value
+        for name, value in metrics.items()
+        if name.startswith("recall_at_alpha_")
+    }
+    assert set(by_alpha) == set(recipe.query.fusion.choices)  # type: ignore[union-attr]
+    assert by_alpha[metrics["alpha"]] == max(by_alpha.values()) == metrics["validation_recall_at_100"]
+    for side in (bundle.query, bundle.product):
+        assert isinstance(side.fusion, AlphaConcatenation) and side.fusion.alpha == metrics["alpha"]
+
+
+def test_products_without_a_photo_get_the_mean_direction_of_the_photos(
+    fitted: dict[TowerName, ModelBundle], data: TrainingData
+) -> None:
+    side = SideEncoder(load_model(fitted["clip"]).product, {})
+    vectors = side.photo_vectors(data.products)
+    usable = np.array([image is not None for image in data.products.images])
+    assert 0 < usable.sum() < len(usable)
+    mean = vectors[usable].mean(axis=0)
+    np.testing.assert_allclose(vectors[~usable], np.tile(mean / np.linalg.norm(mean), (sum(~usable), 1)), atol=1e-5)
+
+
+def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "STEPS_PER_SPAN", 3)
+    recipe = small("bibert")
+
+    def request(name: str) -> FitRequest:
+        return FitRequest(recipe, data, {}, tmp_path / name, VectorCache(tmp_path / "vectors"), steps=8)
+
+    unbroken = fit(request("unbroken"))
+    batch = BatchPlan.batch
+
+    def killed(self: BatchPlan, step: int) -> object:
+        if step == 5:
+            raise KeyboardInterrupt
+        return batch(self, step)
+
+    monkeypatch.setattr(BatchPlan, "batch", killed)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(request("resumed"))
+    assert not (tmp_path / "resumed").exists()
+    first_steps: list[int] = []
+
+    def watched(self: BatchPlan, step: int) -> object:
+        first_steps.append(step)
+        return batch(self, step)
+
+    monkeypatch.setattr(BatchPlan, "batch", watched)
+    resumed = fit(request("resumed"))
+    assert first_steps[0] == 3  # the span after the last checkpoint
+    assert resumed.fingerprint == unbroken.fingerprint
+    assert not list(tmp_path.glob(".resumed.*"))
+
+
+def test_a_clip_is_trained_on_a_catalogue_alone(shop: Path, tmp_path: Path) -> None:
+    data = data_from_catalog(shop / "catalog.parquet")
+    bundle = fit(FitRequest(small("clip-small"), data, {}, tmp_path / "clip", VectorCache(tmp_path), steps=2))
+    assert bundle.held_out_queries() == []
+    assert open_bundle(bundle.path).fingerprint == bundle.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "message"),
+    [
+        ("4tmm-cat", (), "recipe 4tmm-cat takes a fitted bibert tower: give its bundle with --bibert"),
+        ("4tmm-cat", ("bibert",), "recipe 4tmm-cat takes a fitted clip tower: give its bundle with --clip"),
+        ("3tmm-mlp-sn", ("bibert", "clip"), "3tmm-mlp-sn: queries get width 32 but products 256"),
+    ],
+)
+def test_towers_that_do_not_fit(
+    name: str,
+    given: tuple[TowerName, ...],
+    message: str,
+    data: TrainingData,
+    fitted: dict[TowerName, ModelBundle],
+    tmp_path: Path,
+) -> None:
+    towers = {tower: fitted[tower] for tower in given}
+    with pytest.raises(RecipeError, match=message):
+        fit(FitRequest(load_recipe(name), data, towers, tmp_path / "out", VectorCache(tmp_path)))
+
+
+def test_a_bundle_without_the_tower_is_refused(
+    data: TrainingData, fitted: dict[TowerName, ModelBundle], tmp_path: Path
+) -> None:
+    wrong: dict[TowerName, ModelBundle] = {"bibert": fitted["clip"], "clip": fitted["clip"]}
+    with pytest.raises(RecipeError, match="has no bibert tower on both sides"):
+        fit(FitRequest(load_recipe("4tmm-cat"), data, wrong, tmp_path / "out", VectorCache(tmp_path)))
+
+
+def test_an_existing_bundle_is_kept(fitted: dict[TowerName, ModelBundle], data: TrainingData, tmp_path: Path) -> None:
+    bundle = fitted["bibert"]
+    with pytest.raises(FileExistsError, match="exists already"):
+        fit(FitRequest(small("bibert"), data, {}, bundle.path, VectorCache(tmp_path)))
+    assert open_bundle(bundle.path).fingerprint == bundle.fingerprint
+
+
+def same_tower(one: Model, other: Model, tower: str) -> bool:
+    for mine, theirs in ((one.query, other.query), (one.product, other.product)):
+        if tower in mine.towers:
+            weights = theirs.towers[tower].state_dict()
+            if not all(torch.equal(tensor, weights[name]) for name, tensor in mine.towers[tower].state_dict().items()):
+                return False
+    return True
+
+
+def assert_same_tower(one: Model, other: Model, tower: str) -> None:
+    assert same_tower(one, other, tower), f"{tower} was changed though it is frozen"
