@@ -7,7 +7,7 @@ import numpy as np
 from evaluation.errors import EvaluationError
 from evaluation.relevance import LABELS
 from evaluation.results import Interval, QueryValues, Result
-from evaluation.statistics import estimate
+from evaluation.statistics import Values, estimate
 
 _NAMES = {"E": "Exact", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
 
@@ -53,7 +53,7 @@ def _difference_row(model: QueryValues, other: QueryValues) -> list[str]:
     return [f"{mine.model} - {theirs.model}", *cells]
 
 
-def _signed(differences: np.ndarray) -> str:  # type: ignore[type-arg]
+def _signed(differences: Values) -> str:
     known = differences[~np.isnan(differences)]
     if not len(known):
         return "-"

@@ -35,7 +35,11 @@ def sample_shop(
     from training.sample_shop import generate_sample_shop
 
     with tqdm(total=products, desc="products", unit="product", disable=None) as bar:
-        summary = generate_sample_shop(out, products, seed, bar.update)
+
+        def advance(count: int) -> None:
+            bar.update(count)
+
+        summary = generate_sample_shop(out, products, seed, advance)
     print(f"{out}: {summary}")
 
 

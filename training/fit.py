@@ -25,7 +25,7 @@ from training.inputs import pairs_for, tower_sources
 from training.module import RetrievalModule
 from training.no_image import set_no_image
 from training.pairs import BatchPlan
-from training.recipe import AlphaSearch, Recipe
+from training.recipe import AlphaSearch, Part, Recipe
 from training.run import run
 from training.start import Start, starting_model
 from training.validation import choose_alpha, validation_set, with_alpha
@@ -111,7 +111,7 @@ def _train(request: FitRequest, start: Start, work: Path) -> None:
     plan = BatchPlan(pairs, optimisation.batch_size, steps, optimisation.seen_negatives, request.seed)
     query, product = _encoders(request, start)
     sources = tower_sources(recipe, query, product, pairs.queries, request.data.products, work)
-    scratch = {name for name, tower in (("bibert", recipe.bibert), ("clip", recipe.clip)) if tower}
+    scratch: set[Part] = set(recipe.train) - set(request.fitted)
     module = RetrievalModule(start.model, sources, recipe.train, frozenset(scratch), optimisation, plan.steps)
     run(module, plan, work, request.seed)
 

@@ -24,7 +24,7 @@ class RetrievalModule(lightning.LightningModule):
         model: with the weights to start from.
         sources: for each side ("query", "product") and tower, where its vectors come from.
         train: the parts that get gradients.
-        scratch: those of them that start from random weights; the fusion is always one.
+        scratch: those of them that start from random weights.
         optimisation: rates, schedule and temperature.
         steps: of the whole run.
     """
@@ -94,9 +94,9 @@ class RetrievalModule(lightning.LightningModule):
         fitted: list[nn.Parameter] = []
         for part, parameters in parameters_by_part(self.model).items():
             trainable = [parameter for parameter in parameters if parameter.requires_grad]
-            (fresh if part in self._scratch or part == "fusion" else fitted).extend(trainable)
+            (fresh if part in self._scratch else fitted).extend(trainable)
         rate = self._optimisation.tower_learning_rate or self._optimisation.learning_rate
-        groups = [{"params": fresh}, {"params": fitted, "lr": rate}]
+        groups: list[dict[str, Any]] = [{"params": fresh}, {"params": fitted, "lr": rate}]
         return [group for group in groups if group["params"]]
 
 

@@ -114,6 +114,7 @@ class _ProgressBar(lightning.Callback):
         self._bar.update(1)
         if batch_idx % 10 == 0:
             loss = float(outputs["loss"].detach())
+            assert isinstance(pl_module, RetrievalModule)
             self._bar.set_postfix(loss=f"{loss:.3f}", tau=f"{float(pl_module.temperature.detach()):.4f}")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

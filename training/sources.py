@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from artifacts.side import PhotoInput
 from towers.clip import PhotoBatch
 from towers.model import Side
-from towers.photos import normalise_photos
+from towers.photos import Pixels, normalise_photos
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 
@@ -73,7 +74,7 @@ class Photos:
         photo: how pixels are normalised.
     """
 
-    def __init__(self, pixels: np.ndarray, present: np.ndarray, photo: PhotoInput) -> None:  # type: ignore[type-arg]
+    def __init__(self, pixels: Pixels, present: npt.NDArray[np.bool_], photo: PhotoInput) -> None:
         self._pixels = pixels
         self._present = torch.from_numpy(present)
         self._photo = photo

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from artifacts.side import AlphaConcatenation, TowerName
 from knn import exact_search, recall_of_rows
+from towers.fusion import AlphaConcatenate
 from towers.model import Model
 from towers.query_encoder import Vectors
 from towers.side_encoder import SideEncoder
@@ -20,7 +22,7 @@ class ValidationSet:
     """Held-out queries with the catalogue rows that were bought for them."""
 
     queries: list[str]
-    bought: list[np.ndarray]  # type: ignore[type-arg]  # rows, int64, one array a query
+    bought: list[npt.NDArray[np.int64]]  # rows, one array a query
 
     def recall(self, query_vectors: Vectors, product_vectors: Vectors) -> float:
         """Mean Recall@100: which share of a query's purchases is among its 100 nearest products."""
@@ -72,6 +74,7 @@ def choose_alpha(
 def with_alpha(model: Model, alpha: float) -> None:
     """Set a model's alpha, on both sides."""
     for side in (model.query, model.product):
+        assert isinstance(side.fusion, AlphaConcatenate)
         side.fusion.alpha = alpha
         side.spec = side.spec.model_copy(update={"fusion": AlphaConcatenation(alpha=alpha)})
 

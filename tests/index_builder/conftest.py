@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,13 @@ MISSING, TRUNCATED, OUTSIDE, NULL, EMPTY, URL = 3, 5, 7, 9, 11, 13  # rows with 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """What is small is fastest with one thread."""
-    torch.set_num_threads(1)
-    set_threads(1)
+def one_thread() -> Iterator[None]:
+    """What is small is fastest with one thread, also in the programs that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
+        set_threads(1)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -179,6 +182,6 @@ def run_program() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "index_builder", *arguments]
         environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, timeout=250, env=environment)
 
     return run

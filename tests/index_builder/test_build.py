@@ -247,7 +247,7 @@ def test_a_killed_build_leaves_a_store_that_loads_and_the_next_goes_on(
     Store(store).publish("ivf")
     arguments = [str(text_bundle), str(catalog), str(store), moment]
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED_BUILD, *arguments], capture_output=True, timeout=120
+        [sys.executable, "-c", KILLED_BUILD, *arguments], capture_output=True, timeout=250
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert Store(store).version_ids() == ["flat", "ivf", "low"]
