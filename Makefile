@@ -8,6 +8,7 @@ FAISS ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 BIN := .venv/bin
 SETUP := .venv/.setup-$(FAISS)
 DEMO := var/demo
+QUERIES := --query "red striped mug" --query "floral cotton dress" --query "black leather handbag"
 SMOKE := var/smoke
 
 # What a step is made from: when none of it has changed since, the step is not done again.
@@ -35,12 +36,12 @@ $(SETUP): pyproject.toml
 demo: $(DEMO)/published ## Sample shop, training, index, then search it on http://127.0.0.1:8000
 	@$(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
 	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
-	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 && \
+	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES) && \
 	echo "Serving on http://127.0.0.1:$(PORT), API at /docs; Ctrl-C stops." && wait $$server
 
 smoke: $(SMOKE)/published ## The demo's path on a tiny shop: start, query, stop
 	@$(BIN)/python -m service serve --store $(SMOKE)/store --port $(PORT) & server=$$!; \
-	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60; searched=$$?; \
+	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES); searched=$$?; \
 	kill -TERM $$server; wait $$server; stopped=$$?; \
 	echo "smoke: search exited with $$searched, the service with $$stopped"; \
 	test $$searched -eq 0 -a $$stopped -eq 0

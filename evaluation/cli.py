@@ -9,10 +9,11 @@ from artifacts.bundle import open_bundle
 from artifacts.cli import friendly_errors
 from artifacts.dataset import open_dataset
 from evaluation.errors import EvaluationError
+from towers.errors import TowerError
 
 app = typer.Typer(help="Fitted models against purchases and judgments.", no_args_is_help=True)
 
-_friendly = friendly_errors(EvaluationError)
+_friendly = friendly_errors(EvaluationError, TowerError)
 
 
 @app.command()

@@ -61,9 +61,7 @@ class BuildRequest:
 
     def __post_init__(self) -> None:
         if not 0 < self.target_recall <= 1:
-            raise BuildError(
-                f"target recall: expected a number above 0 and at most 1, got {self.target_recall:g}"
-            )
+            raise BuildError(f"target recall: expected a number above 0 and at most 1, got {self.target_recall:g}")
 
 
 @dataclass(frozen=True)
@@ -152,9 +150,7 @@ def _write_version(
     finish_index_version(folder, _manifest(version, inputs, embedded, measurement))
 
 
-def _measure(
-    index: VectorIndex, embedded: EmbeddedCatalog, inputs: _Inputs, target_recall: float
-) -> Measurement:
+def _measure(index: VectorIndex, embedded: EmbeddedCatalog, inputs: _Inputs, target_recall: float) -> Measurement:
     bundle = inputs.bundle
     encoder = OnnxQueryEncoder(bundle.query_folder, bundle.query, threads=core_count())
     return measure(index, embedded.vectors, inputs.catalog, inputs.queries, encoder, target_recall)

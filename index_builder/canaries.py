@@ -1,9 +1,4 @@
-"""Canary queries: a few real queries with the products that exact search gives for them.
-
-They are stored in a version, and whoever loads it asks them again. They show what no checksum can: that
-encoder, index and products belong together and give here what they gave where the version was built. They
-do not measure recall; that was measured over far more queries when the version was built.
-"""
+"""Which queries become a version's canaries (see `artifacts/canaries.py`)."""
 
 from collections.abc import Sequence
 
@@ -11,15 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from artifacts.canaries import CANARY_DEPTH
 from artifacts.index_version import Canary
 from knn import Neighbours
 from knn.recall import TIE_EPSILON
 
 CANARY_QUERIES = 32
-CANARY_DEPTH = 10  # products compared per query
-# Rounding moves a product or two across the cut; another model or shuffled products lose nearly all.
-# The service refuses a version below 0.8: what passes here passes there.
-LEAST_MEAN_OVERLAP = 0.9
 
 
 def choose_canaries(
@@ -47,11 +39,6 @@ def choose_canaries(
         Canary(query=queries[i], product_ids=tuple(product_ids.take(wanted[i]).to_pylist()))
         for i in sorted(best.tolist())
     )
-
-
-def overlap(canary: Canary, product_ids: Sequence[str]) -> float:
-    """Share of a canary's products among those found, from 0 to 1."""
-    return len(set(canary.product_ids) & set(product_ids)) / len(canary.product_ids)
 
 
 def _tied(exact: Neighbours, depth: int) -> npt.NDArray[np.bool_]:

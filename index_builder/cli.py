@@ -34,12 +34,8 @@ def build(
     bundle: Annotated[Path, typer.Option(help="Model bundle made by `training fit`.")],
     catalog: Annotated[Path, typer.Option(help="catalog.parquet, with its photos beside it.")],
     store: StoreFolder,
-    version: Annotated[
-        str | None, typer.Option(help="Id of the new version; by default time and model.")
-    ] = None,
-    index: Annotated[
-        str, typer.Option(help="'auto', or a FAISS factory string such as IVF4096,SQfp16.")
-    ] = "auto",
+    version: Annotated[str | None, typer.Option(help="Id of the new version; by default time and model.")] = None,
+    index: Annotated[str, typer.Option(help="'auto', or a FAISS factory string such as IVF4096,SQfp16.")] = "auto",
     target_recall: Annotated[
         float, typer.Option(help="Recall@100 against exact search, above 0 and at most 1.")
     ] = 0.99,
@@ -85,9 +81,7 @@ def list_all(store: StoreFolder) -> None:
 
 @app.command()
 @_friendly
-def publish(
-    store: StoreFolder, version: Annotated[str, typer.Option(help="The version to be served.")]
-) -> None:
+def publish(store: StoreFolder, version: Annotated[str, typer.Option(help="The version to be served.")]) -> None:
     """Verify a version and make it the one that services load."""
     _publish(Store(store), version)
 
@@ -176,9 +170,7 @@ def _describe_recall(index: IndexDescription) -> str:
     dials = {"nprobe": index.nprobe, "k_factor": index.k_factor}
     set_to = ", ".join(f"{name} {value:g}" for name, value in dials.items() if value is not None)
     latencies_ms = [
-        point.ms_per_query
-        for point in index.curve
-        if (point.nprobe, point.k_factor) == (index.nprobe, index.k_factor)
+        point.ms_per_query for point in index.curve if (point.nprobe, point.k_factor) == (index.nprobe, index.k_factor)
     ]
     speed = f", {latencies_ms[0]:.2f} ms a query alone on one thread" if latencies_ms else ""
     return (

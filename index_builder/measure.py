@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from artifacts.bundle import ModelBundle
+from artifacts.canaries import CANARY_DEPTH
 from artifacts.catalog import Catalog
 from artifacts.index_version import Canary, IndexDescription, MeasuredPoint
-from index_builder.canaries import CANARY_DEPTH, choose_canaries
+from index_builder.canaries import choose_canaries
 from index_builder.errors import BuildError
 from index_builder.threads import core_count
 from knn import Neighbours, Tuning, VectorIndex, exact_search, set_threads, tune_operating_point
@@ -59,9 +60,7 @@ def sample_queries(bundle: ModelBundle, catalog: Catalog, seed: int) -> QuerySam
         return QuerySample(_sample(held_out, rng), held_out=True)
     titles = [title for title in dict.fromkeys(catalog.titles) if title.strip()]
     if not titles:
-        raise BuildError(
-            f"{bundle.path} has no held-out queries and {catalog.path} no titles: nothing to measure with"
-        )
+        raise BuildError(f"{bundle.path} has no held-out queries and {catalog.path} no titles: nothing to measure with")
     return QuerySample(_sample(titles, rng), held_out=False)
 
 

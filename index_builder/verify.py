@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
-from artifacts.errors import ArtifactError
+from artifacts.canaries import check_canaries
+from artifacts.errors import ArtifactError, MismatchError
 from artifacts.index_version import IndexVersion, Manifest, open_index_version
 from artifacts.store import Store
-from index_builder.canaries import LEAST_MEAN_OVERLAP, overlap
 from index_builder.errors import VerificationError
 from index_builder.measure import encode_queries
 from index_builder.threads import core_count
@@ -59,34 +58,26 @@ def _check_agreement(opened: IndexVersion, index: VectorIndex) -> None:
     manifest = opened.manifest
     if index.width != manifest.width:
         raise VerificationError(
-            f"{opened.path}: the index has width {index.width}, its manifest says {manifest.width}; "
-            "build it again"
+            f"{opened.path}: the index has width {index.width}, its manifest says {manifest.width}; build it again"
         )
     if index.count != manifest.count:
         raise VerificationError(
-            f"{opened.path}: the index has {index.count} vectors, its manifest says {manifest.count}; "
-            "build it again"
+            f"{opened.path}: the index has {index.count} vectors, its manifest says {manifest.count}; build it again"
         )
 
 
 def _check_canaries(opened: IndexVersion, index: VectorIndex, products: pa.Table) -> float:
-    canaries = [canary for canary in opened.manifest.canaries if canary.product_ids]
-    if not canaries:
-        raise VerificationError(f"{opened.path} has no canary queries to check it with; build it again")
     encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
-    vectors = encode_queries(encoder, [canary.query for canary in canaries])
     point = OperatingPoint(opened.manifest.index.nprobe, opened.manifest.index.k_factor)
-    depth = max(len(canary.product_ids) for canary in canaries)
-    overlaps = [
-        overlap(canary, products["product_id"].take(rows[rows >= 0][: len(canary.product_ids)]).to_pylist())
-        for canary, rows in zip(canaries, index.search(vectors, depth, point).rows, strict=True)
-    ]
-    mean = float(np.mean(overlaps))
-    if mean < LEAST_MEAN_OVERLAP:
-        worst = int(np.argmin(overlaps))
-        raise VerificationError(
-            f"{opened.path}: its canary queries find {mean:.0%} of the products that they should, expected "
-            f"at least {LEAST_MEAN_OVERLAP:.0%}; the worst is {canaries[worst].query!r} with "
-            f"{overlaps[worst]:.0%}; build it again"
-        )
+
+    def search(queries: list[str], k: int) -> list[list[str]]:
+        found = index.search(encode_queries(encoder, queries), min(k, index.count), point)
+        return [products["product_id"].take(rows[rows >= 0]).to_pylist() for rows in found.rows]
+
+    try:
+        mean = check_canaries(opened.manifest.canaries, search)
+    except MismatchError as error:
+        raise VerificationError(f"{opened.path}: {error}; build it again") from error
+    if mean is None:
+        raise VerificationError(f"{opened.path} has no canary queries to check it with; build it again")
     return mean

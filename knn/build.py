@@ -63,9 +63,7 @@ def _make_index(spec: IndexSpec, width: int) -> faiss.Index:
             f"use one such as 'Flat' or 'IVF1024,SQfp16'. FAISS says: {_last_words(exc)}"
         ) from exc
     if any(isinstance(part, faiss.IndexIDMap) for part in walk_index(index)):
-        raise IndexSpecError(
-            f"factory {spec.factory!r}: rows are numbered by order of adding; leave out the IDMap"
-        )
+        raise IndexSpecError(f"factory {spec.factory!r}: rows are numbered by order of adding; leave out the IDMap")
     return index
 
 

@@ -65,9 +65,7 @@ def check_k(k: int) -> None:
         ArgumentError: It is not.
     """
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ArgumentError(
-            f"k: expected a whole number of at least 1, got {k!r}; ask for at least one neighbour"
-        )
+        raise ArgumentError(f"k: expected a whole number of at least 1, got {k!r}; ask for at least one neighbour")
 
 
 def _rescore(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -86,16 +86,14 @@ def _verify(path: Path, expected: IndexFile) -> None:
         size_bytes = path.stat().st_size
         if size_bytes != expected.size_bytes:
             raise IndexFileError(
-                f"{path}: expected {expected.size_bytes} bytes, got {size_bytes}; "
-                "the file is damaged, copy it again"
+                f"{path}: expected {expected.size_bytes} bytes, got {size_bytes}; the file is damaged, copy it again"
             )
         got = _checksum(path)
     except OSError as exc:
         raise IndexFileError(f"{path}: could not read the index: {exc.strerror}") from exc
     if got.sha256 != expected.sha256:
         raise IndexFileError(
-            f"{path}: expected SHA-256 {expected.sha256}, got {got.sha256}; "
-            "the file is damaged, copy it again"
+            f"{path}: expected SHA-256 {expected.sha256}, got {got.sha256}; the file is damaged, copy it again"
         )
 
 

@@ -62,9 +62,7 @@ def filtered_search(
     few = matching <= max(EXACT_FILTER_ROWS, EXACT_FILTER_SHARE * index.count)
     if few or not index.structure.honours_selectors:
         return _search_exactly(index, queries, k, mask)
-    bits = np.packbits(
-        mask, bitorder="little"
-    )  # FAISS reads these during the search: keep them until it is over
+    bits = np.packbits(mask, bitorder="little")  # FAISS reads these during the search: keep them until it is over
     found = _search_selected(index, queries, k, _widen(index, point, matching), bits)
     if not _only_marked(found, mask):
         return _search_exactly(index, queries, k, mask)

@@ -99,8 +99,7 @@ def to_gpu(index: VectorIndex, device: int = 0, temp_memory_bytes: int = TEMP_ME
             return _clone(index, device, temp_memory_bytes)
     except RuntimeError as exc:
         raise DeviceError(
-            f"GPU {device} could not take an index of type {index.index_type} "
-            f"and {index.index_bytes} bytes: {exc}"
+            f"GPU {device} could not take an index of type {index.index_type} and {index.index_bytes} bytes: {exc}"
         ) from exc
 
 
@@ -134,9 +133,7 @@ def _check_limits(k: int, point: OperatingPoint) -> None:
     if k > GPU_MAX_K:
         raise ArgumentError(f"k: expected at most {GPU_MAX_K} on a GPU, got {k}; search this one on the CPU")
     if point.nprobe is not None and point.nprobe > GPU_MAX_NPROBE:
-        raise ArgumentError(
-            f"nprobe: expected at most {GPU_MAX_NPROBE} on a GPU, got {point.nprobe}; probe less"
-        )
+        raise ArgumentError(f"nprobe: expected at most {GPU_MAX_NPROBE} on a GPU, got {point.nprobe}; probe less")
 
 
 _FLAT_TYPES = (faiss.IndexFlat, faiss.IndexFlatIP)

@@ -145,13 +145,10 @@ class VectorIndex:
 def _check_usable(index: faiss.Index, structure: Structure) -> None:
     if index.metric_type != faiss.METRIC_INNER_PRODUCT:
         raise IndexSpecError(
-            f"expected the metric inner product, got FAISS metric {index.metric_type}; "
-            "build it with build_index"
+            f"expected the metric inner product, got FAISS metric {index.metric_type}; build it with build_index"
         )
     if not index.is_trained:
-        raise IndexSpecError(
-            f"expected a trained index, got an untrained {structure.index_type}; train it first"
-        )
+        raise IndexSpecError(f"expected a trained index, got an untrained {structure.index_type}; train it first")
     if any(isinstance(part, faiss.IndexIDMap) for part in walk_index(index)):
         raise IndexSpecError(
             f"expected rows numbered by order of adding, got {structure.index_type}; leave out the IDMap"
@@ -161,9 +158,7 @@ def _check_usable(index: faiss.Index, structure: Structure) -> None:
 def _enable_reconstruction(index: faiss.Index) -> None:
     """Give inverted lists the map from a row to its place (8 bytes a row), which reconstruction needs."""
     parts = list(walk_index(index))
-    if isinstance(parts[-1], faiss.IndexIVF) and not any(
-        isinstance(part, faiss.IndexRefine) for part in parts
-    ):
+    if isinstance(parts[-1], faiss.IndexIVF) and not any(isinstance(part, faiss.IndexRefine) for part in parts):
         parts[-1].make_direct_map()
 
 
@@ -181,9 +176,7 @@ def _count_bytes(index: faiss.Index) -> int:
 def _check_mask(mask: np.ndarray, count: int) -> None:
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
         got = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise ArgumentError(
-            f"rows: expected a boolean numpy array, got {got}; mark the rows allowed with True"
-        )
+        raise ArgumentError(f"rows: expected a boolean numpy array, got {got}; mark the rows allowed with True")
     if mask.shape != (count,):
         raise ArgumentError(f"rows: expected shape ({count},), one mark per row, got {mask.shape}")
 

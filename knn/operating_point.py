@@ -31,9 +31,7 @@ class OperatingPoint:
         if self.nprobe is not None and (type(self.nprobe) is not int or self.nprobe < 1):
             raise ArgumentError(f"nprobe: expected a whole number of at least 1 or None, got {self.nprobe!r}")
         if self.k_factor is not None and not _is_factor(self.k_factor):
-            raise ArgumentError(
-                f"k_factor: expected a finite number of at least 1 or None, got {self.k_factor!r}"
-            )
+            raise ArgumentError(f"k_factor: expected a finite number of at least 1 or None, got {self.k_factor!r}")
 
     def to_dict(self) -> dict[str, int | float | None]:
         """The dials as JSON-able values, by name."""
@@ -48,9 +46,7 @@ class OperatingPoint:
         """
         unknown = sorted(set(values) - {"nprobe", "k_factor"})
         if unknown:
-            raise ArgumentError(
-                f"operating point: expected the dials nprobe and k_factor, got {', '.join(unknown)}"
-            )
+            raise ArgumentError(f"operating point: expected the dials nprobe and k_factor, got {', '.join(unknown)}")
         return cls(**values)  # type: ignore[arg-type]
 
 

@@ -28,9 +28,7 @@ def search_parameters(
     parameters: faiss.SearchParameters | None = None
     if isinstance(index, faiss.IndexRefine):
         base = search_parameters(index.base_index, point, selector)
-        parameters = untyped_faiss.IndexRefineSearchParameters(
-            k_factor=point.k_factor, base_index_params=base
-        )
+        parameters = untyped_faiss.IndexRefineSearchParameters(k_factor=point.k_factor, base_index_params=base)
     elif isinstance(index, faiss.IndexPreTransform):
         inner = search_parameters(index.index, point, selector)
         if inner is not None:

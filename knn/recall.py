@@ -48,16 +48,12 @@ def measure_recall(found: Neighbours, exact: Neighbours, k: int, epsilon: float 
     truths = np.minimum(exact.found, k)  # (n,)
     asked = truths > 0
     if not asked.any():
-        raise ArgumentError(
-            "expected at least one query with an exact neighbour, got none; measure over a full index"
-        )
+        raise ArgumentError("expected at least one query with an exact neighbour, got none; measure over a full index")
     last = np.take_along_axis(exact.scores, np.maximum(truths, 1)[:, None] - 1, axis=1)  # (n, 1)
     tied = np.where(exact.scores >= last - np.float32(epsilon), exact.rows, NO_ROW)
     tolerant = _count_hits(found.rows[:, :k], tied)
     strict = _count_hits(found.rows[:, :k], exact.rows[:, :k])
-    return Recall(
-        float((tolerant[asked] / truths[asked]).mean()), float((strict[asked] / truths[asked]).mean())
-    )
+    return Recall(float((tolerant[asked] / truths[asked]).mean()), float((strict[asked] / truths[asked]).mean()))
 
 
 def _check_shapes(found: Neighbours, exact: Neighbours, k: int) -> None:
@@ -65,9 +61,7 @@ def _check_shapes(found: Neighbours, exact: Neighbours, k: int) -> None:
         if k < 1 or neighbours.rows.shape[1] < k:
             raise ArgumentError(f"{name}: expected at least k = {k} columns, got {neighbours.rows.shape[1]}")
     if len(found.rows) != len(exact.rows):
-        raise ArgumentError(
-            f"expected answers to the same queries, got {len(found.rows)} and {len(exact.rows)}"
-        )
+        raise ArgumentError(f"expected answers to the same queries, got {len(found.rows)} and {len(exact.rows)}")
 
 
 def _count_hits(rows: np.ndarray, accepted: np.ndarray) -> np.ndarray:

@@ -37,13 +37,9 @@ class IndexSpec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.factory, str) or not self.factory.strip():
-            raise IndexSpecError(
-                f"factory: expected a FAISS factory string such as 'Flat', got {self.factory!r}"
-            )
+            raise IndexSpecError(f"factory: expected a FAISS factory string such as 'Flat', got {self.factory!r}")
         if type(self.training_rows) is not int or self.training_rows < 0:
-            raise IndexSpecError(
-                f"training_rows: expected a whole number from 0 up, got {self.training_rows!r}"
-            )
+            raise IndexSpecError(f"training_rows: expected a whole number from 0 up, got {self.training_rows!r}")
 
 
 def choose_index_type(count: int, width: int) -> IndexSpec:

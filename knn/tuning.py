@@ -108,9 +108,7 @@ def default_candidates(index: VectorIndex) -> tuple[OperatingPoint, ...]:
     return tuple(OperatingPoint(nprobe, k_factor) for k_factor in k_factors for nprobe in nprobes)
 
 
-def _measure(
-    index: VectorIndex, queries: np.ndarray, exact: Neighbours, k: int, point: OperatingPoint
-) -> TuningPoint:
+def _measure(index: VectorIndex, queries: np.ndarray, exact: Neighbours, k: int, point: OperatingPoint) -> TuningPoint:
     recall = measure_recall(index.search(queries, k, point), exact, k)
     latencies_ms = []
     for i in range(min(len(queries), TIMED_QUERIES)):

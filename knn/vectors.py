@@ -27,15 +27,12 @@ def check_vectors(vectors: np.ndarray, width: int | None = None, name: str = "qu
         VectorError: Not a numpy array, not float32, not two-dimensional, another width, or not finite.
     """
     if not isinstance(vectors, np.ndarray):
-        raise VectorError(
-            f"{name}: expected a numpy array, got {type(vectors).__name__}; use np.asarray first"
-        )
+        raise VectorError(f"{name}: expected a numpy array, got {type(vectors).__name__}; use np.asarray first")
     if vectors.dtype != np.float32:
         raise VectorError(f"{name}: expected float32, got {vectors.dtype}; convert with .astype(np.float32)")
     if vectors.ndim != 2:
         raise VectorError(
-            f"{name}: expected shape (n, width), got {vectors.shape}; "
-            "reshape a single vector with .reshape(1, -1)"
+            f"{name}: expected shape (n, width), got {vectors.shape}; reshape a single vector with .reshape(1, -1)"
         )
     _check_width(vectors.shape[1], width, name)
     _check_finite(vectors, name)
@@ -46,9 +43,7 @@ def _check_width(got: int, expected: int | None, name: str) -> None:
     if got == 0:
         raise VectorError(f"{name}: expected a width of at least 1, got 0; check how the vectors were made")
     if expected is not None and got != expected:
-        raise VectorError(
-            f"{name}: expected width {expected}, got {got}; encode with the model of this index"
-        )
+        raise VectorError(f"{name}: expected width {expected}, got {got}; encode with the model of this index")
 
 
 def _check_finite(vectors: np.ndarray, name: str) -> None:
@@ -57,6 +52,4 @@ def _check_finite(vectors: np.ndarray, name: str) -> None:
         finite = np.isfinite(vectors[start : start + step])
         if not finite.all():
             row = start + int(np.argmin(finite.all(axis=1)))
-            raise VectorError(
-                f"{name}: expected finite numbers, got NaN or infinity in row {row}; encode it again"
-            )
+            raise VectorError(f"{name}: expected finite numbers, got NaN or infinity in row {row}; encode it again")

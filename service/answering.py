@@ -69,9 +69,7 @@ def answer_queries(queries: Sequence[SearchQuery], version: LoadedVersion) -> Ba
     return BatchResult(results, encoded_at - started_at, time.perf_counter() - encoded_at)
 
 
-def _places_by_filters(
-    queries: Sequence[SearchQuery], readable: npt.NDArray[np.bool_]
-) -> dict[Filters, list[int]]:
+def _places_by_filters(queries: Sequence[SearchQuery], readable: npt.NDArray[np.bool_]) -> dict[Filters, list[int]]:
     places: dict[Filters, list[int]] = {}
     for place, query in enumerate(queries):
         if readable[place]:

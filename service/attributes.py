@@ -42,9 +42,7 @@ class Attributes:
     def __init__(self, products: pa.Table) -> None:
         self._count: int = products.num_rows
         self._columns: Mapping[str, _Column] = {
-            name: _read_column(products[name])
-            for name in products.column_names
-            if name not in CATALOG_COLUMNS
+            name: _read_column(products[name]) for name in products.column_names if name not in CATALOG_COLUMNS
         }
 
     def mask(self, filters: Filters) -> Mask:

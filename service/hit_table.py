@@ -18,6 +18,7 @@ from artifacts.errors import FormatError
 # Fields of a hit that the search itself gives. An attribute of that name can be filtered by but is not shown.
 SEARCH_FIELDS = ("rank", "score")
 _ROWS_AT_ONCE = 65_536
+_FIRST_PRINTABLE = 0x20  # JSON wants every character below it escaped
 
 
 class HitTable:
@@ -87,16 +88,17 @@ def _json_texts(name: str, texts: pa.Array) -> pa.Array:
         texts.validate(full=True)
     except pa.ArrowInvalid as error:
         raise FormatError(f"column {name} of the products is not valid UTF-8: {error}") from error
-    if pc.any(pc.match_substring_regex(texts, r"[\x00-\x1f]")).as_py():
+    escaped = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
+    text = escaped.buffers()[2]  # of these rows alone, since `escaped` was made here
+    if text is not None and text.size and np.frombuffer(text, dtype=np.uint8).min() < _FIRST_PRINTABLE:
         return _json_one_by_one(texts)
-    return _quoted(pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"'))
+    return _quoted(escaped)
 
 
 def _json_one_by_one(column: pa.Array) -> pa.Array:
     """For what is rare: control characters in a text; lists and structures."""
     values = [
-        None if value is None else json.dumps(value, ensure_ascii=False, default=str)
-        for value in column.to_pylist()
+        None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in column.to_pylist()
     ]
     return pa.array(values, pa.large_string())
 

@@ -10,6 +10,7 @@ from traceback import clear_frames
 import numpy as np
 import pyarrow as pa
 
+from artifacts.canaries import check_canaries
 from artifacts.errors import ArtifactError, StoreError
 from artifacts.index_version import IndexVersion, Manifest, open_index_version
 from artifacts.store import Store
@@ -25,7 +26,6 @@ from knn import (
     to_gpu,
 )
 from service.attributes import Attributes, Mask
-from service.canaries import check_canaries
 from service.device import Device
 from service.errors import UnknownVersionError, VersionRefusedError
 from service.hit_table import SEARCH_FIELDS, HitTable

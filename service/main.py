@@ -28,18 +28,11 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
         SettingsError: The settings ask for a device that is not there.
     """
     service = service or SearchService(settings)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.start()
-        yield
-        await service.stop()
-
     app = FastAPI(
         title="Vitrine",
         summary="Multimodal product search",
         version=version("vitrine"),
-        lifespan=lifespan,
+        lifespan=_run_service,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics is for that
     )
@@ -52,3 +45,11 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
     app.add_middleware(LastResort)
     app.add_middleware(RequestCounter, metrics=service.metrics)  # outermost: it counts all answers
     return app
+
+
+@asynccontextmanager
+async def _run_service(app: FastAPI) -> AsyncIterator[None]:
+    service: SearchService = app.state.service
+    await service.start()
+    yield
+    await service.stop()

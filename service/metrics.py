@@ -34,40 +34,28 @@ class Metrics:
     """The measured numbers of one service process."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
+        registry = self._registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
         self._requests = Counter(
-            "vitrine_requests", "Answers by route and status", ["route", "status"], registry=self._registry
-        )
-        self._stages = Histogram(
-            "vitrine_search_seconds",
-            "Time of a search by stage: queue, encode, search, total",
-            ["stage"],
-            buckets=_STAGE_SECONDS,
-            registry=self._registry,
+            "vitrine_requests", "Answers by route and status", ["route", "status"], registry=registry
         )
         self._batch_size = Histogram(
-            "vitrine_batch_size", "Searches answered together", buckets=_BATCH_SIZES, registry=self._registry
+            "vitrine_batch_size", "Searches answered together", buckets=_BATCH_SIZES, registry=registry
         )
-        self._queue_depth = Gauge("vitrine_queue_depth", "Searches waiting", registry=self._registry)
-        self._swaps = Counter(
-            "vitrine_version_changes",
-            "Attempts to serve a version, by kind (start, swap, rollback) and outcome",
-            ["kind", "outcome"],
-            registry=self._registry,
+        self._queue_depth = Gauge("vitrine_queue_depth", "Searches waiting", registry=registry)
+        self._changes = Counter(
+            "vitrine_version_changes", "Attempts to serve a version", ["kind", "outcome"], registry=registry
         )
         self._version = Gauge(
-            "vitrine_index_version", "1 for the served version", ["version", "model"], registry=self._registry
+            "vitrine_index_version", "1 for the served version", ["version", "model"], registry=registry
         )
-        self._products = Gauge(
-            "vitrine_index_products", "Products of the served version", registry=self._registry
+        self._products = Gauge("vitrine_index_products", "Products of the served version", registry=registry)
+        stages = Histogram(
+            "vitrine_search_seconds", "Time of a search", ["stage"], buckets=_STAGE_SECONDS, registry=registry
         )
-        self._queue_seconds = self._stages.labels("queue")
-        self._encode_seconds = self._stages.labels("encode")
-        self._search_seconds = self._stages.labels("search")
-        self._total_seconds = self._stages.labels("total")
+        names = ("queue", "encode", "search", "total")
+        self._queue_time, self._encode_time, self._search_time, self._total_time = map(stages.labels, names)
 
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Read the queue's depth whenever Prometheus asks."""
@@ -83,14 +71,14 @@ class Metrics:
 
     def record_search(self, stages: StageSeconds, total_seconds: float) -> None:
         """One search was answered."""
-        self._queue_seconds.observe(stages.queue)
-        self._encode_seconds.observe(stages.encode)
-        self._search_seconds.observe(stages.search)
-        self._total_seconds.observe(total_seconds)
+        self._queue_time.observe(stages.queue)
+        self._encode_time.observe(stages.encode)
+        self._search_time.observe(stages.search)
+        self._total_time.observe(total_seconds)
 
     def count_change(self, kind: str, outcome: str) -> None:
         """One attempt to serve a version ended: served, refused (a bad version) or failed (a bug)."""
-        self._swaps.labels(kind, outcome).inc()
+        self._changes.labels(kind, outcome).inc()
 
     def show_version(self, version_id: str, model: str, products: int) -> None:
         """A version is served from now on."""

@@ -31,9 +31,7 @@ async def search(body: SearchRequest, request: Request) -> Response:
     started_at = time.perf_counter()
     service = service_of(request)
     if len(body.query) > service.settings.max_query_chars:
-        raise QueryError(
-            f"query has {len(body.query)} characters: expected at most {service.settings.max_query_chars}"
-        )
+        raise QueryError(f"query has {len(body.query)} characters: expected at most {service.settings.max_query_chars}")
     query = SearchQuery(body.query, body.k, parse_filters(body.filters))
     answer = await _answer_unless_gone(service, query, request)
     took_seconds = time.perf_counter() - started_at

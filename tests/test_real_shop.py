@@ -28,7 +28,9 @@ def shop() -> Path:
 
 
 def test_the_log_becomes_a_data_set(shop: Path, tmp_path: Path) -> None:
-    dataset = prepare(shop / "catalog.parquet", shop / "interactions.parquet", shop / "judgments.parquet", tmp_path / "d")
+    dataset = prepare(
+        shop / "catalog.parquet", shop / "interactions.parquet", shop / "judgments.parquet", tmp_path / "d"
+    )
     assert dataset.card.train.pairs > dataset.card.evaluation.pairs > 0
     trained = set(dataset.train_pairs["query"].to_pylist())
     assert not trained & set(dataset.validation_pairs["query"].to_pylist())

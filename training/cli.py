@@ -11,12 +11,13 @@ from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.cli import friendly_errors
 from artifacts.dataset import Dataset
 from artifacts.side import TowerName
+from towers.errors import TowerError
 from training.errors import TrainingError
 
 app = typer.Typer(help="Search logs, catalogue and photos to fitted models.", no_args_is_help=True)
 
-# Not TowerError alone but ValueError too: the sample shop refuses bad sizes with it.
-_friendly = friendly_errors(TrainingError, ValueError)
+# The towers' errors name what a recipe or an option asked for; the sample shop refuses sizes with ValueError.
+_friendly = friendly_errors(TrainingError, TowerError, ValueError)
 
 Out = Annotated[Path, typer.Option(help="Folder to write; it must not exist.")]
 Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
@@ -76,12 +77,8 @@ def prepare(
 def clip(
     out: Out,
     data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`.")] = None,
-    catalog: Annotated[
-        Path | None, typer.Option(help="catalog.parquet, where there is no search log.")
-    ] = None,
-    architecture: Annotated[
-        str, typer.Option(help="open_clip's name of a pretrained architecture.")
-    ] = "vitrine-small",
+    catalog: Annotated[Path | None, typer.Option(help="catalog.parquet, where there is no search log.")] = None,
+    architecture: Annotated[str, typer.Option(help="open_clip's name of a pretrained architecture.")] = "vitrine-small",
     pretrained: Annotated[
         str | None, typer.Option(help="Tag or checkpoint file; without it a small CLIP is trained.")
     ] = None,
@@ -126,9 +123,7 @@ def fit_recipe(
 
     loaded = load_recipe(recipe)
     given: dict[TowerName, Path | None] = {"bibert": bibert, "clip": clip}
-    fitted = {
-        name: open_bundle(path) for name, path in given.items() if path and name in loaded.fitted_towers
-    }
+    fitted = {name: open_bundle(path) for name, path in given.items() if path and name in loaded.fitted_towers}
     cache = VectorCache(data / "vectors")
     _report(fit(FitRequest(loaded, data_from_dataset(data), fitted, out, cache, seed, steps)))
 
@@ -156,7 +151,8 @@ def describe_dataset(dataset: Dataset) -> str:
         lines.append(f"{name:12}{split.pairs:>10,}{split.queries:>10,}{split.products:>10,}")
     training, evaluation = card.training_window, card.evaluation_window
     lines.append(
-        f"training from {training.start:%Y-%m-%d} to {training.end:%Y-%m-%d}, evaluation after it to {evaluation.end:%Y-%m-%d}"
+        f"training from {training.start:%Y-%m-%d} to {training.end:%Y-%m-%d}, "
+        f"evaluation after it to {evaluation.end:%Y-%m-%d}"
     )
     lines.append(
         f"{card.evaluation_queries_unseen:,} of {card.evaluation.queries:,} evaluation queries are in no training pair"
@@ -168,5 +164,6 @@ def describe_dataset(dataset: Dataset) -> str:
 def _report(bundle: ModelBundle) -> None:
     metrics = "".join(f", {name} {value:.4g}" for name, value in bundle.card.origin.metrics.items())
     print(
-        f"{bundle.path}: {bundle.card.origin.name}, width {bundle.card.width}, fingerprint {bundle.fingerprint[:12]}{metrics}"
+        f"{bundle.path}: {bundle.card.origin.name}, width {bundle.card.width}, "
+        f"fingerprint {bundle.fingerprint[:12]}{metrics}"
     )

@@ -58,6 +58,4 @@ def data_from_dataset(path: Path) -> TrainingData:
 def data_from_catalog(path: Path) -> TrainingData:
     """Inputs from a catalogue alone, which is enough to train a CLIP on titles."""
     catalog = read_catalog(path)
-    return TrainingData(
-        fingerprint=catalog.sha256(), catalog=catalog, train=None, seen_negatives=None, validation=None
-    )
+    return TrainingData(fingerprint=catalog.sha256(), catalog=catalog, train=None, seen_negatives=None, validation=None)

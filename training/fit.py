@@ -134,7 +134,7 @@ def _validate(request: FitRequest, start: Start) -> dict[str, float]:
         metrics["alpha"] = choice.alpha
         query, product = _encoders(request, start)
     vectors = query.queries(held_out.queries), product.products(request.data.products)
-    return {"validation_recall_at_100": held_out.recall(*vectors), **metrics}
+    return {"validation_recall_at_100": float(held_out.recalls(*vectors).mean()), **metrics}
 
 
 def _encoders(request: FitRequest, start: Start) -> tuple[SideEncoder, SideEncoder]:

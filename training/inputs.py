@@ -28,9 +28,7 @@ def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:
     elif data.train is not None:
         table, negatives = data.train, data.seen_negatives
     else:
-        raise RecipeError(
-            f"recipe {recipe.name} is fitted to purchases: prepare a data set from a search log first"
-        )
+        raise RecipeError(f"recipe {recipe.name} is fitted to purchases: prepare a data set from a search log first")
     assert recipe.optimisation is not None  # the recipe's own check
     if len(table) < recipe.optimisation.batch_size:
         raise RecipeError(

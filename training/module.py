@@ -60,9 +60,7 @@ class RetrievalModule(lightning.LightningModule):
         queries = self._encode(self.model.query, "query", batch.queries)
         products = self._encode(self.model.product, "product", batch.products)
         with torch.autocast(self.device.type, enabled=False):  # the loss is always taken in float32
-            loss = self._loss(
-                queries.float(), products.float(), batch.positives, batch.known, self.temperature
-            )
+            loss = self._loss(queries.float(), products.float(), batch.positives, batch.known, self.temperature)
         self.log("loss", loss, prog_bar=True)
         return loss
 

@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 
 
-def nt_xent(
-    queries: Tensor, products: Tensor, positives: Tensor, known: Tensor, temperature: Tensor | float
-) -> Tensor:
+def nt_xent(queries: Tensor, products: Tensor, positives: Tensor, known: Tensor, temperature: Tensor | float) -> Tensor:
     """Mean of L_i over the pairs of a batch.
 
     Args:

@@ -102,9 +102,7 @@ class BatchPlan:
         ValueError: there are fewer pairs than fill one batch.
     """
 
-    def __init__(
-        self, pairs: TrainingPairs, batch_size: int, steps: int, use_seen_negatives: bool, seed: int
-    ) -> None:
+    def __init__(self, pairs: TrainingPairs, batch_size: int, steps: int, use_seen_negatives: bool, seed: int) -> None:
         if len(pairs) < batch_size:
             raise ValueError(f"{len(pairs)} pairs do not fill one batch of {batch_size}; lower batch_size")
         self._pairs = pairs

@@ -120,9 +120,7 @@ class _Log:
     def _within(self, window: Window, event: str) -> Any:
         events = self.events
         return events.filter(
-            (events["event"] == event)
-            & (events["timestamp"] >= window.start)
-            & (events["timestamp"] < window.end)
+            (events["event"] == event) & (events["timestamp"] >= window.start) & (events["timestamp"] < window.end)
         )
 
     def pairs(self, window: Window) -> pa.Table:
@@ -138,9 +136,7 @@ class _Log:
         shown = self._within(window, "impression").select("query", "product_id").distinct()
         candidates = shown.semi_join(queries, "query").anti_join(positives, ["query", "product_id"])
         shuffle = (candidates["query"] + f"|{seed}|" + candidates["product_id"]).hash()
-        rank = ibis.row_number().over(
-            group_by=candidates["query"], order_by=[shuffle, candidates["product_id"]]
-        )
+        rank = ibis.row_number().over(group_by=candidates["query"], order_by=[shuffle, candidates["product_id"]])
         chosen = candidates.mutate(rank=rank).filter(ibis._["rank"] < SEEN_NEGATIVES_PER_QUERY)
         return chosen.select("query", "product_id").order_by(["query", "product_id"]).to_pyarrow()
 

@@ -28,9 +28,7 @@ def pretrained_start(architecture: str, pretrained: str, products: Products) -> 
         fixed_length=needs_full_context(loaded.config),
     )
     query = SideSpec(towers=(ClipTextTowerSpec(config=loaded.config, text=text),), fusion=NoFusion())
-    product = SideSpec(
-        towers=(ClipImageTowerSpec(config=loaded.config, photo=loaded.photo),), fusion=NoFusion()
-    )
+    product = SideSpec(towers=(ClipImageTowerSpec(config=loaded.config, photo=loaded.photo),), fusion=NoFusion())
     model = Model(Side(query, {"clip": loaded.text}), Side(product, {"clip": loaded.image})).eval()
     set_no_image(model.product, products)
     return Start(model, {"clip": portable_tokenizer(loaded.tokenizer)})

@@ -98,9 +98,7 @@ class Recipe(Record):
             raise ValueError("optimisation must be given if train names a part, and only then")
         for name, scratch in (("bibert", self.bibert), ("clip", self.clip)):
             if scratch is not None and name not in self.train:
-                raise ValueError(
-                    f"{name} is given as a tower to train from scratch, but train does not name it"
-                )
+                raise ValueError(f"{name} is given as a tower to train from scratch, but train does not name it")
         return self
 
     @property

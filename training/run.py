@@ -99,9 +99,7 @@ class _ProgressBar(lightning.Callback):
         self._bar: Any = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._bar = tqdm(
-            total=self._steps, initial=trainer.global_step, desc="fit", unit="step", disable=None
-        )
+        self._bar = tqdm(total=self._steps, initial=trainer.global_step, desc="fit", unit="step", disable=None)
 
     def on_train_batch_end(
         self,

@@ -92,9 +92,7 @@ def _fitted_pair(name: TowerName, bundle: ModelBundle) -> _TowerPair:
     query = next((tower for tower in bundle.query.towers if tower.name == name), None)
     product = next((tower for tower in bundle.product.towers if tower.name == name), None)
     if query is None or product is None:
-        raise RecipeError(
-            f"{bundle.path} has no {name} tower on both sides; give a bundle that was fitted with it"
-        )
+        raise RecipeError(f"{bundle.path} has no {name} tower on both sides; give a bundle that was fitted with it")
     tokenizer = read_tokenizers(bundle.query_folder, bundle.query)[name].tokenizer
     return _TowerPair(query, product, tokenizer)
 

@@ -24,10 +24,10 @@ class ValidationSet:
     queries: list[str]
     bought: list[npt.NDArray[np.int64]]  # rows, one array a query
 
-    def recall(self, query_vectors: Vectors, product_vectors: Vectors) -> float:
-        """Mean Recall@100: which share of a query's purchases is among its 100 nearest products."""
+    def recalls(self, query_vectors: Vectors, product_vectors: Vectors) -> npt.NDArray[np.float64]:
+        """Recall@100 of each query: which share of its purchases is among its 100 nearest products."""
         nearest = exact_search(product_vectors, query_vectors, min(RECALL_DEPTH, len(product_vectors)))
-        return float(recall_of_rows(nearest.rows, self.bought).mean())
+        return recall_of_rows(nearest.rows, self.bought)
 
 
 def validation_set(pairs: pa.Table, rows: dict[str, int]) -> ValidationSet:
@@ -40,7 +40,7 @@ def validation_set(pairs: pa.Table, rows: dict[str, int]) -> ValidationSet:
 
 @dataclass(frozen=True)
 class AlphaChoice:
-    """Recall of each alpha that was tried, and the best."""
+    """Mean recall of each alpha that was tried, and the one that was chosen."""
 
     alpha: float
     recall_by_alpha: dict[float, float]
@@ -53,7 +53,10 @@ def choose_alpha(
     products: dict[TowerName, Vectors],
     model: Model,
 ) -> AlphaChoice:
-    """Try each alpha of Eq. 4 on the held-out queries; ties go to the one nearest to a half.
+    """Try each alpha of Eq. 4 on the held-out queries.
+
+    Of the alphas whose recall is within one standard error of the best (paired over the queries), the one
+    nearest to a half is taken: a lead that the sample cannot show is no reason to weigh a tower down.
 
     Args:
         choices: the alphas.
@@ -64,11 +67,18 @@ def choose_alpha(
     """
     recalls = {}
     for alpha in choices:
-        query = _fuse_with_alpha(model, "query", alpha, queries)
-        product = _fuse_with_alpha(model, "product", alpha, products)
-        recalls[alpha] = held_out.recall(query, product)
-    best = max(choices, key=lambda alpha: (recalls[alpha], -abs(alpha - 0.5)))
-    return AlphaChoice(best, recalls)
+        with_alpha(model, alpha)
+        query, product = SideEncoder(model.query, {}), SideEncoder(model.product, {})
+        recalls[alpha] = held_out.recalls(query.fuse(queries), product.fuse(products))
+    best = max(recalls.values(), key=np.mean)
+    as_good = [alpha for alpha in choices if _within_one_error(recalls[alpha], best)]
+    chosen = min(as_good, key=lambda alpha: (abs(alpha - 0.5), -recalls[alpha].mean()))
+    return AlphaChoice(chosen, {alpha: float(recall.mean()) for alpha, recall in recalls.items()})
+
+
+def _within_one_error(recalls: npt.NDArray[np.float64], best: npt.NDArray[np.float64]) -> bool:
+    behind = best - recalls
+    return bool(behind.mean() <= behind.std() / np.sqrt(len(behind)))
 
 
 def with_alpha(model: Model, alpha: float) -> None:
@@ -77,9 +87,3 @@ def with_alpha(model: Model, alpha: float) -> None:
         assert isinstance(side.fusion, AlphaConcatenate)
         side.fusion.alpha = alpha
         side.spec = side.spec.model_copy(update={"fusion": AlphaConcatenation(alpha=alpha)})
-
-
-def _fuse_with_alpha(model: Model, name: str, alpha: float, vectors: dict[TowerName, Vectors]) -> Vectors:
-    with_alpha(model, alpha)
-    side = model.query if name == "query" else model.product
-    return SideEncoder(side, {}).fuse(vectors)

@@ -92,7 +92,10 @@ def test_mistakes_end_in_a_sentence(dataset: Dataset, models: list[Path], tmp_pa
     for arguments, sentence in (
         (["--model", str(tmp_path), "--data", str(dataset.path)], "is no model bundle: it has no model.json"),
         (["--model", str(models[0]), "--data", str(tmp_path)], "is no data set: it has no dataset.json"),
-        (["--model", str(models[0]), "--model", str(models[0]), "--data", str(dataset.path)], "told apart by their folders"),
+        (
+            ["--model", str(models[0]), "--model", str(models[0]), "--data", str(dataset.path)],
+            "told apart by their folders",
+        ),
     ):
         result = runner.invoke(app, ["run", *arguments, *out])
         assert result.exit_code == 2 and sentence in result.output, result.output

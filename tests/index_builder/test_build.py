@@ -113,9 +113,7 @@ def test_nothing_is_left_beside_the_versions(store: Path) -> None:
     assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
 
 
-def test_only_recorded_files_of_the_query_side_are_taken(
-    text_bundle: Path, catalog: Path, tmp_path: Path
-) -> None:
+def test_only_recorded_files_of_the_query_side_are_taken(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
     stray = text_bundle / "query" / ".DS_Store"
     stray.write_bytes(b"x")
     (text_bundle / "query" / "weights.safetensors").chmod(0o600)
@@ -135,9 +133,7 @@ def _umask() -> int:
     return mask
 
 
-def test_titles_stand_in_for_missing_queries_and_it_is_said(
-    text_bundle: Path, catalog: Path, tmp_path: Path
-) -> None:
+def test_titles_stand_in_for_missing_queries_and_it_is_said(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
     built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"))
     assert not built.queries_held_out
     assert built.manifest.index.measured_queries == 300
@@ -246,9 +242,7 @@ def test_a_killed_build_leaves_a_store_that_loads_and_the_next_goes_on(
 ) -> None:
     Store(store).publish("ivf")
     arguments = [str(text_bundle), str(catalog), str(store), moment]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_BUILD, *arguments], capture_output=True, timeout=250
-    )
+    killed = subprocess.run([sys.executable, "-c", KILLED_BUILD, *arguments], capture_output=True, timeout=250)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert Store(store).version_ids() == ["flat", "ivf", "low"]
     assert Store(store).publication() == Publication("ivf")

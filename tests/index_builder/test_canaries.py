@@ -1,11 +1,10 @@
-"""Which queries become canaries, and how their answers are compared."""
+"""Which queries become canaries."""
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
-from artifacts.index_version import Canary
-from index_builder.canaries import CANARY_DEPTH, CANARY_QUERIES, choose_canaries, overlap
+from artifacts.canaries import CANARY_DEPTH
+from index_builder.canaries import CANARY_QUERIES, choose_canaries
 from knn import Neighbours
 
 IDS = pa.chunked_array([[f"p{row}" for row in range(60)], [f"p{row}" for row in range(60, 100)]])
@@ -61,11 +60,3 @@ def test_a_small_catalogue_is_expected_whole() -> None:
     exact = _neighbours(np.array([[2, 0, 1]]))
     (canary,) = choose_canaries(["a"], exact, exact, ids)
     assert canary.product_ids == ("z", "x", "y")
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [(["a", "b"], 1.0), (["b", "a"], 1.0), (["a", "x"], 0.5), (["x", "y"], 0.0), ([], 0.0)],
-)
-def test_overlap_by_hand(found: list[str], expected: float) -> None:
-    assert overlap(Canary(query="q", product_ids=("a", "b")), found) == expected

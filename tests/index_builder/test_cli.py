@@ -36,12 +36,8 @@ def test_build_tells_what_it_built(building: list[str], store: Path) -> None:
     lines = out.splitlines()
     assert lines[0].startswith(f"{store / 'versions' / 'new'}: 300 products of width 56 by tiny-1 (")
     assert "IVF16,SQ8" in lines[0]
-    assert lines[1] == (
-        "photos: 294 usable, 2 absent, 4 unusable (1 missing, 1 outside, 1 unreadable, 1 url)"
-    )
-    assert lines[2].startswith(
-        f"recall@100 {manifest.index.recall_at_100:.4f} (target 0.99) over 120 queries"
-    )
+    assert lines[1] == ("photos: 294 usable, 2 absent, 4 unusable (1 missing, 1 outside, 1 unreadable, 1 url)")
+    assert lines[2].startswith(f"recall@100 {manifest.index.recall_at_100:.4f} (target 0.99) over 120 queries")
     assert lines[2].endswith(f", nprobe {manifest.index.nprobe}")
     assert "ms a query" in lines[2]
     assert len(lines) == 3
@@ -96,9 +92,7 @@ BAD_BUILDS = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_BUILDS, ids=[" ".join(bad) for bad, _ in BAD_BUILDS])
-def test_a_bad_build_ends_in_one_sentence(
-    building: list[str], store: Path, arguments: list[str], message: str
-) -> None:
+def test_a_bad_build_ends_in_one_sentence(building: list[str], store: Path, arguments: list[str], message: str) -> None:
     _, err = _invoke(*building, *arguments, status=2)
     assert message in err.splitlines()[-1]
     assert Store(store).version_ids() == ["flat", "ivf", "low"]
@@ -142,12 +136,8 @@ def test_the_users_mistakes_in_verify_end_with_2(store: Path) -> None:
 
 
 def test_publish_list_and_rollback(store: Path) -> None:
-    assert _invoke("publish", "--store", str(store), "--version", "flat")[0] == (
-        "published flat; before it nothing\n"
-    )
-    assert (
-        _invoke("publish", "--store", str(store), "--version", "ivf")[0] == "published ivf; before it flat\n"
-    )
+    assert _invoke("publish", "--store", str(store), "--version", "flat")[0] == ("published flat; before it nothing\n")
+    assert _invoke("publish", "--store", str(store), "--version", "ivf")[0] == "published ivf; before it flat\n"
     out, _ = _invoke("list", "--store", str(store))
     marked = [line.split()[:2] for line in out.splitlines() if line.startswith(("current", "previous"))]
     assert marked == [["previous", "flat"], ["current", "ivf"]]
@@ -203,6 +193,4 @@ def test_verify_needs_no_torch(store: Path) -> None:
         f"app(['publish', '--store', {str(store)!r}, '--version', 'ivf'])"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (finished.returncode, finished.stdout) == (0, "published ivf; before it nothing\n"), (
-        finished.stderr
-    )
+    assert (finished.returncode, finished.stdout) == (0, "published ivf; before it nothing\n"), finished.stderr

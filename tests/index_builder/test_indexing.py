@@ -40,9 +40,7 @@ def test_what_faiss_cannot_make_is_refused_before_any_work(factory: str) -> None
 
 
 @pytest.mark.parametrize("factory", ["Flat", "HNSW8", "IVF16,SQ8", "auto"])
-def test_rows_are_those_of_the_vectors(
-    vectors: np.ndarray, factory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_those_of_the_vectors(vectors: np.ndarray, factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexing, "BLOCK_ROWS", 300)
     index = fill_index(index_spec(factory, 2_000, 16), vectors, seed=0)
     assert index.count == 2_000
@@ -53,16 +51,12 @@ def test_rows_are_those_of_the_vectors(
 
 def test_the_seed_decides_the_index(vectors: np.ndarray) -> None:
     spec = knn.IndexSpec("IVF16,Flat", 1_000)
-    codes = [
-        fill_index(spec, vectors, seed).search(vectors, 20, knn.OperatingPoint(1)).rows for seed in (0, 0, 1)
-    ]
+    codes = [fill_index(spec, vectors, seed).search(vectors, 20, knn.OperatingPoint(1)).rows for seed in (0, 0, 1)]
     np.testing.assert_array_equal(codes[0], codes[1])
     assert (codes[0] != codes[2]).any()
 
 
-def test_the_training_sample_is_drawn_from_all_rows(
-    vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_training_sample_is_drawn_from_all_rows(vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     samples: list[np.ndarray] = []
 
     def keep(spec: object, width: int, blocks: object, sample: np.ndarray, seed: int) -> None:

@@ -9,9 +9,7 @@ from index_builder.listing import ListedVersion, StoreListing, format_listing, l
 
 
 def _row(text: str, version: str) -> list[str]:
-    (line,) = [
-        line for line in text.splitlines() if version in line.split()[:2] and "is damaged:" not in line
-    ]
+    (line,) = [line for line in text.splitlines() if version in line.split()[:2] and "is damaged:" not in line]
     return line.split()
 
 

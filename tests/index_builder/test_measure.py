@@ -60,9 +60,7 @@ def encoder() -> NumberEncoder:
 @pytest.fixture(scope="module")
 def catalog_of_900() -> Catalog:
     ids = [f"p{row}" for row in range(900)]
-    return Catalog(
-        Path("catalog.parquet"), pa.table({"product_id": ids, "title": ids, "image": [None] * 900})
-    )
+    return Catalog(Path("catalog.parquet"), pa.table({"product_id": ids, "title": ids, "image": [None] * 900}))
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +116,7 @@ def test_a_target_out_of_reach_is_said_so(
     assert tuning.chosen.recall.tie_tolerant < 0.9
 
 
-def test_canaries_are_true_answers(
-    measurement: Measurement, products: np.ndarray, encoder: NumberEncoder
-) -> None:
+def test_canaries_are_true_answers(measurement: Measurement, products: np.ndarray, encoder: NumberEncoder) -> None:
     assert len(measurement.canaries) == 32
     for canary in measurement.canaries:
         best = np.argsort(-(products @ encoder.encode([canary.query])[0]))[:10]

@@ -164,9 +164,7 @@ def manifest_of_the_future(bench: Bench) -> None:
 def canaries_of_another_shop(bench: Bench) -> None:
     canaries = read_manifest(bench.version).canaries
     shifted = [canaries[(i + 7) % len(canaries)].product_ids for i in range(len(canaries))]
-    mixed = [
-        Canary(query=canary.query, product_ids=ids) for canary, ids in zip(canaries, shifted, strict=True)
-    ]
+    mixed = [Canary(query=canary.query, product_ids=ids) for canary, ids in zip(canaries, shifted, strict=True)]
     bench.seal(canaries=tuple(mixed))
 
 

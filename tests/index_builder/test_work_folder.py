@@ -40,9 +40,7 @@ def test_what_was_done_outlives_a_failure(opened: ModelBundle, products: Catalog
         assert read_progress(again) == done
 
 
-def test_a_failure_before_any_vector_leaves_nothing(
-    opened: ModelBundle, products: Catalog, tmp_path: Path
-) -> None:
+def test_a_failure_before_any_vector_leaves_nothing(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), work_folder(tmp_path, opened, products):
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []

@@ -80,9 +80,7 @@ def test_a_bad_training_sample(sample: Any, error: type[Exception], message: str
 
 
 def test_a_block_of_another_width_is_refused(products: np.ndarray) -> None:
-    with pytest.raises(
-        VectorError, match=r"^block: expected width 32, got 31; encode with the model of this index$"
-    ):
+    with pytest.raises(VectorError, match=r"^block: expected width 32, got 31; encode with the model of this index$"):
         build_index(IndexSpec("Flat", 0), 32, [products[:5], np.ascontiguousarray(products[:5, :31])])
 
 

@@ -11,18 +11,14 @@ def _slowly(products: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarr
     """The definition a second time: every score in float64, sorted by score, then by row."""
     all_scores, all_rows = [], []
     for query in queries.astype(np.float64):
-        scores = np.array(
-            [float(product @ query) for product in products.astype(np.float64)], dtype=np.float32
-        )
+        scores = np.array([float(product @ query) for product in products.astype(np.float64)], dtype=np.float32)
         rows = sorted(range(len(products)), key=lambda row: (-scores[row], row))[:k]
         all_rows.append(rows)
         all_scores.append(scores[rows])
     return np.array(all_scores), np.array(all_rows)
 
 
-@pytest.mark.parametrize(
-    ("count", "width", "k"), [(300, 8, 1), (300, 8, 50), (1000, 33, 100), (1000, 256, 10)]
-)
+@pytest.mark.parametrize(("count", "width", "k"), [(300, 8, 1), (300, 8, 50), (1000, 33, 100), (1000, 256, 10)])
 @pytest.mark.parametrize("query_count", [1, 30])
 def test_equals_the_definition(
     unit_vectors: Callable[..., np.ndarray], count: int, width: int, k: int, query_count: int

@@ -110,9 +110,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise RuntimeError("write error: No space left on device")
 
     monkeypatch.setattr(faiss, "write_index", fill_the_disk)
-    with pytest.raises(
-        IndexFileError, match=r"could not write the index: write error: No space left on device$"
-    ):
+    with pytest.raises(IndexFileError, match=r"could not write the index: write error: No space left on device$"):
         write_index(make_index("Flat"), path)
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["index.faiss"]

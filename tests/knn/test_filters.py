@@ -56,9 +56,7 @@ def test_matching_rows_only_and_never_too_few(
     found = make_index(factory).search(queries, 50, point, rows=mask)
     assert mask[found.rows[found.rows >= 0]].all()
     assert found.found.tolist() == [min(50, np.count_nonzero(mask))] * len(queries)
-    assert all(len(set(rows[rows >= 0])) == np.count_nonzero(rows >= 0) for rows in found.rows), (
-        "a row came twice"
-    )
+    assert all(len(set(rows[rows >= 0])) == np.count_nonzero(rows >= 0) for rows in found.rows), "a row came twice"
     assert (found.scores[:, :-1] >= found.scores[:, 1:]).all(), "not best first"
 
 
@@ -141,9 +139,7 @@ def test_a_selector_that_faiss_ignored_is_noticed(
     make_index: Make, products: np.ndarray, queries: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the classic GPU types do: they take a selector and search everything."""
-    monkeypatch.setattr(
-        filters, "raw_search", lambda index, queries, k, _: raw_search(index, queries, k, None)
-    )
+    monkeypatch.setattr(filters, "raw_search", lambda index, queries, k, _: raw_search(index, queries, k, None))
     mask = _scattered(products, 0.5)
     found = make_index("Flat").search(queries, 20, rows=mask)
     assert np.array_equal(found.rows, _true_neighbours(products, queries, 20, mask).rows)

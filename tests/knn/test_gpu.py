@@ -32,9 +32,7 @@ class _StandIn:
         self._index, self._error = index.faiss_index, error
         self.ntotal, self.searches = index.count, 0
 
-    def search(
-        self, queries: np.ndarray, k: int, params: faiss.SearchParameters
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, queries: np.ndarray, k: int, params: faiss.SearchParameters) -> tuple[np.ndarray, np.ndarray]:
         self.searches += 1
         if self._error is not None:
             raise self._error
@@ -79,9 +77,7 @@ def test_a_gpu_index_is_not_moved_again(make_index: Make) -> None:
 
 
 @pytest.mark.skipif(gpu_count() > 0, reason="there is a GPU")
-@pytest.mark.parametrize(
-    "factory", ["Flat", "SQfp16", "IVF64,Flat", "IVF64,SQfp16", "IVF64,PQ2x8", "PCA32,IVF64,SQ8"]
-)
+@pytest.mark.parametrize("factory", ["Flat", "SQfp16", "IVF64,Flat", "IVF64,SQfp16", "IVF64,PQ2x8", "PCA32,IVF64,SQ8"])
 def test_without_a_gpu_the_remedy_is_named(make_index: Make, factory: str) -> None:
     with pytest.raises(DeviceError) as caught:
         to_gpu(make_index(factory))
@@ -116,9 +112,7 @@ def test_filtered_searches_stay_on_the_cpu(make_index: Make, queries: np.ndarray
         (10, 2_049, "nprobe: expected at most 2048 on a GPU, got 2049; probe less"),
     ],
 )
-def test_limits_of_the_kernels(
-    make_index: Make, queries: np.ndarray, k: int, nprobe: int, message: str
-) -> None:
+def test_limits_of_the_kernels(make_index: Make, queries: np.ndarray, k: int, nprobe: int, message: str) -> None:
     gpu, copy = _on_stand_in(make_index("IVF64,SQfp16"))
     with pytest.raises(ArgumentError) as caught:
         gpu.search(queries, k, OperatingPoint(nprobe=nprobe))
@@ -176,8 +170,7 @@ def test_a_gpu_finds_what_the_cpu_finds(
 def test_a_gpu_obeys_the_operating_point(make_index: Make, products: np.ndarray, queries: np.ndarray) -> None:
     gpu, exact = to_gpu(make_index("IVF64,SQfp16")), exact_search(products, queries, 50)
     shallow, deep = (
-        measure_recall(gpu.search(queries, 50, OperatingPoint(nprobe=nprobe)), exact, 50).strict
-        for nprobe in (1, 64)
+        measure_recall(gpu.search(queries, 50, OperatingPoint(nprobe=nprobe)), exact, 50).strict for nprobe in (1, 64)
     )
     assert shallow < 0.9 < 0.99 < deep
 

@@ -69,11 +69,7 @@ def test_k_beyond_the_count_is_padded(make_index: Make, queries: np.ndarray) -> 
 def test_unvisited_lists_leave_padding_not_the_lowest_float(make_index: Make, queries: np.ndarray) -> None:
     found = make_index("IVF64,SQfp16").search(queries, 3_000, OperatingPoint(nprobe=1))
     missing = found.rows == -1
-    assert (
-        missing.any()
-        and np.isneginf(found.scores[missing]).all()
-        and np.isfinite(found.scores[~missing]).all()
-    )
+    assert missing.any() and np.isneginf(found.scores[missing]).all() and np.isfinite(found.scores[~missing]).all()
 
 
 _QUERY = np.ones((1, 32), dtype=np.float32)
@@ -123,9 +119,7 @@ def test_an_operating_point_does_not_leak_between_threads(make_index: Make, quer
 
     def search_often(i: int) -> bool:
         set_threads(1)
-        return all(
-            np.array_equal(index.search(queries, 100, points[i]).rows, alone[i].rows) for _ in range(30)
-        )
+        return all(np.array_equal(index.search(queries, 100, points[i]).rows, alone[i].rows) for _ in range(30))
 
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(search_often, range(3)))

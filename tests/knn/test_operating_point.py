@@ -6,9 +6,7 @@ import pytest
 from knn import ArgumentError, OperatingPoint
 
 
-@pytest.mark.parametrize(
-    "point", [OperatingPoint(), OperatingPoint(nprobe=32), OperatingPoint(nprobe=8, k_factor=1.5)]
-)
+@pytest.mark.parametrize("point", [OperatingPoint(), OperatingPoint(nprobe=32), OperatingPoint(nprobe=8, k_factor=1.5)])
 def test_a_point_survives_json(point: OperatingPoint) -> None:
     assert OperatingPoint.from_dict(json.loads(json.dumps(point.to_dict()))) == point
 

@@ -45,7 +45,5 @@ def test_bad_specs(factory: Any, training_rows: Any, message: str) -> None:
 
 @pytest.mark.parametrize(("count", "width"), [(-1, 8), (10, 0)])
 def test_bad_sizes(count: int, width: int) -> None:
-    with pytest.raises(
-        ArgumentError, match=f"^expected a count from 0 and a width from 1, got {count} and {width}$"
-    ):
+    with pytest.raises(ArgumentError, match=f"^expected a count from 0 and a width from 1, got {count} and {width}$"):
         choose_index_type(count, width)

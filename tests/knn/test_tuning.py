@@ -50,9 +50,7 @@ def test_the_cheapest_point_that_reaches_the_target(
     assert (tuning.target_recall, tuning.k) == (target, 50)
 
 
-def test_a_real_curve_rises_and_the_choice_holds_it(
-    make_index: Make, queries: np.ndarray, exact: Neighbours
-) -> None:
+def test_a_real_curve_rises_and_the_choice_holds_it(make_index: Make, queries: np.ndarray, exact: Neighbours) -> None:
     tuning = tune_operating_point(make_index("IVF64,SQfp16"), queries, exact, 0.9, 50)
     recalls = [point.recall.tie_tolerant for point in tuning.curve]
     assert recalls == sorted(recalls) and recalls[0] < 0.9 < recalls[-1]

@@ -73,6 +73,7 @@ Claim = Callable[[object], bool]
         ({"price32": {"gte": 19.99}}, "price", lambda v: v >= 19.99),
         ({"price32": {"lt": 1e300}}, "price", lambda v: True),
         ({"cost": {"lte": 19.99}}, "price", lambda v: v <= 19.99),
+        ({"stock": 0}, "stock", lambda v: v == 0),
         ({"stock": 2**40}, "stock", lambda v: v == 2**40),
         ({"stock": {"lt": 10**30, "gt": 0.5}}, "stock", lambda v: v > 0.5),
         ({"stock": [1.5, 2]}, "stock", lambda v: v == 2),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.canaries import LEAST_MEAN_OVERLAP
+from artifacts.canaries import LEAST_MEAN_OVERLAP
 from service.errors import PROBLEM_KINDS
 from service.main import MAX_BODY_BYTES, create_app
 from service.metrics import Metrics

@@ -106,9 +106,7 @@ def test_products_over_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_missing_title_is_empty() -> None:
-    table = pa.table(
-        {"product_id": ["a"], "title": pa.nulls(1, pa.string()), "image": pa.nulls(1, pa.string())}
-    )
+    table = pa.table({"product_id": ["a"], "title": pa.nulls(1, pa.string()), "image": pa.nulls(1, pa.string())})
     assert rendered(table)[0]["title"] == ""
 
 

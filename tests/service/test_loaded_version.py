@@ -62,9 +62,7 @@ def edit_manifest(path: Path, **fields: object) -> None:
         (lambda path: edit_manifest(path, width=16), "the query side gives width 32, the index has 16"),
     ],
 )
-def test_damage_is_refused(
-    tmp_path: Path, good_store: Path, damage: Callable[[Path], None], reason: str
-) -> None:
+def test_damage_is_refused(tmp_path: Path, good_store: Path, damage: Callable[[Path], None], reason: str) -> None:
     path = tmp_path / "versions" / "copy"
     shutil.copytree(good_store / "versions" / "v1", path)
     load(tmp_path, "copy")

@@ -56,9 +56,7 @@ def test_show_swap_and_rollback(good_store: Path) -> None:
 
         again = running.rollback()
         assert (again.status_code, again.json()["type"]) == (409, "urn:problem-type:vitrine:conflict")
-        assert again.json()["detail"] == (
-            "this process has served no other version to go back to; swap to one by name"
-        )
+        assert again.json()["detail"] == ("this process has served no other version to go back to; swap to one by name")
         check_serves(running, "v1", "p")
     assert Store(good_store).publication().current == "v1"
 

@@ -86,9 +86,7 @@ def test_k(served: Running) -> None:
         ({}, lambda row: True),
     ],
 )
-def test_filters(
-    served: Running, filters: dict[str, object], meets: Callable[[dict[str, object]], bool]
-) -> None:
+def test_filters(served: Running, filters: dict[str, object], meets: Callable[[dict[str, object]], bool]) -> None:
     expected = {row["product_id"] for row in products(PRODUCTS).to_pylist() if meets(row)}
     hits = served.search(filters=filters).json()["hits"]
     assert {hit["product_id"] for hit in hits} == expected
@@ -125,9 +123,7 @@ def test_filters(
     ],
 )  # fmt: skip
 def test_bad_bodies(served: Running, body: object, detail: str) -> None:
-    answer = served.client.post(
-        "/search", content=json.dumps(body), headers={"Content-Type": "application/json"}
-    )
+    answer = served.client.post("/search", content=json.dumps(body), headers={"Content-Type": "application/json"})
     check_problem(answer, 422, INVALID, detail)
 
 
@@ -213,9 +209,7 @@ def test_other_routes_and_methods(served: Running, method: str, path: str, statu
         assert answer.headers["allow"] in ("POST", "GET")
 
 
-def stand_in_service(
-    store: Path, encoder: StandInEncoder, **settings: Any
-) -> AbstractContextManager[Running]:
+def stand_in_service(store: Path, encoder: StandInEncoder, **settings: Any) -> AbstractContextManager[Running]:
     """A service of one stand-in version."""
     (store / "CURRENT").write_text('{"version": "v1", "previous": []}')
     return running_service(store, load=lambda version_id: stand_in_version(version_id, encoder), **settings)
@@ -278,9 +272,7 @@ def hang_on(url: str, query: str) -> socket.socket:
     return connection
 
 
-def test_a_search_that_breaks_tells_nothing_of_the_inside(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_search_that_breaks_tells_nothing_of_the_inside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with stand_in_service(tmp_path, StandInEncoder()) as running:
         check_problem(
             running.search(BROKEN), 500, "urn:problem-type:vitrine:search-failed",
@@ -298,8 +290,6 @@ def test_a_bug_in_a_route_tells_nothing_of_the_inside(
 
     monkeypatch.setattr("service.hit_table.HitTable.render", render)
     with stand_in_service(tmp_path, StandInEncoder()) as running:
-        check_problem(
-            running.search("1"), 500, "about:blank", "something broke inside the service; its log says what"
-        )
+        check_problem(running.search("1"), 500, "about:blank", "something broke inside the service; its log says what")
         assert running.metric("vitrine_requests_total", route="/search", status="500") == 1
     assert "RuntimeError: secret inside" in caplog.text

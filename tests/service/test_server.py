@@ -63,9 +63,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def service_process(
-    store: Path, folder: Path, code: str | None = None, **variables: str
-) -> Iterator[Process]:
+def service_process(store: Path, folder: Path, code: str | None = None, **variables: str) -> Iterator[Process]:
     """Start `python -m service serve` and wait until it is ready; kill it at the end if it still runs."""
     log = folder / "log"
     program = ["-m", "service"] if code is None else ["-c", code]
@@ -193,7 +191,6 @@ def test_a_port_in_use_ends_with_a_sentence(good_store: Path) -> None:
         done = serve("--store", str(good_store), "--port", str(port))
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"error: VITRINE_HOST and VITRINE_PORT are '127.0.0.1' and {port}: cannot listen there: "
-        "Address already in use"
+        f"error: VITRINE_HOST and VITRINE_PORT are '127.0.0.1' and {port}: cannot listen there: Address already in use"
     )
     assert "Traceback" not in done.stderr

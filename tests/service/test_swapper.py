@@ -1,7 +1,9 @@
 """Which version is served, with a loader that does as a test says."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ class StandInLoader:
     def __init__(self) -> None:
         self.go = threading.Event()
         self.go.set()
+        self.loaded: list[weakref.ref[LoadedVersion]] = []
 
     def __call__(self, version_id: str) -> LoadedVersion:
         assert self.go.wait(10), "a test forgot to let the loader go"
@@ -34,13 +37,13 @@ class StandInLoader:
             raise RuntimeError("secret inside")
         if version_id not in ("v1", "v2", "v3"):
             raise UnknownVersionError(f"the store has no version {version_id!r}")
-        return stand_in_version(version_id)
+        version = stand_in_version(version_id)
+        self.loaded.append(weakref.ref(version))
+        return version
 
 
 @asynccontextmanager
-async def swapping(
-    store: Path, loader: StandInLoader, published: str | None
-) -> AsyncIterator[tuple[Swapper, Batcher]]:
+async def swapping(store: Path, loader: StandInLoader, published: str | None) -> AsyncIterator[tuple[Swapper, Batcher]]:
     """A swapper that has started over a store that publishes this version."""
     if published is not None:
         (store / "CURRENT").write_text(f'{{"version": "{published}", "previous": []}}')
@@ -87,6 +90,24 @@ def test_start_swap_and_rollback(tmp_path: Path) -> None:
     run(test())
 
 
+def test_a_replaced_version_leaves_memory(tmp_path: Path) -> None:
+    async def test() -> None:
+        loader = StandInLoader()
+        async with swapping(tmp_path, loader, "v1") as (swapper, batcher):
+            assert await served(swapper, batcher) == "v1"
+            gc.disable()
+            try:
+                for version_id in ("v2", "v3"):
+                    await swapper.swap(version_id)
+                    await served(swapper, batcher)
+                await asyncio.sleep(0.05)
+                assert [version() is None for version in loader.loaded] == [True, True, False]
+            finally:
+                gc.enable()
+
+    run(test())
+
+
 def test_swapping_to_the_served_version_changes_nothing(tmp_path: Path) -> None:
     async def test() -> None:
         async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher):
@@ -101,9 +122,7 @@ def test_swapping_to_the_served_version_changes_nothing(tmp_path: Path) -> None:
     ("version_id", "error"),
     [("bad", VersionRefusedError), ("v9", UnknownVersionError), ("broken", RuntimeError)],
 )
-def test_a_refused_swap_leaves_everything_as_it_was(
-    tmp_path: Path, version_id: str, error: type[Exception]
-) -> None:
+def test_a_refused_swap_leaves_everything_as_it_was(tmp_path: Path, version_id: str, error: type[Exception]) -> None:
     async def test() -> None:
         async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher):
             await swapper.swap("v2")
@@ -159,9 +178,7 @@ def test_one_change_at_a_time(tmp_path: Path) -> None:
         ("broken", "the published version could not be loaded; the log says why"),
     ],
 )
-def test_a_start_without_a_version_waits_for_a_swap(
-    tmp_path: Path, published: str | None, reason: str
-) -> None:
+def test_a_start_without_a_version_waits_for_a_swap(tmp_path: Path, published: str | None, reason: str) -> None:
     async def test() -> None:
         async with swapping(tmp_path, StandInLoader(), published) as (swapper, batcher):
             assert (swapper.state, swapper.reason, swapper.served) == (ServiceState.WAITING, reason, None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from artifacts.side import TextInput
@@ -124,6 +124,18 @@ def test_hugging_face_tokenizers_give_the_same_ids(hugging_face: Path) -> None:
     served = text_tokenizer(portable_tokenizer(tokenizer), text)
     texts = ["Red  shoes\tfor\u00a0women ", "", "x" * 50, "blue dress, cotton", "\u3000pan"]
     assert served.encode(texts).tolist() == tokenizer(texts).tolist()
+
+
+def test_space_is_cleaned_where_the_tokenizer_itself_would_not(tmp_path: Path) -> None:
+    words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "red": 2, "shoe": 3}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]").save_pretrained(tmp_path)
+    tokenizer = HFTokenizer(str(tmp_path), context_length=4)
+    text = TextInput(max_tokens=4, pad_id=0, fixed_length=True)
+    served = text_tokenizer(portable_tokenizer(tokenizer), text)
+    texts = ["red\tshoe", "  red \n red shoe\u3000", "shoe"]
+    assert served.encode(texts).tolist() == tokenizer(texts).tolist()
+    assert served.encode(texts)[0].tolist() == [2, 3, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from artifacts.side import TextInput, TowerName
+from artifacts.side import ClipImageTowerSpec, TextInput, TowerName
 from tests.support.models import tiny_model, tiny_tokenizer, tiny_tokenizers
 from towers.clip import ClipImageTower
 from towers.fingerprint import tower_fingerprint
-from towers.model import Model
+from towers.model import Model, Side
 from towers.storage import load_side, save_side
 from towers.tokens import read_tokenizers, text_tokenizer
 
@@ -56,6 +56,15 @@ def test_the_no_image_vector_counts() -> None:
     assert isinstance(tower, ClipImageTower)
     tower.no_image[3] += 1e-3
     assert fingerprint(model, "clip") != before
+
+
+def test_how_photos_are_read_counts() -> None:
+    side = tiny_model("clip").product
+    spec = side.spec.towers[0]
+    assert isinstance(spec, ClipImageTowerSpec)
+    squashed = spec.model_copy(update={"photo": spec.photo.model_copy(update={"resize_mode": "squash"})})
+    other = Side(side.spec.model_copy(update={"towers": (squashed,)}), {"clip": side.towers["clip"]})
+    assert tower_fingerprint(other, "clip", None) != tower_fingerprint(side, "clip", None)
 
 
 def drop_a_word(text: str) -> str:

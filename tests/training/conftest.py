@@ -19,6 +19,4 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def dataset(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     out = tmp_path_factory.mktemp("data") / "data"
-    return prepare(
-        shop / "catalog.parquet", shop / "interactions.parquet", shop / "judgments.parquet", out
-    )
+    return prepare(shop / "catalog.parquet", shop / "interactions.parquet", shop / "judgments.parquet", out)

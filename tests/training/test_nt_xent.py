@@ -21,9 +21,7 @@ def eq_1(queries: Tensor, products: Tensor, positives: Tensor, known: Tensor, ta
         own = int(positives[i])
         scores = [sum(float(a) * float(b) for a, b in zip(queries[i], d, strict=True)) for d in products]
         numerator = math.exp(scores[own] / tau)
-        others = [
-            math.exp(scores[j] / tau) for j in range(len(products)) if j != own and not bool(known[i, j])
-        ]
+        others = [math.exp(scores[j] / tau) for j in range(len(products)) if j != own and not bool(known[i, j])]
         losses.append(-math.log(numerator / (numerator + sum(others))))
     return sum(losses) / len(losses)
 

@@ -112,7 +112,11 @@ def test_nothing_leaks_on_the_sample_shop(shop: Path, dataset: Dataset) -> None:
     per_query = Counter(query for query, _ in negatives)
     candidates = Counter(query for query, product in shown - set(bought) if query in trained)
     assert all(per_query[query] == min(3, count) for query, count in candidates.items())
-    later = {(e["query"], e["product_id"]) for e in log if e["event"] == "purchase" and e["timestamp"].replace(tzinfo=None) >= end}
+    later = {
+        (e["query"], e["product_id"])
+        for e in log
+        if e["event"] == "purchase" and e["timestamp"].replace(tzinfo=None) >= end
+    }
     assert {(query, product) for query, product, _ in rows(dataset.evaluation_pairs)} == later
 
 

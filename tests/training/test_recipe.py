@@ -41,7 +41,9 @@ def test_a_recipe_that_comes_along_is_valid_and_named_after_its_file(name: str) 
 @pytest.mark.parametrize("name", sorted(ROWS_OF_TABLE_2))
 def test_names_say_what_recipes_do(name: str) -> None:
     recipe = load_recipe(name)
-    assert recipe.query.towers == (("clip",) if name == "clip" else ("bibert",) if name[0] in "b3" else ("bibert", "clip"))
+    assert recipe.query.towers == (
+        ("clip",) if name == "clip" else ("bibert",) if name[0] in "b3" else ("bibert", "clip")
+    )
     assert ("clip" in recipe.product.towers) == (name != "bibert")
     assert bool(recipe.optimisation and recipe.optimisation.seen_negatives) == name.endswith("-sn")
     trained = {"joint": ("bibert", "fusion"), "mlp": ("fusion",)}
@@ -94,7 +96,10 @@ def test_faults_are_named_all_at_once(tmp_path: Path, change: dict[str, object],
             {"query": {**FOUR, "fusion": {"kind": "alpha", "choices": [0.5]}}, "product": FOUR},
             "fusion alpha must stand on both sides",
         ),
-        ({"train": [], "optimisation": None}, "bibert is given as a tower to train from scratch, but train does not name it"),
+        (
+            {"train": [], "optimisation": None},
+            "bibert is given as a tower to train from scratch, but train does not name it",
+        ),
     ],
 )
 def test_parts_that_do_not_go_together(tmp_path: Path, change: dict[str, object], message: str) -> None:

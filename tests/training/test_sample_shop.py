@@ -145,9 +145,7 @@ def test_judgments_say_that_they_are_complete(shop: Path) -> None:
 def test_summary_counts_what_is_in_the_files(tmp_path: Path) -> None:
     drawn: list[int] = []
     summary = generate_sample_shop(tmp_path / "shop", MIN_PRODUCTS, 0, progress=drawn.append)
-    catalog, log, judgments = (
-        rows(tmp_path / "shop", name) for name in ("catalog", "interactions", "judgments")
-    )
+    catalog, log, judgments = (rows(tmp_path / "shop", name) for name in ("catalog", "interactions", "judgments"))
     assert summary == ShopSummary(
         products=len({row["product_id"] for row in catalog}),
         products_without_photo=sum(row["image"] is None for row in catalog),
@@ -172,18 +170,14 @@ def test_many_types_in_six_categories(shop: Path, attributes: dict[str, Row]) ->
 def test_one_product_in_a_hundred_has_no_photo_and_the_others_open(shop: Path) -> None:
     images = [row["image"] for row in rows(shop, "catalog")]
     assert images.count(None) == 3
-    assert {path.name for path in (shop / "images").iterdir()} == {
-        Path(i).name for i in images if i is not None
-    }
+    assert {path.name for path in (shop / "images").iterdir()} == {Path(i).name for i in images if i is not None}
     for image in filter(None, images):
         with Image.open(shop / image) as photo:
             photo.load()
             assert (photo.format, photo.mode, photo.size) == ("JPEG", "RGB", (224, 224))
 
 
-def test_titles_name_colour_and_pattern_seldom_and_the_rest_mostly(
-    shop: Path, attributes: dict[str, Row]
-) -> None:
+def test_titles_name_colour_and_pattern_seldom_and_the_rest_mostly(shop: Path, attributes: dict[str, Row]) -> None:
     named: Counter[str] = Counter()
     for row in rows(shop, "catalog"):
         for terms, name in zip(TERMS, STATED, strict=True):
@@ -203,9 +197,7 @@ def test_photos_show_the_colour(shop: Path, attributes: dict[str, Row]) -> None:
         if row["pattern"] == "plain" and path.exists():
             pixels = np.asarray(Image.open(path).convert("RGB"), dtype=np.float64)
             product = pixels[np.abs(pixels - pixels[2, 2]).max(axis=2) > 24]
-            distance = {
-                name: np.abs(np.median(product, axis=0) - rgb).sum() for name, rgb in COLOUR_RGB.items()
-            }
+            distance = {name: np.abs(np.median(product, axis=0) - rgb).sum() for name, rgb in COLOUR_RGB.items()}
             right += min(distance, key=lambda name: distance[name]) == row["colour"]
             total += 1
     assert total > 80
@@ -215,9 +207,7 @@ def test_photos_show_the_colour(shop: Path, attributes: dict[str, Row]) -> None:
 @pytest.mark.parametrize("kind", PRODUCT_TYPES, ids=lambda kind: kind.name)
 def test_patterns_are_visible_in_a_small_photo(kind: Any) -> None:
     photos = {
-        term.name: np.asarray(
-            product_photo(kind, "red", term.name, np.random.default_rng(1)).resize((72, 72)), int
-        )
+        term.name: np.asarray(product_photo(kind, "red", term.name, np.random.default_rng(1)).resize((72, 72)), int)
         for term in PATTERNS
     }
     for name in photos:
@@ -243,8 +233,7 @@ def test_sessions_are_well_formed(shop: Path) -> None:
     for events in sessions.values():
         assert len({row["query"] for row in events}) == 1
         by_kind = {
-            kind: [row for row in events if row["event"] == kind]
-            for kind in ("impression", "click", "purchase")
+            kind: [row for row in events if row["event"] == kind] for kind in ("impression", "click", "purchase")
         }
         assert sum(map(len, by_kind.values())) == len(events)
         shown = [(row["product_id"], row["position"]) for row in by_kind["impression"]]
@@ -260,9 +249,7 @@ def test_sessions_are_well_formed(shop: Path) -> None:
 
 def test_purchases_are_mostly_exact(shop: Path, attributes: dict[str, Row], intents: dict[str, Row]) -> None:
     bought = [row for row in rows(shop, "interactions") if row["event"] == "purchase"]
-    labels = Counter(
-        slow_label(intents[row["query"]], attributes[row["product_id"]], attributes) for row in bought
-    )
+    labels = Counter(slow_label(intents[row["query"]], attributes[row["product_id"]], attributes) for row in bought)
     assert 0.84 < labels["E"] / len(bought) < 0.95
     assert 0.04 < labels["S"] / len(bought) < 0.13
     assert 0 < labels["C"] / len(bought) < 0.03
@@ -287,9 +274,7 @@ def test_judgments_are_complete(shop: Path, attributes: dict[str, Row], intents:
 
 def test_judged_queries_led_to_a_purchase_in_the_evaluation_month(shop: Path) -> None:
     log = rows(shop, "interactions")
-    bought = {
-        row["query"] for row in log if row["timestamp"] >= EVALUATION_START and row["event"] == "purchase"
-    }
+    bought = {row["query"] for row in log if row["timestamp"] >= EVALUATION_START and row["event"] == "purchase"}
     assert {row["query"] for row in rows(shop, "judgments")} == bought  # a small shop judges them all
     seen = {row["query"] for row in log if row["timestamp"] < EVALUATION_START}
     assert 0.4 < len(bought - seen) / len(bought) < 0.9
@@ -297,10 +282,7 @@ def test_judged_queries_led_to_a_purchase_in_the_evaluation_month(shop: Path) ->
 
 def test_queries_state_what_photos_and_titles_tell(shop: Path, intents: dict[str, Row]) -> None:
     first = {row["session_id"]: row["query"] for row in rows(shop, "interactions")}
-    stated = {
-        name: sum(intents[query][name] is not None for query in first.values()) / len(first)
-        for name in STATED
-    }
+    stated = {name: sum(intents[query][name] is not None for query in first.values()) / len(first) for name in STATED}
     assert stated["product_type"] == 1
     assert stated["colour"] > 0.6
     assert stated["pattern"] > 0.35
@@ -361,9 +343,7 @@ def test_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "shop"
     file.write_text("a file")
-    with pytest.raises(
-        ValueError, match=f"^{re.escape(f'{file} is a file; name a folder that does not exist yet.')}$"
-    ):
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{file} is a file; name a folder that does not exist yet.')}$"):
         generate_sample_shop(file, PRODUCTS, SEED)
 
 

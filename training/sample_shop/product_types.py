@@ -76,9 +76,7 @@ def _split(words: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in words.split(","))
 
 
-def _type(
-    category: str, phrases: str, plurals: str, share: float, price: float, draw: Drawing
-) -> ProductType:
+def _type(category: str, phrases: str, plurals: str, share: float, price: float, draw: Drawing) -> ProductType:
     """A product type; its first phrase is its name."""
     name = _split(phrases)[0]
     materials, complements = _MATERIALS_AND_COMPLEMENTS[name]
@@ -104,9 +102,7 @@ PRODUCT_TYPES = (
     _type("clothing", "skirt", "skirts", 45, 35, clothing.skirt),
     _type("clothing", "trousers, pants, slacks", "trousers, pants, slacks", 75, 49, clothing.trousers),
     _type("clothing", "jacket, hooded coat", "jackets, hooded coats", 65, 89, clothing.jacket),
-    _type(
-        "shoes", "sneaker, trainer, sports shoe", "sneakers, trainers, sports shoes", 370, 69, shoes.sneaker
-    ),
+    _type("shoes", "sneaker, trainer, sports shoe", "sneakers, trainers, sports shoes", 370, 69, shoes.sneaker),
     _type("shoes", "boot, ankle boot", "boots, ankle boots", 60, 99, shoes.boot),
     _type("shoes", "sandal, slider", "sandals, sliders", 30, 34, shoes.sandal),
     _type("shoes", "high heel, pump, stiletto", "high heels, pumps, stilettos", 30, 79, shoes.high_heel),

@@ -97,9 +97,7 @@ class _Impressions:
 def schedule(sessions: int, rng: np.random.Generator) -> Sessions:
     """When the sessions begin."""
     days = rng.integers(0, (LOG_END - LOG_START).days, sessions)
-    starts = np.sort(
-        days * _SECONDS_PER_DAY + rng.integers(0, _SECONDS_PER_DAY - SESSION_MAX_SECONDS, sessions)
-    )
+    starts = np.sort(days * _SECONDS_PER_DAY + rng.integers(0, _SECONDS_PER_DAY - SESSION_MAX_SECONDS, sessions))
     evaluation_seconds = (EVALUATION_START - LOG_START).days * _SECONDS_PER_DAY
     return Sessions(starts, starts >= evaluation_seconds)
 
@@ -140,9 +138,7 @@ def _choose(products: Products, rule: RelevanceRule, intents: Codes, rng: np.ran
     return _Choices(shown, slots, bought, buys)
 
 
-def _relevances(
-    shares: tuple[float, ...], shape: tuple[int, int], rng: np.random.Generator
-) -> NDArray[np.int8]:
+def _relevances(shares: tuple[float, ...], shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int8]:
     bounds = np.cumsum(shares)[:-1]
     return np.searchsorted(bounds, rng.random(shape), side="right").astype(np.int8)
 
@@ -178,9 +174,7 @@ def _impressions(choices: _Choices, products: int, rng: np.random.Generator) -> 
     kept = kept[np.lexsort((score, session[kept]))]
     shown = rng.integers(SHOWN[0], SHOWN[1] + 1, count)
     kept = kept[(_rank(session[kept]) <= shown[session[kept]]) | bought.ravel()[kept]]
-    return _Impressions(
-        session[kept], product[kept], relevance[kept], bought.ravel()[kept], _rank(session[kept])
-    )
+    return _Impressions(session[kept], product[kept], relevance[kept], bought.ravel()[kept], _rank(session[kept]))
 
 
 def _rank(session: Rows) -> NDArray[np.int64]:
@@ -200,9 +194,7 @@ def _events(shown: _Impressions, sessions: Sessions, rng: np.random.Generator) -
     clicked_at = seen_at + _CLICK_SECONDS + _CLICK_SECONDS_PER_POSITION * shown.position
     bought_at = clicked_at + rng.integers(*_PURCHASE_SECONDS, len(seen_at))
     rows = np.concatenate([np.arange(len(seen_at)), clicked, bought])
-    event = np.repeat(
-        np.array([IMPRESSION, CLICK, PURCHASE], dtype=np.int8), (len(seen_at), len(clicked), len(bought))
-    )
+    event = np.repeat(np.array([IMPRESSION, CLICK, PURCHASE], dtype=np.int8), (len(seen_at), len(clicked), len(bought)))
     seconds = np.concatenate([seen_at, clicked_at[clicked], bought_at[bought]])
     order = np.lexsort((shown.position[rows], event, shown.session[rows]))
     rows = rows[order]

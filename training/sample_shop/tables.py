@@ -56,9 +56,7 @@ def image_path(product_id: str) -> str:
 def write_catalog(folder: Path, products: Products, ids: list[str], titles: list[str]) -> None:
     """Write what models and indexes may read: no attribute that the title or the photo has to tell."""
     kinds = products.attributes[:, TYPE].tolist()
-    images = [
-        image_path(product) if photo else None for product, photo in zip(ids, products.has_photo, strict=True)
-    ]
+    images = [image_path(product) if photo else None for product, photo in zip(ids, products.has_photo, strict=True)]
     table = pa.table(
         {
             "product_id": pa.array(ids, pa.string()),

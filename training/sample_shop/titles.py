@@ -69,9 +69,7 @@ def _filler(category: str, rng: np.random.Generator) -> dict[int | str, str]:
         ("audience", AUDIENCE_SHARE if category in _WORN else 0.0, AUDIENCES),
         ("size", SIZE_SHARE, sizes),
     )
-    return {
-        name: words[int(rng.integers(len(words)))] for name, share, words in choices if rng.random() < share
-    }
+    return {name: words[int(rng.integers(len(words)))] for name, share, words in choices if rng.random() < share}
 
 
 def _capitalised(phrase: str) -> str:

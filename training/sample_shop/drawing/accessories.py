@@ -63,10 +63,7 @@ def umbrella(rng: np.random.Generator) -> tuple[Part, ...]:
     top, edge = rng.uniform(10, 15), rng.uniform(49, 53)
     dome = arc(50, edge, 44, edge - top, 180, 360, 36)
     scallops = [arc(50 + 44 - 11 - 22 * i, edge, 11, 5, 360, 180, 9) for i in range(4)]
-    ribs = [
-        seam((50, top), (50 + dx * 0.75, (top + edge) / 2 - 8), (50 + dx, edge), width=1.1)
-        for dx in (-22, 0, 22)
-    ]
+    ribs = [seam((50, top), (50 + dx * 0.75, (top + edge) / 2 - 8), (50 + dx, edge), width=1.1) for dx in (-22, 0, 22)]
     grip = ribbon(np.concatenate([polygon((50, 70), (50, 84)), arc(43, 84, 7, 8, 0, 180, 15)]), 4)
     return (
         Part(ribbon(polygon((50, 40), (50, 76)), 1.8), Tone.METAL),

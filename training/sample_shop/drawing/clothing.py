@@ -100,9 +100,7 @@ def skirt(rng: np.random.Generator) -> tuple[Part, ...]:
     side = smooth((66, 24), (72, 44), (flare, hem - 5))
     outline = symmetric(np.concatenate([side, smooth((flare, hem - 5), (70, hem), (50, hem + 2))]))
     reach = (flare - 50) / 16
-    pleats = [
-        seam((x, 27), (50 + (x - 50) * 1.25, 45), (50 + (x - 50) * reach, hem - 3)) for x in (39, 46, 54, 61)
-    ]
+    pleats = [seam((x, 27), (50 + (x - 50) * 1.25, 45), (50 + (x - 50) * reach, hem - 3)) for x in (39, 46, 54, 61)]
     return (
         Part(outline, Tone.BODY),
         *pleats,
@@ -138,9 +136,7 @@ def jacket(rng: np.random.Generator) -> tuple[Part, ...]:
     """A zipped jacket with a hood or a stand-up collar, ribbed cuffs and a ribbed hem."""
     cuff_x, cuff_y = rng.uniform(90, 94), rng.uniform(66, 72)
     torso = symmetric(np.concatenate([polygon((60, 18), (69, 21)), smooth((70, 40), (71, 62), (71, 80))]))
-    cuff = polygon(
-        (cuff_x, cuff_y - 1), (cuff_x, cuff_y + 6), (cuff_x - 14, cuff_y + 10), (cuff_x - 14.5, cuff_y + 3)
-    )
+    cuff = polygon((cuff_x, cuff_y - 1), (cuff_x, cuff_y + 6), (cuff_x - 14, cuff_y + 10), (cuff_x - 14.5, cuff_y + 3))
     collar: tuple[Part, ...] = (Part(symmetric(polygon((57, 10), (60, 22), (52, 25))), Tone.SHADE),)
     if rng.random() < 0.6:
         hood = symmetric(smooth((50, 3), (62, 7), (66, 18), (58, 26), (50, 28)))

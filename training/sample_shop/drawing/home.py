@@ -28,9 +28,7 @@ def chair(rng: np.random.Generator) -> tuple[Part, ...]:
     back = smooth(
         (30, top + 3), (50, top), (70, top + 3), (70, 28), (67, 48), (50, 50), (33, 48), (30, 28), closed=True
     )
-    seat = np.concatenate(
-        [polygon((31, 54), (69, 54)), smooth((77, 63), (75, 69), (50, 70), (25, 69), (23, 63))]
-    )
+    seat = np.concatenate([polygon((31, 54), (69, 54)), smooth((77, 63), (75, 69), (50, 70), (25, 69), (23, 63))])
     front_leg = Part(polygon((69, 67), (75, 67), (76, 95), (72, 95)), tone)
     rear_leg = Part(polygon((61, 67), (65, 67), (66, 86), (63, 86)), tone)
     post = Part(polygon((62, 46), (66, 46), (66, 58), (62, 58)), tone)

@@ -77,9 +77,7 @@ def palette_for(colour: str, rng: np.random.Generator) -> Palette:
     white: RGB = (252, 250, 246)
     black: RGB = (18, 18, 22)
     pattern = mix(body, black, 0.58) if colour == "white" else white
-    shade = (
-        mix(body, white, 0.3) if colour == "black" else mix(body, black, 0.17 if colour == "white" else 0.3)
-    )
+    shade = mix(body, white, 0.3) if colour == "black" else mix(body, black, 0.17 if colour == "white" else 0.3)
     tones = {
         Tone.BODY: body,
         Tone.FLAT: body,

@@ -23,9 +23,7 @@ _SHIFT = 0.035  # of the photo's side
 _LIGHTS = 4  # directions the light comes from
 
 
-def product_photo(
-    product_type: ProductType, colour: str, pattern: str, rng: np.random.Generator
-) -> Image.Image:
+def product_photo(product_type: ProductType, colour: str, pattern: str, rng: np.random.Generator) -> Image.Image:
     """Draw one product.
 
     Args:

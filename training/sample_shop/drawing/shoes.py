@@ -41,8 +41,7 @@ def sneaker(rng: np.random.Generator) -> tuple[Part, ...]:
         [smooth((73, sole_top + 3), (75, 59), (83, 57)), smooth((90, 61), (93, 65), (93, sole_top + 3))]
     )
     laces = [
-        Part(ribbon(polygon((44 + 5 * i, 45 + 3.5 * i), (53 + 5 * i, 38.5 + 4 * i)), 2.6), Tone.TRIM)
-        for i in range(4)
+        Part(ribbon(polygon((44 + 5 * i, 45 + 3.5 * i), (53 + 5 * i, 38.5 + 4 * i)), 2.6), Tone.TRIM) for i in range(4)
     ]
     heel = smooth((9, sole_top + 2), (8, 54), (10, 44), (18, 50), (22, sole_top + 2))
     stripe = Part(ribbon(smooth((28, sole_top), (37, 58), (52, 52)), 4.5), Tone.TINT)

@@ -82,11 +82,7 @@ def toy_car(rng: np.random.Generator) -> tuple[Part, ...]:
     )
     rear = polygon((27, bonnet - 1), (34, roof + 6), (46, roof + 6), (46, bonnet - 1))
     front = polygon((50, bonnet - 1), (50, roof + 6), (60, roof + 6), (70, bonnet - 1))
-    wheels = [
-        part
-        for x in (26, 74)
-        for part in (disc(x, 73, wheel, Tone.INK), disc(x, 73, wheel * 0.45, Tone.METAL))
-    ]
+    wheels = [part for x in (26, 74) for part in (disc(x, 73, wheel, Tone.INK), disc(x, 73, wheel * 0.45, Tone.METAL))]
     return (
         Part(body, Tone.BODY),
         Part(rear, Tone.WINDOW),

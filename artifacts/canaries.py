@@ -1,12 +1,13 @@
 """Canary queries: does a version still find what its builder found?
 
-They catch what no checksum can: an encoder that gives other vectors here than where the index was built.
+They catch what no checksum can: an encoder that gives other vectors here than where the index was built, or
+parts that do not belong together. They do not measure recall; the builder does that over far more queries.
 """
 
 from collections.abc import Callable, Sequence
 
+from artifacts.errors import MismatchError
 from artifacts.index_version import Canary
-from service.errors import VersionRefusedError
 
 CANARY_DEPTH = 10  # products compared per query
 # Approximate indexes and half precision lose a product or two near the cut; another model loses nearly all.
@@ -15,19 +16,22 @@ LEAST_MEAN_OVERLAP = 0.8
 Search = Callable[[list[str], int], Sequence[Sequence[str]]]  # queries, k -> product ids, best first
 
 
-def check_canaries(canaries: Sequence[Canary], search: Search) -> None:
+def check_canaries(canaries: Sequence[Canary], search: Search) -> float | None:
     """Search every canary and compare with what its builder expects.
 
     Args:
-        canaries: Of the manifest. Those that expect nothing are left out.
-        search: The version's own search.
+        canaries: of the manifest. Those that expect nothing are left out.
+        search: the version's own search.
+
+    Returns:
+        The mean overlap, from 0 to 1; None where nothing is expected.
 
     Raises:
-        VersionRefusedError: The mean overlap is below `LEAST_MEAN_OVERLAP`; names the worst query.
+        MismatchError: the mean overlap is below LEAST_MEAN_OVERLAP; names the worst query.
     """
     canaries = [canary for canary in canaries if canary.product_ids]
     if not canaries:
-        return
+        return None
     found = search([canary.query for canary in canaries], CANARY_DEPTH)
     overlaps = [
         _overlap(canary.product_ids[:CANARY_DEPTH], product_ids[:CANARY_DEPTH])
@@ -36,10 +40,11 @@ def check_canaries(canaries: Sequence[Canary], search: Search) -> None:
     mean = sum(overlaps) / len(overlaps)
     if mean < LEAST_MEAN_OVERLAP:
         worst = min(range(len(overlaps)), key=overlaps.__getitem__)
-        raise VersionRefusedError(
+        raise MismatchError(
             f"its canary queries find {mean:.0%} of the products that they should, expected at least "
             f"{LEAST_MEAN_OVERLAP:.0%}; the worst is {canaries[worst].query!r} with {overlaps[worst]:.0%}"
         )
+    return mean
 
 
 def _overlap(expected: Sequence[str], found: Sequence[str]) -> float:
