@@ -17,7 +17,7 @@ TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py)
 
-.PHONY: help setup demo smoke test unit lint format evaluate clean
+.PHONY: help setup demo smoke port-free test unit lint format evaluate clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,18 +33,23 @@ $(SETUP): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(FAISS),train,build,dev]'
 	@touch $@
 
-demo: $(DEMO)/published ## Sample shop, training, index, then search it on http://127.0.0.1:8000
+demo: $(DEMO)/published port-free ## Sample shop, training, index, then search it on http://127.0.0.1:8000
 	@$(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
 	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
 	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES) && \
 	echo "Serving on http://127.0.0.1:$(PORT), API at /docs; Ctrl-C stops." && wait $$server
 
-smoke: $(SMOKE)/published ## The demo's path on a tiny shop: start, query, stop
+smoke: $(SMOKE)/published port-free ## The demo's path on a tiny shop: start, query, stop
 	@$(BIN)/python -m service serve --store $(SMOKE)/store --port $(PORT) & server=$$!; \
 	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES); searched=$$?; \
 	kill -TERM $$server; wait $$server; stopped=$$?; \
 	echo "smoke: search exited with $$searched, the service with $$stopped"; \
 	test $$searched -eq 0 -a $$stopped -eq 0
+
+# Otherwise the searches would be answered by whoever listens there.
+port-free: $(SETUP)
+	@! $(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", $(PORT)), 1)' 2>/dev/null \
+	  || { echo "port $(PORT) is in use; stop what listens there or say make PORT=8001 ..." >&2; exit 1; }
 
 test: lint ## All checks and all tests
 	$(BIN)/pytest
@@ -61,8 +66,9 @@ format: $(SETUP) ## Let ruff format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-evaluate: $(DEMO)/evaluated ## Compare text alone, photos alone and both on the sample shop
-	@$(BIN)/python -m evaluation compare $(DEMO)/results/4tmm-cat.json $(DEMO)/results/bibert.json $(DEMO)/results/clip-towers.json
+evaluate: $(DEMO)/4tmm-cat/model.json ## Compare text alone, photos alone and both on the sample shop
+	@$(BIN)/python -m evaluation run --data $(DEMO)/data --out $(DEMO)/results --model $(DEMO)/bibert \
+	  --model $(DEMO)/clip-towers --model $(DEMO)/4tmm-cat
 
 clean: ## Remove what demo and smoke made (not .venv)
 	rm -rf var
@@ -103,8 +109,3 @@ $(DEMO)/4tmm-cat/model.json: $(DEMO)/bibert/model.json $(DEMO)/clip-towers/model
 	rm -rf $(DEMO)/4tmm-cat
 	$(BIN)/python -m training fit 4tmm-cat --data $(DEMO)/data --out $(DEMO)/4tmm-cat \
 	  --bibert $(DEMO)/bibert --clip $(DEMO)/clip-towers
-
-$(DEMO)/evaluated: $(DEMO)/4tmm-cat/model.json $(wildcard evaluation/*.py)
-	$(BIN)/python -m evaluation run --model $(DEMO)/bibert --model $(DEMO)/clip-towers \
-	  --model $(DEMO)/4tmm-cat --data $(DEMO)/data --out $(DEMO)/results
-	@touch $@

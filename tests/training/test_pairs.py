@@ -76,5 +76,5 @@ def test_a_batch_depends_on_seed_and_step_alone(pairs: TrainingPairs) -> None:
 
 
 def test_too_few_pairs_for_a_batch(pairs: TrainingPairs) -> None:
-    with pytest.raises(ValueError, match="^5 pairs do not fill one batch of 6; lower batch_size$"):
+    with pytest.raises(ValueError, match=r"^5 pairs do not fill one batch of 6; lower batch_size$"):
         BatchPlan(pairs, 6, 1, False, seed=0)

@@ -108,11 +108,11 @@ def test_parts_that_do_not_go_together(tmp_path: Path, change: dict[str, object]
 
 
 def test_unknown_names_and_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="^no recipe is called '4tmm'; there are 3tmm-joint, .*bibert, clip"):
+    with pytest.raises(RecipeError, match=r"^no recipe is called '4tmm'; there are 3tmm-joint, .*bibert, clip"):
         load_recipe("4tmm")
-    with pytest.raises(RecipeError, match="nowhere.yaml cannot be read: No such file or directory"):
+    with pytest.raises(RecipeError, match=r"nowhere.yaml cannot be read: No such file or directory"):
         load_recipe(str(tmp_path / "nowhere.yaml"))
-    with pytest.raises(RecipeError, match="mine.yaml is not YAML"):
+    with pytest.raises(RecipeError, match=r"mine.yaml is not YAML"):
         load_recipe(write(tmp_path, "name: [unclosed"))
 
 
