@@ -103,7 +103,6 @@ class LoadedClip:
     text: ClipTextTower
     image: ClipImageTower
     tokenizer: Any  # open_clip's: SimpleTokenizer or HFTokenizer
-    logit_scale: float
 
 
 def clip_config(architecture: str) -> ClipConfig:
@@ -206,7 +205,6 @@ def load_pretrained(architecture: str, pretrained: str) -> LoadedClip:
         text=ClipTextTower(model.text).eval(),
         image=ClipImageTower(model.visual, config.model["embed_dim"]).eval(),
         tokenizer=tokenizer,
-        logit_scale=float(model.logit_scale.exp()),
     )
 
 

@@ -248,11 +248,15 @@ def test_a_search_whose_client_hangs_up_is_given_up(tmp_path: Path) -> None:
     with stand_in_service(tmp_path, encoder) as running:
         encoder.go.clear()
         encoder.entered.clear()
-        connections = [hang_on(running.url, query) for query in ("0", "1", "2")]
-        assert encoder.entered.wait(5)
-        time.sleep(0.1)
+        connections = [hang_on(running.url, "0")]
+        assert encoder.entered.wait(5)  # the worker is held with "0": the others wait in the queue
+        connections += [hang_on(running.url, query) for query in ("1", "2")]
+        time.sleep(0.2)
         connections[1].close()
-        time.sleep(0.1)
+        give_up_at = time.monotonic() + 5
+        while not running.metric("vitrine_requests_total", route="/search", status="499"):
+            assert time.monotonic() < give_up_at, "the service did not notice that its client has gone"
+            time.sleep(0.02)
         encoder.go.set()
         for connection in (connections[0], connections[2]):
             assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
