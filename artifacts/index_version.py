@@ -10,6 +10,7 @@ It is complete in itself and never changes once written.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 from pydantic import Field
@@ -57,6 +58,7 @@ class IndexDescription(Record):
     recall_at_100: float
     reached_target: bool
     measured_queries: int
+    measured_with: Literal["held-out queries", "titles"]  # titles where a model was fitted without a log
     curve: tuple[MeasuredPoint, ...]
 
 

@@ -71,13 +71,10 @@ class BuiltVersion:
     Attributes:
         path: its folder.
         manifest: its manifest.
-        queries_held_out: whether it was measured with real queries that training never saw; otherwise with
-            product titles, which are easier.
     """
 
     path: Path
     manifest: Manifest
-    queries_held_out: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +110,7 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
         embedded = embed_catalog(inputs.bundle, inputs.catalog, work)
         _write_version(folder, version, request, inputs, embedded, tell)
     path = store.version_path(version)
-    return BuiltVersion(path, read_manifest(path), inputs.queries.held_out)
+    return BuiltVersion(path, read_manifest(path))
 
 
 def _read_inputs(request: BuildRequest) -> _Inputs:

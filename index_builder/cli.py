@@ -101,7 +101,7 @@ def describe_build(built: "BuiltVersion") -> str:
     """What was built, line by line."""
     lines = [f"{built.path}: {_describe_contents(built.manifest)}", _describe_photos(built.manifest.photos)]
     lines.append(_describe_recall(built.manifest.index))
-    if not built.queries_held_out:
+    if built.manifest.index.measured_with == "titles":
         lines.append(
             "the model has no held-out queries: this was measured with product titles, which real queries "
             "may not bear out"

@@ -40,12 +40,12 @@ class Measurement:
     Attributes:
         tuning: the curve and the point chosen from it.
         canaries: queries by which the version is checked when it is loaded.
-        query_count: how many queries were measured.
+        queries: what was measured with.
     """
 
     tuning: Tuning
     canaries: tuple[Canary, ...]
-    query_count: int
+    queries: QuerySample
 
 
 def sample_queries(bundle: ModelBundle, catalog: Catalog, seed: int) -> QuerySample:
@@ -99,7 +99,7 @@ def measure(
     finally:
         set_threads(core_count())
     canaries = _canaries(index, tuning, vectors, exact, queries, catalog)
-    return Measurement(tuning, canaries, len(queries.texts))
+    return Measurement(tuning, canaries, queries)
 
 
 def describe_index(factory: str, measurement: Measurement) -> IndexDescription:
@@ -112,7 +112,8 @@ def describe_index(factory: str, measurement: Measurement) -> IndexDescription:
         target_recall=tuning.target_recall,
         recall_at_100=tuning.chosen.recall.tie_tolerant,
         reached_target=tuning.reached_target,
-        measured_queries=measurement.query_count,
+        measured_queries=len(measurement.queries.texts),
+        measured_with="held-out queries" if measurement.queries.held_out else "titles",
         curve=tuple(
             MeasuredPoint(
                 nprobe=point.operating_point.nprobe,

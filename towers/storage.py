@@ -20,6 +20,7 @@ def save_side(side: Side, folder: Path, tokenizers: Mapping[TowerName, Tokenizer
     write_side_spec(folder, side.spec)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in side.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
+    (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors lets the owner alone read it
     for tower in side.spec.text_towers:
         tokenizers[tower.name].save(str(folder / tokenizer_file(tower.name)))
 

@@ -70,7 +70,7 @@ def test_the_recorded_operating_point_finds_what_it_is_recorded_to_find(
     assert by_nprobe[1] < 0.9 < by_nprobe[16]  # there is something to tune
     assert description.reached_target and description.recall_at_100 >= 0.99
     assert description.recall_at_100 == pytest.approx(by_nprobe[point.nprobe], abs=5e-3)
-    assert description.measured_queries == 120
+    assert (description.measured_queries, description.measured_with) == (120, "held-out queries")
 
 
 def test_products_are_kept_whole_and_in_order(store: Path, catalog: Path) -> None:
@@ -135,7 +135,7 @@ def _umask() -> int:
 
 def test_titles_stand_in_for_missing_queries_and_it_is_said(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
     built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"))
-    assert not built.queries_held_out
+    assert built.manifest.index.measured_with == "titles"
     assert built.manifest.index.measured_queries == 300
     assert {canary.query for canary in built.manifest.canaries} <= set(read_catalog(catalog).titles)
 

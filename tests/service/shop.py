@@ -115,7 +115,7 @@ class Shop:
     def _manifest(self, version_id: str, count: int, canaries: tuple[Canary, ...]) -> dict[str, Any]:
         index = IndexDescription(
             factory="Flat", nprobe=None, k_factor=None, target_recall=0.95, recall_at_100=1.0,
-            reached_target=True, measured_queries=5, curve=(),
+            reached_target=True, measured_queries=5, measured_with="titles", curve=(),
         )  # fmt: skip
         fingerprint = fingerprint_of(record_files(self.query_folder))
         return {

@@ -84,7 +84,7 @@ def _manifest(version_id: str) -> Manifest:
         count=STAND_IN_WIDTH,
         index=IndexDescription(
             factory="Flat", nprobe=None, k_factor=None, target_recall=1.0, recall_at_100=1.0,
-            reached_target=True, measured_queries=1, curve=(),
+            reached_target=True, measured_queries=1, measured_with="titles", curve=(),
         ),
         photos=PhotoCounts(usable=0, absent=STAND_IN_WIDTH),
         canaries=(),

@@ -81,6 +81,7 @@ def tiny_index_description() -> IndexDescription:
         recall_at_100=1.0,
         reached_target=True,
         measured_queries=2,
+        measured_with="held-out queries",
         curve=(point,),
     )
 
