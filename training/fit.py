@@ -87,7 +87,7 @@ def write_bundle(request: FitRequest, start: Start, metrics: dict[str, float]) -
         recipe=request.recipe.model_dump(mode="json"),
         dataset_fingerprint=request.data.fingerprint,
         metrics=metrics,
-        software={name: importlib.metadata.version(name) for name in ("vitrine", "torch", "open_clip_torch")},
+        software=_software(),
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     with new_folder(request.out) as folder:
@@ -154,8 +154,15 @@ def _texts(data: TrainingData) -> list[str]:
 def _work_folder(request: FitRequest) -> Path:
     """Where checkpoints lie, named after all that decides the outcome, so that none is taken up wrongly."""
     towers = sorted((name, bundle.fingerprint) for name, bundle in request.fitted.items())
-    key = f"{request.recipe.model_dump_json()}|{request.data.fingerprint}|{towers}|{request.seed}|{request.steps}"
+    recipe, run = request.recipe.model_dump_json(), (request.seed, request.steps)
+    key = f"{recipe}|{request.data.fingerprint}|{towers}|{run}|{_software()}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     folder = request.out.parent / f".{request.out.name}.fit-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _software() -> dict[str, str]:
+    """Versions of what decides the weights: another tokenizer trainer could give another vocabulary."""
+    names = ("vitrine", "torch", "open_clip_torch", "tokenizers")
+    return {name: importlib.metadata.version(name) for name in names}
