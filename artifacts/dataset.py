@@ -1,10 +1,11 @@
 """A prepared data set: what training and evaluation read instead of the raw log.
 
 dataset.json              where it comes from, the time windows, Table 1, checksums
-train_pairs.parquet       query, product_id, purchases: bought in the training window
-seen_negatives.parquet    query, product_id: shown for the query in that window, never bought for it
+train_pairs.parquet       query, product_id, purchases: positives of the training window, bought unless clicks count too
+seen_negatives.parquet    query, product_id: shown for the query in that window, never bought, no positive of it
 validation_pairs.parquet  like train_pairs, for queries held out of training (same window)
-evaluation_pairs.parquet  like train_pairs, from the later evaluation window
+evaluation_pairs.parquet  pairs bought in the later evaluation window, in the same columns
+table1.md                 the counts of dataset.json as the paper's Table 1, for people; not part of the fingerprint
 """
 
 import datetime
@@ -13,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import Field
 
 from artifacts.catalog import Catalog, read_catalog
 from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
@@ -42,20 +44,43 @@ class SplitStatistics(Record):
     products: int
 
 
+class PurchaseInterest(Record):
+    """Which pairs are positives of the training window: those whose weighted sum of events reaches the threshold.
+
+    Source: section 4.1 prunes "query-product engagement" to labels and does not say how. The default, any purchase,
+    is the reading that agrees with its evaluation, which counts purchases.
+    """
+
+    weights: dict[str, float] = Field(default_factory=lambda: {"purchase": 1.0})  # by event; the others count nothing
+    threshold: float = 1.0
+
+
+class Overlap(Record):
+    """What the evaluation window has in common with the training pairs: no leak, but recall is easier there."""
+
+    pairs: int  # evaluation pairs that are training pairs too
+    queries: int  # evaluation queries that have a training pair
+
+
 class DatasetCard(Record):
-    """The content of dataset.json."""
+    """The content of dataset.json. Fields with a default came later; a card without them is still read."""
 
     schema_version: int = DATASET_SCHEMA_VERSION
     catalog: str  # absolute path
     catalog_sha256: str
     judgments: str | None  # absolute path
-    training_window: Window
-    evaluation_window: Window
+    source: str | None = None  # of splits that another data set drew; None: they are the windows of a search log
+    training_window: Window | None  # None where `source` drew the splits
+    evaluation_window: Window | None
     seed: int
     train: SplitStatistics
     validation: SplitStatistics
     evaluation: SplitStatistics
     evaluation_queries_unseen: int  # evaluation queries that occur in no training pair
+    evaluation_overlap: Overlap | None = None  # None: not counted when the data set was made
+    interest: PurchaseInterest = PurchaseInterest()
+    interactions: str | None = None  # absolute path, or URL without user and password, and table
+    catalog_products: int | None = None  # the products that an evaluation searches
     files: dict[str, FileRecord]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from artifacts.errors import DamagedError
 from artifacts.tables import Columns, check_columns, read_schema
 
 INTERACTION_COLUMNS: Columns = {
@@ -14,14 +15,36 @@ INTERACTION_COLUMNS: Columns = {
     "event": pa.string(),  # impression | click | purchase
     "position": pa.int32(),  # rank at which the product was shown, from 1
 }
+# What `training prepare` reads of them, so all that a warehouse table must have.
+QUERIED_COLUMNS: Columns = {name: INTERACTION_COLUMNS[name] for name in ("timestamp", "query", "product_id", "event")}
 EVENTS = ("impression", "click", "purchase")
 
 
-def check_interactions(path: Path) -> None:
-    """Check the columns of a search log without reading its rows.
+def interaction_files(path: Path) -> list[Path]:
+    """The Parquet files of a search log: the file itself, or all below a folder but those with a hidden name.
 
     Raises:
-        DamagedError: the file is missing or not Parquet.
+        DamagedError: a folder without a Parquet file.
+    """
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*.parquet") if not _is_hidden(file.relative_to(path)))
+    if not files:
+        raise DamagedError(f"{path} has no Parquet file; expected the files of a search log there")
+    return files
+
+
+def check_interactions(path: Path) -> None:
+    """Check the columns of a search log, a file or a folder of them, without reading its rows.
+
+    Raises:
+        DamagedError: a file is missing or not Parquet.
         FormatError: a column is missing or has a wrong type.
     """
-    check_columns(path, read_schema(path), INTERACTION_COLUMNS)
+    for file in interaction_files(path):
+        check_columns(file, read_schema(file), INTERACTION_COLUMNS)
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a part of the path begins with a dot or an underscore, as what Spark writes for itself does."""
+    return any(part.startswith((".", "_")) for part in path.parts)

@@ -35,7 +35,7 @@ def count_rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def check_columns(path: Path, schema: pa.Schema, expected: Columns) -> None:
+def check_columns(path: Path | str, schema: pa.Schema, expected: Columns) -> None:
     """Check that every expected column is there with a type that converts to the expected one.
 
     Raises:

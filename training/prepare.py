@@ -1,10 +1,8 @@
-"""Search log to data set: pairs by time window, validation queries, seen negatives (paper, section 4.1).
+"""Search log to data set: pairs by time window, validation queries, seen negatives (paper, section 4.1)."""
 
-All heavy work is Ibis expressions over the Parquet file, run by an embedded DuckDB.
-"""
-
-import datetime
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,153 +14,178 @@ import pyarrow.parquet as pq
 
 from artifacts.atomic import new_folder
 from artifacts.catalog import Catalog, read_catalog
-from artifacts.dataset import Dataset, DatasetCard, SplitStatistics, Window, finish_dataset, open_dataset
-from artifacts.interactions import check_interactions
+from artifacts.dataset import (
+    NEGATIVE_COLUMNS,
+    PAIR_COLUMNS,
+    Dataset,
+    DatasetCard,
+    Overlap,
+    PurchaseInterest,
+    SplitStatistics,
+    finish_dataset,
+    open_dataset,
+)
+from artifacts.table1 import TABLE1_FILE, table1
 from training.errors import LogError
+from training.interest import check_interest, weighted_events
+from training.leakage import check_leakage
+from training.log_queries import LogQueries, fetch
+from training.log_source import LogTable, Resources, embedded, open_log
+from training.windows import WindowChoice, Windows, choose_windows
 
-SEEN_NEGATIVES_PER_QUERY = 3  # paper, section 4.1
 VALIDATION_SHARE = 0.05  # of the training queries ...
 MAX_VALIDATION_QUERIES = 1000  # ... but no more than these
 
 
 @dataclass(frozen=True)
-class Windows:
-    """The two spans of time, ends not included; the evaluation window never begins before training ends."""
+class PrepareOptions:
+    """How a log becomes a data set.
 
-    training: Window
-    evaluation: Window
+    Attributes:
+        windows: which spans of time.
+        interest: which pairs of the training window are positives; those of the evaluation window are purchases.
+        seed: decides which queries are held out for validation and which negatives are taken.
+        resources: of the embedded DuckDB.
+    """
+
+    windows: WindowChoice = field(default_factory=WindowChoice)
+    interest: PurchaseInterest = field(default_factory=PurchaseInterest)
+    seed: int = 0
+    resources: Resources = field(default_factory=Resources)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The four tables of a data set."""
+
+    train: pa.Table
+    validation: pa.Table
+    evaluation: pa.Table
+    negatives: pa.Table
 
 
 def prepare(
     catalog_path: Path,
-    interactions_path: Path,
+    interactions: Path | LogTable,
     judgments_path: Path | None,
     out: Path,
+    options: PrepareOptions | None = None,
     *,
-    evaluation_start: datetime.datetime | None = None,
-    training_months: int = 12,
-    seed: int = 0,
     overwrite: bool = False,
 ) -> Dataset:
     """Make a data set of a catalogue and its search log.
 
     Args:
         catalog_path: catalog.parquet; pairs of products that it lacks are dropped.
-        interactions_path: interactions.parquet.
+        interactions: interactions.parquet, a folder of such files, or a table behind a URL.
         judgments_path: judgments.parquet, if there is one; evaluation reads it.
-        out: the data set's folder.
-        evaluation_start: where the evaluation window begins; by default the last month of the log that
-            has purchases, from its first day.
-        training_months: how many months before that are for training.
-        seed: decides which queries are held out for validation and which negatives are taken.
+        out: the data set's folder. What does not fit in memory goes to a folder beside it, which is removed.
+        options: how; by default as the paper did.
         overwrite: replace a data set that is already there.
 
     Raises:
-        LogError: a window has no purchases.
+        LogError: the log cannot be read, a window has no positives, or the data set would leak.
         ArtifactError: a file is missing or not in its format.
+        FileExistsError: `out` is there.
     """
+    options = options or PrepareOptions()
+    check_interest(options.interest)
     catalog = read_catalog(catalog_path)
-    check_interactions(interactions_path)
-    log = _Log(interactions_path, catalog)
-    windows = _windows(log, evaluation_start, training_months)
-    pairs = log.pairs(windows.training)
-    evaluation = log.pairs(windows.evaluation)
-    for name, window, table in (
-        ("training", windows.training, pairs),
-        ("evaluation", windows.evaluation, evaluation),
-    ):
-        if not table.num_rows:
-            raise LogError(
-                f"{interactions_path} has no purchase of a catalogue product in the {name} window, "
-                f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}; choose another --evaluation-start"
-            )
+    with new_folder(out, overwrite=overwrite) as folder, embedded(out, options.resources) as connection:
+        with _opened(interactions, catalog, connection, options) as log:
+            windows = choose_windows(options.windows, log.last_purchase)
+            tables = _tables(log, windows, options, str(interactions))
+            purchases = log.purchases(windows.training), log.purchases(windows.evaluation)
+        for name in ("train", "validation", "evaluation"):
+            pq.write_table(getattr(tables, name), folder / f"{name}_pairs.parquet")
+        pq.write_table(tables.negatives, folder / "seen_negatives.parquet")
+        overlap = check_leakage(folder, windows, purchases, connection)
+        source = str(interactions if isinstance(interactions, LogTable) else interactions.resolve())
+        card = _card(catalog, judgments_path, source, options, windows, tables, overlap)
+        finish_dataset(folder, card)
+        (folder / TABLE1_FILE).write_text(table1(card) + "\n", encoding="utf-8")
+    return open_dataset(out)
+
+
+@contextmanager
+def _opened(
+    interactions: Path | LogTable, catalog: Catalog, connection: Any, options: PrepareOptions
+) -> Iterator[LogQueries]:
+    """The questions to a log; a faulty query of the backend ends in its first line."""
+    log = LogQueries.of(open_log(interactions, connection, options.resources), catalog.table)
+    try:
+        yield log
+    except ibis.common.exceptions.IbisError as error:
+        raise LogError(f"{interactions} cannot be queried: {error}") from error
+
+
+def _tables(log: LogQueries, windows: Windows, options: PrepareOptions, source: str) -> _Tables:
+    interest, seed = options.interest, options.seed
+    pairs = fetch(log.positives(windows.training, interest), PAIR_COLUMNS)
+    if not pairs.num_rows:
+        raise _no_positives(log, windows, interest, source)
+    evaluation = fetch(log.positives(windows.evaluation, PurchaseInterest()), PAIR_COLUMNS)
+    if not evaluation.num_rows:
+        raise _no_events("purchase", "evaluation", windows, source)
     held_out = _validation_queries(pairs, seed)
-    is_held_out = pc.is_in(pairs["query"], value_set=pa.array(sorted(held_out), pa.string()))
-    train, validation = pairs.filter(pc.invert(is_held_out)), pairs.filter(is_held_out)
-    negatives = log.seen_negatives(windows.training, pairs, train, seed)
-    card = DatasetCard(
-        catalog=str(catalog_path.resolve()),
+    is_held_out = pc.is_in(pairs["query"], value_set=held_out)
+    negatives = fetch(log.seen_negatives(windows.training, interest, held_out, seed), NEGATIVE_COLUMNS)
+    return _Tables(pairs.filter(pc.invert(is_held_out)), pairs.filter(is_held_out), evaluation, negatives)
+
+
+def _validation_queries(pairs: pa.Table, seed: int) -> pa.Array:
+    queries = pc.unique(pairs["query"])
+    count = min(MAX_VALIDATION_QUERIES, int(len(queries) * VALIDATION_SHARE))
+    chosen = np.random.default_rng(seed).choice(len(queries), size=count, replace=False)
+    return queries.take(pa.array(np.sort(chosen)))  # the pairs are sorted, so their queries are
+
+
+def _no_positives(log: LogQueries, windows: Windows, interest: PurchaseInterest, source: str) -> LogError:
+    best = log.best_score(windows.training, interest)
+    if best == 0:
+        return _no_events(" or ".join(weighted_events(interest)), "training", windows, source)
+    weights = ", ".join(f"{event}={weight:g}" for event, weight in interest.weights.items())
+    return LogError(
+        f"{source} has no pair in the training window that reaches --threshold {interest.threshold:g} with the "
+        f"weights {weights}; the best one has {best:g}"
+    )
+
+
+def _no_events(events: str, name: str, windows: Windows, source: str) -> LogError:
+    window = windows.training if name == "training" else windows.evaluation
+    return LogError(
+        f"{source} has no {events} of a catalogue product in the {name} window, "
+        f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d}; choose another --evaluation-start"
+    )
+
+
+def _card(
+    catalog: Catalog,
+    judgments_path: Path | None,
+    source: str,
+    options: PrepareOptions,
+    windows: Windows,
+    tables: _Tables,
+    overlap: Overlap,
+) -> DatasetCard:
+    evaluation = _statistics(tables.evaluation)
+    return DatasetCard(
+        catalog=str(catalog.path.resolve()),
         catalog_sha256=catalog.sha256(),
         judgments=str(judgments_path.resolve()) if judgments_path else None,
         training_window=windows.training,
         evaluation_window=windows.evaluation,
-        seed=seed,
-        train=_statistics(train),
-        validation=_statistics(validation),
-        evaluation=_statistics(evaluation),
-        evaluation_queries_unseen=_unseen(evaluation, train),
+        seed=options.seed,
+        train=_statistics(tables.train),
+        validation=_statistics(tables.validation),
+        evaluation=evaluation,
+        evaluation_queries_unseen=evaluation.queries - overlap.queries,
+        evaluation_overlap=overlap,
+        interest=options.interest,
+        interactions=source,
+        catalog_products=catalog.table.num_rows,
         files={},
     )
-    tables = {"train": train, "validation": validation, "evaluation": evaluation}
-    with new_folder(out, overwrite=overwrite) as folder:
-        for name, table in tables.items():
-            pq.write_table(table, folder / f"{name}_pairs.parquet")
-        pq.write_table(negatives, folder / "seen_negatives.parquet")
-        finish_dataset(folder, card)
-    return open_dataset(out)
-
-
-class _Log:
-    """Ibis expressions over a search log, restricted to the products of a catalogue."""
-
-    def __init__(self, path: Path, catalog: Catalog) -> None:
-        connection = ibis.duckdb.connect()
-        events = connection.read_parquet(str(path))
-        products = ibis.memtable(catalog.table.select(["product_id"]))
-        known = events.semi_join(products, "product_id")
-        self.events = known.filter(known["query"].strip() != "")
-
-    def last_purchase(self) -> datetime.datetime | None:
-        """When the log's last purchase was."""
-        found = self.events.filter(self.events["event"] == "purchase")["timestamp"].max().to_pyarrow().as_py()
-        return found if found is None else found.replace(tzinfo=None)
-
-    def _within(self, window: Window, event: str) -> Any:
-        events = self.events
-        return events.filter(
-            (events["event"] == event) & (events["timestamp"] >= window.start) & (events["timestamp"] < window.end)
-        )
-
-    def pairs(self, window: Window) -> pa.Table:
-        """Distinct pairs bought in a window: query, product_id, purchases; sorted."""
-        bought = self._within(window, "purchase").group_by(["query", "product_id"])
-        counted = bought.agg(purchases=lambda rows: rows.count().cast("int64"))
-        return counted.order_by(["query", "product_id"]).to_pyarrow()
-
-    def seen_negatives(self, window: Window, bought: pa.Table, train: pa.Table, seed: int) -> pa.Table:
-        """For each training query, up to three products shown for it in the window but never bought for it."""
-        positives = ibis.memtable(bought.select(["query", "product_id"]))
-        queries = ibis.memtable(train.select(["query"]))
-        shown = self._within(window, "impression").select("query", "product_id").distinct()
-        candidates = shown.semi_join(queries, "query").anti_join(positives, ["query", "product_id"])
-        shuffle = (candidates["query"] + f"|{seed}|" + candidates["product_id"]).hash()
-        rank = ibis.row_number().over(group_by=candidates["query"], order_by=[shuffle, candidates["product_id"]])
-        chosen = candidates.mutate(rank=rank).filter(ibis._["rank"] < SEEN_NEGATIVES_PER_QUERY)
-        return chosen.select("query", "product_id").order_by(["query", "product_id"]).to_pyarrow()
-
-
-def _windows(log: _Log, evaluation_start: datetime.datetime | None, training_months: int) -> Windows:
-    last = log.last_purchase()
-    if last is None:
-        raise LogError("the log has no purchase of a product that the catalogue holds")
-    start = evaluation_start or last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    end = max(last + datetime.timedelta(microseconds=1), start + datetime.timedelta(microseconds=1))
-    return Windows(
-        training=Window(start=_months_before(start, training_months), end=start),
-        evaluation=Window(start=start, end=end),
-    )
-
-
-def _months_before(moment: datetime.datetime, months: int) -> datetime.datetime:
-    index = moment.year * 12 + moment.month - 1 - months
-    return moment.replace(year=index // 12, month=index % 12 + 1, day=min(moment.day, 28))
-
-
-def _validation_queries(pairs: pa.Table, seed: int) -> set[str]:
-    queries = sorted(pc.unique(pairs["query"]).to_pylist())
-    count = min(MAX_VALIDATION_QUERIES, int(len(queries) * VALIDATION_SHARE))
-    chosen = np.random.default_rng(seed).choice(len(queries), size=count, replace=False)
-    return {queries[position] for position in chosen}
 
 
 def _statistics(pairs: pa.Table) -> SplitStatistics:
@@ -171,9 +194,3 @@ def _statistics(pairs: pa.Table) -> SplitStatistics:
         queries=len(pc.unique(pairs["query"])),
         products=len(pc.unique(pairs["product_id"])),
     )
-
-
-def _unseen(evaluation: pa.Table, train: pa.Table) -> int:
-    queries = pc.unique(evaluation["query"])
-    seen = pc.is_in(queries, value_set=pc.unique(train["query"]))
-    return len(queries) - int(pc.sum(seen).as_py() or 0)

@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifacts.dataset import Dataset, open_dataset
+from artifacts.dataset import Dataset, DatasetCard, PurchaseInterest, open_dataset
 from artifacts.errors import FormatError
 from training.errors import LogError
-from training.prepare import prepare
+from training.log_source import LogTable
+from training.prepare import PrepareOptions, prepare
+from training.windows import WindowChoice
 
 Event = tuple[str, str, str, str]  # day, query, product, event
 
@@ -33,8 +35,8 @@ def write_shop(folder: Path, events: list[Event]) -> Path:
     return folder
 
 
-def run(shop: Path, out: Path, **options: object) -> Dataset:
-    return prepare(shop / "catalog.parquet", shop / "interactions.parquet", None, out, **options)  # type: ignore[arg-type]
+def run(shop: Path, out: Path, options: PrepareOptions | None = None, log: Path | LogTable | None = None) -> Dataset:
+    return prepare(shop / "catalog.parquet", log or shop / "interactions.parquet", None, out, options)
 
 
 def rows(table: pa.Table) -> list[tuple[object, ...]]:
@@ -81,7 +83,9 @@ def test_seen_negatives_are_shown_and_never_bought_and_three_at_most(tmp_path: P
 
 
 def test_another_seed_takes_other_negatives_and_held_out_queries(shop: Path, tmp_path: Path) -> None:
-    one, again, other = (run(shop, tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+    one, again, other = (
+        run(shop, tmp_path / name, PrepareOptions(seed=seed)) for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
     assert one.fingerprint == again.fingerprint
     assert one.seen_negatives != other.seen_negatives
     assert set(one.validation_pairs["query"].to_pylist()) != set(other.validation_pairs["query"].to_pylist())
@@ -90,7 +94,8 @@ def test_another_seed_takes_other_negatives_and_held_out_queries(shop: Path, tmp
 def test_windows_by_option(tmp_path: Path) -> None:
     shop = write_shop(tmp_path / "shop", EVENTS)
     start = datetime.datetime(2025, 6, 1)
-    dataset = run(shop, tmp_path / "data", evaluation_start=start, training_months=4)
+    choice = WindowChoice(evaluation_start=start, training_months=4)
+    dataset = run(shop, tmp_path / "data", PrepareOptions(choice))
     assert rows(dataset.train_pairs) == [("mug", "A", 1)]
     assert ("lamp", "D", 1) in rows(dataset.evaluation_pairs)
 
@@ -139,6 +144,90 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     pq.write_table(table, shop / "interactions.parquet")
     with pytest.raises(FormatError, match="lacks the columns event, position; it has timestamp, session_id"):
         run(shop, tmp_path / "data")
+
+
+def test_what_evaluation_shares_with_training_is_counted(shop: Path, dataset: Dataset) -> None:
+    train, evaluation = ({row[:2] for row in rows(table)} for table in (dataset.train_pairs, dataset.evaluation_pairs))
+    overlap = dataset.card.evaluation_overlap
+    assert overlap is not None and overlap.pairs == len(train & evaluation) > 0
+    shared = {query for query, _ in evaluation} & {query for query, _ in train}
+    assert overlap.queries == len(shared) == dataset.card.evaluation.queries - dataset.card.evaluation_queries_unseen
+
+
+@pytest.mark.parametrize("threshold", [0.3, 1.0, 2.0])
+def test_interest_is_the_weighted_sum_of_events(shop: Path, tmp_path: Path, threshold: float) -> None:
+    """By loops over the log, in tenths: three clicks of 0.1 reach 0.3, which floats would miss."""
+    weights = {"purchase": 0.5, "click": 0.1}
+    interest = PurchaseInterest(weights=weights, threshold=threshold)
+    dataset = run(shop, tmp_path / "data", PrepareOptions(interest=interest))
+    start, end = dataset.card.training_window.start, dataset.card.training_window.end
+    tenths: Counter[tuple[str, str]] = Counter()
+    bought: Counter[tuple[str, str]] = Counter()
+    shown = set()
+    for event in pq.read_table(shop / "interactions.parquet").to_pylist():
+        pair = event["query"], event["product_id"]
+        if start <= event["timestamp"].replace(tzinfo=None) < end:
+            tenths[pair] += {"purchase": 5, "click": 1, "impression": 0}[event["event"]]
+            bought[pair] += event["event"] == "purchase"
+            if event["event"] == "impression":
+                shown.add(pair)
+    positives = {pair: bought[pair] for pair, sum_ in tenths.items() if sum_ >= round(threshold * 10)}
+    found = rows(dataset.train_pairs) + rows(dataset.validation_pairs)
+    assert {(query, product): count for query, product, count in found} == positives
+    negatives = set(rows(dataset.seen_negatives))
+    assert negatives and negatives <= shown - set(positives) - set(+bought)
+    assert dataset.card.interest == interest
+    assert all(purchases > 0 for *_, purchases in rows(dataset.evaluation_pairs))
+
+
+def test_a_threshold_that_nothing_reaches_is_refused_with_the_best_sum(tmp_path: Path) -> None:
+    interest = PurchaseInterest(weights={"purchase": 1, "click": 0.1}, threshold=5)
+    with pytest.raises(LogError) as caught:
+        run(write_shop(tmp_path / "shop", EVENTS), tmp_path / "data", PrepareOptions(interest=interest))
+    assert str(caught.value).endswith(
+        "has no pair in the training window that reaches --threshold 5 with the weights purchase=1, click=0.1; "
+        "the best one has 2"
+    )
+
+
+def test_the_same_log_gives_the_same_bytes_from_a_folder_of_files(shop: Path, dataset: Dataset, tmp_path: Path) -> None:
+    log = pq.read_table(shop / "interactions.parquet")
+    parts = tmp_path / "log" / "day=1"
+    parts.mkdir(parents=True)
+    pq.write_table(log.slice(0, 1000), parts / "b.parquet")
+    pq.write_table(log.slice(1000).select(log.column_names[::-1]), parts / "a.parquet")
+    (tmp_path / "log" / "_temporary.parquet").write_text("no Parquet")
+    assert run(shop, tmp_path / "data", log=tmp_path / "log").fingerprint == dataset.fingerprint
+
+
+def test_times_with_a_zone_are_taken_as_utc(shop: Path, dataset: Dataset, tmp_path: Path) -> None:
+    log = pq.read_table(shop / "interactions.parquet")
+    zoned = log["timestamp"].cast(pa.timestamp("us")).cast(pa.timestamp("us", "Asia/Tokyo"))
+    pq.write_table(log.set_column(0, "timestamp", zoned), tmp_path / "log.parquet")
+    prepared = run(shop, tmp_path / "data", log=tmp_path / "log.parquet")
+    assert prepared.fingerprint == dataset.fingerprint
+    assert prepared.card.training_window == dataset.card.training_window
+
+
+def test_table_1_is_saved_and_outside_the_fingerprint(dataset: Dataset) -> None:
+    text = (dataset.path / "table1.md").read_text()
+    train = dataset.card.train
+    assert f"{train.pairs:,} | {train.queries:,} | {train.products:,} |" in " ".join(text.split())
+    assert "table1.md" not in dataset.card.files
+
+
+def test_nothing_is_left_beside_a_data_set(shop: Path, tmp_path: Path) -> None:
+    run(shop, tmp_path / "data")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_card_from_before_these_counts_is_still_read(dataset: Dataset) -> None:
+    content = dataset.card.model_dump()
+    for name in ("evaluation_overlap", "interest", "interactions", "catalog_products"):
+        del content[name]
+    card = DatasetCard.model_validate(content)
+    assert card.interest == PurchaseInterest(weights={"purchase": 1.0}, threshold=1.0)
+    assert card.evaluation_overlap is None
 
 
 def test_an_existing_data_set_is_kept(dataset: Dataset, shop: Path) -> None:
