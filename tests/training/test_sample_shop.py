@@ -89,7 +89,7 @@ def test_same_seed_gives_the_same_shop_and_replaces_it(shop: Path) -> None:
     before = digests(shop)
     generate_sample_shop(shop, PRODUCTS, SEED)
     assert digests(shop) == before
-    assert len(before) == 6 + PRODUCTS - 3  # tables and README, photos
+    assert len(before) == 7 + PRODUCTS - 3  # tables and README, photos
 
 
 def test_another_seed_gives_another_shop(shop: Path, tmp_path: Path) -> None:
@@ -126,6 +126,7 @@ def test_another_seed_gives_another_shop(shop: Path, tmp_path: Path) -> None:
             },
         ),
         ("judgments", {"query": pa.string(), "product_id": pa.string(), "label": pa.string()}),
+        ("judgments_train", {"query": pa.string(), "product_id": pa.string(), "label": pa.string()}),
         (
             "attributes",
             {"product_id": pa.string(), **dict.fromkeys(STATED, pa.string()), "popularity": pa.float64()},
@@ -145,7 +146,8 @@ def test_judgments_say_that_they_are_complete(shop: Path) -> None:
 def test_summary_counts_what_is_in_the_files(tmp_path: Path) -> None:
     drawn: list[int] = []
     summary = generate_sample_shop(tmp_path / "shop", MIN_PRODUCTS, 0, progress=drawn.append)
-    catalog, log, judgments = (rows(tmp_path / "shop", name) for name in ("catalog", "interactions", "judgments"))
+    names = ("catalog", "interactions", "judgments", "judgments_train")
+    catalog, log, judgments, sampled = (rows(tmp_path / "shop", name) for name in names)
     assert summary == ShopSummary(
         products=len({row["product_id"] for row in catalog}),
         products_without_photo=sum(row["image"] is None for row in catalog),
@@ -155,6 +157,8 @@ def test_summary_counts_what_is_in_the_files(tmp_path: Path) -> None:
         purchases=sum(row["event"] == "purchase" for row in log),
         judged_queries=len({row["query"] for row in judgments}),
         judgment_rows=len(judgments),
+        training_judged_queries=len({row["query"] for row in sampled}),
+        training_judgment_rows=len(sampled),
     )
     assert (summary.products, sum(drawn)) == (MIN_PRODUCTS, MIN_PRODUCTS)
     assert f"--products {MIN_PRODUCTS} --seed 0" in (tmp_path / "shop" / "README.md").read_text()
@@ -270,6 +274,31 @@ def test_judgments_are_complete(shop: Path, attributes: dict[str, Row], intents:
         labels = {product: slow_label(intents[query], row, attributes) for product, row in attributes.items()}
         assert judged[query] == {product: label for product, label in labels.items() if label != "I"}, query
     assert {label for labels in judged.values() for label in labels.values()} == {"E", "S", "C"}
+
+
+def test_training_judgments_are_right_and_of_training_queries_alone(
+    shop: Path, attributes: dict[str, Row], intents: dict[str, Row]
+) -> None:
+    sampled = rows(shop, "judgments_train")
+    for row in sampled[::7]:
+        assert row["label"] == slow_label(intents[row["query"]], attributes[row["product_id"]], attributes), row
+    assert len({(row["query"], row["product_id"]) for row in sampled}) == len(sampled)
+    counts = Counter((row["query"], row["label"]) for row in sampled)
+    most = {label: max(n for (_, named), n in counts.items() if named == label) for label in "ESCI"}
+    assert most == {"E": 4, "S": 3, "C": 2, "I": 4}
+    irrelevant = [row for row in sampled if row["label"] == "I"]
+    near = [
+        row
+        for row in irrelevant
+        if attributes[row["product_id"]]["product_type"] == intents[row["query"]]["product_type"]
+    ]
+    assert 0.1 < len(near) / len(irrelevant) < 0.5  # what a model retrieves by mistake is among them
+    log = rows(shop, "interactions")
+    bought = {row["query"] for row in log if row["timestamp"] < EVALUATION_START and row["event"] == "purchase"}
+    later = {row["query"] for row in log if row["timestamp"] >= EVALUATION_START}
+    judged = {row["query"] for row in sampled}
+    assert judged <= bought and not judged & later
+    assert len(judged) == min(2000, len(bought - later))
 
 
 def test_judged_queries_led_to_a_purchase_in_the_evaluation_month(shop: Path) -> None:

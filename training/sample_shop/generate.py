@@ -19,6 +19,7 @@ from training.sample_shop.readme import README_FILE, README_HEADING, readme
 from training.sample_shop.simulation import PURCHASE, SESSIONS_PER_PRODUCT, Events, schedule, simulate
 from training.sample_shop.summary import ShopSummary
 from training.sample_shop.titles import write_title
+from training.sample_shop.training_judgments import judge_training_queries
 
 MIN_PRODUCTS = 240  # below, product types would have a single product
 _JPEG_QUALITY = 90
@@ -31,6 +32,7 @@ class _Log:
     queries: QueryLog
     events: Events
     judgments: Judgments
+    training_judgments: Judgments
 
 
 def generate_sample_shop(
@@ -64,6 +66,7 @@ def generate_sample_shop(
         tables.write_intents(folder, log.queries)
         tables.write_interactions(folder, log.queries, log.events, ids)
         tables.write_judgments(folder, log.queries, log.judgments, ids)
+        tables.write_training_judgments(folder, log.queries, log.training_judgments, ids)
         (folder / README_FILE).write_text(readme(summary, seed), encoding="utf-8")
     return summary
 
@@ -96,7 +99,9 @@ def _play(catalogue: Products, seed: int) -> _Log:
     sessions = schedule(count, rng)
     events = simulate(catalogue, rule, wanted, sessions, rng)
     judged = judge(rule, queries, sessions, events, len(catalogue), generator(seed, Purpose.JUDGING))
-    return _Log(queries, events, judged)
+    rng = generator(seed, Purpose.JUDGING_TRAINING)
+    judged_training = judge_training_queries(catalogue, rule, queries, sessions, events, rng)
+    return _Log(queries, events, judged, judged_training)
 
 
 def _draw_photos(
@@ -127,4 +132,6 @@ def _summary(catalogue: Products, log: _Log) -> ShopSummary:
         purchases=int(np.count_nonzero(log.events.event == PURCHASE)),
         judged_queries=log.judgments.judged_queries,
         judgment_rows=len(log.judgments.query),
+        training_judged_queries=log.training_judgments.judged_queries,
+        training_judgment_rows=len(log.training_judgments.query),
     )

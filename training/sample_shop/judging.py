@@ -21,12 +21,12 @@ LABELS = (Relevance.EXACT.value, Relevance.SUBSTITUTE.value, Relevance.COMPLEMEN
 
 @dataclass(frozen=True)
 class Judgments:
-    """One row for each relevant product of each judged query; pairs that are absent are Irrelevant."""
+    """One row for each labelled product of each judged query."""
 
     judged_queries: int
     query: Rows  # rows of the query log's texts
     product: Rows
-    label: NDArray[np.int8]  # rows of LABELS
+    label: NDArray[np.int8]  # places in the labels that the judge uses
 
 
 def judge(
@@ -37,7 +37,10 @@ def judge(
     products: int,
     rng: np.random.Generator,
 ) -> Judgments:
-    """Judge queries that led to a purchase in the evaluation month."""
+    """Judge queries that led to a purchase in the evaluation month.
+
+    The labels are places in LABELS; pairs that are absent are Irrelevant.
+    """
     buying = np.unique(events.session[events.event == PURCHASE])
     candidates = np.unique(log.query_of_session[buying[sessions.in_evaluation_month[buying]]])
     limit = int(np.clip(JUDGED_QUERIES_TIMES_PRODUCTS // products, MIN_JUDGED_QUERIES, MAX_JUDGED_QUERIES))

@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     WORDING = 5
     SESSIONS = 6
     JUDGING = 7
+    JUDGING_TRAINING = 8
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

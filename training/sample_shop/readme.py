@@ -18,12 +18,14 @@ Brands are invented. Results on it show that a model learns, not how well it wou
 | `images/ID.jpg` | drawn photos, RGB, 224 x 224 | {photos}, one for most products |
 | `interactions.parquet` | the search log | {counts.interaction_rows} events |
 | `judgments.parquet` | labels E, S, C; an absent pair is I | {counts.judgment_rows} |
+| `judgments_train.parquet` | sampled labels E, S, C, I of training queries | {counts.training_judgment_rows} |
 | `attributes.parquet` | ground truth of the products | {counts.products} |
 | `intents.parquet` | ground truth of the queries | {counts.distinct_queries} |
 
 The log holds {counts.sessions} sessions with {counts.purchases} purchases, from {start} to {end} (not
-included). Train on what lies before {evaluation}: the last month is for evaluation, and only queries
-of that month are judged, {counts.judged_queries} of them, each completely.
+included). Train on what lies before {evaluation}: the last month is for evaluation, and
+{counts.judged_queries} queries of that month are judged, each completely. Of the queries that were asked in training
+alone, {counts.training_judged_queries} are judged by samples, for a relevance annotator.
 
 About four titles of ten name the colour, and four of ten the pattern; every photo shows both. Material,
 brand and feature are in most titles and in no photo. `attributes.parquet` and `intents.parquet` explain the

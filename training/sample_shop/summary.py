@@ -15,3 +15,5 @@ class ShopSummary:
     purchases: int
     judged_queries: int
     judgment_rows: int  # Exact, Substitute and Complement; absent pairs are Irrelevant
+    training_judged_queries: int
+    training_judgment_rows: int  # a sample of all four labels

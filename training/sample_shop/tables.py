@@ -15,10 +15,12 @@ from training.sample_shop.labels import UNSTATED
 from training.sample_shop.product_types import PRODUCT_TYPES
 from training.sample_shop.queries import QueryLog
 from training.sample_shop.simulation import LOG_START, Events
+from training.sample_shop.training_judgments import TRAINING_LABELS
 
 CATALOG_FILE = "catalog.parquet"
 INTERACTIONS_FILE = "interactions.parquet"
 JUDGMENTS_FILE = "judgments.parquet"
+TRAINING_JUDGMENTS_FILE = "judgments_train.parquet"
 ATTRIBUTES_FILE = "attributes.parquet"
 INTENTS_FILE = "intents.parquet"
 IMAGES_FOLDER = "images"
@@ -33,9 +35,9 @@ _INTERACTIONS = pa.schema(
         "position": pa.int32(),
     }
 )
-_JUDGMENTS = pa.schema(
-    {"query": pa.string(), "product_id": pa.string(), "label": pa.string()}, metadata={"absent": "I"}
-)
+_JUDGMENT_COLUMNS = {"query": pa.string(), "product_id": pa.string(), "label": pa.string()}
+_JUDGMENTS = pa.schema(_JUDGMENT_COLUMNS, metadata={"absent": "I"})
+_TRAINING_JUDGMENTS = pa.schema(_JUDGMENT_COLUMNS, metadata={"absent": "unknown"})
 
 _ROWS_AT_A_TIME = 1_000_000
 _MICROSECONDS = 1_000_000
@@ -107,8 +109,20 @@ def write_interactions(folder: Path, log: QueryLog, events: Events, ids: list[st
 
 
 def write_judgments(folder: Path, log: QueryLog, judgments: Judgments, ids: list[str]) -> None:
-    """Write the judgments, marked as complete."""
-    texts, id_array, labels = pa.array(log.texts, pa.string()), pa.array(ids, pa.string()), pa.array(LABELS)
+    """Write the judgments of the evaluation month, marked as complete."""
+    _write_labels(folder / JUDGMENTS_FILE, _JUDGMENTS, LABELS, log, judgments, ids)
+
+
+def write_training_judgments(folder: Path, log: QueryLog, judgments: Judgments, ids: list[str]) -> None:
+    """Write the judgments of training queries, which are sampled."""
+    path = folder / TRAINING_JUDGMENTS_FILE
+    _write_labels(path, _TRAINING_JUDGMENTS, TRAINING_LABELS, log, judgments, ids)
+
+
+def _write_labels(
+    path: Path, schema: pa.Schema, names: tuple[str, ...], log: QueryLog, judgments: Judgments, ids: list[str]
+) -> None:
+    texts, id_array, labels = pa.array(log.texts, pa.string()), pa.array(ids, pa.string()), pa.array(names)
 
     def rows(at: slice) -> Sequence[pa.Array]:
         return (
@@ -117,7 +131,7 @@ def write_judgments(folder: Path, log: QueryLog, judgments: Judgments, ids: list
             labels.take(pa.array(judgments.label[at])),
         )
 
-    _write(folder / JUDGMENTS_FILE, _JUDGMENTS, len(judgments.query), rows)
+    _write(path, schema, len(judgments.query), rows)
 
 
 def _write(path: Path, schema: pa.Schema, count: int, rows: Callable[[slice], Sequence[pa.Array]]) -> None:

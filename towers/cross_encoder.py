@@ -1,0 +1,61 @@
+"""The cross-encoder of the relevance annotator: query and product in one sequence, one logit a label.
+
+It is a transformer with BiBERT's layers (towers/bert.py), so that it can start from a fitted BiBERT. A pair
+is the tokens of the query, the title and the attributes, one after the other. Each of the three texts begins
+with the start token and counts its positions from 0, as BiBERT saw it alone; an embedding added to every
+token tells which text it belongs to.
+
+Shapes: b batch size, t tokens, w width, c labels.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from artifacts.annotator import CrossEncoderConfig
+from towers.bert import BertBody, BertSide
+
+SEGMENTS = 3  # query, title, attributes
+
+
+class CrossEncoder(nn.Module):
+    """Logits of the labels of (query, product) pairs.
+
+    Args:
+        config: its sizes.
+    """
+
+    def __init__(self, config: CrossEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.body = BertBody(config.body)
+        self.norms = BertSide(config.body)
+        self.segments = nn.Embedding(SEGMENTS, config.body.width)
+        self.head = nn.Linear(config.body.width, config.outputs)
+        nn.init.normal_(self.segments.weight, std=0.02)
+
+    def forward(self, ids: Tensor, segments: Tensor, positions: Tensor) -> Tensor:
+        """Logits.
+
+        Args:
+            ids: (b, t) int64, padded with the configuration's pad id; every row has a token.
+            segments: (b, t) int64, the text that each token belongs to.
+            positions: (b, t) int64, the token's place in its text.
+
+        Returns:
+            (b, c)
+        """
+        real = ids != self.config.body.pad_id
+        states = self.body.tokens(ids) + self.body.positions(positions) + self.segments(segments)
+        mask = real[:, None, None, :]  # (b, 1, 1, t): every token looks at all real tokens
+        layers = cast(Iterable[Any], self.body.layers)
+        for layer, attention_norm, feed_forward_norm in zip(
+            layers, self.norms.attention_norms, self.norms.feed_forward_norms, strict=True
+        ):
+            states = states + layer.attend(attention_norm(states), mask)
+            states = states + layer.feed_forward(feed_forward_norm(states))
+        weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
+        mean = (self.norms.final_norm(states) * weights).sum(dim=1) / weights.sum(dim=1)
+        logits: Tensor = self.head(nn.functional.gelu(self.norms.projection(mean)))
+        return logits

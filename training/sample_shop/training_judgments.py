@@ -1,0 +1,68 @@
+"""Sampled judgments of training queries: what a relevance annotator is fitted to."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifacts.judgments import Relevance
+from training.sample_shop.catalogue import TYPE, Codes, Products, Rows
+from training.sample_shop.judging import Judgments
+from training.sample_shop.labels import RelevanceRule, Relevant
+from training.sample_shop.queries import QueryLog
+from training.sample_shop.simulation import PURCHASE, Events, Sessions
+
+TRAINING_LABELS = tuple(label.value for label in Relevance)
+MAX_TRAINING_QUERIES = 2_000
+# At most so many products of each label are judged for a query.
+EXACT, SUBSTITUTES, COMPLEMENTS, NEAR_IRRELEVANT, FAR_IRRELEVANT = 4, 3, 2, 2, 2
+
+
+def judge_training_queries(
+    catalogue: Products,
+    rule: RelevanceRule,
+    log: QueryLog,
+    sessions: Sessions,
+    events: Events,
+    rng: np.random.Generator,
+) -> Judgments:
+    """Judge some products for queries that led to a purchase in training and were not asked in the evaluation month.
+
+    The labels are places in TRAINING_LABELS. Half of the Irrelevant products are of the stated type: they are what
+    a model retrieves by mistake.
+    """
+    buying = np.unique(events.session[events.event == PURCHASE])
+    candidates = np.setdiff1d(
+        log.query_of_session[buying[~sessions.in_evaluation_month[buying]]],
+        log.query_of_session[sessions.in_evaluation_month],
+    )
+    judged = np.sort(rng.choice(candidates, min(MAX_TRAINING_QUERIES, len(candidates)), replace=False))
+    rows: list[Rows] = []
+    labels: list[NDArray[np.int8]] = []
+    for query in judged:
+        by_label = _sampled(catalogue, log.intents[query], rule.relevant(log.intents[query]), rng)
+        rows.append(np.concatenate(by_label))
+        labels.append(np.repeat(np.arange(len(by_label), dtype=np.int8), [len(part) for part in by_label]))
+    return Judgments(
+        judged_queries=len(judged),
+        query=np.repeat(judged, [len(part) for part in rows]),
+        product=np.concatenate(rows),
+        label=np.concatenate(labels),
+    )
+
+
+def _sampled(catalogue: Products, intent: Codes, relevant: Relevant, rng: np.random.Generator) -> tuple[Rows, ...]:
+    """Rows of some products of each label, in the order of TRAINING_LABELS."""
+    useful = np.concatenate([relevant.exact, relevant.substitutes, relevant.complements])
+    of_type = catalogue.rows_by_type[int(intent[TYPE])]
+    near = np.setdiff1d(of_type, useful)
+    far = np.setdiff1d(np.arange(len(catalogue)), np.concatenate([useful, of_type]))
+    irrelevant = np.concatenate([_some(near, NEAR_IRRELEVANT, rng), _some(far, FAR_IRRELEVANT, rng)])
+    return (
+        _some(relevant.exact, EXACT, rng),
+        _some(relevant.substitutes, SUBSTITUTES, rng),
+        _some(relevant.complements, COMPLEMENTS, rng),
+        irrelevant,
+    )
+
+
+def _some(rows: Rows, most: int, rng: np.random.Generator) -> Rows:
+    return np.sort(rng.choice(rows, min(most, len(rows)), replace=False))
