@@ -1,49 +1,85 @@
 """The command line of evaluation."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from artifacts.atomic import replace_file
 from artifacts.bundle import open_bundle
 from artifacts.cli import friendly_errors
 from artifacts.dataset import open_dataset
 from evaluation.errors import EvaluationError
 from towers.errors import TowerError
 
+if TYPE_CHECKING:
+    from evaluation.run import Outcome
+    from evaluation.systems import System
+
 app = typer.Typer(help="Fitted models against purchases and judgments.", no_args_is_help=True)
 
 _friendly = friendly_errors(EvaluationError, TowerError)
+
+DEGENERATE_STATUS = 1
+TABLES_FILE = "tables.md"
 
 
 @app.command()
 @_friendly
 def run(
-    model: Annotated[list[Path], typer.Option(help="A model bundle; may be given several times.")],
     data: Annotated[Path, typer.Option(help="A data set made by `training prepare`.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; same names are replaced.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; what is finished there is not done again.")],
+    model: Annotated[list[Path] | None, typer.Option(help="A model bundle; may be given several times.")] = None,
+    baseline: Annotated[str, typer.Option(help="The model that others are compared with, by its folder's name.")] = (
+        "bibert"
+    ),
+    annotator: Annotated[
+        Path | None, typer.Option(help="Labels what no complete judgments cover; made by `training annotator`.")
+    ] = None,
+    bm25: Annotated[bool, typer.Option("--bm25", help="A context row: BM25 over titles.")] = False,
+    sentence_transformers: Annotated[
+        list[Path] | None, typer.Option(help="A context row: a folder of a sentence-transformers model, over titles.")
+    ] = None,
+    memory_gb: Annotated[float, typer.Option(help="Bound on what the search holds.", min=0.1)] = 4,
 ) -> None:
-    """Recall@100 against purchases and precision against judgments, by exact search."""
-    from evaluation.evaluate import evaluate
-    from evaluation.report import difference_table, results_table
-    from evaluation.results import load, save, summarise
-    from evaluation.testset import load_test_set
-    from towers.vector_cache import VectorCache
+    """The paper's Tables 2, 3 and 4 by exact search, with confidence intervals and tests.
 
-    bundles = [open_bundle(path) for path in model]
-    names = [path.resolve().name for path in model]
-    if len(set(names)) < len(names):
-        raise EvaluationError(f"models are told apart by their folders' names, got {', '.join(names)}")
+    The exit status is 1 where a model is degenerate: its answers do not depend on the query.
+    """
+    from evaluation.annotated import AnnotatedPairs
+    from evaluation.labelling import Labeller
+    from evaluation.run import run_all
+    from evaluation.systems import Workplace
+    from evaluation.testset import load_test_set
+    from towers.annotator import open_annotator
+
+    systems = _systems(model or [], sentence_transformers or [], bm25)
     test_set = load_test_set(open_dataset(data))
-    saved = []
-    for name, bundle in zip(names, bundles, strict=True):
-        evaluation = evaluate(bundle, test_set, VectorCache(data / "vectors"))
-        saved.append(save(out, summarise(name, bundle, test_set, evaluation), test_set, evaluation))
-    values = [load(path) for path in saved]
-    print(results_table([value.result for value in values]))
-    if len(values) > 1:
-        print(f"\n{difference_table(values[-1], values[:-1])}")
-    print(f"\nsaved in {out}")
+    annotated = AnnotatedPairs(open_annotator(annotator), test_set, out) if annotator else None
+    place = Workplace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
+    outcome = run_all(systems, test_set, Labeller(test_set.labels, annotated), place, baseline)
+    _show(outcome, baseline, out)
+    if outcome.degenerate:
+        raise typer.Exit(DEGENERATE_STATUS)
+
+
+@app.command()
+@_friendly
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of the results, as `evaluation run` wrote it.")],
+    data: Annotated[Path, typer.Option(help="The data set that they were made on.")],
+    out: Annotated[Path, typer.Option(help="The page; an older one is replaced.")],
+    runs: Annotated[Path | None, typer.Option(help="Folder of the models' bundles, for their training curves.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model whose finds are shown; by default that of the best recall.")
+    ] = None,
+    baseline: Annotated[str, typer.Option(help="The model that others are compared with.")] = "bibert",
+) -> None:
+    """A page for people: tables, charts, and queries with the photos that only one of two models found."""
+    from evaluation.report_page import write_report_page
+
+    write_report_page(results, data, out, runs=runs, model=model, baseline=baseline)
+    print(f"saved {out}, {out.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
 @app.command()
@@ -53,7 +89,43 @@ def compare(
     others: Annotated[list[Path], typer.Argument(help="JSON results to compare it with.")],
 ) -> None:
     """Paired differences between saved results, with confidence intervals."""
-    from evaluation.report import difference_table
-    from evaluation.results import load
+    from evaluation.comparison import differences
+    from evaluation.layout import as_text
+    from evaluation.saved import load
+    from evaluation.tables import differences_tables
 
-    print(difference_table(load(model), [load(path) for path in others]))
+    mine = load(model)
+    found = [differences(mine, load(path)) for path in others]
+    print("\n\n".join(as_text(table) for table in differences_tables(found)))
+
+
+def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "list[System]":
+    """All rows that were asked for; libraries of context rows are loaded only then."""
+    from evaluation.bm25 import bm25_system
+    from evaluation.sentence_models import sentence_system
+    from evaluation.systems import ModelSystem
+
+    systems: list[System] = [ModelSystem(path.resolve().name, open_bundle(path)) for path in models]
+    systems += [sentence_system(path) for path in sentence_models]
+    systems += [bm25_system()] if bm25 else []
+    if not systems:
+        raise EvaluationError("nothing to evaluate; name a model with --model")
+    return systems
+
+
+def _show(outcome: "Outcome", baseline: str, out: Path) -> None:
+    """Print the tables and write them as Markdown."""
+    from evaluation.layout import as_markdown, as_text
+    from evaluation.tables import all_tables
+
+    tables = all_tables([saved.result for saved in outcome.results], outcome.comparisons)
+    text = "\n\n".join(as_text(table) for table in tables)
+    markdown = "\n".join(as_markdown(table) for table in tables)
+    if not outcome.comparisons:
+        missing = f"Tables 3 and 4 are left out: they need {baseline} and another result that is not degenerate."
+        text, markdown = f"{text}\n\n{missing}", f"{markdown}\n{missing}\n"
+    replace_file(out / TABLES_FILE, markdown.encode())
+    print(text)
+    if outcome.as_before:
+        print(f"\nas before: {', '.join(outcome.as_before)}")
+    print(f"\nsaved in {out}")

@@ -1,68 +1,93 @@
-"""One model on a test set: exact KNN, Recall@100 against purchases, precision against judgments.
+"""One system on a test set: exact KNN, recall against purchases, shares of the relevance labels.
 
-Source: paper, section 4.2. Queries are encoded by the exported encoder, which is what is served.
+Source: paper, section 4.2. Recall at k of a query is the share of the products bought for it that stand among
+its first k; precision of a label is the share of that label among the query's labelled products of the
+first 100. Both are averaged over queries.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
-from artifacts.bundle import ModelBundle
-from evaluation.relevance import Precision, precision
+from evaluation.comparison import interval, label_intervals
+from evaluation.errors import DegenerateError
+from evaluation.labelling import Labeller, Labelling
+from evaluation.relevance import shares_of_labels
+from evaluation.results import CUT_OFFS, DEPTH, SOURCES, LabelShares, Result, Source
+from evaluation.saved import QueryValues
+from evaluation.systems import System, Workplace
 from evaluation.testset import TestSet
-from knn import exact_search, recall_of_rows
-from towers.query_encoder import OnnxQueryEncoder, Vectors
-from towers.side_encoder import Products, SideEncoder
-from towers.storage import load_side
-from towers.tokens import read_tokenizers
-from towers.vector_cache import VectorCache
-
-DEPTH = 100  # products retrieved for each query (paper, section 4.2)
-_QUERIES_PER_BATCH = 256
+from knn import Neighbours, recall_of_rows
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What a model reached, query by query.
+def evaluate(
+    system: System, test_set: TestSet, labeller: Labeller, place: Workplace
+) -> tuple[Result, QueryValues | None]:
+    """Evaluate a system; the values are absent where it is degenerate."""
+    annotated = labeller.annotated
+    result = Result(
+        model=system.name,
+        kind=system.kind,
+        description=system.description,
+        model_fingerprint=system.fingerprint,
+        dataset_fingerprint=test_set.dataset_fingerprint,
+        annotator_fingerprint=annotated.annotator.fingerprint if annotated else None,
+        origin=system.origin,
+        products=len(test_set.catalog),
+        queries=len(test_set.queries),
+        degenerate=None,
+        recall=None,
+        recall_at={},
+        labels={},
+        agreement=None,
+        files={},
+    )
+    try:
+        answers = system.answer(test_set, min(max(CUT_OFFS), len(test_set.catalog)), place)
+    except DegenerateError as error:
+        return result.model_copy(update={"degenerate": str(error)}), None
+    labelling = labeller.label(answers.rows[:, :DEPTH])
+    values = _query_values(answers, labelling, test_set)
+    recall_at = {k: interval(recall) for k, recall in values.recall_at.items()}
+    found = {
+        "recall": recall_at[DEPTH],
+        "recall_at": recall_at,
+        "labels": {
+            source: _label_shares(values, source, labeller.describe(source))
+            for source in SOURCES
+            if values.of_source(source).any()
+        },
+        "agreement": labelling.agreement,
+    }
+    return result.model_copy(update=found), values
 
-    Attributes:
-        retrieved: (queries, DEPTH) catalogue rows, best first.
-        recall: (queries,) share of the query's purchases that were retrieved.
-        precision: shares of the labels, or None without judgments.
-    """
 
-    retrieved: npt.NDArray[np.int64]
-    recall: npt.NDArray[np.float64]
-    precision: Precision | None
-
-
-def evaluate(bundle: ModelBundle, test_set: TestSet, cache: VectorCache) -> Evaluation:
-    """Evaluate a model.
-
-    Args:
-        bundle: the model.
-        test_set: queries, purchases, judgments and the products that are searched.
-        cache: keeps vectors of towers that several models share.
-    """
-    products = _product_vectors(bundle, test_set, cache)
-    queries = _query_vectors(bundle, test_set.queries)
-    retrieved = exact_search(products, queries, DEPTH).rows
-    return Evaluation(
-        retrieved=retrieved,
-        recall=recall_of_rows(retrieved, test_set.bought),
-        precision=precision(test_set.labels, retrieved) if test_set.labels else None,
+def _query_values(answers: Neighbours, labelling: Labelling, test_set: TestSet) -> QueryValues:
+    rows = answers.rows[:, :DEPTH]
+    cut_offs = [k for k in CUT_OFFS if k < len(test_set.catalog) or k == DEPTH]
+    shares, unlabelled = shares_of_labels(labelling.labels, rows >= 0)
+    return QueryValues(
+        queries=test_set.queries,
+        bought=np.array([len(bought) for bought in test_set.bought], dtype=np.int64),
+        recall_at={k: recall_of_rows(answers.rows[:, :k], test_set.bought) for k in cut_offs},
+        source=labelling.source,
+        shares=shares,
+        unlabelled=np.where(labelling.source >= 0, unlabelled, 0),
+        rows=rows,
+        scores=answers.scores[:, :DEPTH],
+        labels=labelling.labels,
+        pair_sources=labelling.pair_sources,
     )
 
 
-def _product_vectors(bundle: ModelBundle, test_set: TestSet, cache: VectorCache) -> Vectors:
-    tokenizers = read_tokenizers(bundle.product_folder, bundle.product)
-    encoder = SideEncoder(load_side(bundle.product_folder), tokenizers, cache)
-    catalog = test_set.catalog
-    return encoder.products(Products(catalog.titles, catalog.images, catalog.folder))
-
-
-def _query_vectors(bundle: ModelBundle, queries: list[str]) -> Vectors:
-    encoder = OnnxQueryEncoder(bundle.query_folder, bundle.query, threads=2)
-    starts = range(0, len(queries), _QUERIES_PER_BATCH)
-    return np.concatenate([encoder.encode(queries[start : start + _QUERIES_PER_BATCH]) for start in starts])
+def _label_shares(values: QueryValues, source: Source, origin: str) -> LabelShares:
+    asked = values.of_source(source)
+    shares = values.shares[asked]
+    known = ~np.isnan(shares[:, 0])
+    unlabelled = int(values.unlabelled[asked].sum())
+    return LabelShares(
+        origin=origin,
+        queries=int(known.sum()),
+        queries_left_out=int((~known).sum()),
+        pairs=int((values.rows[asked] >= 0).sum()) - unlabelled,
+        unlabelled_pairs=unlabelled,
+        precision=label_intervals(shares[known]),
+    )

@@ -46,21 +46,6 @@ class LabelLookup:
         return labels
 
 
-@dataclass(frozen=True)
-class Precision:
-    """Per judged query, the share of each label among its labelled products.
-
-    Attributes:
-        shares: (judged queries, 4), columns in the order of LABELS.
-        queries: (judged queries,) numbers of the queries.
-        unlabelled: pairs left out because nothing is known of them.
-    """
-
-    shares: npt.NDArray[np.float64]
-    queries: npt.NDArray[np.int64]
-    unlabelled: int
-
-
 def label_lookup(judgments: Judgments, queries: list[str], catalog: Catalog) -> LabelLookup:
     """Prepare judgments for the queries of an evaluation; others are passed over."""
     table = judgments.table
@@ -77,22 +62,26 @@ def label_lookup(judgments: Judgments, queries: list[str], catalog: Catalog) -> 
     return LabelLookup(keys[order], codes[order], judged, judgments.complete, len(catalog))
 
 
-def precision(lookup: LabelLookup, retrieved: npt.NDArray[np.int64]) -> Precision:
-    """Shares of the labels among each judged query's retrieved products (paper, section 4.2).
+def shares_of_labels(
+    labels: npt.NDArray[np.int8], counted: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Per query, the share of each label among its labelled products (paper, section 4.2).
 
-    Pairs without a label are left out and counted, as in the paper; a query none of whose products has
-    a label is left out.
+    Products without a label are left out and counted, as in the paper.
+
+    Args:
+        labels: (n, k) codes, UNLABELLED where nothing is known.
+        counted: (n, k), which products to look at.
+
+    Returns:
+        Shares (n, 4) in the order of LABELS, NaN for queries without a labelled product, and how many of the
+        products were left out (n,).
     """
-    labels = lookup.labels(retrieved)
-    counts = np.stack([(labels == code).sum(axis=1) for code in range(len(LABELS))], axis=1)
+    counts = np.stack([((labels == code) & counted).sum(axis=1) for code in range(len(LABELS))], axis=1)
     labelled = counts.sum(axis=1)
-    kept = np.flatnonzero(lookup.judged & (labelled > 0))
-    missing = (labels == UNLABELLED) & (retrieved >= 0)
-    return Precision(
-        shares=counts[kept] / labelled[kept, None],
-        queries=kept,
-        unlabelled=int(missing[lookup.judged].sum()),
-    )
+    shares = np.full(counts.shape, np.nan)
+    np.divide(counts, labelled[:, None], out=shares, where=labelled[:, None] > 0)
+    return shares, counted.sum(axis=1) - labelled
 
 
 def _array(values: list[str]) -> pa.Array:

@@ -1,114 +1,128 @@
-"""Results of an evaluation on disk: a JSON summary, and a Parquet file with the values of every query.
+"""The records of an evaluation: what a row of the paper's tables holds (schema version 2).
 
-The second is what makes paired comparisons possible later.
+One results folder holds results on one data set. Of each model NAME:
+
+NAME.json                 Result: the row of Table 2, recall at other cut-offs, where labels come from
+NAME.queries.parquet      one row a query: what every mean of the result is over
+NAME.retrieved.parquet    one row a query: its first 100 products with scores and labels
+NAME.vs-BASELINE.json     Comparison: the model's rows of Tables 3 and 4, and paired differences
+
+Shares are from 0 to 1. `evaluation/saved.py` writes and reads the files of a Result,
+`evaluation/comparison.py` makes a Comparison of two. A degenerate model has NAME.json alone.
 """
 
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
+from artifacts.bundle import ModelOrigin
+from artifacts.checksums import FileRecord
+from artifacts.records import Record
 
-from artifacts.atomic import replace_file
-from artifacts.bundle import ModelBundle
-from artifacts.records import Record, read_record
-from artifacts.tables import read_table
-from evaluation.evaluate import DEPTH, Evaluation
-from evaluation.relevance import LABELS
-from evaluation.statistics import estimate
-from evaluation.testset import TestSet
+RESULT_SCHEMA_VERSION = 2
+DEPTH = 100  # products retrieved for each query (paper, section 4.2)
+CUT_OFFS = (1, 5, 10, 20, 50, 100, 200, 500)
 
-RESULT_SCHEMA_VERSION = 1
+# Where a query's labels come from. Each query belongs to one source at most, and the two are never averaged
+# together: judgments alone ("judged"), or judgments where there are any and the annotator for all other
+# pairs ("annotated").
+Source = Literal["judged", "annotated"]
+SOURCES: tuple[Source, ...] = ("judged", "annotated")
 
 
 class Interval(Record):
-    """A mean over queries with its 95% confidence interval, as a share from 0 to 1."""
+    """A mean over queries with its 95% confidence interval (percentile bootstrap over queries)."""
 
     mean: float
     low: float
     high: float
 
 
+class Spread(Record):
+    """A mean over queries and the standard deviation of one query (population: divided by n)."""
+
+    mean: float
+    deviation: float
+
+
+class Difference(Record):
+    """The model's mean less the baseline's over the same queries."""
+
+    mean: float
+    low: float  # 95% paired bootstrap
+    high: float
+    p_value: float  # two-sided paired randomisation test: signs of the queries' differences drawn at random
+    queries: int
+
+
+class LabelShares(Record):
+    """Shares of the four labels among the labelled products of each query, averaged over the queries."""
+
+    origin: str  # in words: "complete judgments", "judgments" or "annotator NAME"
+    queries: int  # how many are averaged
+    queries_left_out: int  # of this source, none of whose products has a label
+    pairs: int  # labelled pairs
+    unlabelled_pairs: int  # left out: nothing is known of them, or the annotator abstains
+    precision: dict[str, Interval]  # by label; empty where no query has a labelled product
+
+
+class Agreement(Record):
+    """How far the annotator agrees with the judgments on the judged pairs of this result's lists.
+
+    Where it was fitted on these very judgments, the agreement flatters it.
+    """
+
+    pairs: int
+    abstained: int
+    accuracy: float | None  # among those where it does not abstain; None where it always does
+
+
 class Result(Record):
-    """The summary of one model on one test set."""
+    """One model, or one context row, on the evaluation queries of a data set."""
+
+    schema_version: int = RESULT_SCHEMA_VERSION
+    model: str  # the bundle's folder name, "bm25", or the sentence-transformers folder's name
+    kind: Literal["model", "context"]
+    description: str  # in words, for context rows: what was searched and how; empty for models
+    model_fingerprint: str
+    dataset_fingerprint: str
+    annotator_fingerprint: str | None
+    origin: ModelOrigin | None  # of the bundle; its metrics hold the alpha sweep as recall_at_alpha_X
+    depth: int = DEPTH
+    products: int  # catalogue size
+    queries: int
+    degenerate: str | None  # why the model's answers mean nothing; then all that follows is absent
+    recall: Interval | None  # at `depth`; the same as recall_at[depth]
+    recall_at: dict[int, Interval]  # by CUT_OFFS, as far as the catalogue is larger
+    labels: dict[Source, LabelShares]  # without judgments and annotator, empty
+    agreement: Agreement | None
+    files: dict[str, FileRecord]  # the two tables of this result
+
+
+class NetLabels(Record):
+    """Labels of the net predictions, over the queries of one source that have labelled ones."""
+
+    queries: int
+    queries_left_out: int  # without net predictions, or with none that has a label
+    unlabelled_pairs: int
+    precision: dict[str, Interval]
+
+
+class Comparison(Record):
+    """A model against the baseline, query by query.
+
+    Net predictions of a query are the products in the model's list and not in the baseline's.
+    """
 
     schema_version: int = RESULT_SCHEMA_VERSION
     model: str
+    baseline: str
     model_fingerprint: str
+    baseline_fingerprint: str
     dataset_fingerprint: str
     depth: int
-    queries: int
-    recall: Interval
-    relevance_source: str  # where labels come from: "complete judgments", "judgments" or "none"
-    judged_queries: int
-    unlabelled_pairs: int
-    precision: dict[str, Interval]  # by label
-
-
-@dataclass(frozen=True)
-class QueryValues:
-    """A saved evaluation, query by query."""
-
-    result: Result
-    queries: list[str]
-    recall: npt.NDArray[np.float64]  # (queries,)
-    shares: npt.NDArray[np.float64]  # (queries, 4); NaN for queries without labels
-
-
-def summarise(name: str, bundle: ModelBundle, test_set: TestSet, evaluation: Evaluation) -> Result:
-    """Means with confidence intervals."""
-    precision, labels = evaluation.precision, test_set.labels
-    return Result(
-        model=name,
-        model_fingerprint=bundle.fingerprint,
-        dataset_fingerprint=test_set.dataset_fingerprint,
-        depth=DEPTH,
-        queries=len(test_set.queries),
-        recall=_interval(evaluation.recall),
-        relevance_source="none" if labels is None else "complete judgments" if labels.complete else "judgments",
-        judged_queries=len(precision.queries) if precision else 0,
-        unlabelled_pairs=precision.unlabelled if precision else 0,
-        precision={label.value: _interval(precision.shares[:, code]) for code, label in enumerate(LABELS)}
-        if precision and len(precision.queries)
-        else {},
-    )
-
-
-def save(folder: Path, result: Result, test_set: TestSet, evaluation: Evaluation) -> Path:
-    """Write NAME.json and NAME.queries.parquet; gives the path of the first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shares = np.full((len(test_set.queries), len(LABELS)), np.nan)
-    if evaluation.precision:
-        shares[evaluation.precision.queries] = evaluation.precision.shares
-    columns = {"query": pa.array(test_set.queries), "recall": pa.array(evaluation.recall)}
-    columns |= {label.value: pa.array(shares[:, code]) for code, label in enumerate(LABELS)}
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink)
-    replace_file(folder / f"{result.model}.queries.parquet", sink.getvalue().to_pybytes())
-    path = folder / f"{result.model}.json"
-    replace_file(path, result.model_dump_json(indent=2).encode() + b"\n")
-    return path
-
-
-def load(path: Path) -> QueryValues:
-    """Read a saved evaluation by the path of its JSON file.
-
-    Raises:
-        ArtifactError: one of its two files is missing or not in its format.
-    """
-    result = read_record(path, Result, schema_version=RESULT_SCHEMA_VERSION)
-    columns = {"query": pa.string(), "recall": pa.float64()} | {label.value: pa.float64() for label in LABELS}
-    table = read_table(path.with_name(f"{path.stem}.queries.parquet"), columns)
-    return QueryValues(
-        result=result,
-        queries=table["query"].to_pylist(),
-        recall=table["recall"].to_numpy(),
-        shares=np.stack([table[label.value].to_numpy() for label in LABELS], axis=1),
-    )
-
-
-def _interval(values: npt.NDArray[np.float64]) -> Interval:
-    found = estimate(values)
-    return Interval(mean=found.mean, low=found.low, high=found.high)
+    overlap: Spread  # Table 3: products in both lists
+    net_count: Spread  # Table 4: net predictions
+    queries_without_net: int
+    net_recall: Interval  # Table 4: purchases among the net predictions, over all purchases of the query
+    net_labels: dict[Source, NetLabels]  # Table 4
+    recall: Difference
+    labels: dict[Source, dict[str, Difference]]  # by source, then label

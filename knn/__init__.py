@@ -17,11 +17,11 @@ rows only, and never fewer than there are. Thread counts belong to the calling t
 
 from .build import build_index
 from .errors import ArgumentError, DeviceError, IndexFileError, IndexSpecError, KnnError, VectorError
-from .exact import exact_search
+from .exact import exact_search, extend_exact_search
 from .files import IndexFile, read_index, write_index
 from .gpu import GpuVectorIndex, gpu_count, to_gpu
 from .index import VectorIndex
-from .neighbours import Neighbours
+from .neighbours import Neighbours, no_neighbours
 from .operating_point import OperatingPoint
 from .recall import Recall, measure_recall
 from .relevant import recall_of_rows
@@ -50,8 +50,10 @@ __all__ = [
     "check_vectors",
     "choose_index_type",
     "exact_search",
+    "extend_exact_search",
     "gpu_count",
     "measure_recall",
+    "no_neighbours",
     "read_index",
     "recall_of_rows",
     "set_threads",

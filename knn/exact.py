@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 
 from .errors import ArgumentError
-from .neighbours import Neighbours, no_neighbours, pad_neighbours
+from .neighbours import NO_ROW, Neighbours, merge_neighbours, no_neighbours, pad_neighbours
 from .vectors import check_vectors
 
 # Candidates fetched beyond k, so that ties around place k are seen whole without a second pass.
@@ -56,6 +56,28 @@ def exact_search(products: np.ndarray, queries: np.ndarray, k: int) -> Neighbour
         for i in np.flatnonzero(noisy[:, -1] >= scores[:, -1] - 2 * ROUNDING):
             scores[i], rows[i] = _search_crowded(products, queries[i], float(scores[i, -1]), wanted)
     return pad_neighbours(scores, rows, k)
+
+
+def extend_exact_search(
+    best: Neighbours, products: np.ndarray, queries: np.ndarray, first_row: int, k: int
+) -> Neighbours:
+    """The k nearest products after one more block of them: exact search where they are never held at once.
+
+    Begin with `no_neighbours(n, k)` and go through all blocks: the end equals `exact_search` over all.
+
+    Args:
+        best: Shape (n, k), over other rows than those of this block.
+        products: Shape (count, d), float32: the block.
+        queries: Shape (n, d), float32.
+        first_row: Row number of the block's first product.
+        k: Neighbours per query, at least 1.
+
+    Returns:
+        Neighbours of shape (n, k); errors as in `exact_search`.
+    """
+    found = exact_search(products, queries, k)
+    rows = np.where(found.rows == NO_ROW, NO_ROW, found.rows + first_row)
+    return merge_neighbours([best, Neighbours(found.scores, rows)], k)
 
 
 def check_k(k: int) -> None:

@@ -1,15 +1,25 @@
 """The whole evaluation command on a small shop, against numbers computed a second way."""
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torchmetrics.functional.retrieval import retrieval_precision, retrieval_recall
 from typer.testing import CliRunner
 
+from artifacts.bundle import finish_bundle, open_bundle
 from artifacts.dataset import Dataset, open_dataset
 from evaluation.cli import app
+from evaluation.evaluate import evaluate
+from evaluation.labelling import Labeller
+from evaluation.saved import QueryValues, load, save
+from evaluation.systems import ModelSystem, Workplace
 from evaluation.testset import load_test_set
 from tests.support.models import tiny_bundle
 from towers.side_encoder import Products, SideEncoder
@@ -69,12 +79,14 @@ def test_the_command_gives_what_a_second_writing_gives(dataset: Dataset, models:
     result = CliRunner().invoke(app, ["run", *arguments, "--data", str(dataset.path), "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "cat - bibert" in result.output and "complete judgments" in result.output
+    assert "Table 4" in (tmp_path / "tables.md").read_text()
     for model in models:
         saved = json.loads((tmp_path / f"{model.name}.json").read_text())
         recall, shares = by_hand(model, dataset)
         # A product at place 100 may change places with its neighbour by rounding.
         assert saved["recall"]["mean"] == pytest.approx(recall, abs=0.002)
-        assert {label: found["mean"] for label, found in saved["precision"].items()} == pytest.approx(shares, abs=0.002)
+        found = saved["labels"]["judged"]["precision"]
+        assert {label: interval["mean"] for label, interval in found.items()} == pytest.approx(shares, abs=0.002)
         assert saved["recall"]["low"] < saved["recall"]["mean"] < saved["recall"]["high"]
 
 
@@ -84,6 +96,68 @@ def test_compare_reads_what_run_wrote(dataset: Dataset, models: list[Path], tmp_
     paths = [str(tmp_path / f"{name}.json") for name in ("cat", "bibert")]
     compared = CliRunner().invoke(app, ["compare", *paths])
     assert compared.exit_code == 0 and compared.output.strip() in ran.output
+
+
+def test_the_command_again_takes_what_is_finished(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    arguments = ["run", "--model", str(models[0]), "--data", str(dataset.path), "--out", str(tmp_path)]
+    first = CliRunner().invoke(app, arguments)
+    assert "as before" not in first.output and "Tables 3 and 4 are left out" in first.output
+    written = (tmp_path / "bibert.json").stat().st_mtime_ns
+    again = CliRunner().invoke(app, [*arguments, "--bm25"])
+    assert "as before: bibert\n" in again.output and "bm25 - bibert" in again.output
+    assert (tmp_path / "bibert.json").stat().st_mtime_ns == written
+    (tmp_path / "bibert.queries.parquet").write_bytes(b"damaged")
+    third = CliRunner().invoke(app, arguments)
+    assert third.exit_code == 0 and "as before" not in third.output
+
+
+def test_saved_values_come_back(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    test_set = load_test_set(dataset)
+    place = Workplace(tmp_path, tmp_path / "vectors", 4)
+    made = evaluate(ModelSystem("m", open_bundle(models[0])), test_set, Labeller(test_set.labels, None), place)
+    read = load(save(tmp_path, *made)).values
+    assert made[1] and read
+    for field in dataclasses.fields(QueryValues):
+        np.testing.assert_equal(getattr(read, field.name), getattr(made[1], field.name))
+
+
+def test_recall_and_precision_equal_a_library(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    test_set = load_test_set(dataset)
+    place = Workplace(tmp_path, tmp_path / "vectors", 4)
+    system = ModelSystem("m", open_bundle(models[0]))
+    _, values = evaluate(system, test_set, Labeller(test_set.labels, None), place)
+    assert values and test_set.labels
+    rows, products = system.answer(test_set, 240, place).rows, len(test_set.catalog)
+    places = np.argsort(rows, axis=1)  # of each product in each list
+    scores = torch.from_numpy(products - places).float()  # all above zero, as the library wants them
+    judged = np.flatnonzero(test_set.labels.judged)
+    exact = test_set.labels.labels(np.tile(np.arange(products), (len(rows), 1))) == 0
+    for number, bought in enumerate(test_set.bought):
+        target = torch.zeros(products, dtype=torch.bool)
+        target[bought] = True
+        for k in (1, 10, 100):
+            assert values.recall_at[k][number] == pytest.approx(float(retrieval_recall(scores[number], target, k)))
+    for number in judged:
+        expected = retrieval_precision(scores[number], torch.from_numpy(exact[number]), 100)
+        assert values.shares[number, 0] == pytest.approx(float(expected))
+
+
+def test_a_degenerate_model_is_no_success(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    constant = tmp_path / "constant"
+    shutil.copytree(models[0], constant)
+    for path in constant.glob("product/weights.safetensors"):
+        save_file({name: torch.zeros_like(tensor) for name, tensor in load_file(path).items()}, path)
+    queries, origin = open_bundle(models[0]).held_out_queries(), open_bundle(models[0]).card.origin
+    (constant / "model.json").unlink()
+    (constant / "held_out_queries.json").unlink()
+    finish_bundle(constant, origin, queries)
+    arguments = ["--model", str(models[0]), "--model", str(constant), "--data", str(dataset.path)]
+    result = CliRunner().invoke(app, ["run", *arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1, result.output
+    assert "constant is degenerate: all product vectors are alike" in result.output
+    saved = json.loads((tmp_path / "out" / "constant.json").read_text())
+    assert saved["recall"] is None and "alike" in saved["degenerate"]
+    assert json.loads((tmp_path / "out" / "bibert.json").read_text())["degenerate"] is None
 
 
 def test_mistakes_end_in_a_sentence(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
@@ -96,6 +170,8 @@ def test_mistakes_end_in_a_sentence(dataset: Dataset, models: list[Path], tmp_pa
             ["--model", str(models[0]), "--model", str(models[0]), "--data", str(dataset.path)],
             "told apart by their folders",
         ),
+        (["--data", str(dataset.path)], "nothing to evaluate; name a model with --model"),
+        (["--data", str(dataset.path), "--sentence-transformers", str(tmp_path)], "it has no modules.json"),
     ):
         result = runner.invoke(app, ["run", *arguments, *out])
         assert result.exit_code == 2 and sentence in result.output, result.output

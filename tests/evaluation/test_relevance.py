@@ -1,4 +1,4 @@
-"""Labels and precision against plain dictionaries."""
+"""Labels and their shares against plain dictionaries."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from artifacts.catalog import Catalog
 from artifacts.judgments import Judgments
-from evaluation.relevance import LABELS, label_lookup, precision
+from evaluation.relevance import LABELS, LabelLookup, label_lookup, shares_of_labels
 
 PRODUCTS = ["A", "B", "C", "D"]
 PAIRS = {
@@ -19,7 +19,7 @@ RETRIEVED = np.array([[0, 1, 2], [3, 1, -1], [0, 1, 2]])
 QUERIES = ["mug", "lamp", "never judged"]
 
 
-def lookup_for(complete: bool, pairs: dict[tuple[str, str], str] = PAIRS):  # type: ignore[no-untyped-def]
+def lookup_for(complete: bool, pairs: dict[tuple[str, str], str] = PAIRS) -> LabelLookup:
     rows = {
         "query": pa.array([query for query, _ in pairs], pa.string()),
         "product_id": pa.array([product for _, product in pairs], pa.string()),
@@ -39,19 +39,24 @@ def test_labels_equal_a_dictionary(complete: bool) -> None:
             assert (None if labels[i, j] < 0 else LABELS[labels[i, j]].value) == expected
 
 
+def test_no_judgment_of_these_queries() -> None:
+    lookup = lookup_for(True, {("other", "A"): "E"})
+    assert not lookup.judged.any() and (lookup.labels(RETRIEVED) == -1).all()
+
+
 def test_complete_judgments_count_what_is_absent_as_irrelevant() -> None:
-    found = precision(lookup_for(complete=True), RETRIEVED)
-    assert found.queries.tolist() == [0, 1]
-    np.testing.assert_allclose(found.shares, [[1 / 3, 1 / 3, 0, 1 / 3], [1 / 2, 0, 1 / 2, 0]])
-    assert found.unlabelled == 0
+    shares, unlabelled = shares_of_labels(lookup_for(complete=True).labels(RETRIEVED), RETRIEVED >= 0)
+    np.testing.assert_allclose(shares[:2], [[1 / 3, 1 / 3, 0, 1 / 3], [1 / 2, 0, 1 / 2, 0]])
+    assert np.isnan(shares[2]).all() and unlabelled.tolist() == [0, 0, 3]
 
 
 def test_incomplete_judgments_leave_unknown_pairs_out_and_count_them() -> None:
-    found = precision(lookup_for(complete=False), RETRIEVED)
-    np.testing.assert_allclose(found.shares, [[1 / 2, 1 / 2, 0, 0], [1 / 2, 0, 1 / 2, 0]])
-    assert found.unlabelled == 1  # (mug, B); padding and unjudged queries do not count
+    shares, unlabelled = shares_of_labels(lookup_for(complete=False).labels(RETRIEVED), RETRIEVED >= 0)
+    np.testing.assert_allclose(shares[:2], [[1 / 2, 1 / 2, 0, 0], [1 / 2, 0, 1 / 2, 0]])
+    assert unlabelled.tolist() == [1, 0, 3]  # (mug, B); padding does not count
 
 
-def test_no_judgment_at_all() -> None:
-    found = precision(lookup_for(True, {("other", "A"): "E"}), RETRIEVED)
-    assert len(found.queries) == 0 and found.unlabelled == 0
+def test_only_counted_products_matter() -> None:
+    labels, counted = np.array([[0, 1, -1, 3]], dtype=np.int8), np.array([[True, False, True, True]])
+    shares, unlabelled = shares_of_labels(labels, counted)
+    assert shares.tolist() == [[0.5, 0, 0, 0.5]] and unlabelled.tolist() == [1]

@@ -1,0 +1,163 @@
+"""The head of the page: what was evaluated, on what, and what came of it."""
+
+import datetime
+from dataclasses import dataclass
+
+from artifacts.dataset import DatasetCard
+from evaluation.report_page.inputs import ReportInputs
+from evaluation.report_page.tables import SIGNIFICANCE
+from evaluation.report_page.words import day, percent, short, signed, span
+from evaluation.results import Difference, LabelShares, Result
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact with its name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """A row of the paper's Table 1."""
+
+    name: str
+    window: str
+    pairs: int
+    queries: int
+    products: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """Where a model comes from."""
+
+    name: str
+    description: str
+    fingerprint: str
+    seed: str
+    fitted: str
+    software: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands above the sections, and the list of models at the page's end."""
+
+    date: str
+    findings: list[str]
+    facts: list[Fact]
+    labels: list[str]  # where labels come from, a sentence each
+    splits: list[Split]
+    provenance: str  # in what training and evaluation differ, a sentence
+    models: list[Model]
+
+
+def head(inputs: ReportInputs) -> Head:
+    """The head of a report."""
+    card, first = inputs.dataset.card, inputs.results[0]
+    facts = [
+        Fact("Queries", f"{first.queries:,}"),
+        Fact("of them not in training", f"{card.evaluation_queries_unseen:,}"),
+        Fact("Products searched", f"{first.products:,}"),
+        Fact("Products retrieved a query", f"{first.depth:,}"),
+        Fact("Models", str(sum(result.kind == "model" for result in inputs.results))),
+        Fact("Data set", short(inputs.dataset.fingerprint)),
+        Fact("Its seed", str(card.seed)),
+    ]
+    return Head(
+        date=_date(inputs.results),
+        findings=_findings(inputs),
+        facts=facts,
+        labels=_labels(inputs),
+        splits=_splits(card),
+        provenance=_provenance(card),
+        models=[_model(result) for result in inputs.results],
+    )
+
+
+def _date(results: list[Result]) -> str:
+    """The day on which the newest model was fitted: the page of the same results never changes."""
+    days = [result.origin.created_at for result in results if result.origin]
+    return day(datetime.datetime.fromisoformat(max(days))) if days else ""
+
+
+def _findings(inputs: ReportInputs) -> list[str]:
+    """The answer in a sentence or two: the featured model against the baseline."""
+    faults = [f"{result.model} is degenerate: {result.degenerate}." for result in inputs.results if result.degenerate]
+    comparison = inputs.comparisons.get(inputs.featured or "")
+    if comparison is None:
+        return faults
+    recall = next(result.recall for result in inputs.measured if result.model == comparison.model)
+    assert recall is not None  # it is measured
+    shared = f"{comparison.overlap.mean:.0f} of {comparison.depth} products are the same"
+    return [
+        f"{comparison.model} finds {percent(recall.mean)} % of what was bought among {comparison.depth} products: "
+        f"{_against(comparison.recall, comparison.baseline)}.",
+        f"Its lists are not {comparison.baseline}'s lists: on average {shared}.",
+        *faults,
+    ]
+
+
+def _against(difference: Difference, baseline: str) -> str:
+    points = (
+        f"{signed(difference.mean)} points against {baseline} {span(signed(difference.low), signed(difference.high))}"
+    )
+    return points if difference.p_value < SIGNIFICANCE else f"{points}, which may be chance"
+
+
+def _labels(inputs: ReportInputs) -> list[str]:
+    found: dict[str, LabelShares] = {}
+    for result in inputs.measured:
+        for source, shares in result.labels.items():
+            found.setdefault(source, shares)
+    if not found:
+        return ["No labels: the shop has no judgments, and no annotator was given."]
+    sentences = [_label_sentence(shares) for shares in found.values()]
+    agreement = next((result.agreement for result in inputs.measured if result.agreement), None)
+    if agreement and agreement.accuracy is not None:
+        sentences.append(
+            f"On {agreement.pairs:,} judged pairs the annotator gives the judges' label in "
+            f"{percent(agreement.accuracy)} % of those that it labels; it abstains on {agreement.abstained:,}."
+        )
+    return sentences
+
+
+def _label_sentence(shares: LabelShares) -> str:
+    """Of the first model: which pairs are labelled differs a little from model to model."""
+    left_out = f"{shares.unlabelled_pairs:,} pairs have no label and are left out"
+    queries = f", and {shares.queries_left_out:,} queries without any" if shares.queries_left_out else ""
+    return f"Labels of {shares.queries:,} queries from {shares.origin}: {shares.pairs:,} pairs; {left_out}{queries}."
+
+
+def _splits(card: DatasetCard) -> list[Split]:
+    training, evaluation = (
+        f"{day(window.start)} to {day(window.end)}" if window else f"drawn by {card.source}"
+        for window in (card.training_window, card.evaluation_window)
+    )
+    rows = [
+        ("Training", training, card.train),
+        ("Validation", training, card.validation),
+        ("Evaluation", evaluation, card.evaluation),
+    ]
+    return [Split(name, window, found.pairs, found.queries, found.products) for name, window, found in rows]
+
+
+def _provenance(card: DatasetCard) -> str:
+    overlap = card.evaluation_overlap
+    if overlap is None:
+        return ""
+    return f"Of the evaluation's pairs {overlap.pairs:,} are training pairs too, of its queries {overlap.queries:,}."
+
+
+def _model(result: Result) -> Model:
+    origin = result.origin
+    return Model(
+        name=result.model,
+        description=result.description or (f"recipe {origin.name}" if origin else ""),
+        fingerprint=short(result.model_fingerprint),
+        seed="" if origin is None or origin.seed is None else str(origin.seed),
+        fitted=day(datetime.datetime.fromisoformat(origin.created_at)) if origin else "",
+        software=", ".join(f"{name} {version}" for name, version in sorted(origin.software.items())) if origin else "",
+    )

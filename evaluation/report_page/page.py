@@ -1,0 +1,79 @@
+"""The page as a whole: sections made of the inputs, filled into the template."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from artifacts.atomic import replace_file
+from evaluation.report_page import charts
+from evaluation.report_page.choice import QUERIES_A_REASON, Reason
+from evaluation.report_page.head import head
+from evaluation.report_page.inputs import ReportInputs, read_inputs
+from evaluation.report_page.panels import PRODUCTS_SHOWN, panels
+from evaluation.report_page.tables import (
+    SIGNIFICANCE,
+    net_predictions,
+    overlaps,
+    paper_table_2,
+    paper_table_4,
+    recall_and_labels,
+)
+from evaluation.report_page.words import LABEL_NAMES
+
+
+def write_report_page(
+    results: Path, data: Path, out: Path, *, runs: Path | None = None, model: str | None = None, baseline: str
+) -> None:
+    """Write report.html; see `read_inputs` for arguments and errors raised.
+
+    The page is one file that asks for nothing else. The same inputs give the same bytes.
+    """
+    inputs = read_inputs(results, data, runs=runs, model=model, baseline=baseline)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(out, render(inputs, runs_given=runs is not None).encode())
+
+
+def render(inputs: ReportInputs, *, runs_given: bool) -> str:
+    """The page as HTML. Every text from outside is escaped by the template.
+
+    Args:
+        inputs: what the page shows.
+        runs_given: whether training curves were looked for.
+    """
+    environment = Environment(
+        loader=PackageLoader("evaluation.report_page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(_content(inputs, runs_given))
+
+
+def _content(inputs: ReportInputs, runs_given: bool) -> dict[str, Any]:
+    return {
+        "inputs": inputs,
+        "runs_given": runs_given,
+        "significance": SIGNIFICANCE,
+        "depth": inputs.results[0].depth,
+        "label_names": LABEL_NAMES,
+        "head": head(inputs),
+        "table_2": recall_and_labels(inputs),
+        "table_3": overlaps(inputs),
+        "table_4": net_predictions(inputs),
+        "paper_2": paper_table_2(),
+        "paper_4": paper_table_4(),
+        "charts": {
+            "recall": charts.recall_chart(inputs),
+            "labels": charts.label_chart(inputs),
+            "scatter": charts.scatter_chart(inputs),
+            "alpha": charts.alpha_chart(inputs),
+            "overlap": charts.overlap_chart(inputs),
+            "training": charts.training_chart(inputs),
+        },
+        "panels": panels(inputs),
+        "reasons": list(Reason),
+        "queries_a_reason": QUERIES_A_REASON,
+        "products_shown": PRODUCTS_SHOWN,
+    }
