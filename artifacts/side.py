@@ -21,6 +21,8 @@ WEIGHTS_FILE = "weights.safetensors"
 ENCODER_FILE = "encoder.onnx"
 
 TowerName = Literal["bibert", "clip"]
+# Families of Hugging Face encoders that can be BiBERT's body, by transformers' model_type.
+EncoderFamily = Literal["bert", "camembert", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"]
 _Positive = Annotated[float, Field(gt=0)]
 
 
@@ -63,6 +65,17 @@ class BertConfig(Record):
         return self
 
 
+class PretrainedBertConfig(Record):
+    """The first layers of a Hugging Face text encoder, and our projection after them."""
+
+    family: EncoderFamily
+    model: dict[str, Any]  # transformers' own configuration, of the layers that are kept
+    pooling: Literal["mean", "cls"] = "mean"  # over the real tokens, or the first token alone
+    max_positions: int = Field(gt=0)  # tokens that it can tell apart by place
+    pad_id: int = Field(ge=0)
+    width: int = Field(gt=0)  # of the projection
+
+
 class ClipConfig(Record):
     """An open_clip architecture, as open_clip's own model configuration."""
 
@@ -92,9 +105,26 @@ class BertTowerSpec(Record):
 
     @model_validator(mode="after")
     def _check(self) -> "BertTowerSpec":
-        if self.text.pad_id != self.config.pad_id:
-            raise ValueError(f"texts are padded with {self.text.pad_id}, the tower reads {self.config.pad_id}")
-        _check_positions(self.text, self.config.max_positions)
+        _check_reading(self.text, self.config)
+        return self
+
+    @property
+    def width(self) -> int:
+        """Length of the tower's vector."""
+        return self.config.width
+
+
+class PretrainedBertTowerSpec(Record):
+    """A BiBERT tower whose body was pretrained: reads the query, or the product's title."""
+
+    name: Literal["bibert"] = "bibert"
+    kind: Literal["pretrained"] = "pretrained"
+    config: PretrainedBertConfig
+    text: TextInput
+
+    @model_validator(mode="after")
+    def _check(self) -> "PretrainedBertTowerSpec":
+        _check_reading(self.text, self.config)
         return self
 
     @property
@@ -136,7 +166,14 @@ class ClipImageTowerSpec(Record):
         return int(self.config.model["embed_dim"])
 
 
-TowerSpec = BertTowerSpec | ClipTextTowerSpec | ClipImageTowerSpec
+TextTowerSpec = BertTowerSpec | PretrainedBertTowerSpec | ClipTextTowerSpec
+TowerSpec = TextTowerSpec | ClipImageTowerSpec
+
+
+def _check_reading(text: TextInput, config: BertConfig | PretrainedBertConfig) -> None:
+    if text.pad_id != config.pad_id:
+        raise ValueError(f"texts are padded with {text.pad_id}, the tower reads {config.pad_id}")
+    _check_positions(text, config.max_positions)
 
 
 def _check_positions(text: TextInput, positions: int) -> None:
@@ -147,18 +184,20 @@ def _check_positions(text: TextInput, positions: int) -> None:
 def _kind_of_tower(tower: Any) -> str:
     """Tells the specifications apart, so that faults are reported against the one that was meant."""
     parts = tower if isinstance(tower, dict) else dict(tower) if isinstance(tower, Record) else {}
-    name, modality = parts.get("name", "nameless"), parts.get("modality")
-    return f"{name}-{modality}" if modality else str(name)
+    name, kind = parts.get("name", "nameless"), parts.get("modality") or parts.get("kind")
+    return f"{name}-{kind}" if kind else str(name)
 
 
 _AnyTower = Annotated[
     Annotated[BertTowerSpec, Tag("bibert")]
+    | Annotated[PretrainedBertTowerSpec, Tag("bibert-pretrained")]
     | Annotated[ClipTextTowerSpec, Tag("clip-text")]
     | Annotated[ClipImageTowerSpec, Tag("clip-image")],
     Discriminator(
         _kind_of_tower,
         custom_error_type="unknown_tower",
-        custom_error_message="expected name 'bibert', or 'clip' with modality 'text' or 'image'",
+        custom_error_message="expected name 'bibert', alone or with kind 'pretrained', "
+        "or 'clip' with modality 'text' or 'image'",
     ),
 ]
 
@@ -221,7 +260,7 @@ class SideSpec(Record):
         return sum(tower.width for tower in self.towers)
 
     @property
-    def text_towers(self) -> tuple[BertTowerSpec | ClipTextTowerSpec, ...]:
+    def text_towers(self) -> tuple[TextTowerSpec, ...]:
         """The towers that read text, in order."""
         return tuple(tower for tower in self.towers if not isinstance(tower, ClipImageTowerSpec))
 

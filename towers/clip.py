@@ -12,8 +12,10 @@ import open_clip
 import torch
 from open_clip.model import CustomTextCLIP
 from open_clip.transformer import TextTransformer, text_global_pool
+from pydantic import ValidationError
 from torch import Tensor, nn
 
+from artifacts.records import describe_faults
 from artifacts.side import ClipConfig, PhotoInput
 from towers.errors import ClipError, in_short
 from towers.small_clip import register_small_clip
@@ -112,14 +114,23 @@ def clip_config(architecture: str) -> ClipConfig:
         ClipError: open_clip knows no such architecture, or its text side is another than open_clip's
             own text transformer.
     """
+    return _checked(architecture, _known_architecture(architecture))
+
+
+def _known_architecture(architecture: str) -> dict[str, Any]:
     register_small_clip()
     if architecture not in open_clip.list_models():  # which leaves out names that stand for downloads
         raise ClipError(
             f"{architecture!r} is no CLIP architecture that open_clip knows; "
             "`python -c 'import open_clip; print(open_clip.list_models())'` lists them"
         )
-    model = open_clip.get_model_config(architecture)
-    text = model["text_cfg"]
+    model: dict[str, Any] = open_clip.get_model_config(architecture)
+    return model
+
+
+def _checked(architecture: str, model: dict[str, Any]) -> ClipConfig:
+    """The configuration, unless its text side is another than open_clip's own text transformer."""
+    text = model.get("text_cfg", {})
     if text.get("hf_model_name"):
         raise ClipError(
             f"{architecture!r} reads text through a Hugging Face encoder, whose weights are not its own; "
@@ -130,7 +141,12 @@ def clip_config(architecture: str) -> ClipConfig:
             f"{architecture!r} is a CoCa, whose text encoder also writes captions; "
             "choose an architecture that is a CLIP"
         )
-    return ClipConfig(architecture=architecture, model=model)
+    if "timm_model_name" in model.get("vision_cfg", {}):  # its weights are CLIP's, never timm's
+        model = {**model, "vision_cfg": {**model["vision_cfg"], "timm_model_pretrained": False}}
+    try:
+        return ClipConfig(architecture=architecture, model=model)
+    except ValidationError as error:
+        raise ClipError(f"{architecture}: {describe_faults(error)}") from error
 
 
 def build_clip(config: ClipConfig) -> CustomTextCLIP:
@@ -171,33 +187,46 @@ def build_image_tower(config: ClipConfig) -> ClipImageTower:
     return ClipImageTower(clip.visual, config.model["embed_dim"])
 
 
-def load_pretrained(architecture: str, pretrained: str) -> LoadedClip:
+@dataclass(frozen=True)
+class _Source:
+    """Where open_clip finds a pretrained CLIP."""
+
+    name: str  # for open_clip: an architecture, "local-dir:FOLDER" or "hf-hub:OWNER/NAME"
+    weights: str | None  # tag or file; None where the name says it
+    config: ClipConfig
+
+
+def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
     """A pretrained CLIP through open_clip, in evaluation mode.
 
     Args:
-        architecture: a name that open_clip knows, such as "ViT-H-14-quickgelu".
+        architecture: a name that open_clip knows, such as "ViT-H-14-quickgelu"; None where `pretrained`
+            brings its own configuration.
         pretrained: a tag of that architecture, such as "dfn5b" (its weights are downloaded), or the
-            path of a local checkpoint (safetensors, or a PyTorch file read with weights_only).
+            path of a local checkpoint (safetensors, or a PyTorch file read with weights_only). Or with
+            its own configuration: a folder with open_clip_config.json and weights, or "hf-hub:OWNER/NAME",
+            which is downloaded.
 
     Raises:
         ClipError: the name, the tag or the checkpoint is unknown or does not fit, or the model reads
             other token ids than its tokenizer gives.
     """
-    config = clip_config(architecture)
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if pretrained not in tags and not Path(pretrained).is_file():
-        raise ClipError(
-            f"{pretrained!r} is neither a file nor a pretrained tag of {architecture}; "
-            f"its tags are {', '.join(tags) or 'none'}"
-        )
+    own = pretrained.startswith("hf-hub:") or Path(pretrained).is_dir()
+    source = _source_with_config(architecture, pretrained) if own else _source_of_weights(architecture, pretrained)
+    config = source.config
     try:
         model = open_clip.create_model(
-            architecture, pretrained=pretrained, force_custom_text=True, require_pretrained=True
+            source.name,
+            pretrained=source.weights,
+            force_custom_text=True,
+            force_quick_gelu=config.model.get("quick_gelu", False),
+            require_pretrained=True,
+            weights_only=True,
         )
-        tokenizer = open_clip.get_tokenizer(architecture)
+        tokenizer = open_clip.get_tokenizer(source.name)
     except Exception as error:  # of open_clip, torch, safetensors or pickle, by what the file holds
-        raise ClipError(f"{pretrained!r} cannot be loaded as {architecture}: {in_short(error)}") from error
-    _check_vocabulary(architecture, tokenizer, model.text)
+        raise ClipError(f"{pretrained!r} cannot be loaded as {config.architecture}: {in_short(error)}") from error
+    _check_vocabulary(config.architecture, tokenizer, model.text)
     preprocess = open_clip.get_model_preprocess_cfg(model)
     return LoadedClip(
         config=config,
@@ -206,6 +235,42 @@ def load_pretrained(architecture: str, pretrained: str) -> LoadedClip:
         image=ClipImageTower(model.visual, config.model["embed_dim"]).eval(),
         tokenizer=tokenizer,
     )
+
+
+def _source_of_weights(architecture: str | None, pretrained: str) -> _Source:
+    """An architecture of open_clip's with one of its tags or a checkpoint file."""
+    if architecture is None:
+        raise ClipError(
+            f"{pretrained!r} is no folder with {_CONFIG_FILE} and no hf-hub: name; "
+            "for a tag or a checkpoint file, name the architecture too"
+        )
+    config = clip_config(architecture)
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if pretrained in tags and open_clip.get_pretrained_cfg(architecture, pretrained).get("quick_gelu"):
+        # open_clip itself would only warn, and run the weights with an activation they were not trained with
+        config = config.model_copy(update={"model": {**config.model, "quick_gelu": True}})
+    if pretrained not in tags and not Path(pretrained).is_file():
+        raise ClipError(
+            f"{pretrained!r} is neither a file nor a pretrained tag of {architecture}; "
+            f"its tags are {', '.join(tags) or 'none'}"
+        )
+    return _Source(architecture, pretrained, config)
+
+
+_CONFIG_FILE = "open_clip_config.json"
+
+
+def _source_with_config(architecture: str | None, pretrained: str) -> _Source:
+    """A CLIP that brings its configuration and its preprocessing along."""
+    if architecture is not None:
+        raise ClipError(f"{pretrained!r} brings its own architecture; leave {architecture!r} out")
+    name = pretrained if pretrained.startswith("hf-hub:") else f"local-dir:{pretrained}"
+    try:
+        model = open_clip.get_model_config(name)
+    except Exception as error:  # of open_clip, json, the hub's client or the operating system
+        raise ClipError(f"{_CONFIG_FILE} of {pretrained!r} cannot be read: {in_short(error)}") from error
+    label = pretrained.removeprefix("hf-hub:") if name == pretrained else Path(pretrained).resolve().name
+    return _Source(name, None, _checked(label, model))
 
 
 def _check_vocabulary(architecture: str, tokenizer: Any, text: TextTransformer) -> None:

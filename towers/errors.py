@@ -2,6 +2,7 @@
 
 TowerError
 ├── ClipError      a CLIP cannot be had: unknown name or tag, checkpoint that does not fit
+├── EncoderError   a folder holds no Hugging Face encoder that can be a text tower
 ├── ExportError    the exported query side does not give what the fitted one gives
 └── PhotoError     a photo cannot be used; says why in one word (`reason`)
 """
@@ -21,6 +22,10 @@ def in_short(error: BaseException) -> str:
 
 class ClipError(TowerError):
     """A CLIP model cannot be built or loaded."""
+
+
+class EncoderError(TowerError):
+    """A Hugging Face encoder cannot be made a text tower."""
 
 
 class ExportError(TowerError):

@@ -20,6 +20,22 @@ from towers.tokens import read_tokenizers
 # coordinates of about 0.06; rounding alone gives differences of about 1e-6.
 TOLERANCE = 1e-4
 
+LARGEST_BYTES = 2**31  # of an ONNX file, by the format that it is written in
+
+
+def check_exportable(side: Side) -> None:
+    """Refuse, before it is fitted, a query side that is too large to be exported.
+
+    Raises:
+        ExportError: its weights in float32 are as large as an ONNX file may be, or larger.
+    """
+    size = 4 * sum(parameter.numel() for parameter in side.parameters())
+    if size >= LARGEST_BYTES:
+        raise ExportError(
+            f"the query side has {size / 2**30:.1f} GiB of weights, but its ONNX file must stay under "
+            f"{LARGEST_BYTES / 2**30:g} GiB; keep fewer layers or choose a smaller architecture"
+        )
+
 
 def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
     """Write encoder.onnx into a query side's folder and check it against torch.
@@ -48,10 +64,11 @@ _Input = tuple[Tensor, dict[int, torch.export.Dim]]  # token ids as an example, 
 
 def _input(name: str, text: TextInput, batch: torch.export.Dim) -> _Input:
     """A tower's input: any number of texts, of any length unless the tower reads the padding too."""
+    a_token = 1 if text.pad_id == 0 else text.pad_id - 1
     if text.fixed_length or text.max_tokens == 2:
-        return torch.ones(3, text.max_tokens, dtype=torch.int64), {0: batch}
+        return torch.full((3, text.max_tokens), a_token), {0: batch}
     longest = torch.export.Dim(f"{name}_tokens", min=2, max=text.max_tokens)
-    return torch.ones(3, min(4, text.max_tokens), dtype=torch.int64), {0: batch, 1: longest}
+    return torch.full((3, min(4, text.max_tokens)), a_token), {0: batch, 1: longest}
 
 
 class _TextSide(nn.Module):

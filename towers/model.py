@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from artifacts.side import BertTowerSpec, ClipImageTowerSpec, SideSpec, TowerSpec
+from artifacts.side import BertTowerSpec, ClipImageTowerSpec, ClipTextTowerSpec, SideSpec, TowerSpec
 from towers.bert import BertBody, BertSide, BertTower
 from towers.clip import PhotoBatch, build_image_tower, build_text_tower
 from towers.fusion import build_fusion
+from towers.pretrained_bert import PretrainedBertTower, build_pretrained_bert
 
 TowerInput = Tensor | PhotoBatch  # token ids (b, t), or photos
 
@@ -60,28 +61,35 @@ def build_model(query: SideSpec, product: SideSpec) -> Model:
     Raises:
         ValueError: the sides differ in width, or in the configuration of the body that they share.
     """
-    bodies: dict[str, BertBody] = {}
-    return Model(_build_side(query, bodies), _build_side(product, bodies))
+    berts: list[_AnyBertTower] = []
+    return Model(_build_side(query, berts), _build_side(product, berts))
 
 
 def build_side(spec: SideSpec) -> Side:
     """One side alone with fresh weights."""
-    return _build_side(spec, {})
+    return _build_side(spec, [])
 
 
-def _build_side(spec: SideSpec, bodies: dict[str, BertBody]) -> Side:
-    return Side(spec, {tower.name: _build_tower(tower, bodies) for tower in spec.towers})
+_AnyBertTower = BertTower | PretrainedBertTower
 
 
-def _build_tower(spec: TowerSpec, bodies: dict[str, BertBody]) -> nn.Module:
-    """A tower with fresh weights; the first BiBERT tower leaves its body in `bodies` for the second."""
-    if isinstance(spec, BertTowerSpec):
-        if "bibert" not in bodies:
-            bodies["bibert"] = BertBody(spec.config)
-        body = bodies["bibert"]
-        if body.config != spec.config:
-            raise ValueError("the two sides' BiBERT towers have different sizes; they share one body")
-        return BertTower(body, BertSide(spec.config))
+def _build_side(spec: SideSpec, berts: list[_AnyBertTower]) -> Side:
+    return Side(spec, {tower.name: _build_tower(tower, berts) for tower in spec.towers})
+
+
+def _build_tower(spec: TowerSpec, berts: list[_AnyBertTower]) -> nn.Module:
+    """A tower with fresh weights; BiBERT towers are added to `berts`, and the second shares with the first."""
     if isinstance(spec, ClipImageTowerSpec):
         return build_image_tower(spec.config)
-    return build_text_tower(spec.config)
+    if isinstance(spec, ClipTextTowerSpec):
+        return build_text_tower(spec.config)
+    if berts and berts[0].config != spec.config:
+        raise ValueError("the two sides' BiBERT towers have different sizes; they share one body")
+    if berts:
+        tower: _AnyBertTower = berts[0].other_side()
+    elif isinstance(spec, BertTowerSpec):
+        tower = BertTower(BertBody(spec.config), BertSide(spec.config))
+    else:
+        tower = build_pretrained_bert(spec.config)
+    berts.append(tower)
+    return tower

@@ -52,11 +52,17 @@ def read_tokenizers(folder: Path, spec: SideSpec) -> Mapping[TowerName, TextToke
         DamagedError: a tokenizer's file is missing or unreadable.
     """
     return {
-        tower.name: text_tokenizer(_read(folder / tokenizer_file(tower.name)), tower.text) for tower in spec.text_towers
+        tower.name: text_tokenizer(read_tokenizer(folder / tokenizer_file(tower.name)), tower.text)
+        for tower in spec.text_towers
     }
 
 
-def _read(path: Path) -> Tokenizer:
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer from its file.
+
+    Raises:
+        DamagedError: the file is missing or unreadable.
+    """
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises plain Exception for every fault of a file

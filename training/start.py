@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from tokenizers import Tokenizer
+from torch import nn
 
 from artifacts.bundle import ModelBundle
 from artifacts.side import (
@@ -22,12 +23,24 @@ from artifacts.side import (
     TowerSpec,
 )
 from towers.clip import clip_config
+from towers.export import check_exportable
 from towers.model import Model, build_model
 from towers.storage import load_model
 from towers.tokens import read_tokenizers
 from training.errors import RecipeError
-from training.recipe import AlphaSearch, BertRecipe, ClipRecipe, FusionRecipe, Recipe, SideRecipe
+from training.pretrained import pretrained_bibert, pretrained_clip
+from training.recipe import (
+    AlphaSearch,
+    BertRecipe,
+    ClipRecipe,
+    FusionRecipe,
+    PretrainedBertRecipe,
+    PretrainedClipRecipe,
+    Recipe,
+    SideRecipe,
+)
 from training.tokenizer import PAD_ID, train_tokenizer
+from training.tower_pair import TowerPair
 
 
 @dataclass(frozen=True)
@@ -38,25 +51,17 @@ class Start:
     tokenizers: Mapping[TowerName, Tokenizer]
 
 
-@dataclass(frozen=True)
-class _TowerPair:
-    """A tower of both sides."""
-
-    query: TowerSpec
-    product: TowerSpec
-    tokenizer: Tokenizer
-
-
 def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]) -> Start:
     """Build a recipe's model.
 
     Args:
         recipe: what to build.
         texts: titles and training queries, for the vocabulary of towers trained from scratch.
-        fitted: a bundle with the tower, for each tower that the recipe does not train from scratch.
+        fitted: a bundle with the tower, for each tower that the recipe says nothing about.
 
     Raises:
         RecipeError: a bundle is missing or lacks its tower, or the two sides get different widths.
+        TowerError: a pretrained tower cannot be had, or the query side is too large to be exported.
     """
     pairs = {name: _tower_pair(name, recipe, texts, fitted) for name in _tower_names(recipe)}
     query = _side_spec(recipe.query, {name: pair.query for name, pair in pairs.items()})
@@ -67,8 +72,13 @@ def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerNa
             "set the mlp's width so that they agree"
         )
     model = build_model(query, product)
-    for name in recipe.fitted_towers:
-        _copy_tower(name, load_model(fitted[name]), model)
+    for name, pair in pairs.items():
+        if name in recipe.fitted_towers:
+            source = load_model(fitted[name])
+            _copy_tower(name, (source.query.towers[name], source.product.towers[name]), model)
+        elif pair.weights:
+            _copy_tower(name, pair.weights, model)
+    check_exportable(model.query)
     return Start(model, {name: pair.tokenizer for name, pair in pairs.items()})
 
 
@@ -78,26 +88,31 @@ def _tower_names(recipe: Recipe) -> list[TowerName]:
 
 def _tower_pair(
     name: TowerName, recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]
-) -> _TowerPair:
-    if name == "bibert" and recipe.bibert:
-        return _fresh_bibert(recipe.bibert, texts)
-    if name == "clip" and recipe.clip:
-        return _fresh_clip(recipe.clip, texts)
+) -> TowerPair:
+    given = recipe.bibert if name == "bibert" else recipe.clip
+    if isinstance(given, BertRecipe):
+        return _fresh_bibert(given, texts)
+    if isinstance(given, PretrainedBertRecipe):
+        return pretrained_bibert(given)
+    if isinstance(given, ClipRecipe):
+        return _fresh_clip(given, texts)
+    if isinstance(given, PretrainedClipRecipe):
+        return pretrained_clip(given)
     if name not in fitted:
         raise RecipeError(f"recipe {recipe.name} takes a fitted {name} tower: give its bundle with --{name}")
     return _fitted_pair(name, fitted[name])
 
 
-def _fitted_pair(name: TowerName, bundle: ModelBundle) -> _TowerPair:
+def _fitted_pair(name: TowerName, bundle: ModelBundle) -> TowerPair:
     query = next((tower for tower in bundle.query.towers if tower.name == name), None)
     product = next((tower for tower in bundle.product.towers if tower.name == name), None)
     if query is None or product is None:
         raise RecipeError(f"{bundle.path} has no {name} tower on both sides; give a bundle that was fitted with it")
     tokenizer = read_tokenizers(bundle.query_folder, bundle.query)[name].tokenizer
-    return _TowerPair(query, product, tokenizer)
+    return TowerPair(query, product, tokenizer)
 
 
-def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> _TowerPair:
+def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> TowerPair:
     tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=False)
     config = BertConfig(
         vocabulary_size=tokenizer.get_vocab_size(),
@@ -110,10 +125,10 @@ def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> _TowerPair:
     )
     query = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.query_tokens, pad_id=PAD_ID))
     product = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.title_tokens, pad_id=PAD_ID))
-    return _TowerPair(query, product, tokenizer)
+    return TowerPair(query, product, tokenizer)
 
 
-def _fresh_clip(recipe: ClipRecipe, texts: Sequence[str]) -> _TowerPair:
+def _fresh_clip(recipe: ClipRecipe, texts: Sequence[str]) -> TowerPair:
     tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=True)
     model = clip_config(recipe.architecture).model
     text = {**model["text_cfg"], "vocab_size": tokenizer.get_vocab_size()}
@@ -130,7 +145,7 @@ def _fresh_clip(recipe: ClipRecipe, texts: Sequence[str]) -> _TowerPair:
     )
     tokens = min(recipe.caption_tokens, text["context_length"])
     query = ClipTextTowerSpec(config=config, text=TextInput(max_tokens=tokens, pad_id=PAD_ID))
-    return _TowerPair(query, ClipImageTowerSpec(config=config, photo=photo), tokenizer)
+    return TowerPair(query, ClipImageTowerSpec(config=config, photo=photo), tokenizer)
 
 
 def _side_spec(recipe: SideRecipe, towers: Mapping[str, TowerSpec]) -> SideSpec:
@@ -142,7 +157,7 @@ def _fusion_spec(fusion: FusionRecipe) -> FusionSpec:
     return AlphaConcatenation(alpha=fusion.choices[0]) if isinstance(fusion, AlphaSearch) else fusion
 
 
-def _copy_tower(name: TowerName, source: Model, target: Model) -> None:
-    for from_side, to_side in ((source.query, target.query), (source.product, target.product)):
-        if name in to_side.towers:
-            to_side.towers[name].load_state_dict(from_side.towers[name].state_dict())
+def _copy_tower(name: TowerName, towers: tuple[nn.Module, nn.Module], target: Model) -> None:
+    for tower, side in zip(towers, (target.query, target.product), strict=True):
+        if name in side.towers:
+            side.towers[name].load_state_dict(tower.state_dict())

@@ -13,7 +13,7 @@ from artifacts.side import NoFusion, SideSpec, TowerName
 from tests.support.models import QUERIES, shaken, tiny_clip_specs, tiny_model, tiny_tokenizer, tiny_tokenizers
 from towers import export
 from towers.errors import ExportError
-from towers.export import export_query_side
+from towers.export import check_exportable, export_query_side
 from towers.model import Side, build_side
 from towers.query_encoder import OnnxQueryEncoder
 from towers.storage import load_side, save_side
@@ -110,6 +110,16 @@ def test_there_must_be_queries_to_compare_on(copied: Path) -> None:
     with pytest.raises(ValueError) as caught:
         export_query_side(load_side(copied), copied, [])
     assert str(caught.value) == "expected at least one query to compare the export on, got none"
+
+
+def test_a_side_too_large_for_an_onnx_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    side = tiny_model("bibert").query
+    size = 4 * sum(parameter.numel() for parameter in side.parameters())
+    monkeypatch.setattr(export, "LARGEST_BYTES", size + 1)
+    check_exportable(side)
+    monkeypatch.setattr(export, "LARGEST_BYTES", size)
+    with pytest.raises(ExportError, match=r"the query side has 0\.0 GiB of weights, but its ONNX file must stay under"):
+        check_exportable(side)
 
 
 def test_the_side_is_left_as_it_is(copied: Path) -> None:
