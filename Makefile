@@ -17,10 +17,10 @@ TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py)
 
-.PHONY: help setup demo smoke port-free test unit lint format evaluate clean
+.PHONY: help setup demo smoke port-free test unit lint format evaluate experiments bench-prepare bench-train clean
 
 help: ## List the targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(SETUP) ## Create .venv and install everything
 
@@ -69,6 +69,19 @@ format: $(SETUP) ## Let ruff format the code
 evaluate: $(DEMO)/4tmm-cat/model.json ## Compare text alone, photos alone and both on the sample shop
 	@$(BIN)/python -m evaluation run --data $(DEMO)/data --out $(DEMO)/results --model $(DEMO)/bibert \
 	  --model $(DEMO)/clip-towers --model $(DEMO)/4tmm-cat
+
+experiments: $(DEMO)/shop/catalog.parquet ## Every row of the paper's tables on the sample shop, with a report
+	@$(BIN)/python -m training experiments --shop $(DEMO)/shop --out $(DEMO)/experiments
+
+bench-prepare: $(SETUP) ## 20 million log rows to a data set: time and memory
+	@$(BIN)/python -m benchmarks.bench_prepare
+
+bench-train: .venv/.setup-bench ## Training steps against sentence-transformers' trainer
+	@$(BIN)/python -m benchmarks.bench_train
+
+.venv/.setup-bench: $(SETUP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
 
 clean: ## Remove what demo and smoke made (not .venv)
 	rm -rf var

@@ -3,8 +3,10 @@
     model.json                what it is, how it was made, and the SHA-256 of every other file
     query/  product/          the two sides (artifacts/side.py)
     held_out_queries.json     real queries that training never saw: indexes are tuned and checked with them
+    curves/                   how the fit went, for TensorBoard; absent where nothing was trained
 
-Its fingerprint is a SHA-256 over the names and checksums of its files.
+Its fingerprint is a SHA-256 over the names and checksums of its files. The curves are neither part of it nor
+checked: clock times stand in them, so that two equal fits write other bytes.
 """
 
 import json
@@ -25,6 +27,7 @@ CARD_FILE = "model.json"
 HELD_OUT_QUERIES_FILE = "held_out_queries.json"
 QUERY_SIDE = "query"
 PRODUCT_SIDE = "product"
+CURVES_FOLDER = "curves"
 
 
 class ModelOrigin(Record):
@@ -33,6 +36,7 @@ class ModelOrigin(Record):
     name: str  # the recipe's name, or "clip" for towers alone
     recipe: dict[str, Any]  # the recipe as it was run, derived values included
     dataset_fingerprint: str
+    seed: int | None = None  # of everything random; absent in bundles of before it was kept
     metrics: dict[str, float] = Field(default_factory=dict)  # measured while fitting: validation recall, ...
     software: dict[str, str] = Field(default_factory=dict)  # versions of vitrine, torch, open_clip
     created_at: str  # ISO 8601, UTC
@@ -65,6 +69,11 @@ class ModelBundle:
     def product_folder(self) -> Path:
         """The product side's folder."""
         return self.path / PRODUCT_SIDE
+
+    @property
+    def curves_folder(self) -> Path:
+        """TensorBoard's files of the fit; it need not be there."""
+        return self.path / CURVES_FOLDER
 
     @cached_property
     def fingerprint(self) -> str:
@@ -108,7 +117,9 @@ def finish_bundle(folder: Path, origin: ModelOrigin, held_out_queries: list[str]
     _check_widths(folder, query, product)
     text = json.dumps(held_out_queries, ensure_ascii=False, indent=0)
     (folder / HELD_OUT_QUERIES_FILE).write_text(text, encoding="utf-8")
-    card = BundleCard(width=query.width, origin=origin, files=record_files(folder))
+    files = record_files(folder)
+    kept = {name: file for name, file in files.items() if not name.startswith(f"{CURVES_FOLDER}/")}
+    card = BundleCard(width=query.width, origin=origin, files=kept)
     write_record(folder / CARD_FILE, card)
 
 

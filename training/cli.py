@@ -9,10 +9,13 @@ from tqdm import tqdm
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.cli import friendly_errors
-from artifacts.dataset import Dataset
+from artifacts.dataset import Dataset, open_dataset
 from artifacts.side import TowerName
+from artifacts.table1 import table1
 from towers.errors import TowerError
+from training.annotator.cli import annotator
 from training.errors import TrainingError
+from training.esci.choices import Locale, Version
 
 app = typer.Typer(help="Search logs, catalogue and photos to fitted models.", no_args_is_help=True)
 
@@ -22,6 +25,9 @@ _friendly = friendly_errors(TrainingError, TowerError, ValueError)
 Out = Annotated[Path, typer.Option(help="Folder to write; it must not exist.")]
 Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Devices = Annotated[
+    int, typer.Option(min=1, help="GPUs, or processes where there is no GPU, that share each batch.")
+]
 Steps = Annotated[int | None, typer.Option(min=1, help="Batches to fit, in place of the recipe's epochs.")]
 
 
@@ -49,27 +55,74 @@ def sample_shop(
 def prepare(
     shop: Annotated[Path, typer.Option(help="Folder with catalog.parquet and interactions.parquet.")],
     out: Out,
+    interactions: Annotated[
+        str | None,
+        typer.Option(help="The log: a Parquet file, a folder of them, or with --connection the name of a table."),
+    ] = None,
+    connection: Annotated[
+        str | None, typer.Option(help="Where the table is: a URL that Ibis takes, such as bigquery://PROJECT/DATASET.")
+    ] = None,
     evaluation_start: Annotated[
         datetime.datetime | None,
         typer.Option(help="First moment of the evaluation window; by default the log's last month."),
     ] = None,
-    training_months: Annotated[int, typer.Option(min=1, help="Months of training before it.")] = 12,
+    evaluation_end: Annotated[
+        datetime.datetime | None, typer.Option(help="Its end, not included; by default after the last purchase.")
+    ] = None,
+    training_start: Annotated[datetime.datetime | None, typer.Option(help="First moment of training.")] = None,
+    training_months: Annotated[
+        int | None, typer.Option(min=1, help="Or months of training before the evaluation window; 12 by default.")
+    ] = None,
+    weight: Annotated[
+        list[str] | None, typer.Option(help="EVENT=NUMBER, what an event of a pair counts; purchase=1 by default.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="The sum from which on a pair is a training positive.")] = 1.0,
+    memory: Annotated[float, typer.Option(min=0.1, help="GB that DuckDB may use before it writes to disk.")] = 2.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of DuckDB; by default all cores.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Search log to data set: pairs by time window, held-out queries, seen negatives."""
+    from training.interest import interest_of
+    from training.log_source import Resources, log_of
+    from training.prepare import PrepareOptions
     from training.prepare import prepare as prepare_dataset
+    from training.windows import WindowChoice
 
     judgments = shop / "judgments.parquet"
+    options = PrepareOptions(
+        WindowChoice(evaluation_start, evaluation_end, training_start, training_months),
+        interest_of(weight or [], threshold),
+        seed,
+        Resources(memory, threads),
+    )
     dataset = prepare_dataset(
         shop / "catalog.parquet",
-        shop / "interactions.parquet",
+        log_of(shop, interactions, connection),
         judgments if judgments.is_file() else None,
         out,
-        evaluation_start=evaluation_start,
-        training_months=training_months,
-        seed=seed,
+        options,
     )
     print(describe_dataset(dataset))
+
+
+@app.command("import-esci")
+@_friendly
+def import_shopping_queries(
+    esci: Annotated[Path, typer.Option(help="Folder with ESCI's two Parquet files.")],
+    out: Out,
+    locale: Annotated[list[Locale] | None, typer.Option(help="Whose queries; may be repeated. us by default.")] = None,
+    version: Annotated[Version, typer.Option(help="Which of ESCI's sets of judgments.")] = Version.SMALL,
+    sqid: Annotated[Path | None, typer.Option(help="SQID's folder `sqid`, with URLs of photos.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder with photos named PRODUCT_ID.jpg.")] = None,
+    descriptions: Annotated[bool, typer.Option(help="Keep descriptions and bullet points.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """The public Shopping Queries data (ESCI, with SQID's photos): catalogue, judgments and a data set."""
+    from training.esci.importing import EsciRequest, describe_import, import_esci
+
+    locales = tuple(dict.fromkeys(locale or [Locale.US]))
+    record, dataset = import_esci(EsciRequest(esci, out, locales, version, sqid, images, descriptions, seed))
+    print(f"{describe_import(record)}\n{describe_dataset(dataset)}")
 
 
 @app.command()
@@ -78,30 +131,38 @@ def clip(
     out: Out,
     data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`.")] = None,
     catalog: Annotated[Path | None, typer.Option(help="catalog.parquet, where there is no search log.")] = None,
-    architecture: Annotated[str, typer.Option(help="open_clip's name of a pretrained architecture.")] = "vitrine-small",
+    architecture: Annotated[str | None, typer.Option(help="open_clip's name of a pretrained architecture.")] = None,
     pretrained: Annotated[
-        str | None, typer.Option(help="Tag or checkpoint file; without it a small CLIP is trained.")
+        str | None,
+        typer.Option(
+            help="Its tag or a checkpoint file; or, with a configuration of its own, a folder or hf-hub:OWNER/NAME. "
+            "Without it the recipe is fitted."
+        ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="How the small CLIP is trained.")] = "clip-small",
+    recipe: Annotated[
+        str, typer.Option(help="How the CLIP is made; by default a small one is trained.")
+    ] = "clip-small",
     seed: Seed = 0,
     steps: Steps = None,
+    devices: Devices = 1,
 ) -> None:
     """The CLIP towers: a small one trained on the catalogue's photos, or a pretrained one."""
     from towers.vector_cache import VectorCache
     from training.data import data_from_catalog, data_from_dataset
-    from training.fit import FitRequest, fit, write_bundle
-    from training.pretrained import pretrained_start
-    from training.recipe import load_recipe
+    from training.fit import FitRequest, fit
+    from training.recipe import PretrainedClipRecipe, load_recipe
 
     if (data is None) == (catalog is None):
         raise typer.BadParameter("give --data or --catalog, one of them")
+    if architecture and not pretrained:
+        raise typer.BadParameter("give --pretrained with --architecture")
     inputs = data_from_dataset(data) if data else data_from_catalog(catalog or Path())
     cache = VectorCache((data or out.parent) / "vectors")
-    if pretrained is None:
-        _report(fit(FitRequest(load_recipe(recipe), inputs, {}, out, cache, seed, steps)))
-        return
-    request = FitRequest(load_recipe("clip"), inputs, {}, out, cache, seed)
-    _report(write_bundle(request, pretrained_start(architecture, pretrained, inputs.products), {}))
+    chosen = load_recipe(recipe)
+    if pretrained:
+        weights = PretrainedClipRecipe(pretrained=pretrained, architecture=architecture)
+        chosen = load_recipe("clip").model_copy(update={"clip": weights})
+    _report(fit(FitRequest(chosen, inputs, {}, out, cache, seed, steps, devices)))
 
 
 @app.command("fit")
@@ -114,6 +175,7 @@ def fit_recipe(
     clip: Annotated[Path | None, typer.Option(help="Bundle with CLIP towers.")] = None,
     seed: Seed = 0,
     steps: Steps = None,
+    devices: Devices = 1,
 ) -> None:
     """Fit a recipe: one model of the paper's Table 2."""
     from towers.vector_cache import VectorCache
@@ -125,7 +187,48 @@ def fit_recipe(
     given: dict[TowerName, Path | None] = {"bibert": bibert, "clip": clip}
     fitted = {name: open_bundle(path) for name, path in given.items() if path and name in loaded.fitted_towers}
     cache = VectorCache(data / "vectors")
-    _report(fit(FitRequest(loaded, data_from_dataset(data), fitted, out, cache, seed, steps)))
+    _report(fit(FitRequest(loaded, data_from_dataset(data), fitted, out, cache, seed, steps, devices)))
+
+
+@app.command()
+@_friendly
+def experiments(
+    out: Annotated[Path, typer.Option(help="Folder of the runs; what is finished there is not done again.")],
+    shop: Annotated[Path | None, typer.Option(help="Folder of a shop; its data set is prepared in OUT/data.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`, in place of a shop.")] = None,
+    row: Annotated[
+        list[str] | None, typer.Option(help="A recipe to fit; may be given several times; default: the paper's eleven.")
+    ] = None,
+    clip: Annotated[Path | None, typer.Option(help="Bundle of CLIP towers; default: a small CLIP is trained.")] = None,
+    judgments: Annotated[
+        Path | None,
+        typer.Option(help="Labels to fit an annotator on; default: judgments_train.parquet beside the catalogue."),
+    ] = None,
+    sentence_transformers: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a text encoder, evaluated beside the rows.")
+    ] = None,
+    seed: Seed = 0,
+    steps: Steps = None,
+) -> None:
+    """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
+    from training.experiments import ROWS, Experiments, default_judgments, describe_times, prepare_once, run_experiments
+
+    if (shop is None) == (data is None):
+        raise typer.BadParameter("give --shop or --data, one of them")
+    dataset = open_dataset(data) if data else prepare_once(shop or Path(), out, seed)
+    run_experiments(
+        Experiments(
+            data=dataset.path,
+            out=out,
+            rows=tuple(row or ROWS),
+            clip=clip,
+            judgments=judgments or default_judgments(dataset),
+            sentence_transformers=tuple(sentence_transformers or ()),
+            seed=seed,
+            steps=steps,
+        )
+    )
+    print(f"\n{describe_times(out)}\n{out / 'report.html'} shows it all")
 
 
 @app.command()
@@ -139,26 +242,12 @@ def recipes() -> None:
         print(f"{name:14} {first_line.removeprefix('# ')}")
 
 
+app.command()(_friendly(annotator))
+
+
 def describe_dataset(dataset: Dataset) -> str:
     """A data set as the paper's Table 1, with its windows."""
-    card = dataset.card
-    lines = [f"{'':12}{'pairs':>10}{'queries':>10}{'products':>10}"]
-    for name, split in (
-        ("training", card.train),
-        ("validation", card.validation),
-        ("evaluation", card.evaluation),
-    ):
-        lines.append(f"{name:12}{split.pairs:>10,}{split.queries:>10,}{split.products:>10,}")
-    training, evaluation = card.training_window, card.evaluation_window
-    lines.append(
-        f"training from {training.start:%Y-%m-%d} to {training.end:%Y-%m-%d}, "
-        f"evaluation after it to {evaluation.end:%Y-%m-%d}"
-    )
-    lines.append(
-        f"{card.evaluation_queries_unseen:,} of {card.evaluation.queries:,} evaluation queries are in no training pair"
-    )
-    lines.append(f"{dataset.path}, fingerprint {dataset.fingerprint[:12]}")
-    return "\n".join(lines)
+    return f"{table1(dataset.card)}\n\n{dataset.path}, fingerprint {dataset.fingerprint[:12]}"
 
 
 def _report(bundle: ModelBundle) -> None:

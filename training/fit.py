@@ -12,7 +12,15 @@ import torch
 from tokenizers import Tokenizer
 
 from artifacts.atomic import new_folder
-from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, ModelBundle, ModelOrigin, finish_bundle, open_bundle
+from artifacts.bundle import (
+    CURVES_FOLDER,
+    PRODUCT_SIDE,
+    QUERY_SIDE,
+    ModelBundle,
+    ModelOrigin,
+    finish_bundle,
+    open_bundle,
+)
 from artifacts.side import TowerName
 from towers.export import export_query_side
 from towers.model import Model, Side
@@ -20,16 +28,20 @@ from towers.side_encoder import SideEncoder, Tokenizers
 from towers.storage import save_side
 from towers.tokens import text_tokenizer
 from towers.vector_cache import VectorCache
+from training.curves import CurveFiles, write_last_point
 from training.data import TrainingData
+from training.errors import RecipeError
+from training.gradient_cache import has_batch_statistics
 from training.inputs import pairs_for, tower_sources
 from training.module import RetrievalModule
 from training.no_image import set_no_image
 from training.pairs import BatchPlan
-from training.recipe import AlphaSearch, Part, Recipe
-from training.run import run
+from training.recipe import AlphaSearch, PretrainedClipRecipe, Recipe
+from training.run import CURVES, check_devices, run
 from training.start import Start, starting_model
 from training.validation import choose_alpha, validation_set, with_alpha
 
+VALIDATION_RECALL = "validation_recall_at_100"
 EXPORT_SAMPLE = 64  # queries or titles on which the exported query side is compared with torch
 
 
@@ -45,6 +57,7 @@ class FitRequest:
         cache: vectors of frozen towers.
         seed: of weights, batches and augmentation.
         steps: how many, in place of what the recipe's epochs give.
+        devices: how many GPUs, or processes where there is no GPU, share each batch.
     """
 
     recipe: Recipe
@@ -54,38 +67,47 @@ class FitRequest:
     cache: VectorCache
     seed: int = 0
     steps: int | None = None
+    devices: int = 1
 
 
 def fit(request: FitRequest) -> ModelBundle:
     """Fit a recipe and write its bundle; a fit that was killed goes on from its last checkpoint.
 
     Raises:
-        RecipeError: the recipe does not go with the towers or the data that were given.
+        RecipeError: the recipe does not go with the towers, the data or the devices that were given.
+        FitError: the fit diverged, or there are fewer GPUs than it asks for.
         FileExistsError: there is something at `out`.
     """
     if request.out.exists():
         raise FileExistsError(f"{request.out} exists already; remove it or choose another --out")
+    check_devices(request.devices)
     torch.manual_seed(request.seed)
     start = starting_model(request.recipe, _texts(request.data), request.fitted)
+    _check_parts(request, start.model)
+    start.model.eval()  # frozen towers are encoded as they will be used; the module sets the others to train
+    if isinstance(request.recipe.clip, PretrainedClipRecipe):
+        set_no_image(start.model.product, request.data.products)
     work = _work_folder(request)
-    if request.recipe.train:
-        _train(request, start, work)
+    curves = _train(request, start, work) if request.recipe.train else None
     model = start.model.cpu().eval()
-    if request.recipe.clip:
+    if "clip" in request.recipe.train:
         set_no_image(model.product, request.data.products)
-    bundle = write_bundle(request, start, _validate(request, start))
+    bundle = write_bundle(request, start, _validate(request, start), curves)
     shutil.rmtree(work)
     return bundle
 
 
-def write_bundle(request: FitRequest, start: Start, metrics: dict[str, float]) -> ModelBundle:
-    """Write a fitted model: both sides, the exported query side, and how it came to be."""
+def write_bundle(
+    request: FitRequest, start: Start, metrics: dict[str, float], curves: CurveFiles | None = None
+) -> ModelBundle:
+    """Write a fitted model: both sides, the exported query side, how it came to be and how the fit went."""
     held_out = request.data.held_out_queries()
     sample = (held_out or request.data.catalog.titles)[:EXPORT_SAMPLE]
     origin = ModelOrigin(
         name=request.recipe.name,
         recipe=request.recipe.model_dump(mode="json"),
         dataset_fingerprint=request.data.fingerprint,
+        seed=request.seed,
         metrics=metrics,
         software=_software(),
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -94,6 +116,10 @@ def write_bundle(request: FitRequest, start: Start, metrics: dict[str, float]) -
         save_side(start.model.query, folder / QUERY_SIDE, start.tokenizers)
         export_query_side(start.model.query, folder / QUERY_SIDE, sample)
         save_side(start.model.product, folder / PRODUCT_SIDE, start.tokenizers)
+        if curves:
+            shutil.copytree(curves.folder, folder / CURVES_FOLDER)
+            recalls = {name: value for name, value in metrics.items() if name == VALIDATION_RECALL}
+            write_last_point(CurveFiles(folder / CURVES_FOLDER, curves.steps), recalls)
         finish_bundle(folder, origin, held_out)
     return open_bundle(request.out)
 
@@ -103,7 +129,8 @@ def side_tokenizers(side: Side, tokenizers: Mapping[TowerName, Tokenizer]) -> To
     return {tower.name: text_tokenizer(tokenizers[tower.name], tower.text) for tower in side.spec.text_towers}
 
 
-def _train(request: FitRequest, start: Start, work: Path) -> None:
+def _train(request: FitRequest, start: Start, work: Path) -> CurveFiles:
+    """Fit the model in place."""
     recipe, optimisation = request.recipe, request.recipe.optimisation
     assert optimisation is not None  # the recipe's own check
     pairs = pairs_for(recipe, request.data)
@@ -111,9 +138,31 @@ def _train(request: FitRequest, start: Start, work: Path) -> None:
     plan = BatchPlan(pairs, optimisation.batch_size, steps, optimisation.seen_negatives, request.seed)
     query, product = _encoders(request, start)
     sources = tower_sources(recipe, query, product, pairs.queries, request.data.products, work)
-    scratch: set[Part] = set(recipe.train) - set(request.fitted)
-    module = RetrievalModule(start.model, sources, recipe.train, frozenset(scratch), optimisation, plan.steps)
-    run(module, plan, work, request.seed)
+    module = RetrievalModule(start.model, sources, recipe.train, recipe.scratch_parts, optimisation, plan.steps)
+    run(module, plan, work, request.seed, request.devices)
+    return CurveFiles(work / CURVES, steps)
+
+
+def _check_parts(request: FitRequest, model: Model) -> None:
+    """Refuse what would not give the gradients of the whole batch when it is encoded in parts."""
+    name, devices, optimisation = request.recipe.name, request.devices, request.recipe.optimisation
+    if optimisation is None:
+        return
+    if optimisation.batch_size % devices:
+        raise RecipeError(
+            f"recipe {name} has batch_size {optimisation.batch_size}, which {devices} devices cannot share evenly; "
+            f"make it a multiple of {devices}"
+        )
+    if devices == 1 and optimisation.chunk_size is None:
+        return
+    option = f"--devices {devices}" if devices > 1 else f"chunk_size {optimisation.chunk_size}"
+    for side in (model.query, model.product):
+        for tower, module in side.towers.items():
+            if tower in request.recipe.train and has_batch_statistics(module):
+                raise RecipeError(
+                    f"recipe {name} trains a {tower} tower with BatchNorm, whose vectors depend on the whole batch; "
+                    f"it cannot be fitted with {option}"
+                )
 
 
 def _validate(request: FitRequest, start: Start) -> dict[str, float]:
@@ -134,7 +183,7 @@ def _validate(request: FitRequest, start: Start) -> dict[str, float]:
         metrics["alpha"] = choice.alpha
         query, product = _encoders(request, start)
     vectors = query.queries(held_out.queries), product.products(request.data.products)
-    return {"validation_recall_at_100": float(held_out.recalls(*vectors).mean()), **metrics}
+    return {VALIDATION_RECALL: float(held_out.recalls(*vectors).mean()), **metrics}
 
 
 def _encoders(request: FitRequest, start: Start) -> tuple[SideEncoder, SideEncoder]:
@@ -154,7 +203,7 @@ def _texts(data: TrainingData) -> list[str]:
 def _work_folder(request: FitRequest) -> Path:
     """Where checkpoints lie, named after all that decides the outcome, so that none is taken up wrongly."""
     towers = sorted((name, bundle.fingerprint) for name, bundle in request.fitted.items())
-    recipe, run = request.recipe.model_dump_json(), (request.seed, request.steps)
+    recipe, run = request.recipe.model_dump_json(), (request.seed, request.steps, request.devices)
     key = f"{recipe}|{request.data.fingerprint}|{towers}|{run}|{_software()}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     folder = request.out.parent / f".{request.out.name}.fit-{digest}"
@@ -164,5 +213,5 @@ def _work_folder(request: FitRequest) -> Path:
 
 def _software() -> dict[str, str]:
     """Versions of what decides the weights: another tokenizer trainer could give another vocabulary."""
-    names = ("vitrine", "torch", "open_clip_torch", "tokenizers")
+    names = ("vitrine", "torch", "open_clip_torch", "tokenizers", "transformers")
     return {name: importlib.metadata.version(name) for name in names}

@@ -10,7 +10,7 @@ from training.data import TrainingData
 from training.errors import RecipeError
 from training.pairs import TrainingPairs, training_pairs
 from training.photo_store import decode_catalog
-from training.recipe import Recipe
+from training.recipe import ClipRecipe, Recipe
 from training.sources import FrozenVectors, Photos, Texts, TowerSource
 
 Sources = dict[str, dict[str, TowerSource]]  # by side ("query", "product") and tower
@@ -23,7 +23,7 @@ def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:
         RecipeError: the recipe needs purchases and there is no log, or there are too few pairs.
     """
     rows = data.catalog.rows_by_product_id()
-    if recipe.clip:
+    if isinstance(recipe.clip, ClipRecipe):
         table, negatives = caption_pairs(data.catalog, data.train, recipe.clip.title_share), None
     elif data.train is not None:
         table, negatives = data.train, data.seen_negatives
@@ -80,6 +80,5 @@ def _photo_source(
     tower: ClipImageTowerSpec, live: bool, encoder: SideEncoder, products: Products, work: Path
 ) -> TowerSource:
     if live:
-        store = decode_catalog(products, tower.photo, work)
-        return Photos(store.pixels, store.present, tower.photo)
+        return Photos(decode_catalog(products, tower.photo, work), tower.photo)
     return FrozenVectors(encoder.photo_vectors(products))

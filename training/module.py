@@ -1,7 +1,9 @@
 """The LightningModule: it wires sides, sources and loss, and owns the optimiser's schedule."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import lightning
@@ -9,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from towers.model import Model, Side
+from training.gather import gather, share_of_pairs, share_of_rows
+from training.gradient_cache import encode_in_chunks
 from training.nt_xent import nt_xent, symmetric_nt_xent
 from training.pairs import Batch
 from training.recipe import Optimisation, Part
@@ -47,7 +51,6 @@ class RetrievalModule(lightning.LightningModule):
         self._scratch = scratch
         self._optimisation = optimisation
         self._steps = steps
-        self._loss = symmetric_nt_xent if optimisation.symmetric else nt_xent
         mark_trainable(model, train)
 
     @property
@@ -56,29 +59,44 @@ class RetrievalModule(lightning.LightningModule):
         return self.log_temperature.exp().clamp(min=_COLDEST)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """The loss of a batch."""
-        queries = self._encode(self.model.query, "query", batch.queries)
-        products = self._encode(self.model.product, "product", batch.products)
+        """The loss over this process's pairs of a batch, against the products of all processes."""
+        share = share_of_pairs(len(batch.queries))
+        # A query that stands in several pairs is read once.
+        distinct, position = batch.queries[share].unique(return_inverse=True)
+        queries = self._encode(self.model.query, "query", distinct)[position.to(self.device)]
+        products = self._encode(self.model.product, "product", share_of_rows(batch.products))
         with torch.autocast(self.device.type, enabled=False):  # the loss is always taken in float32
-            loss = self._loss(queries.float(), products.float(), batch.positives, batch.known, self.temperature)
-        self.log("loss", loss, prog_bar=True)
-        return loss
+            return self._loss(batch, queries.float(), gather(products.float())[: len(batch.products)], share)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """The batch on a device; row numbers stay where texts and photos are looked up."""
-        return Batch(batch.queries, batch.products, batch.positives.to(device), batch.known.to(device))
+        names = ("positives", "known", "counts", "seen")
+        return dataclasses.replace(batch, **{name: getattr(batch, name).to(device) for name in names})
 
     def configure_optimizers(self) -> Any:
         """Adam (paper, section 4.2; AdamW where weights decay), with warm-up and cosine decay by steps."""
         chosen = self._optimisation
         kind = torch.optim.AdamW if chosen.weight_decay else torch.optim.Adam
-        optimizer = kind(self._parameter_groups(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+        optimizer = kind(
+            self._parameter_groups(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay, fused=True
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _encode(self, side: Side, name: str, rows: Tensor) -> Tensor:
+        return encode_in_chunks(partial(self._vectors, side, name), rows, self._optimisation.chunk_size)
+
+    def _vectors(self, side: Side, name: str, rows: Tensor) -> Tensor:
         sources = self._sources[name]
         return side.fuse({tower: source.vectors(side, tower, rows) for tower, source in sources.items()})
+
+    def _loss(self, batch: Batch, queries: Tensor, products: Tensor, share: slice) -> Tensor:
+        """The recipe's loss, given the vectors of the share's queries and of all products."""
+        weights = negative_weights(batch, self._optimisation)
+        if self._optimisation.symmetric:
+            everyone = gather(queries)
+            return symmetric_nt_xent(everyone, products, batch.positives, batch.known, self.temperature, weights, share)
+        return nt_xent(queries, products, batch.positives[share], batch.known[share], self.temperature, weights)
 
     def _rate(self, step: int) -> float:
         warmup = max(1, round(self._steps * self._optimisation.warmup_share))
@@ -98,6 +116,12 @@ class RetrievalModule(lightning.LightningModule):
         return [group for group in groups if group["params"]]
 
 
+def negative_weights(batch: Batch, optimisation: Optimisation) -> Tensor:
+    """How many times each product counts where it is a negative, (n,)."""
+    weights = batch.counts if optimisation.repeated_products == "each" else torch.ones_like(batch.counts)
+    return weights.masked_fill(batch.seen, optimisation.seen_negative_weight)
+
+
 def parameters_by_part(model: Model) -> dict[Part, list[nn.Parameter]]:
     """A model's parameters by the part that a recipe names; shared ones stand once."""
     parts: dict[Part, dict[int, nn.Parameter]] = {"bibert": {}, "clip": {}, "fusion": {}}
@@ -110,7 +134,11 @@ def parameters_by_part(model: Model) -> dict[Part, list[nn.Parameter]]:
 
 
 def mark_trainable(model: Model, train: tuple[Part, ...]) -> None:
-    """Let gradients flow into the named parts only."""
+    """Let gradients flow into the named parts only; the other towers stay in evaluation mode."""
     for part, parameters in parameters_by_part(model).items():
         for parameter in parameters:
             parameter.requires_grad_(part in train)
+    for side in (model.query, model.product):
+        side.fusion.train("fusion" in train)
+        for name, tower in side.towers.items():
+            tower.train(name in train)

@@ -2,9 +2,11 @@
 
 With s the cosine, tau the temperature and d_i the product that fits query q_i:
 
-    L_i = -log( exp(s(q_i, d_i) / tau) / (exp(s(q_i, d_i) / tau) + sum_j exp(s(q_i, d_j) / tau)) )
+    L_i = -log( exp(s(q_i, d_i) / tau) / (exp(s(q_i, d_i) / tau) + sum_j w_j exp(s(q_i, d_j) / tau)) )
 
-where j runs over the other products of the batch, except known positives of q_i.
+where j runs over the other products of the batch, except known positives of q_i. The paper sums over the
+other pairs of the batch, so that a product that stands in m of them is a negative m times: that is w_j = m.
+A weight is the same as a logit that is greater by log(w_j).
 
 Shapes: b pairs, n distinct products, D width.
 """
@@ -13,7 +15,14 @@ import torch
 from torch import Tensor
 
 
-def nt_xent(queries: Tensor, products: Tensor, positives: Tensor, known: Tensor, temperature: Tensor | float) -> Tensor:
+def nt_xent(
+    queries: Tensor,
+    products: Tensor,
+    positives: Tensor,
+    known: Tensor,
+    temperature: Tensor | float,
+    weights: Tensor | None = None,
+) -> Tensor:
     """Mean of L_i over the pairs of a batch.
 
     Args:
@@ -24,31 +33,44 @@ def nt_xent(queries: Tensor, products: Tensor, positives: Tensor, known: Tensor,
         known: (b, n) bool, which products are known positives of each query. They are never its
             negatives; its own positive may be marked or not.
         temperature: tau > 0.
+        weights: (n,) w_j > 0, how many times each product counts where it is a negative; all 1 if absent.
 
     Returns:
         A scalar.
     """
     logits = queries @ products.T / temperature  # (b, n)
-    return torch.nn.functional.cross_entropy(_without_known(logits, positives, known), positives)
+    own = positives[:, None]
+    if weights is not None:
+        logits = logits + weights.log().expand(len(queries), -1).scatter(1, own, 0.0)
+    logits = logits.masked_fill(known.scatter(1, own, False), float("-inf"))
+    return torch.nn.functional.cross_entropy(logits, positives)
 
 
 def symmetric_nt_xent(
-    queries: Tensor, products: Tensor, positives: Tensor, known: Tensor, temperature: Tensor | float
+    queries: Tensor,
+    products: Tensor,
+    positives: Tensor,
+    known: Tensor,
+    temperature: Tensor | float,
+    weights: Tensor | None = None,
+    share: slice = slice(None),
 ) -> Tensor:
     """The mean of NT-Xent from queries to products and from products to queries, as CLIP is trained.
 
     The second direction takes, for each pair, the batch's other queries as negatives, except those for
-    which the pair's product is a known positive. Arguments as for `nt_xent`.
+    which the pair's product is a known positive; a query stands in it once for each of its pairs.
+
+    Args:
+        queries: as for `nt_xent`, like the other arguments that are not named here.
+        products: likewise.
+        positives: likewise.
+        known: likewise.
+        temperature: likewise.
+        weights: likewise; they are the products', and so of the first direction alone.
+        share: the pairs whose mean is taken; the other pairs' queries are negatives still.
     """
-    logits = queries @ products.T / temperature
-    forward = torch.nn.functional.cross_entropy(_without_known(logits, positives, known), positives)
-    own = torch.arange(len(queries), device=queries.device)
-    # Row i: the product of pair i against the queries of all pairs, (b, b).
-    backward_logits = _without_known(logits[:, positives].T, own, known[:, positives].T)
-    return (forward + torch.nn.functional.cross_entropy(backward_logits, own)) / 2
-
-
-def _without_known(logits: Tensor, positives: Tensor, known: Tensor) -> Tensor:
-    """Logits with known positives other than the pair's own taken out."""
-    others = known.scatter(1, positives[:, None], False)
-    return logits.masked_fill(others, float("-inf"))
+    forward = nt_xent(queries[share], products, positives[share], known[share], temperature, weights)
+    pairs = torch.arange(len(queries), device=queries.device)[share]
+    own = positives[share]
+    backward = nt_xent(products[own], queries, pairs, known[:, own].T, temperature)
+    return (forward + backward) / 2

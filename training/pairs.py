@@ -49,12 +49,16 @@ class Batch:
         products: (n,) catalogue rows, distinct.
         positives: (b,) positions in `products`.
         known: (b, n) bool, the known positives of each query among the products.
+        counts: (n,) float32, in how many of the pairs each product stands; 1 for seen negatives.
+        seen: (n,) bool, the products that stand in none of the pairs: seen negatives of its queries.
     """
 
     queries: Tensor
     products: Tensor
     positives: Tensor
     known: Tensor
+    counts: Tensor
+    seen: Tensor
 
 
 def training_pairs(pairs: pa.Table, seen_negatives: pa.Table | None, rows: dict[str, int]) -> TrainingPairs:
@@ -138,7 +142,10 @@ class BatchPlan:
         known[row[column >= 0], column[column >= 0]] = True
         positives = self._position[products]
         self._position[distinct] = -1
-        return Batch(*map(torch.from_numpy, (queries, distinct, positives, known)))
+        counts = np.bincount(positives, minlength=len(distinct))
+        seen = counts == 0
+        weights = np.where(seen, 1, counts).astype(np.float32)
+        return Batch(*map(torch.from_numpy, (queries, distinct, positives, known, weights, seen)))
 
 
 def _most(grouped: Grouped) -> int:

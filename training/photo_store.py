@@ -1,6 +1,7 @@
 """All photos of a catalogue, decoded once to the size that a tower reads, on disk and memory-mapped."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,25 @@ from towers.side_encoder import PHOTO_THREADS, Products
 
 @dataclass(frozen=True)
 class PhotoStore:
-    """Decoded photos by catalogue row."""
+    """Decoded photos by catalogue row.
 
-    pixels: npt.NDArray[np.uint8]  # (products, height, width, 3); rows without a photo are zero
-    present: npt.NDArray[np.bool_]  # (products,)
+    Attributes:
+        path: file with the pixels, in numpy's format.
+        present: (products,) bool, which products have a usable photo.
+    """
+
+    path: Path
+    present: npt.NDArray[np.bool_]
+
+    @cached_property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """Memory-mapped, (products, height, width, 3); rows without a photo are zero."""
+        mapped: npt.NDArray[np.uint8] = np.load(self.path, mmap_mode="r")
+        return mapped
+
+    def __getstate__(self) -> dict[str, object]:
+        """What goes to another process: the place of the pixels, which are mapped there again, not the pixels."""
+        return {"path": self.path, "present": self.present}
 
 
 def decode_catalog(products: Products, photo: PhotoInput, folder: Path) -> PhotoStore:
@@ -25,9 +41,9 @@ def decode_catalog(products: Products, photo: PhotoInput, folder: Path) -> Photo
 
     Photos that cannot be used are left out.
     """
-    count = len(products.images)
+    count, path = len(products.images), folder / "photos.npy"
     pixels: npt.NDArray[np.uint8] = np.lib.format.open_memmap(
-        folder / "photos.npy", mode="w+", dtype=np.uint8, shape=(count, photo.height, photo.width, 3)
+        path, mode="w+", dtype=np.uint8, shape=(count, photo.height, photo.width, 3)
     )
     present = np.zeros(count, dtype=bool)
     row = 0
@@ -38,4 +54,4 @@ def decode_catalog(products: Products, photo: PhotoInput, folder: Path) -> Photo
                     pixels[row], present[row] = decoded, True
                 row += 1
             bar.update(len(batch))
-    return PhotoStore(pixels, present)
+    return PhotoStore(path, present)

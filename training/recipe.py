@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from artifacts.records import Record, describe_faults
 from artifacts.side import Concatenation, MlpFusion, NoFusion, TowerName
@@ -43,6 +43,17 @@ class BertRecipe(Record):
     title_tokens: int = Field(default=22, ge=3)
 
 
+class PretrainedBertRecipe(Record):
+    """The first layers of a Hugging Face encoder in place of a BiBERT from scratch."""
+
+    pretrained: str  # folder with config.json, model.safetensors and tokenizer.json
+    layers: int = Field(default=2, gt=0)  # paper, section 2.2
+    width: int | None = Field(default=None, gt=0)  # of the projection; by default the encoder's
+    pooling: Literal["mean", "cls"] = "mean"
+    query_tokens: int = Field(default=16, ge=3)
+    title_tokens: int = Field(default=22, ge=3)
+
+
 class ClipRecipe(Record):
     """A CLIP that is trained from scratch on the shop's photos."""
 
@@ -50,6 +61,29 @@ class ClipRecipe(Record):
     vocabulary: int = Field(default=8000, ge=100)
     caption_tokens: int = Field(default=20, ge=3)
     title_share: float = Field(default=0.2, ge=0, le=1)  # of the captions, where there are queries too
+
+
+class PretrainedClipRecipe(Record):
+    """A CLIP that open_clip loads."""
+
+    pretrained: str  # a tag, a checkpoint file, a folder with open_clip_config.json, or hf-hub:OWNER/NAME
+    architecture: str | None = None  # open_clip's name; not for the last two, which bring theirs
+
+
+def _source_of_tower(tower: Any) -> str:
+    """Tells a tower from scratch from a pretrained one, so that faults are reported against what was meant."""
+    given = tower if isinstance(tower, dict) else dict(tower) if isinstance(tower, Record) else {}
+    return "pretrained" if "pretrained" in given else "scratch"
+
+
+AnyBertRecipe = Annotated[
+    Annotated[BertRecipe, Tag("scratch")] | Annotated[PretrainedBertRecipe, Tag("pretrained")],
+    Discriminator(_source_of_tower),
+]
+AnyClipRecipe = Annotated[
+    Annotated[ClipRecipe, Tag("scratch")] | Annotated[PretrainedClipRecipe, Tag("pretrained")],
+    Discriminator(_source_of_tower),
+]
 
 
 class Optimisation(Record):
@@ -65,7 +99,20 @@ class Optimisation(Record):
     temperature: float = Field(default=0.05, gt=0)  # tau of Eq. 1 at the start
     learned_temperature: bool = True
     seen_negatives: bool = False  # append the products shown for a query but not bought (section 4.1)
+    # How many times each of them counts: log(weight) is added to its logit.
+    seen_negative_weight: float = Field(default=1.0, gt=0)
+    # A product of several pairs of a batch is, to other queries, a negative once, or once for each of the pairs,
+    # as Eq. 1 has it.
+    repeated_products: Literal["once", "each"] = "each"
     symmetric: bool = False  # also from products to queries, as CLIP is trained
+    # Activations are kept for so many queries or products at a time (training/gradient_cache.py); absent: for all.
+    chunk_size: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Optimisation":
+        if self.seen_negative_weight != 1 and not self.seen_negatives:
+            raise ValueError("seen_negative_weight is given, but seen_negatives is false")
+        return self
 
     def steps(self, pairs: int) -> int:
         """Batches of a run over so many pairs: the epochs' whole batches, and at least `least_steps`."""
@@ -79,8 +126,8 @@ class Recipe(Record):
     query: SideRecipe
     product: SideRecipe
     train: tuple[Part, ...] = ()  # the other parts are frozen
-    bibert: BertRecipe | None = None  # given: trained from scratch; absent: taken from a fitted bundle
-    clip: ClipRecipe | None = None  # likewise
+    bibert: AnyBertRecipe | None = None  # from scratch or pretrained; absent: taken from a fitted bundle
+    clip: AnyClipRecipe | None = None  # likewise
     optimisation: Optimisation | None = None
 
     @model_validator(mode="after")
@@ -96,8 +143,10 @@ class Recipe(Record):
             raise ValueError("train must name fusion if a side has an mlp fusion, and only then")
         if bool(self.train) != (self.optimisation is not None):
             raise ValueError("optimisation must be given if train names a part, and only then")
-        for name, scratch in (("bibert", self.bibert), ("clip", self.clip)):
-            if scratch is not None and name not in self.train:
+        for name, given in (("bibert", self.bibert), ("clip", self.clip)):
+            if given is not None and name not in towers:
+                raise ValueError(f"{name} is given, but neither side has that tower")
+            if isinstance(given, BertRecipe | ClipRecipe) and name not in self.train:
                 raise ValueError(f"{name} is given as a tower to train from scratch, but train does not name it")
         return self
 
@@ -105,8 +154,14 @@ class Recipe(Record):
     def fitted_towers(self) -> list[TowerName]:
         """Towers that must come from a fitted bundle."""
         towers = dict.fromkeys((*self.query.towers, *self.product.towers))
-        scratch = {"bibert": self.bibert, "clip": self.clip}
-        return [tower for tower in towers if scratch[tower] is None]
+        given = {"bibert": self.bibert, "clip": self.clip}
+        return [tower for tower in towers if given[tower] is None]
+
+    @property
+    def scratch_parts(self) -> frozenset[Part]:
+        """Parts that are trained from random weights."""
+        scratch = {"bibert": isinstance(self.bibert, BertRecipe), "clip": isinstance(self.clip, ClipRecipe)}
+        return frozenset(part for part in self.train if scratch.get(part, True))
 
 
 def recipe_names() -> list[str]:

@@ -8,46 +8,83 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import DDPStrategy
+from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from training.curves import Curves
+from training.errors import FitError
 from training.module import RetrievalModule
 from training.pairs import Batch, BatchPlan
 
 # A checkpoint is written every so many steps; a kill costs at most these.
 STEPS_PER_SPAN = 100
+CURVES = "curves"  # folder of the event files, in the work folder
 
 
-def run(module: RetrievalModule, plan: BatchPlan, work: Path, seed: int) -> None:
+def run(module: RetrievalModule, plan: BatchPlan, work: Path, seed: int, devices: int = 1) -> None:
     """Fit the module by the plan, going on from the last checkpoint in `work` if there is one.
 
     The run is a chain of spans (Lightning's epochs). Batches and random numbers of a span depend on
-    nothing but the seed and its number, so that a resumed run ends with the weights of an unbroken one.
+    nothing but the seed, its number and the process's, so that a resumed run ends with the weights of an
+    unbroken one.
+
+    Several devices share each batch of the plan (training/gather.py): as many GPUs where there are GPUs,
+    otherwise processes. They are started here and end here; the weights come back to this process.
+
+    Raises:
+        FitError: the loss became infinite or not a number.
     """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    spans = -(-plan.steps // STEPS_PER_SPAN)
-    checkpoint = ModelCheckpoint(dirpath=work, filename="last", save_top_k=1, enable_version_counter=False)
+    last = work / "last.ckpt"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")  # advice on logging and data workers
-        trainer = lightning.Trainer(
-            max_epochs=spans,
-            accelerator="auto",
-            devices=1,
-            precision=best_precision(),
-            callbacks=[checkpoint, _ProgressBar(plan.steps)],
-            reload_dataloaders_every_n_epochs=1,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        last = work / "last.ckpt"
-        trainer.fit(
-            module,
-            datamodule=_Spans(plan, seed),
-            ckpt_path=last if last.is_file() else None,
-            weights_only=True,
-        )
+        try:
+            _trainer(plan.steps, work, devices).fit(
+                module,
+                datamodule=_Spans(plan, seed),
+                ckpt_path=last if last.is_file() else None,
+                weights_only=True,
+            )
+        except ProcessRaisedException as error:
+            raise _in_this_process(error) from error
+
+
+def check_devices(devices: int) -> None:
+    """Refuse more devices than there are GPUs; where there is none, devices are processes.
+
+    Raises:
+        FitError: there are too few GPUs.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else None
+    if gpus is not None and gpus < devices:
+        raise FitError(f"--devices {devices} asks for more GPUs than the {gpus} that there are; lower it")
+
+
+def _trainer(steps: int, work: Path, devices: int) -> lightning.Trainer:
+    checkpoint = ModelCheckpoint(dirpath=work, filename="last", save_top_k=1, enable_version_counter=False)
+    return lightning.Trainer(
+        max_epochs=-(-steps // STEPS_PER_SPAN),
+        accelerator="auto",
+        devices=devices,
+        strategy=DDPStrategy(start_method="spawn") if devices > 1 else "auto",
+        use_distributed_sampler=False,  # every process takes the whole plan, and its share of each batch
+        precision=best_precision(),
+        callbacks=[checkpoint, Curves(work / CURVES), _ProgressBar(steps)],
+        reload_dataloaders_every_n_epochs=1,
+        default_root_dir=work,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _in_this_process(error: ProcessRaisedException) -> Exception:
+    """A fit error that another process raised, which arrives as the last line of a traceback; or the error itself."""
+    name, _, sentence = str(error).strip().splitlines()[-1].partition(": ")
+    return FitError(sentence) if name == f"{FitError.__module__}.{FitError.__qualname__}" else error
 
 
 def best_precision() -> Any:
@@ -71,7 +108,7 @@ class _Spans(lightning.LightningDataModule):
         """Loader of the span that begins now."""
         assert self.trainer is not None
         span = self.trainer.current_epoch
-        torch.manual_seed(self._seed * 1_000_003 + span)
+        torch.manual_seed((self._seed * 1_000_003 + span) + 1_000_000_007 * self.trainer.global_rank)
         first = span * STEPS_PER_SPAN
         steps = range(first, min(first + STEPS_PER_SPAN, self._plan.steps))
         return DataLoader(_PlannedBatches(self._plan, steps), batch_size=None, shuffle=False)
@@ -99,7 +136,8 @@ class _ProgressBar(lightning.Callback):
         self._bar: Any = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._bar = tqdm(total=self._steps, initial=trainer.global_step, desc="fit", unit="step", disable=None)
+        hidden = None if trainer.is_global_zero else True  # None: hidden where there is no terminal
+        self._bar = tqdm(total=self._steps, initial=trainer.global_step, desc="fit", unit="step", disable=hidden)
 
     def on_train_batch_end(
         self,

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from artifacts.side import PhotoInput
 from towers.clip import PhotoBatch
 from towers.model import Side
-from towers.photos import Pixels, normalise_photos
+from towers.photos import normalise_photos
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
+from training.photo_store import PhotoStore
 
 # A batch of texts is encoded in this many groups of like length, so that little of it is padding.
 LENGTH_GROUPS = 8
@@ -65,27 +65,21 @@ class Texts:
         return torch.cat(groups)[torch.argsort(order).to(device)]
 
 
+@dataclass(frozen=True)
 class Photos:
-    """A CLIP image tower that is trained: all photos of a catalogue, flipped and shifted at random.
+    """A CLIP image tower that is trained: all photos of a catalogue, flipped and shifted at random."""
 
-    Args:
-        pixels: (products, height, width, 3) uint8; a memory map will do.
-        present: (products,) bool, which products have a usable photo.
-        photo: how pixels are normalised.
-    """
-
-    def __init__(self, pixels: Pixels, present: npt.NDArray[np.bool_], photo: PhotoInput) -> None:
-        self._pixels = pixels
-        self._present = torch.from_numpy(present)
-        self._photo = photo
+    store: PhotoStore
+    photo: PhotoInput  # how pixels are normalised
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
         """Encoded now, with gradients, shape (len(rows), d)."""
         device = next(side.parameters()).device
-        present = self._present[rows.cpu()]
-        pixels = torch.from_numpy(self._pixels[rows.cpu().numpy()[present.numpy()]])
-        augmented = normalise_photos(_augment(pixels).to(device, non_blocking=True), self._photo)
-        return side.encode_tower(tower, PhotoBatch(augmented, present.to(device)))
+        numbers = rows.cpu().numpy()
+        present = self.store.present[numbers]
+        pixels = torch.from_numpy(self.store.pixels[numbers[present]])
+        augmented = normalise_photos(_augment(pixels).to(device, non_blocking=True), self.photo)
+        return side.encode_tower(tower, PhotoBatch(augmented, torch.from_numpy(present).to(device)))
 
 
 def _augment(pixels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.errors import DamagedError, FormatError
-from artifacts.interactions import EVENTS, check_interactions
+from artifacts.interactions import EVENTS, check_interactions, interaction_files
 
 LOG = pa.table(
     {
@@ -66,3 +66,17 @@ def test_a_missing_log_is_damage(tmp_path: Path) -> None:
 
 def test_the_events_are_those_of_the_format() -> None:
     assert EVENTS == ("impression", "click", "purchase")
+
+
+def test_a_folder_is_checked_file_by_file(tmp_path: Path) -> None:
+    for name in ("b", "a/c", "_spark", ".hidden/d"):
+        (tmp_path / name).mkdir(parents=True)
+    good = [write(tmp_path / name, LOG) for name in ("a/c", "b")]
+    write(tmp_path / "_spark", LOG.drop_columns(["event"]))
+    write(tmp_path / ".hidden/d", LOG.drop_columns(["event"]))
+    assert interaction_files(tmp_path) == good
+    check_interactions(tmp_path)
+    bad = write(tmp_path / "b", LOG.drop_columns(["event"]))
+    with pytest.raises(FormatError, match="lacks the column event") as caught:
+        check_interactions(tmp_path)
+    assert str(caught.value).startswith(str(bad))

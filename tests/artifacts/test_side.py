@@ -14,6 +14,7 @@ from artifacts.side import (
     ClipConfig,
     ClipImageTowerSpec,
     ClipTextTowerSpec,
+    PretrainedBertTowerSpec,
     SideSpec,
     read_side_spec,
     tokenizer_file,
@@ -87,6 +88,23 @@ def changed(path: str, value: Any, number: int = 0) -> dict[str, Any]:
     return content
 
 
+EXPECTED_TOWERS = "expected name 'bibert', alone or with kind 'pretrained', or 'clip' with modality 'text' or 'image'"
+PRETRAINED: dict[str, Any] = {
+    "name": "bibert",
+    "kind": "pretrained",
+    "config": {"family": "roberta", "model": {"hidden_size": 4}, "max_positions": 8, "pad_id": 1, "width": 6},
+    "text": {"max_tokens": 8, "pad_id": 1},
+}
+
+
+def test_a_pretrained_tower_comes_back_as_it_was(tmp_path: Path) -> None:
+    spec = SideSpec.model_validate({"towers": [PRETRAINED], "fusion": {"kind": "none"}})
+    write_side_spec(tmp_path, spec)
+    assert read_side_spec(tmp_path) == spec
+    assert isinstance(spec.towers[0], PretrainedBertTowerSpec)
+    assert spec.width == 6 and spec.text_towers == spec.towers
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -108,13 +126,21 @@ def changed(path: str, value: Any, number: int = 0) -> dict[str, Any]:
         (changed("towers", good()["towers"][:1] * 2),
          "the record: each tower may stand on a side once, got bibert, bibert"),
         (changed("towers.0.name", "gpt"),
-         "towers.0: expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+         f"towers.0: {EXPECTED_TOWERS}"),
         (changed("towers.0.name", ...),
-         "towers.0: expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+         f"towers.0: {EXPECTED_TOWERS}"),
         (changed("towers.0", "bibert"),
-         "towers.0 is 'bibert': expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+         f"towers.0 is 'bibert': {EXPECTED_TOWERS}"),
+        (changed("towers.0.kind", "rented"), f"towers.0: {EXPECTED_TOWERS}"),
+        (changed("towers.0", {**PRETRAINED, "text": {"max_tokens": 9, "pad_id": 1}}),
+         "towers.0.bibert-pretrained: max_tokens is 9, but the tower has 8 positions"),
+        (changed("towers.0", {**PRETRAINED, "text": {"max_tokens": 8, "pad_id": 0}}),
+         "towers.0.bibert-pretrained: texts are padded with 0, the tower reads 1"),
+        (changed("towers.0", {**PRETRAINED, "config": {**PRETRAINED["config"], "family": "gpt2"}}),
+         "towers.0.bibert-pretrained.config.family is 'gpt2': input should be 'bert', 'camembert', 'distilbert', "
+         "'electra', 'mpnet', 'roberta' or 'xlm-roberta'"),
         (changed("towers.1.modality", "sound"),
-         "towers.1: expected name 'bibert', or 'clip' with modality 'text' or 'image'"),
+         f"towers.1: {EXPECTED_TOWERS}"),
         (changed("towers.0.config.width", 30),
          "towers.0.bibert.config: width 30 is not divisible by 4 heads"),
         (changed("towers.0.config.pad_id", 999),

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from knn import ArgumentError, VectorError, exact_search
+from knn import ArgumentError, VectorError, exact_search, extend_exact_search, no_neighbours
 
 
 def _slowly(products: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,3 +84,14 @@ def test_bad_arguments(products: Any, queries: Any, k: Any, error: type[Exceptio
     with pytest.raises(error) as caught:
         exact_search(products, queries, k)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 400, 1000])
+def test_blocks_one_after_the_other_equal_one_search(unit_vectors: Callable[..., np.ndarray], block_rows: int) -> None:
+    products, queries = unit_vectors(900, 24, 1), unit_vectors(12, 24, 2)
+    products[100:160] = products[5]  # ties that span blocks
+    best = no_neighbours(12, 80)
+    for start in range(0, 900, block_rows):
+        best = extend_exact_search(best, products[start : start + block_rows], queries, start, 80)
+    whole = exact_search(products, queries, 80)
+    assert np.array_equal(best.rows, whole.rows) and np.array_equal(best.scores, whole.scores)

@@ -13,7 +13,7 @@ from training.cli import app
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["sample-shop", "prepare", "clip", "fit", "recipes"])
+@pytest.mark.parametrize("command", ["sample-shop", "prepare", "import-esci", "clip", "fit", "annotator", "recipes"])
 def test_every_command_has_help(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
     assert result.exit_code == 0 and "Usage" in result.output
@@ -33,6 +33,12 @@ def test_recipes_are_listed_with_what_they_are() -> None:
         (["fit", "4tmm-cat", "--data", "{data}", "--out", "{out}", "--clip", "{data}"], "is no model bundle"),
         (["prepare", "--shop", "nowhere", "--out", "{out}"], "catalog.parquet is missing"),
         (["prepare", "--shop", "{shop}", "--out", "{data}"], "exists already"),
+        (["prepare", "--shop", "{shop}", "--out", "{out}", "--weight", "view=1"], "--weight names the event 'view'"),
+        (["prepare", "--shop", "{shop}", "--out", "{out}", "--connection", "duckdb://"], "needs --interactions"),
+        (
+            ["prepare", "--shop", "{shop}", "--out", "{out}", "--connection", "bigquery://p", "--interactions", "t"],
+            "Error: --connection bigquery:// needs a driver that is missing",
+        ),
         (["sample-shop", "--out", "{out}", "--products", "3"], "Error: A sample shop cannot have 3 products"),
         (["clip", "--out", "{out}"], "give --data or --catalog, one of them"),
         (

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from training.errors import RecipeError
-from training.recipe import Recipe, load_recipe, recipe_names
+from training.recipe import PretrainedBertRecipe, PretrainedClipRecipe, Recipe, load_recipe, recipe_names
 
 ROWS_OF_TABLE_2 = {
     "bibert", "clip", "4tmm-cat", "4tmm-alpha", "4tmm-mlp", "4tmm-joint", "4tmm-joint-sn", "4tmm-mlp-sn",
@@ -72,7 +72,12 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         (
             {"bibert": {"vocabulary": 500, "size": 3}, "query": {"towers": []}},
             "mine.yaml: query.towers: tuple should have at least 1 item after validation, not 0; "
-            "bibert.size is not a known key",
+            "bibert.scratch.size is not a known key",
+        ),
+        ({"bibert": {"pretrained": "folder", "heads": 3}}, "mine.yaml: bibert.pretrained.heads is not a known key"),
+        (
+            {"bibert": {"pretrained": "folder", "pooling": "max"}},
+            "mine.yaml: bibert.pretrained.pooling is 'max': input should be 'mean' or 'cls'",
         ),
     ],
 )
@@ -100,11 +105,30 @@ def test_faults_are_named_all_at_once(tmp_path: Path, change: dict[str, object],
             {"train": [], "optimisation": None},
             "bibert is given as a tower to train from scratch, but train does not name it",
         ),
+        ({"clip": {"pretrained": "dfn5b"}}, "clip is given, but neither side has that tower"),
     ],
 )
 def test_parts_that_do_not_go_together(tmp_path: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(write(tmp_path, {**GOOD, **change}))
+
+
+def test_a_pretrained_tower_may_be_trained_or_frozen_and_is_never_asked_for_as_a_bundle() -> None:
+    given = {"bibert": {"pretrained": "folder"}, "clip": {"pretrained": "dfn5b", "architecture": "ViT-H-14"}}
+    both = {**GOOD, **given, "query": FOUR, "product": FOUR}
+    trained = Recipe.model_validate(both)
+    frozen = Recipe.model_validate({**both, "train": [], "optimisation": None})
+    assert trained.fitted_towers == frozen.fitted_towers == []
+    assert trained.scratch_parts == frozenset()
+    assert isinstance(trained.bibert, PretrainedBertRecipe) and trained.bibert.layers == 2
+    assert isinstance(trained.clip, PretrainedClipRecipe)
+    assert Recipe.model_validate(trained.model_dump(mode="json")) == trained
+
+
+def test_what_starts_from_random_weights() -> None:
+    assert load_recipe("bibert").scratch_parts == {"bibert"}
+    assert load_recipe("clip-small").scratch_parts == {"clip"}
+    assert load_recipe("4tmm-joint").scratch_parts == {"fusion"}
 
 
 def test_unknown_names_and_unreadable_files(tmp_path: Path) -> None:

@@ -1,8 +1,12 @@
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from tests.support.models import tiny_model, tiny_tokenizers
+from training.photo_store import PhotoStore
 from training.sources import FrozenVectors, Photos, Texts, _augment
 
 TITLES = ["red mug", "a blue dress with dots and stripes", "mug", "chair", "lamp of oak", "red", "blue blue mug", ""]
@@ -26,16 +30,28 @@ def test_texts_in_groups_of_like_length_give_what_one_text_alone_gives() -> None
     assert found.requires_grad
 
 
-def test_photos_of_products_without_one_get_the_no_image_vector() -> None:
+def test_photos_of_products_without_one_get_the_no_image_vector(tmp_path: Path) -> None:
     side = tiny_model("clip").product
     photo = side.spec.towers[0].photo  # type: ignore[union-attr]
     size = (4, photo.height, photo.width, 3)
     pixels = np.random.default_rng(1).integers(0, 256, size=size, dtype=np.uint8)
-    source = Photos(pixels, np.array([True, False, True, True]), photo)
+    np.save(tmp_path / "photos.npy", pixels)
+    source = Photos(PhotoStore(tmp_path / "photos.npy", np.array([True, False, True, True])), photo)
     found = source.vectors(side, "clip", torch.tensor([3, 1, 0]))
     no_image = torch.nn.functional.normalize(side.towers["clip"].no_image, dim=0)
     torch.testing.assert_close(found[1], no_image)
     assert not torch.allclose(found[0], no_image) and not torch.allclose(found[2], no_image)
+
+
+def test_photos_go_to_another_process_by_the_place_of_their_file(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, size=(50, 16, 16, 3), dtype=np.uint8)
+    np.save(tmp_path / "photos.npy", pixels)
+    store = PhotoStore(tmp_path / "photos.npy", np.arange(50) % 2 == 0)
+    assert np.array_equal(store.pixels, pixels)
+    sent = pickle.dumps(store)  # as processes are given their arguments
+    assert len(sent) < pixels.nbytes / 10
+    there = pickle.loads(sent)
+    assert np.array_equal(there.pixels, pixels) and np.array_equal(there.present, store.present)
 
 
 @pytest.mark.parametrize("seed", range(5))
