@@ -25,8 +25,8 @@ def encode_in_chunks(encode: Callable[[Tensor], Tensor], rows: Tensor, chunk_siz
     """
     if chunk_size is None or len(rows) <= chunk_size:
         return encode(rows)
-    chunks: list[Tensor] = [checkpoint(encode, chunk, use_reentrant=False) for chunk in rows.split(chunk_size)]
-    return torch.cat(chunks)
+    chunks: tuple[Tensor, ...] = rows.split(chunk_size)  # type: ignore[no-untyped-call]
+    return torch.cat([checkpoint(encode, chunk, use_reentrant=False) for chunk in chunks])
 
 
 def has_batch_statistics(module: nn.Module) -> bool:

@@ -62,7 +62,7 @@ class RetrievalModule(lightning.LightningModule):
         """The loss over this process's pairs of a batch, against the products of all processes."""
         share = share_of_pairs(len(batch.queries))
         # A query that stands in several pairs is read once.
-        distinct, position = batch.queries[share].unique(return_inverse=True)
+        distinct, position = batch.queries[share].unique(return_inverse=True)  # type: ignore[no-untyped-call]
         queries = self._encode(self.model.query, "query", distinct)[position.to(self.device)]
         products = self._encode(self.model.product, "product", share_of_rows(batch.products))
         with torch.autocast(self.device.type, enabled=False):  # the loss is always taken in float32

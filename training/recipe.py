@@ -99,7 +99,8 @@ class Optimisation(Record):
     temperature: float = Field(default=0.05, gt=0)  # tau of Eq. 1 at the start
     learned_temperature: bool = True
     seen_negatives: bool = False  # append the products shown for a query but not bought (section 4.1)
-    # How many times each of them counts: log(weight) is added to its logit.
+    # How many times each of them counts: log(weight) is added to its logit. One that also stands in a pair of the
+    # batch counts as that.
     seen_negative_weight: float = Field(default=1.0, gt=0)
     # A product of several pairs of a batch is, to other queries, a negative once, or once for each of the pairs,
     # as Eq. 1 has it.

@@ -106,6 +106,28 @@ def test_sides_of_different_widths_are_refused_on_opening_too(bundle: ModelBundl
     assert str(caught.value) == f"{bundle.path}: queries have width 40 but products 32; they must agree"
 
 
+def test_curves_are_kept_but_neither_recorded_nor_checked(bundle: ModelBundle) -> None:
+    folder = bundle.path
+    (folder / CARD_FILE).unlink()
+    bundle.curves_folder.mkdir()
+    events = bundle.curves_folder / "events"
+    events.write_bytes(b"of another time")
+    finish_bundle(folder, bundle.card.origin, bundle.held_out_queries())
+    assert sorted(open_bundle(folder).card.files) == FILES
+    assert open_bundle(folder).fingerprint == bundle.fingerprint
+    events.write_bytes(b"altered")
+    assert open_bundle(folder).curves_folder == folder / "curves"
+    shutil.rmtree(folder / "curves")
+    assert open_bundle(folder).fingerprint == bundle.fingerprint
+
+
+def test_a_bundle_of_before_seeds_were_kept_is_read(bundle: ModelBundle) -> None:
+    card = json.loads((bundle.path / CARD_FILE).read_text())
+    del card["origin"]["seed"]
+    (bundle.path / CARD_FILE).write_text(json.dumps(card))
+    assert open_bundle(bundle.path).card.origin.seed is None
+
+
 def test_fingerprints_do_not_depend_on_the_place(bundle: ModelBundle, tmp_path: Path) -> None:
     copy = open_bundle(Path(shutil.copytree(bundle.path, tmp_path / "elsewhere" / "copy")))
     assert copy.fingerprint == bundle.fingerprint

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.dataset import Dataset
@@ -19,7 +20,7 @@ from towers.vector_cache import VectorCache
 from training import run as run_module
 from training.data import TrainingData, data_from_catalog, data_from_dataset
 from training.errors import RecipeError
-from training.fit import FitRequest, fit
+from training.fit import VALIDATION_RECALL, FitRequest, fit
 from training.module import RetrievalModule, parameters_by_part
 from training.pairs import BatchPlan
 from training.recipe import RECIPE_FOLDER, Recipe, load_recipe, recipe_names
@@ -191,6 +192,89 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(
     assert first_steps[0] == 3  # the span after the last checkpoint
     assert resumed.fingerprint == unbroken.fingerprint
     assert not list(tmp_path.glob(".resumed.*"))
+    # Equal although the curves are other files: they are measured again with clocks.
+    assert points(resumed) == points(unbroken)
+    assert event_files(resumed) != event_files(unbroken)
+
+
+def test_a_bundle_tells_how_its_fit_went(fitted: dict[TowerName, ModelBundle]) -> None:
+    curves = points(fitted["bibert"])
+    assert set(curves) == {"loss", "temperature", "learning_rate", VALIDATION_RECALL}
+    assert [step for step, _ in curves["loss"]] == [10, 20, 30]
+    assert curves["loss"][-1][1] < curves["loss"][0][1]
+    recall = fitted["bibert"].card.origin.metrics[VALIDATION_RECALL]
+    assert curves[VALIDATION_RECALL] == [(30, pytest.approx(recall))]
+    assert fitted["bibert"].card.origin.seed == 0
+
+
+def test_the_seed_decides_and_is_kept(data: TrainingData, tmp_path: Path) -> None:
+    recipe = small("bibert")
+    cache = VectorCache(tmp_path / "vectors")
+    one, two = (fit(FitRequest(recipe, data, {}, tmp_path / str(seed), cache, seed=seed, steps=1)) for seed in (7, 8))
+    assert (one.card.origin.seed, two.card.origin.seed) == (7, 8)
+    assert one.fingerprint != two.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "optimisation", "devices", "message"),
+    [
+        (
+            "bibert",
+            {},
+            3,
+            "recipe bibert has batch_size 64, which 3 devices cannot share evenly; make it a multiple of 3",
+        ),
+        (
+            "clip-small",
+            {},
+            2,
+            "recipe clip-small trains a clip tower with BatchNorm, whose vectors depend on the whole batch; "
+            "it cannot be fitted with --devices 2",
+        ),
+        (
+            "clip-small",
+            {"chunk_size": 8},
+            1,
+            "recipe clip-small trains a clip tower with BatchNorm, whose vectors depend on the whole batch; "
+            "it cannot be fitted with chunk_size 8",
+        ),
+    ],
+)
+def test_batches_that_cannot_be_encoded_in_parts(
+    name: str,
+    optimisation: dict[str, int],
+    devices: int,
+    message: str,
+    data: TrainingData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # GPUs are counted before
+    content = small(name).model_dump(mode="json")
+    recipe = Recipe.model_validate(content | {"optimisation": content["optimisation"] | optimisation})
+    with pytest.raises(RecipeError) as caught:
+        fit(FitRequest(recipe, data, {}, tmp_path / "out", VectorCache(tmp_path), devices=devices))
+    assert str(caught.value) == message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_frozen_tower_with_batch_statistics_may_be_encoded_in_parts(
+    data: TrainingData, fitted: dict[TowerName, ModelBundle], tmp_path: Path, cache: VectorCache
+) -> None:
+    content = small("4tmm-mlp").model_dump(mode="json")
+    recipe = Recipe.model_validate(content | {"optimisation": content["optimisation"] | {"chunk_size": 16}})
+    bundle = fit(FitRequest(recipe, data, fitted, tmp_path / "out", cache, steps=2))
+    assert_same_tower(load_model(bundle), load_model(fitted["clip"]), "clip")
+
+
+def points(bundle: ModelBundle) -> dict[str, list[tuple[int, float]]]:
+    """Steps and values by curve, as TensorBoard shows them."""
+    events = EventAccumulator(str(bundle.curves_folder)).Reload()
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def event_files(bundle: ModelBundle) -> list[str]:
+    return sorted(file.name for file in bundle.curves_folder.iterdir())
 
 
 def test_a_clip_is_trained_on_a_catalogue_alone(shop: Path, tmp_path: Path) -> None:

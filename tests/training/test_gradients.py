@@ -15,6 +15,7 @@ from training.gradient_cache import encode_in_chunks, has_batch_statistics
 from training.module import RetrievalModule
 from training.pairs import Batch
 
+
 def batch() -> Batch:
     """Six pairs: a query and a product that stand twice, and seen negatives."""
     return tiny_plan(1).batch(0)

@@ -27,7 +27,7 @@ def negatives_of_products(batch: Batch, repeated: Repeated, seen_weight: float) 
     bought = [row for _, row in pairs]
     shown = {row for query, row in SHOWN if QUERIES.index(query) in {number for number, _ in pairs}}
     found: Counter[int] = Counter(bought if repeated == "each" else set(bought))
-    found.update({row: seen_weight for row in shown - set(bought)})  # type: ignore[dict-item]
+    found.update({row: seen_weight for row in shown - set(bought)})
     return found
 
 
@@ -66,7 +66,7 @@ def test_a_step_has_the_loss_of_the_formula(repeated: Repeated, seen_weight: flo
 
 def test_these_batches_hold_what_makes_the_formulas_differ() -> None:
     batch = tiny_plan(3).batch(0)
-    each, once = (negatives_of_products(batch, repeated, 1.0) for repeated in ("each", "once"))  # type: ignore[arg-type]
+    each, once = (negatives_of_products(batch, repeated, 1.0) for repeated in ("each", "once"))
     assert each != once
     assert set(each) - {row for _, row in raw_pairs(batch)}  # seen negatives that stand in no pair
     assert len(set(batch.queries.tolist())) < len(batch.queries)

@@ -74,6 +74,15 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
             "mine.yaml: query.towers: tuple should have at least 1 item after validation, not 0; "
             "bibert.scratch.size is not a known key",
         ),
+        (
+            {"optimisation": {**GOOD["optimisation"], "seen_negative_weight": 2}},  # type: ignore[dict-item]
+            "mine.yaml: optimisation: seen_negative_weight is given, but seen_negatives is false",
+        ),
+        (
+            {"optimisation": {**GOOD["optimisation"], "repeated_products": "twice", "chunk_size": 0}},  # type: ignore[dict-item]
+            "mine.yaml: optimisation.repeated_products is 'twice': input should be 'once' or 'each'; "
+            "optimisation.chunk_size is 0: input should be greater than or equal to 1",
+        ),
         ({"bibert": {"pretrained": "folder", "heads": 3}}, "mine.yaml: bibert.pretrained.heads is not a known key"),
         (
             {"bibert": {"pretrained": "folder", "pooling": "max"}},

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessRaisedException
 
@@ -36,6 +37,8 @@ def shorten(patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     shorten(monkeypatch)
+    # TensorBoard reads files by name; runs within one second differ by this number, whose digits must not grow.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(1000))
 
 
 @pytest.fixture
