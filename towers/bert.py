@@ -4,16 +4,17 @@ Source: paper, section 2.2 (2 transformer layers, 4 attention heads). Departures
 each block (pre-LN), which trains from scratch without a long warm-up, and the sequence is pooled by the
 mean over its tokens.
 
-Shapes: b batch size, t tokens, w width, h heads.
+Shapes: b batch size, t tokens, w width, h heads, n tokens of all texts together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from artifacts.side import BertConfig
+from towers.packed_texts import PackedTexts
 
 
 class BertBody(nn.Module):
@@ -64,29 +65,46 @@ class BertTower(nn.Module):
         """The tower of the model's other side: the same body, and fresh weights of its own."""
         return BertTower(self.body, BertSide(self.config))
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, texts: Tensor | PackedTexts) -> Tensor:
         """Vectors of token sequences, not normalised.
 
         Args:
-            ids: (b, t) int64, padded with the configuration's pad id; every row has a token.
+            texts: (b, t) int64, padded with the configuration's pad id, every row with a token; or the same
+                without padding.
 
         Returns:
             (b, w)
         """
+        mean = self._mean_packed(texts) if isinstance(texts, PackedTexts) else self._mean_padded(texts)
+        projected: Tensor = self.side.projection(mean)
+        return projected
+
+    def _mean_padded(self, ids: Tensor) -> Tensor:
+        """The mean state of each text, (b, w)."""
         real = ids != self.body.config.pad_id
-        positions = torch.arange(ids.shape[1], device=ids.device)
-        states = self.body.tokens(ids) + self.body.positions(positions)
         mask = real[:, None, None, :]  # (b, 1, 1, t): every token looks at all real tokens
+        states = self._states(
+            ids, torch.arange(ids.shape[1], device=ids.device), lambda layer, states: layer.attend(states, mask)
+        )
+        weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
+        return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+    def _mean_packed(self, texts: PackedTexts) -> Tensor:
+        """The same for texts without padding."""
+        states = self._states(texts.ids, texts.positions, lambda layer, states: layer.attend_packed(states, texts))
+        return torch.cat([group.mean(dim=1) for group in texts.by_length(states)])
+
+    def _states(self, ids: Tensor, positions: Tensor, attend: Callable[["_Layer", Tensor], Tensor]) -> Tensor:
+        """States after the last layer and its norm, one a token: (..., w)."""
+        states = self.body.tokens(ids) + self.body.positions(positions)
         layers = cast(Iterable[_Layer], self.body.layers)
         for layer, attention_norm, feed_forward_norm in zip(
             layers, self.side.attention_norms, self.side.feed_forward_norms, strict=True
         ):
-            states = states + layer.attend(attention_norm(states), mask)
+            states = states + attend(layer, attention_norm(states))
             states = states + layer.feed_forward(feed_forward_norm(states))
-        weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
-        mean = (self.side.final_norm(states) * weights).sum(dim=1) / weights.sum(dim=1)
-        projected: Tensor = self.side.projection(mean)
-        return projected
+        final: Tensor = self.side.final_norm(states)
+        return final
 
 
 class _Layer(nn.Module):
@@ -102,12 +120,22 @@ class _Layer(nn.Module):
 
     def attend(self, states: Tensor, mask: Tensor) -> Tensor:
         """Multi-head self-attention: (b, t, w), (b, 1, 1, t) -> (b, t, w)."""
-        b, t, w = states.shape
-        split = self.query_key_value(states).view(b, t, 3, self.heads, w // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (b, h, t, w / h)
-        mixed = _attention(query, key, value, mask)
-        attended: Tensor = self.attention_output(mixed.transpose(1, 2).reshape(b, t, w))
+        attended: Tensor = self.attention_output(self._mix(self.query_key_value(states), mask))
         return attended
+
+    def attend_packed(self, states: Tensor, texts: PackedTexts) -> Tensor:
+        """Multi-head self-attention within each text: (n, w) -> (n, w)."""
+        groups = texts.by_length(self.query_key_value(states))
+        mixed = torch.cat([self._mix(group, None).flatten(0, 1) for group in groups])
+        attended: Tensor = self.attention_output(mixed)
+        return attended
+
+    def _mix(self, projected: Tensor, mask: Tensor | None) -> Tensor:
+        """What each token takes from the others: (b, t, 3 w) -> (b, t, w)."""
+        b, t, w = projected.shape[0], projected.shape[1], projected.shape[2] // 3
+        split = projected.view(b, t, 3, self.heads, w // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (b, h, t, w / h)
+        return _attention(query, key, value, mask).transpose(1, 2).reshape(b, t, w)
 
     def feed_forward(self, states: Tensor) -> Tensor:
         """(b, t, w) -> (b, t, w)."""
@@ -115,7 +143,7 @@ class _Layer(nn.Module):
         return contracted
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
     """Softmax attention, each (b, h, t, w / h).
 
     Written out where a CPU trains in half precision: torch's fused kernel takes four to eight times as
@@ -124,6 +152,8 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tenso
     if query.device.type != "cpu" or query.dtype == torch.float32:
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    weights = scores.softmax(dim=-1)
     mixed: Tensor = weights.to(value.dtype) @ value
     return mixed

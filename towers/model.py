@@ -14,9 +14,10 @@ from artifacts.side import BertTowerSpec, ClipImageTowerSpec, ClipTextTowerSpec,
 from towers.bert import BertBody, BertSide, BertTower
 from towers.clip import PhotoBatch, build_image_tower, build_text_tower
 from towers.fusion import build_fusion
+from towers.packed_texts import PackedTexts
 from towers.pretrained_bert import PretrainedBertTower, build_pretrained_bert
 
-TowerInput = Tensor | PhotoBatch  # token ids (b, t), or photos
+TowerInput = Tensor | PackedTexts | PhotoBatch  # token ids (b, t), texts without padding, or photos
 
 
 class Side(nn.Module):

@@ -25,9 +25,7 @@ _friendly = friendly_errors(TrainingError, TowerError, ValueError)
 Out = Annotated[Path, typer.Option(help="Folder to write; it must not exist.")]
 Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
-Devices = Annotated[
-    int, typer.Option(min=1, help="GPUs, or processes where there is no GPU, that share each batch.")
-]
+Devices = Annotated[int, typer.Option(min=1, help="GPUs, or processes where there is no GPU, that share each batch.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Batches to fit, in place of the recipe's epochs.")]
 
 

@@ -13,14 +13,16 @@ import torch
 from torch import Tensor
 
 from artifacts.side import PhotoInput
+from towers.bert import BertTower
 from towers.clip import PhotoBatch
 from towers.model import Side
+from towers.packed_texts import pack_texts
 from towers.photos import normalise_photos
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 from training.photo_store import PhotoStore
 
-# A batch of texts is encoded in this many groups of like length, so that little of it is padding.
+# Towers that read padded texts get a batch in this many groups of like length, so that little of it is padding.
 LENGTH_GROUPS = 8
 LARGEST_SHIFT = 3  # pixels, of the training photos
 
@@ -54,15 +56,17 @@ class Texts:
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
         """Encoded now, with gradients, shape (len(rows), d)."""
-        device = next(side.parameters()).device
-        cpu_rows = rows.cpu()
-        order = torch.argsort(self._lengths[cpu_rows], stable=True)
-        groups = []
-        for group in order.chunk(LENGTH_GROUPS):
-            longest = int(self._lengths[cpu_rows[group]].max())
-            ids = self._ids[cpu_rows[group], :longest].long().to(device, non_blocking=True)
-            groups.append(side.encode_tower(tower, ids))
-        return torch.cat(groups)[torch.argsort(order).to(device)]
+        device, cpu_rows = next(side.parameters()).device, rows.cpu()
+        ids, lengths = self._ids[cpu_rows], self._lengths[cpu_rows]
+        if isinstance(side.towers[tower], BertTower):
+            packed, places = pack_texts(ids, lengths)
+            return side.encode_tower(tower, packed.to(device))[places.to(device)]
+        order = lengths.argsort(stable=True)
+        groups = [
+            side.encode_tower(tower, ids[group, : int(lengths[group].max())].long().to(device, non_blocking=True))
+            for group in order.chunk(LENGTH_GROUPS)
+        ]
+        return torch.cat(groups)[order.argsort().to(device)]
 
 
 @dataclass(frozen=True)
