@@ -130,3 +130,9 @@ def test_the_side_is_left_as_it_is(copied: Path) -> None:
     assert side.training
     assert all(torch.equal(before[name], tensor) for name, tensor in side.state_dict().items())
     assert all(new is old for new, old in zip(side.parameters(), parameters, strict=True))
+
+
+def test_the_file_tells_nothing_of_the_machine_that_wrote_it(exported: Exported) -> None:
+    content = (exported("3tmm").query_folder / "encoder.onnx").read_bytes()
+    assert str(Path(export.__file__).parent).encode() not in content
+    assert b"site-packages" not in content and b"stack_trace" not in content
