@@ -32,11 +32,7 @@ def check_canaries(canaries: Sequence[Canary], search: Search) -> float | None:
     canaries = [canary for canary in canaries if canary.product_ids]
     if not canaries:
         return None
-    found = search([canary.query for canary in canaries], CANARY_DEPTH)
-    overlaps = [
-        _overlap(canary.product_ids[:CANARY_DEPTH], product_ids[:CANARY_DEPTH])
-        for canary, product_ids in zip(canaries, found, strict=True)
-    ]
+    overlaps = canary_overlaps(canaries, search)
     mean = sum(overlaps) / len(overlaps)
     if mean < LEAST_MEAN_OVERLAP:
         worst = min(range(len(overlaps)), key=overlaps.__getitem__)
@@ -47,5 +43,20 @@ def check_canaries(canaries: Sequence[Canary], search: Search) -> float | None:
     return mean
 
 
-def _overlap(expected: Sequence[str], found: Sequence[str]) -> float:
+def canary_overlaps(canaries: Sequence[Canary], search: Search) -> list[float]:
+    """Search every canary and tell the share of its first CANARY_DEPTH products that are found among as many.
+
+    Args:
+        canaries: each expects at least one product.
+        search: of the version they are asked of; it need not be the one whose builder chose them.
+    """
+    found = search([canary.query for canary in canaries], CANARY_DEPTH)
+    return [
+        overlap(canary.product_ids[:CANARY_DEPTH], product_ids[:CANARY_DEPTH])
+        for canary, product_ids in zip(canaries, found, strict=True)
+    ]
+
+
+def overlap(expected: Sequence[str], found: Sequence[str]) -> float:
+    """Share of the expected products, of which there is at least one, that were found."""
     return len(set(expected) & set(found)) / len(expected)

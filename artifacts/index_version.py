@@ -3,6 +3,7 @@
     manifest.json      the Manifest below, with the SHA-256 and size of every other file
     index.faiss        the vectors
     products.parquet   the catalogue; row i is FAISS id i
+    failures.parquet   photos that could not be used, and why; versions of the first builders have none
     query/             the query side of the model (artifacts/side.py)
 
 It is complete in itself and never changes once written.
@@ -26,6 +27,7 @@ VERSION_SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 INDEX_FILE = "index.faiss"
 PRODUCTS_FILE = "products.parquet"
+FAILURES_FILE = "failures.parquet"
 QUERY_FOLDER = "query"
 
 

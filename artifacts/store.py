@@ -2,20 +2,28 @@
 
 CURRENT names the published version and those that were published before it, so that one atomic
 replacement carries both a publication and a rollback. A kill at any instant leaves a store that loads.
+
+Whoever changes CURRENT, a gate record (artifacts/gate.py) or the set of versions holds the lock on `.lock`
+meanwhile, so that two publishers or pruners come one after the other. Readers need no lock.
 """
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from artifacts.atomic import new_folder, replace_file
 from artifacts.errors import ArtifactError, DamagedError, StoreError
+from artifacts.locks import locked
 from artifacts.records import Record, read_record
 
 CURRENT_FILE = "CURRENT"
+VERSIONS_FOLDER = "versions"
+_LOCK_FILE = ".lock"
+_LOCK_WAIT_SECONDS = 60.0  # changes take milliseconds; to prune, as long as deleting large files takes
 _VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REMEMBERED = 20  # how many publications CURRENT can be rolled back through
 
@@ -37,13 +45,36 @@ class Publication:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of index versions."""
+    """A folder of index versions.
+
+    Attributes:
+        path: the folder.
+        holds_lock: whether its user holds the store's lock already; see `locked`.
+    """
 
     path: Path
+    holds_lock: bool = False
+
+    @contextmanager
+    def locked(self) -> Iterator["Store"]:
+        """Hold the store's lock: what is read within the block is still so when the block writes.
+
+        Yields the store to use within the block; another `Store` of the same folder would wait for this one.
+
+        Raises:
+            StoreError: there is no such folder, or another process has held the lock for a minute.
+        """
+        if self.holds_lock:
+            yield self
+            return
+        if not self.path.is_dir():
+            raise StoreError(f"{self.path} is not there; the first build makes a store")
+        with locked(self.path / _LOCK_FILE, _LOCK_WAIT_SECONDS):
+            yield replace(self, holds_lock=True)
 
     def version_ids(self) -> list[str]:
         """Ids of the complete versions, in the order of their names."""
-        folder = self.path / "versions"
+        folder = self.path / VERSIONS_FOLDER
         if not folder.is_dir():
             return []
         return sorted(entry.name for entry in folder.iterdir() if _VERSION_ID.fullmatch(entry.name) and entry.is_dir())
@@ -64,13 +95,19 @@ class Store:
     def new_version(self, version: str) -> Iterator[Path]:
         """Yield an empty folder that becomes the version when the block ends without an error.
 
+        The folder is locked until then, by which `sweep` tells it from what a killed build left behind.
+
         Raises:
             StoreError: the id is malformed, or the version exists (versions never change).
         """
         path = self._version_folder(version)
         if path.exists():
             raise StoreError(f"{self.path} has a version {version!r} already, and versions never change")
-        with new_folder(path) as folder:
+        self.path.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as hold, ExitStack() as making:  # the hold ends last, when the folder has its name
+            with self.locked():  # nobody sweeps between the making of the folder and its locking
+                folder = making.enter_context(new_folder(path))
+                hold.enter_context(locked(folder, 0))
             yield folder
 
     def publication(self) -> Publication:
@@ -90,36 +127,54 @@ class Store:
             raise DamagedError(f"{path} is not readable; publish a version to write it again") from error
         return Publication(content.version, content.previous)
 
+    def publication_or_nothing(self) -> Publication:
+        """What is published now; nothing where CURRENT is not readable, since publishing mends it."""
+        try:
+            return self.publication()
+        except DamagedError:
+            return Publication(current=None)
+
     def publish(self, version: str) -> Publication:
         """Make `version` the current one; what was current becomes what a rollback goes back to.
 
         Raises:
-            StoreError: the store has no such version.
+            StoreError: the store has no such version, or its lock is not to be had.
         """
         self.version_path(version)
-        before = self._publication_or_nothing()
-        if before.current == version:
-            return before
-        previous = (before.current, *before.previous) if before.current else ()
-        return self._write(Publication(version, previous[:_REMEMBERED]))
+        with self.locked() as store:
+            store.version_path(version)  # it may have been pruned while this waited for the lock
+            before = store.publication_or_nothing()
+            if before.current == version:
+                return before
+            previous = (before.current, *before.previous) if before.current else ()
+            return store._write(Publication(version, previous[:_REMEMBERED]))
 
     def rollback(self) -> Publication:
         """Make the version current that was published before this one.
 
         Raises:
-            StoreError: there is none, or it was removed.
+            StoreError: there is none, or it was removed, or the lock is not to be had.
         """
-        before = self.publication()
-        if not before.previous:
-            raise StoreError(f"{self.path} has no earlier publication to roll back to")
-        self.version_path(before.previous[0])
-        return self._write(Publication(before.previous[0], before.previous[1:]))
+        with self.locked() as store:
+            before = store.publication()
+            if not before.previous:
+                raise StoreError(f"{self.path} has no earlier publication to roll back to")
+            store.version_path(before.previous[0])
+            return store._write(Publication(before.previous[0], before.previous[1:]))
 
-    def _publication_or_nothing(self) -> Publication:
-        try:
-            return self.publication()
-        except DamagedError:
-            return Publication(current=None)
+    def forget(self, versions: Collection[str]) -> Publication:
+        """Leave these out of what rollbacks go back through; the current one stays what it is.
+
+        Raises:
+            DamagedError: CURRENT is not readable.
+            StoreError: the lock is not to be had.
+        """
+        with self.locked() as store:
+            before = store.publication()
+            left = [before.current, *(version for version in before.previous if version not in versions)]
+            steps = [after for earlier, after in pairwise(left) if after is not None and after != earlier]
+            after = Publication(before.current, tuple(steps))
+            return before if after == before else store._write(after)
 
     def _write(self, publication: Publication) -> Publication:
         content = {"version": publication.current, "previous": list(publication.previous)}
@@ -132,4 +187,4 @@ class Store:
                 f"{version!r} is no version id: expected up to 100 letters, digits, '.', '_' or '-', "
                 "beginning with a letter or digit"
             )
-        return self.path / "versions" / version
+        return self.path / VERSIONS_FOLDER / version

@@ -2,8 +2,7 @@
 
 import datetime
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from artifacts.bundle import QUERY_SIDE, ModelBundle, open_bundle
 from artifacts.catalog import Catalog, read_catalog
 from artifacts.index_version import (
+    FAILURES_FILE,
     INDEX_FILE,
     PRODUCTS_FILE,
     QUERY_FOLDER,
@@ -20,18 +20,19 @@ from artifacts.index_version import (
     read_manifest,
 )
 from artifacts.store import Store
+from index_builder.download import DownloadSettings
 from index_builder.embed import EmbeddedCatalog, embed_catalog
 from index_builder.errors import BuildError
 from index_builder.indexing import AUTO, fill_index, index_spec
+from index_builder.ledger import write_failures
 from index_builder.measure import Measurement, QuerySample, describe_index, measure, sample_queries
+from index_builder.progress import Tell
 from index_builder.threads import core_count
 from index_builder.work_folder import read_progress, work_folder
 from knn import IndexSpec, VectorIndex, set_threads, write_index
 from towers.query_encoder import OnnxQueryEncoder
 
 TARGET_RECALL = 0.99
-
-Tell = Callable[[str], None]  # takes one line on what is done now
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class BuildRequest:
 
     Attributes:
         bundle: folder of the model bundle.
-        catalog: catalog.parquet.
+        catalog: catalog.parquet, or a folder of Parquet files.
         store: folder of the store; it is made if need be.
         version: id of the new version; None for one of the time and the model.
         index: a FAISS factory string, or AUTO for the type that suits the number of products.
         target_recall: tie-tolerant recall@100 against exact search that the operating point should reach.
         seed: of everything drawn: the training sample, the clustering, the queries measured with.
+        downloads: how photos by URL are had.
 
     Raises:
         BuildError: the target is out of range.
@@ -58,6 +60,7 @@ class BuildRequest:
     index: str = AUTO
     target_recall: float = TARGET_RECALL
     seed: int = 0
+    downloads: DownloadSettings = field(default_factory=DownloadSettings)
 
     def __post_init__(self) -> None:
         if not 0 < self.target_recall <= 1:
@@ -107,7 +110,7 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
     kept = work_folder(request.store, inputs.bundle, inputs.catalog)
     with kept as work, store.new_version(version) as folder:
         _tell_progress(work, inputs.catalog, tell)
-        embedded = embed_catalog(inputs.bundle, inputs.catalog, work)
+        embedded = embed_catalog(inputs.bundle, inputs.catalog, work, request.downloads, tell)
         _write_version(folder, version, request, inputs, embedded, tell)
     path = store.version_path(version)
     return BuiltVersion(path, read_manifest(path))
@@ -143,6 +146,7 @@ def _write_version(
     tell("writing")
     write_index(index, folder / INDEX_FILE)
     pq.write_table(inputs.catalog.table, folder / PRODUCTS_FILE)
+    write_failures(folder / FAILURES_FILE, embedded.failures)
     _copy_query_side(inputs.bundle, folder / QUERY_FOLDER)
     finish_index_version(folder, _manifest(version, inputs, embedded, measurement))
 

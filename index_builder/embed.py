@@ -2,22 +2,25 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import Catalog
 from artifacts.index_version import PhotoCounts
 from artifacts.side import ClipImageTowerSpec, TowerName
-from index_builder.threads import core_count
+from index_builder.download import DownloadSettings, FetchedPhoto
+from index_builder.ledger import Failure, forget_blocks, note_block, noted_failures
+from index_builder.photo_feed import open_feed
+from index_builder.progress import Tell, telling
 from index_builder.work_folder import VECTORS_FILE, Progress, read_progress, write_progress
-from towers.encoding import ABSENT, USABLE, encode_photos
+from towers.encoding import ABSENT, USABLE, Decoded, encode_decoded, photo_input
 from towers.query_encoder import Vectors
 from towers.side_encoder import SideEncoder
 from towers.storage import load_side
@@ -29,6 +32,7 @@ BLOCK_ROWS = 4096
 
 MappedVectors = np.memmap[Any, np.dtype[np.float32]]
 Advance = Callable[[int], None]  # told how many more products are done
+Photos = Iterator[FetchedPhoto]  # of all products still to be encoded, in their order
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,37 +42,48 @@ class EmbeddedCatalog:
     Attributes:
         vectors: (count, D) float32 of unit length, memory-mapped; row i is the catalogue's row i.
         photos: how many products entered with and without their photo; all zero for a model that reads none.
+        failures: the photos that could not be used, in the catalogue's order.
     """
 
     vectors: Vectors
     photos: PhotoCounts
+    failures: Sequence[Failure]
 
 
-def embed_catalog(bundle: ModelBundle, catalog: Catalog, folder: Path) -> EmbeddedCatalog:
+def embed_catalog(
+    bundle: ModelBundle,
+    catalog: Catalog,
+    folder: Path,
+    downloads: DownloadSettings | None = None,
+    tell: Tell = lambda line: None,
+) -> EmbeddedCatalog:
     """Encode all products with the product side, going on from what `folder` holds already.
+
+    Photos are downloaded and decoded ahead of what is encoded. One that cannot be used never stops the others: its
+    product enters by its title, and the photo goes into the ledger.
 
     Args:
         bundle: a verified bundle.
         catalog: the products.
         folder: a work folder of this bundle and catalogue, where the vectors go.
+        downloads: how photos by URL are had.
+        tell: told of progress now and then, where there is no terminal for a bar.
     """
     vectors, done = _open_vectors(folder, len(catalog), bundle.card.width)
-    if done.rows == len(catalog):
-        return EmbeddedCatalog(vectors, count_photos(done.outcomes))
-    encoder = _product_encoder(bundle)
-    with tqdm(total=len(catalog), initial=done.rows, desc="encode", unit="product", disable=None) as bar:
-
-        def advance(products: int) -> None:
-            bar.update(products)
-
-        for start in range(done.rows, len(catalog), BLOCK_ROWS):
-            block = Catalog(catalog.path, catalog.table.slice(start, BLOCK_ROWS))
-            fused, outcomes = _encode_block(encoder, block, advance)
-            vectors[start : start + len(block)] = fused
-            vectors.flush()  # before the note that says so
-            done = _advanced(done, len(block), outcomes)
-            write_progress(folder, done)
-    return EmbeddedCatalog(vectors, count_photos(done.outcomes))
+    if done.rows < len(catalog):
+        encoder = _product_encoder(bundle)
+        with (
+            _open_photos(encoder, catalog, done.rows, downloads or DownloadSettings()) as photos,
+            telling(len(catalog), done.rows, tell) as advance,
+        ):
+            for block in _blocks(catalog, done.rows):
+                fused, tried = _encode_block(encoder, block, photos, advance)
+                vectors[done.rows : done.rows + len(block)] = fused
+                vectors.flush()  # before the note that says so
+                note_block(folder, done.rows, _failures(block, tried))
+                done = _advanced(done, len(block), (photo.outcome for photo in tried))
+                write_progress(folder, done)
+    return EmbeddedCatalog(vectors, count_photos(done.outcomes), noted_failures(folder, done.rows))
 
 
 def count_photos(outcomes: Mapping[str, int]) -> PhotoCounts:
@@ -84,6 +99,7 @@ def _open_vectors(folder: Path, count: int, width: int) -> tuple[MappedVectors, 
     if done.rows > count or not path.is_file() or path.stat().st_size != size_bytes:
         done = Progress()
         write_progress(folder, done)  # first, so that no note ever speaks of vectors that are gone
+        forget_blocks(folder)
         _reserve(path, size_bytes)
     return np.memmap(path, dtype=np.float32, mode="r+", shape=(count, width)), done
 
@@ -102,25 +118,57 @@ def _product_encoder(bundle: ModelBundle) -> SideEncoder:
     return SideEncoder(side, read_tokenizers(bundle.product_folder, bundle.product))
 
 
-def _encode_block(encoder: SideEncoder, block: Catalog, advance: Advance) -> tuple[Vectors, list[str]]:
-    """Unit vectors (n, D) of a block's products, and outcomes of its photos (none without a photo tower)."""
+@contextmanager
+def _open_photos(
+    encoder: SideEncoder, catalog: Catalog, first_row: int, downloads: DownloadSettings
+) -> Iterator[Photos]:
+    """The photos from this row on, decoded across the borders of blocks; none where no tower reads them."""
+    if not any(isinstance(tower, ClipImageTowerSpec) for tower in encoder.side.spec.towers):
+        yield iter(())
+        return
+    images = (image for block in _blocks(catalog, first_row) for image in block.images)
+    with open_feed(catalog.folder, photo_input(encoder.side), downloads) as feed:
+        yield feed.photos(images)
+
+
+def _blocks(catalog: Catalog, first_row: int) -> Iterator[Catalog]:
+    """The catalogue from this row on, BLOCK_ROWS products at a time."""
+    for start in range(first_row, len(catalog), BLOCK_ROWS):
+        yield Catalog(catalog.path, catalog.table.slice(start, BLOCK_ROWS))
+
+
+def _encode_block(
+    encoder: SideEncoder, block: Catalog, photos: Photos, advance: Advance
+) -> tuple[Vectors, list[FetchedPhoto]]:
+    """Unit vectors (n, D) of a block's products, and what became of its photos (none without a photo tower)."""
     vectors: dict[TowerName, Vectors] = {}
-    outcomes: list[str] = []
+    tried: list[FetchedPhoto] = []
     for tower in encoder.side.spec.towers:
         if isinstance(tower, ClipImageTowerSpec):
-            encoded = encode_photos(
-                encoder.side,
-                block.folder,
-                block.images,
-                threads=core_count(),
-                progress=advance,
-            )
-            vectors[tower.name], outcomes = encoded.vectors, encoded.outcomes
+            noted = _noting(photos, tried)
+            vectors[tower.name] = encode_decoded(encoder.side, noted, len(block), advance).vectors
         else:
             vectors[tower.name] = encoder.text_vectors(tower.name, block.titles)
-    if not outcomes:
+    if not tried:
         advance(len(block))
-    return encoder.fuse(vectors), outcomes
+    return encoder.fuse(vectors), tried
+
+
+def _noting(photos: Photos, tried: list[FetchedPhoto]) -> Iterator[Decoded]:
+    """Pass photos on to the encoder, and note what became of each; their pixels are not kept."""
+    for photo in photos:
+        tried.append(replace(photo, pixels=None))
+        yield photo.pixels, photo.outcome
+
+
+def _failures(block: Catalog, tried: Sequence[FetchedPhoto]) -> list[Failure]:
+    """The photos of a block that could not be used."""
+    rows = [row for row, photo in enumerate(tried) if photo.outcome not in (USABLE, ABSENT)]
+    products = block.table.select(["product_id", "image"]).take(rows).to_pylist() if rows else []
+    return [
+        Failure(product["product_id"], product["image"], tried[row].outcome, tried[row].attempts, tried[row].tried_at)
+        for row, product in zip(rows, products, strict=True)
+    ]
 
 
 def _advanced(done: Progress, rows: int, outcomes: Iterable[str]) -> Progress:

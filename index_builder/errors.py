@@ -2,7 +2,9 @@
 
 IndexBuilderError
 ├── BuildError           a version cannot be built from what was given
-├── RecallGateError      a version that misses its recall target was to be published
+├── LedgerError          a version has no ledger of failures, or one that does not fit it
+├── OptionError          options are out of range or contradict each other
+├── GateError            a version that misses a limit of the gate was to be published
 └── VerificationError    a version is damaged, or does not find what its builder found
 """
 
@@ -15,8 +17,16 @@ class BuildError(IndexBuilderError):
     """A version cannot be built from what was given."""
 
 
-class RecallGateError(IndexBuilderError):
-    """A version finds too little of what exact search finds, and is not published."""
+class LedgerError(IndexBuilderError):
+    """A version has no ledger of failures, or one that does not fit it."""
+
+
+class OptionError(IndexBuilderError):
+    """Options of a command are out of range or contradict each other."""
+
+
+class GateError(IndexBuilderError):
+    """A version misses a limit of the gate, or cannot be loaded, and is not published."""
 
 
 class VerificationError(IndexBuilderError):

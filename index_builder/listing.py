@@ -1,12 +1,13 @@
 """The versions of a store as a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from artifacts.errors import ArtifactError, DamagedError
+from artifacts.gate import GateDecision, read_gate_record
 from artifacts.index_version import Manifest, read_manifest
 from artifacts.store import Publication, Store
 
-_HEADER = ("", "version", "created", "model", "fingerprint", "products", "index", "recall@100")
+_HEADER = ("", "version", "created", "model", "fingerprint", "products", "index", "recall@100", "gate")
 _RIGHT = {"products", "recall@100"}
 
 
@@ -19,12 +20,16 @@ class ListedVersion:
         mark: "current", "previous" (what a rollback goes back to), or nothing.
         manifest: what it says of itself; None where that cannot be read.
         damage: why not.
+        gate: what the gate decided last, if it ever did; see artifacts/gate.py.
+        gate_damage: why that cannot be read.
     """
 
     version: str
     mark: str
     manifest: Manifest | None
     damage: str = ""
+    gate: GateDecision | None = None
+    gate_damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,26 @@ def format_listing(listing: StoreListing) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
     lines = [_aligned(row, widths) for row in rows]
     lines += [f"{listed.version} is damaged: {listed.damage}" for listed in listing.versions if listed.damage]
+    lines += [line for listed in listing.versions if (line := describe_gate(listed))]
     return "\n".join([*lines, *filter(None, [listing.fault])])
+
+
+def gate_mark(store: Store, version: str) -> str:
+    """Why the gate marked a version of a store; nothing where it passed or never came to it."""
+    return describe_gate(_with_gate(store, ListedVersion(version, "", None)))
+
+
+def describe_gate(listed: ListedVersion) -> str:
+    """Why a version is marked; nothing where it passed the gate or never came to it."""
+    if listed.gate_damage:
+        return f"the gate's record of {listed.version} is damaged: {listed.gate_damage}"
+    decision = listed.gate
+    if decision is None or decision.outcome == "passed":
+        return ""
+    failures = "; ".join(decision.failures)
+    if decision.outcome == "refused":
+        return f"{listed.version} was refused at {decision.decided_at}: {failures}"
+    return f"{listed.version} was forced at {decision.decided_at} ({decision.reason}) although {failures}"
 
 
 def _publication(store: Store) -> tuple[Publication, str]:
@@ -65,16 +89,25 @@ def _publication(store: Store) -> tuple[Publication, str]:
 def _listed(store: Store, version: str, publication: Publication) -> ListedVersion:
     before = publication.previous[0] if publication.previous else None
     mark = {publication.current: "current", before: "previous"}.get(version, "")
+    listed = _with_gate(store, ListedVersion(version, mark, None))
     try:
-        return ListedVersion(version, mark, read_manifest(store.version_path(version)))
+        return replace(listed, manifest=read_manifest(store.version_path(version)))
     except (ArtifactError, OSError) as error:
-        return ListedVersion(version, mark, None, str(error))
+        return replace(listed, damage=str(error))
+
+
+def _with_gate(store: Store, listed: ListedVersion) -> ListedVersion:
+    try:
+        record = read_gate_record(store, listed.version)
+    except (ArtifactError, OSError) as error:
+        return replace(listed, gate_damage=str(error))
+    return replace(listed, gate=record.latest) if record else listed
 
 
 def _cells(listed: ListedVersion) -> tuple[str, ...]:
-    manifest = listed.manifest
+    manifest, gate = listed.manifest, listed.gate.outcome if listed.gate else ""
     if manifest is None:
-        return (listed.mark, listed.version, "damaged", "", "", "", "", "")
+        return (listed.mark, listed.version, "damaged", "", "", "", "", "", gate)
     recall = f"{manifest.index.recall_at_100:.4f}"
     return (
         listed.mark,
@@ -85,6 +118,7 @@ def _cells(listed: ListedVersion) -> tuple[str, ...]:
         f"{manifest.count:,}",
         manifest.index.factory,
         recall if manifest.index.reached_target else f"{recall} (below {manifest.index.target_recall:g})",
+        gate,
     )
 
 

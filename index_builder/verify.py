@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from artifacts.canaries import check_canaries
+from artifacts.canaries import Search, check_canaries
 from artifacts.errors import ArtifactError, MismatchError
 from artifacts.index_version import IndexVersion, Manifest, open_index_version
 from artifacts.store import Store
@@ -15,21 +15,23 @@ from knn import KnnError, OperatingPoint, VectorIndex, read_index
 from towers.query_encoder import OnnxQueryEncoder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VerifiedVersion:
-    """A version that passed every check.
+    """A version that passed every check. It holds the index in memory.
 
     Attributes:
         manifest: its manifest.
         canary_overlap: mean share of the expected products that its canary queries find, from 0 to 1.
+        search: its own search: queries and k to product ids, best first.
     """
 
     manifest: Manifest
     canary_overlap: float
+    search: Search
 
 
 def verify_version(store: Store, version: str) -> VerifiedVersion:
-    """Check a version's files, fit of its parts, and answers to its canary queries.
+    """Load a version as the service does: check its files, fit of its parts, and answers to its canary queries.
 
     Raises:
         StoreError: the store has no such version, or the id is malformed.
@@ -48,10 +50,22 @@ def verify_version(store: Store, version: str) -> VerifiedVersion:
 
 
 def _verify(opened: IndexVersion) -> VerifiedVersion:
-    record, products = opened.index_record, opened.products()
+    record, products = opened.index_record, _whole_products(opened)
     index = read_index(opened.index_path, record.sha256, record.size_bytes)
     _check_agreement(opened, index)
-    return VerifiedVersion(opened.manifest, _check_canaries(opened, index, products))
+    encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
+    search = _search_of(opened.manifest, index, encoder, products["product_id"])
+    return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search)
+
+
+def _whole_products(opened: IndexVersion) -> pa.Table:
+    """The products, their values checked: the service reads every one of them when it loads them."""
+    products = opened.products()
+    try:
+        products.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise VerificationError(f"{opened.path}: its products are damaged: {error}; build it again") from error
+    return products
 
 
 def _check_agreement(opened: IndexVersion, index: VectorIndex) -> None:
@@ -66,14 +80,19 @@ def _check_agreement(opened: IndexVersion, index: VectorIndex) -> None:
         )
 
 
-def _check_canaries(opened: IndexVersion, index: VectorIndex, products: pa.Table) -> float:
-    encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
-    point = OperatingPoint(opened.manifest.index.nprobe, opened.manifest.index.k_factor)
+def _search_of(
+    manifest: Manifest, index: VectorIndex, encoder: OnnxQueryEncoder, product_ids: pa.ChunkedArray
+) -> Search:
+    point = OperatingPoint(manifest.index.nprobe, manifest.index.k_factor)
 
     def search(queries: list[str], k: int) -> list[list[str]]:
         found = index.search(encode_queries(encoder, queries), min(k, index.count), point)
-        return [products["product_id"].take(rows[rows >= 0]).to_pylist() for rows in found.rows]
+        return [product_ids.take(rows[rows >= 0]).to_pylist() for rows in found.rows]
 
+    return search
+
+
+def _check_canaries(opened: IndexVersion, search: Search) -> float:
     try:
         mean = check_canaries(opened.manifest.canaries, search)
     except MismatchError as error:

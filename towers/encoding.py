@@ -3,9 +3,10 @@
 All functions give unit vectors as float32 arrays of shape (n, d), d being the tower's width.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ USABLE = "usable"  # outcome of a photo that was encoded
 ABSENT = "absent"  # outcome of a product for which the catalogue names no photo
 
 Progress = Callable[[int], None]  # told how many more items are done
+Decoded = tuple[Pixels | None, str]  # pixels and outcome of one product's photo
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,6 @@ def encode_texts(
     return vectors
 
 
-@torch.inference_mode()
 def encode_photos(
     side: Side,
     folder: Path,
@@ -78,23 +79,50 @@ def encode_photos(
         threads: how many threads decode.
         progress: told of each finished batch.
     """
-    spec = next(spec for spec in side.spec.towers if spec.name == "clip")
-    photo: PhotoInput = spec.photo  # type: ignore[union-attr]
-    vectors, outcomes = np.empty((len(images), spec.width), dtype=np.float32), list[str]()
-    for batch in decode_batches(folder, images, photo, threads):
-        present = torch.tensor([pixels is not None for pixels, _ in batch])
-        decoded = [pixels for pixels, _ in batch if pixels is not None]
-        stacked = np.stack(decoded) if decoded else np.empty((0, photo.height, photo.width, 3), np.uint8)
-        pixels = normalise_photos(torch.from_numpy(stacked).to(device_of(side)), photo)
-        encoded = side.encode_tower("clip", PhotoBatch(pixels, present.to(pixels.device)))
-        vectors[len(outcomes) : len(outcomes) + len(batch)] = encoded.float().cpu().numpy()
+    batches = decode_batches(folder, images, photo_input(side), threads)
+    return encode_decoded(side, (decoded for batch in batches for decoded in batch), len(images), progress)
+
+
+@torch.inference_mode()
+def encode_decoded(
+    side: Side, photos: Iterable[Decoded], count: int, progress: Progress | None = None
+) -> EncodedPhotos:
+    """Vectors of photos that somebody else decodes, by the side's CLIP tower, in the order given.
+
+    Args:
+        side: a product side with a CLIP tower.
+        photos: pixels, or None, and outcome of each product's photo; `count` of them are taken.
+        count: how many products.
+        progress: told of each finished batch.
+    """
+    width = next(spec.width for spec in side.spec.towers if spec.name == "clip")
+    vectors, outcomes = np.empty((count, width), dtype=np.float32), list[str]()
+    photos = islice(photos, count)
+    while batch := list(islice(photos, PHOTOS_PER_BATCH)):
+        vectors[len(outcomes) : len(outcomes) + len(batch)] = _encode_batch(side, [pixels for pixels, _ in batch])
         outcomes += [outcome for _, outcome in batch]
         if progress:
             progress(len(batch))
+    assert len(outcomes) == count
     return EncodedPhotos(vectors, outcomes)
 
 
-Decoded = tuple[Pixels | None, str]  # pixels and outcome of one product's photo
+def photo_input(side: Side) -> PhotoInput:
+    """What the side's CLIP tower reads."""
+    spec = next(spec for spec in side.spec.towers if spec.name == "clip")
+    photo: PhotoInput = spec.photo  # type: ignore[union-attr]
+    return photo
+
+
+def _encode_batch(side: Side, photos: Sequence[Pixels | None]) -> Vectors:
+    """Unit vectors (n, d) of a batch; those without pixels get the "no image" vector."""
+    photo, present = photo_input(side), torch.tensor([pixels is not None for pixels in photos])
+    decoded = [pixels for pixels in photos if pixels is not None]
+    stacked = np.stack(decoded) if decoded else np.empty((0, photo.height, photo.width, 3), np.uint8)
+    pixels = normalise_photos(torch.from_numpy(stacked).to(device_of(side)), photo)
+    encoded = side.encode_tower("clip", PhotoBatch(pixels, present.to(pixels.device)))
+    vectors: Vectors = encoded.float().cpu().numpy()
+    return vectors
 
 
 def decode_batches(

@@ -1,11 +1,15 @@
 """Product photos to pixels, as a CLIP's image tower reads them."""
 
+import io
+import re
+import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from artifacts.side import PhotoInput
@@ -13,10 +17,39 @@ from towers.errors import PhotoError
 
 Pixels = npt.NDArray[np.uint8]
 
-MAX_PHOTO_PIXELS = 100_000_000  # a photo that claims more is taken for a decompression bomb
+# A photo that claims more is taken for a decompression bomb. As RGBA it is 320 MB; Pillow's own limit is 89 million.
+MAX_PHOTO_PIXELS = 80_000_000
+# Pillow only warns up to twice its limit. The filter is the process's: to set it around each photo is not thread-safe.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 # What shops publish. Others are left out because Pillow runs programs for some, such as Ghostscript for EPS.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
+# How files of these formats begin; of RIFF and ISO media the kind stands a few bytes further on.
+SIGNATURE_BYTES = 16
+_SIGNATURES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a|....ftyp(avif|avis|mif1|msf1)|BM|II[*+]\0|MM\0[*+]",
+    re.DOTALL,
+)
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 _RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+_UPRIGHT = {  # EXIF's orientation to what sets a photo upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def is_url(image: str) -> bool:
+    """Whether a catalogue's entry names a photo on the web."""
+    return image[:8].lower().startswith(("http://", "https://"))
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file that begins so is of a format that is read; SIGNATURE_BYTES are enough to tell."""
+    return _SIGNATURES.match(head) is not None
 
 
 def photo_path(folder: Path, image: str) -> Path:
@@ -27,11 +60,13 @@ def photo_path(folder: Path, image: str) -> Path:
         image: the catalogue's entry.
 
     Raises:
-        PhotoError: the entry is a URL ("url"), points outside the folder ("outside"), or is no path
-            ("unreadable").
+        PhotoError: the entry is a URL ("url") or one of another kind than http ("bad-url"), points outside the
+            folder ("outside"), or is no path ("unreadable").
     """
-    if image.lower().startswith(("http://", "https://")):
+    if is_url(image):
         raise PhotoError("url", f"{image} is a URL; only photos beside the catalogue are read")
+    if _SCHEME.match(image):
+        raise PhotoError("bad-url", f"{image} is no address of a photo: expected http:// or https://")
     path = folder / image
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
@@ -51,23 +86,54 @@ def load_photo(path: Path, photo: PhotoInput) -> Pixels:
         Shape (height, width, 3), RGB, 0 to 255.
 
     Raises:
-        PhotoError: there is no file ("missing"), it is no picture or a broken one ("unreadable"), or it
-            has more than MAX_PHOTO_PIXELS pixels ("too-large").
+        PhotoError: there is no file ("missing"), it is something else than a picture ("not-an-image"), a broken
+            or truncated one ("unreadable"), or it has more than MAX_PHOTO_PIXELS pixels ("too-large").
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            if image.width * image.height > MAX_PHOTO_PIXELS:
-                raise PhotoError("too-large", f"{path} has {image.width} x {image.height} pixels")
-            image.draft("RGB", (2 * photo.width, 2 * photo.height))  # lets JPEG decode at a smaller scale
-            return np.asarray(_resize(_to_rgb(ImageOps.exif_transpose(image)), photo))
-    except PhotoError:
-        raise
+        if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write into it
+            raise PhotoError("unreadable", f"{path} is no file")
+        with path.open("rb") as file:
+            return _decode(file, str(path), photo)
     except FileNotFoundError as error:
         raise PhotoError("missing", f"{path} is missing") from error
-    except Image.DecompressionBombError as error:
-        raise PhotoError("too-large", f"{path}: {error}") from error
+    except (OSError, ValueError) as error:  # no permission, a name too long, links that go in a circle
+        raise PhotoError("unreadable", f"{path} cannot be read: {error}") from error
+
+
+def read_photo(content: bytes, name: str, photo: PhotoInput) -> Pixels:
+    """Decode a photo that was downloaded; like `load_photo`, for the content of a file.
+
+    Args:
+        content: of the whole file.
+        name: what errors call it.
+        photo: the size that a tower reads.
+
+    Raises:
+        PhotoError: "not-an-image", "unreadable" or "too-large", as `load_photo` does.
+    """
+    return _decode(io.BytesIO(content), name, photo)
+
+
+def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
+    """The header is checked before any pixel is decoded."""
+    head = file.read(SIGNATURE_BYTES)
+    if head and not is_picture(head):  # an empty file was to be a picture, as a truncated one was
+        raise PhotoError("not-an-image", f"{name} is no picture: it begins with {head!r}")
+    file.seek(0)
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            if image.width * image.height > MAX_PHOTO_PIXELS:
+                raise PhotoError("too-large", f"{name} has {image.width} x {image.height} pixels")
+            image.draft("RGB", (2 * photo.width, 2 * photo.height))  # lets JPEG decode at a smaller scale
+            return np.asarray(_resize(_to_rgb(_upright(image)), photo))
+    except PhotoError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoError("too-large", f"{name}: {error}") from error
+    except UnidentifiedImageError as error:
+        raise PhotoError("unreadable", f"{name} is no readable picture: its header is broken") from error
     except Exception as error:  # Pillow's decoders let nearly every kind out on broken files
-        raise PhotoError("unreadable", f"{path} is no readable picture: {error}") from error
+        raise PhotoError("unreadable", f"{name} is no readable picture: {error}") from error
 
 
 def normalise_photos(pixels: Tensor, photo: PhotoInput) -> Tensor:
@@ -85,7 +151,19 @@ def normalise_photos(pixels: Tensor, photo: PhotoInput) -> Tensor:
     return ((pixels.float() - mean) * scale).permute(0, 3, 1, 2)
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as EXIF says. Broken EXIF says nothing: the photo itself may be sound."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow parses it with whatever error comes
+        return image
+    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if method is None else image.transpose(method)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F"):  # as colours they would be cut at 0 and 255
+        raise ValueError(f"its numbers (mode {image.mode}) are of no known range")
     if image.mode.startswith("I;16"):  # converting would cut at 255
         image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
     if image.has_transparency_data:

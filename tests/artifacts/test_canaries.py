@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifacts.canaries import check_canaries
+from artifacts.canaries import canary_overlaps, check_canaries, overlap
 from artifacts.errors import MismatchError
 from artifacts.index_version import Canary
 
@@ -47,3 +47,14 @@ def test_nothing_expected_is_nothing_searched() -> None:
 
     assert check_canaries([canary("a", ())], search) is None
     assert check_canaries([], search) is None
+
+
+def test_each_canary_has_its_overlap() -> None:
+    answers = {"a": TEN, "b": (*TEN[:6], "x", "y"), "c": ()}
+    canaries = [canary("a"), canary("b"), canary("c", TEN[:2])]
+    assert canary_overlaps(canaries, lambda queries, k: [answers[query] for query in queries]) == [1.0, 0.6, 0.0]
+
+
+def test_an_overlap_is_a_share_of_what_is_expected() -> None:
+    assert overlap(("a", "b", "c", "d"), ("d", "x", "a")) == 0.5
+    assert overlap(("d", "x", "a"), ("a", "b", "c", "d")) == 2 / 3

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.errors import DamagedError, StoreError
+from artifacts.locks import is_locked
 from artifacts.store import Publication, Store
 
 
@@ -218,3 +219,66 @@ def test_a_kill_while_publishing_leaves_a_store_that_loads(store: Store, moment:
     assert killed.returncode == -signal.SIGKILL
     assert store.publication() == Publication("a")
     assert store.publish("b") == Publication("b", ("a",))
+
+
+def test_what_is_forgotten_is_no_step_of_a_rollback(store: Store) -> None:
+    for version in ("a", "b", "a", "c", "b"):
+        store.publish(version)
+    assert store.forget(["a"]) == Publication("b", ("c", "b"))
+    assert store.forget(["c"]) == Publication("b")
+    assert store.publication() == Publication("b")
+
+
+def test_forgetting_what_is_not_remembered_writes_nothing(store: Store) -> None:
+    store.publish("a")
+    written_at_ns = (store.path / "CURRENT").stat().st_mtime_ns
+    assert store.forget(["b", "a"]) == Publication("a")
+    assert (store.path / "CURRENT").stat().st_mtime_ns == written_at_ns
+
+
+def test_forgetting_leaves_an_unpublished_store_so(store: Store) -> None:
+    assert store.forget(["a"]) == Publication(None)
+    assert not (store.path / "CURRENT").exists()
+
+
+def test_nothing_is_published_where_nobody_can_read_what_was(store: Store) -> None:
+    store.publish("a")
+    assert store.publication_or_nothing() == Publication("a")
+    (store.path / "CURRENT").write_text("{")
+    assert store.publication_or_nothing() == Publication(None)
+
+
+def test_a_change_waits_for_the_lock(store: Store) -> None:
+    publisher = threading.Thread(target=store.publish, args=("b",))
+    with store.locked() as held:
+        publisher.start()
+        publisher.join(0.2)
+        assert publisher.is_alive()
+        assert held.publish("a") == Publication("a")  # whoever holds it does not wait for itself
+        with held.locked() as again:
+            assert again is held
+    publisher.join(10)
+    assert store.publication() == Publication("b", ("a",))
+
+
+def test_a_change_gives_up_when_the_lock_is_not_to_be_had(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artifacts.store._LOCK_WAIT_SECONDS", 0.05)
+    with store.locked():
+        for act in (lambda: store.publish("a"), store.rollback, lambda: store.forget(["a"]), lambda: add(store, "d")):
+            with pytest.raises(StoreError, match=r"another process has held .*\.lock for 0\.05 s; wait for it"):
+                act()
+    assert store.publish("a") == Publication("a")
+
+
+def test_there_is_nothing_to_lock_where_no_store_is(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path / "none").rollback()
+    assert str(caught.value) == f"{tmp_path / 'none'} is not there; the first build makes a store"
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_folder_of_a_new_version_is_locked_until_it_has_its_name(store: Store) -> None:
+    with store.new_version("d") as folder:
+        assert is_locked(folder)
+        store.publish("a")  # the store itself is not
+    assert not is_locked(store.version_path("d"))

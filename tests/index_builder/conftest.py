@@ -63,7 +63,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "truncated.png").write_bytes(whole[: len(whole) // 2])
     images: list[str | None] = [photos[row % PHOTOS] for row in range(PRODUCTS)]
     images[MISSING], images[TRUNCATED], images[OUTSIDE] = "no.png", "truncated.png", "../outside.png"
-    images[NULL], images[EMPTY], images[URL] = None, "", "https://shop.example/photo.png"
+    images[NULL], images[EMPTY], images[URL] = None, "", "http://127.0.0.1/photo.png"
     titles = list(itertools.islice(itertools.permutations(WORDS, 4), 0, None, 37))[:PRODUCTS]
     rng = np.random.default_rng(11)
     table = pa.table(

@@ -84,7 +84,7 @@ def test_the_manifest_says_what_the_version_is(store: Path, bundle: Path, querie
     assert manifest.model.fingerprint == model.fingerprint
     assert manifest.model.query_fingerprint == model.query_fingerprint
     assert manifest.model.product_fingerprint == model.product_fingerprint
-    unusable = {"missing": 1, "outside": 1, "unreadable": 1, "url": 1}
+    unusable = {"address-refused": 1, "missing": 1, "outside": 1, "unreadable": 1}
     assert manifest.photos == PhotoCounts(usable=294, absent=2, unusable=unusable)
     assert (manifest.index.factory, manifest.index.nprobe, manifest.index.recall_at_100) == (
         "Flat",
@@ -109,7 +109,7 @@ def test_canaries_hold_exact_answers_also_in_an_approximate_version(
 
 
 def test_nothing_is_left_beside_the_versions(store: Path) -> None:
-    assert os.listdir(store) == ["versions"]
+    assert sorted(os.listdir(store)) == [".lock", "versions"]
     assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
 
 
@@ -170,7 +170,7 @@ def test_bad_requests_end_before_any_work(
     request = {"bundle": bundle, "catalog": catalog, "store": store, "version": "new"} | changes
     with pytest.raises(error, match=message):
         build_version(BuildRequest(**request))
-    assert os.listdir(store) == ["versions"]
+    assert sorted(os.listdir(store)) == [".lock", "versions"]
     assert Store(store).version_ids() == ["flat", "ivf", "low"]
 
 
@@ -209,7 +209,7 @@ def test_a_build_that_fails_leaves_the_store_as_it_was(
     expected = "encoding 300 products" if stage == "embed_catalog" else "going on after 300 of 300 products"
     assert told[0].startswith(expected)
     verify_version(Store(store), "new")
-    assert sorted(os.listdir(store)) == ["CURRENT", "versions"]
+    assert sorted(os.listdir(store)) == [".lock", "CURRENT", "versions"]
 
 
 KILLED_BUILD = """

@@ -3,13 +3,15 @@
 import shutil
 from pathlib import Path
 
+from artifacts.gate import GateCheck, GateDecision, Outcome, add_decision, gate_path
 from artifacts.index_version import read_manifest
 from artifacts.store import Store
 from index_builder.listing import ListedVersion, StoreListing, format_listing, list_versions
 
 
 def _row(text: str, version: str) -> list[str]:
-    (line,) = [line for line in text.splitlines() if version in line.split()[:2] and "is damaged:" not in line]
+    rows = [line for line in text.splitlines() if " was " not in line and " is damaged: " not in line]
+    (line,) = [line for line in rows if version in line.split()[:2]]
     return line.split()
 
 
@@ -18,7 +20,7 @@ def test_each_version_has_its_line(store: Path) -> None:
     Store(store).publish("ivf")
     text = format_listing(list_versions(Store(store)))
     header, *rows = text.splitlines()
-    assert header.split() == ["version", "created", "model", "fingerprint", "products", "index", "recall@100"]
+    assert header.split() == ["version", "created", "model", "fingerprint", "products", "index", "recall@100", "gate"]
     assert len(rows) == 3
     manifest = read_manifest(store / "versions" / "flat")
     fingerprint = manifest.model.fingerprint[:12]
@@ -92,3 +94,37 @@ def test_a_listed_version_by_hand() -> None:
         "v1 is damaged: it is gone",
         "and more",
     ]
+
+
+def _decision(outcome: Outcome, fault: str | None = None, reason: str | None = None) -> GateDecision:
+    check = GateCheck(name="recall@100", figure=0.93, bound="at least", limit=0.93 if outcome == "passed" else 0.99)
+    return GateDecision(
+        decided_at="2026-11-21T00:00:00+00:00",
+        outcome=outcome,
+        compared_with=None,
+        fault=fault,
+        checks=(check,),
+        reason=reason,
+    )
+
+
+def test_the_latest_decision_of_the_gate_marks_a_version(store: Path) -> None:
+    add_decision(Store(store), "flat", _decision("passed"))
+    add_decision(Store(store), "ivf", _decision("refused"))
+    add_decision(Store(store), "ivf", _decision("forced", reason="the shop opens at nine"))
+    add_decision(Store(store), "low", _decision("refused", fault="it is cut"))
+    text = format_listing(list_versions(Store(store)))
+    assert [_row(text, version)[-1] for version in ("flat", "ivf", "low")] == ["passed", "forced", "refused"]
+    assert text.splitlines()[-2:] == [
+        "ivf was forced at 2026-11-21T00:00:00+00:00 (the shop opens at nine) although recall@100 is 0.93, "
+        "expected at least 0.99",
+        "low was refused at 2026-11-21T00:00:00+00:00: it is cut; recall@100 is 0.93, expected at least 0.99",
+    ]
+
+
+def test_a_damaged_record_of_the_gate_is_told(store: Path) -> None:
+    add_decision(Store(store), "ivf", _decision("passed"))
+    gate_path(Store(store), "ivf").write_text("{")
+    text = format_listing(list_versions(Store(store)))
+    assert text.splitlines()[-1].startswith("the gate's record of ivf is damaged: ")
+    assert _row(text, "ivf")[:2] == ["ivf", read_manifest(store / "versions" / "ivf").created_at]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -99,6 +100,15 @@ def index_of_other_vectors(bench: Bench) -> None:
     bench.seal()
 
 
+def spoil_a_title_and_seal(bench: Bench) -> None:
+    path = bench.version / "products.parquet"
+    table = pq.read_table(path)
+    texts = [title.encode() for title in table["title"].to_pylist()]
+    spoilt = pa.array([b"\xff\xfe", *texts[1:]]).view(pa.string())
+    pq.write_table(table.set_column(table.column_names.index("title"), "title", spoilt), path)
+    bench.seal()
+
+
 def swap_the_products(bench: Bench) -> None:
     bench.rewrite_products(np.arange(300)[::-1])
 
@@ -186,6 +196,7 @@ DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (cut_the_index_and_seal, r"index\.faiss: not an index that can be read here"),
     (index_of_fewer_products, "the index has 299 vectors, its manifest says 300"),
     (index_of_other_vectors, "its canary queries find .* expected at least 80%"),
+    (spoil_a_title_and_seal, r"its products are damaged: .*[Ii]nvalid UTF"),
     (swap_the_products, r"products\.parquet"),
     (swap_the_products_and_seal, "its canary queries find .* expected at least 80%"),
     (drop_a_product_and_seal, r"products\.parquet has 299 rows, the index 300 vectors"),

@@ -17,6 +17,7 @@ from towers.encoding import (
     decode_batches,
     decode_photo,
     device_of,
+    encode_decoded,
     encode_photos,
     encode_texts,
 )
@@ -93,6 +94,15 @@ def test_photos_that_cannot_be_used_never_stop_the_others(
             batch = PhotoBatch(normalise_photos(pixels[None], photo_input(side)), torch.tensor([True]))
             expected = side.encode_tower("clip", batch)[0].numpy()
         np.testing.assert_allclose(vector, expected, atol=2e-6)
+
+
+def test_no_more_is_taken_of_a_stream_than_was_asked_for(side: Side, tmp_path: Path, small_batches: None) -> None:
+    images = shop(tmp_path)
+    stream = iter([decode_photo(tmp_path, image, photo_input(side)) for image in images])
+    first, second = encode_decoded(side, stream, 4), encode_decoded(side, stream, 5)
+    assert first.outcomes + second.outcomes == OUTCOMES
+    whole = encode_photos(side, tmp_path, images)
+    np.testing.assert_allclose(np.concatenate([first.vectors, second.vectors]), whole.vectors, atol=2e-6)
 
 
 def test_a_shop_without_any_photo_is_encoded(side: Side, tmp_path: Path) -> None:

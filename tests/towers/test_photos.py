@@ -1,6 +1,12 @@
 """Photos to pixels: as open_clip makes them, whatever the shop's files look like."""
 
+import io
+import os
+import struct
+import subprocess
+import sys
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +21,7 @@ from artifacts.side import PhotoInput
 from tests.support.photos import noise
 from towers import photos
 from towers.errors import PhotoError
-from towers.photos import load_photo, normalise_photos, photo_path
+from towers.photos import SIGNATURE_BYTES, is_picture, is_url, load_photo, normalise_photos, photo_path, read_photo
 
 MEAN, STD = (0.48, 0.45, 0.40), (0.26, 0.27, 0.28)
 Pixels = npt.NDArray[np.uint8]
@@ -82,6 +88,24 @@ def test_rotation_by_exif_is_applied(tmp_path: Path, orientation: int) -> None:
     np.testing.assert_array_equal(pixels, np.asarray(expected))
 
 
+BROKEN_EXIF = {
+    "no numbers": b"Exif\0\0" + b"\xff" * 40,
+    "cut short": b"Exif\0\0MM\0*\0\0",
+    "an orientation of text": b"Exif\0\0MM\0*" + struct.pack(">IHHHI4sI", 8, 1, 274, 2, 2, b"6\0\0\0", 0),
+    "an unknown orientation": b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 99, 0, 0),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("exif", BROKEN_EXIF.values(), ids=BROKEN_EXIF)
+def test_broken_exif_does_not_spoil_a_photo(tmp_path: Path, exif: bytes) -> None:
+    image = noise(12, 20)
+    image.save(tmp_path / "whole.jpg")
+    image.save(tmp_path / "photo.jpg", exif=exif)
+    expected = load_photo(tmp_path / "whole.jpg", reading(20, 12))
+    np.testing.assert_array_equal(load_photo(tmp_path / "photo.jpg", reading(20, 12)), expected)
+
+
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
     colours = np.array([[[200, 0, 0, 0], [200, 0, 0, 255], [200, 0, 0, 51]]], dtype=np.uint8)
     pixels = saved(Image.fromarray(colours), tmp_path / "photo.png")
@@ -124,6 +148,22 @@ def test_sixteen_bits_of_grey_keep_their_range(tmp_path: Path) -> None:
     np.testing.assert_array_equal(saved(image, tmp_path / "photo.png")[0, :, 0], [0, 0, 1, 128, 255])
 
 
+@pytest.mark.parametrize("mode", ["LA", "PA", "RGBA", "CMYK", "YCbCr"])
+def test_modes_of_tiff_become_colours(tmp_path: Path, mode: str) -> None:
+    image = Image.new("RGB", (4, 4), (200, 100, 50)).convert("L" if mode == "LA" else "RGB")
+    pixels = saved(image.convert(mode), tmp_path / "photo.tiff")
+    np.testing.assert_allclose(pixels, np.asarray(image.convert("RGB")), atol=5)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_numbers_of_no_known_range_are_no_colours(tmp_path: Path, kind: type[np.generic]) -> None:
+    path = tmp_path / "photo.tiff"
+    Image.fromarray(np.full((4, 4), 40_000, dtype=kind)).save(path)
+    with pytest.raises(PhotoError, match=r"its numbers \(mode [IF]\) are of no known range") as caught:
+        load_photo(path, SIXTEEN)
+    assert caught.value.reason == "unreadable"
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_of_an_animation_the_first_frame_counts(tmp_path: Path, suffix: str) -> None:
     first, second = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
@@ -135,8 +175,24 @@ def test_of_an_animation_the_first_frame_counts(tmp_path: Path, suffix: str) -> 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tiff", "avif"])
 def test_what_shops_publish_is_read(tmp_path: Path, suffix: str) -> None:
     image = noise(48, 32)
-    pixels = saved(image, tmp_path / f"photo.{suffix}")
+    path = tmp_path / f"photo.{suffix}"
+    pixels = saved(image, path)
     assert np.abs(pixels.astype(float) - np.asarray(image)).mean() < 12
+    assert is_picture(path.read_bytes()[:SIGNATURE_BYTES])
+    np.testing.assert_array_equal(read_photo(path.read_bytes(), "url", reading(32, 48)), pixels)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tiff", "avif"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_what_breaks_off_is_unreadable(tmp_path: Path, suffix: str, share: float) -> None:
+    path = tmp_path / f"photo.{suffix}"
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(path)
+    content = path.read_bytes()
+    with pytest.raises(PhotoError) as caught:
+        read_photo(content[: max(SIGNATURE_BYTES, int(share * len(content)))], "url", SIXTEEN)
+    assert caught.value.reason == "unreadable"
+    assert str(caught.value).startswith("url is no readable picture: ")
 
 
 def test_a_large_jpeg_may_be_decoded_smaller_but_looks_the_same(tmp_path: Path) -> None:
@@ -160,18 +216,9 @@ def cut(folder: Path) -> Path:
     return folder / "x"
 
 
-def not_an_image(folder: Path) -> Path:
-    (folder / "x").write_text("<html>404</html>")
-    return folder / "x"
-
-
 def empty(folder: Path) -> Path:
     (folder / "x").write_bytes(b"")
     return folder / "x"
-
-
-def a_folder(folder: Path) -> Path:
-    return folder
 
 
 def broken_avif(folder: Path) -> Path:
@@ -183,7 +230,7 @@ def broken_avif(folder: Path) -> Path:
     return folder / "x.avif"
 
 
-@pytest.mark.parametrize("make", [cut, not_an_image, empty, a_folder, broken_avif])
+@pytest.mark.parametrize("make", [cut, empty, broken_avif])
 def test_broken_pictures_are_unreadable(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     path = make(tmp_path)
     with pytest.raises(PhotoError) as caught:
@@ -192,12 +239,37 @@ def test_broken_pictures_are_unreadable(tmp_path: Path, make: Callable[[Path], P
     assert str(caught.value).startswith(f"{path} is no readable picture: ")
 
 
-def test_formats_that_pillow_runs_programs_for_are_not_tried(tmp_path: Path) -> None:
-    path = tmp_path / "x.eps"
-    noise(8, 8).save(path)
+NO_PICTURES = {
+    "a page": b"<html>404</html>",
+    "a page after a blank line": b"\n<!DOCTYPE html>",
+    "JSON": b'{"error": "not found"}',
+    "a vector drawing": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "what Pillow runs a program for": b"%!PS-Adobe-3.0 EPSF-3.0\n",
+    "sound": b"RIFF\x24\0\0\0WAVEfmt ",
+    "a film": b"\0\0\0\x20ftypisom\0\0\0\0",
+    "one byte": b"\xff",
+}
+
+
+@pytest.mark.parametrize("content", NO_PICTURES.values(), ids=NO_PICTURES)
+def test_something_else_than_a_picture_is_told_apart(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.jpg"
+    path.write_bytes(content)
+    assert not is_picture(content)
     with pytest.raises(PhotoError) as caught:
         load_photo(path, SIXTEEN)
-    assert str(caught.value) == f"{path} is no readable picture: cannot identify image file '{path}'"
+    assert (caught.value.reason, str(caught.value)) == (
+        "not-an-image",
+        f"{path} is no picture: it begins with {content[:16]!r}",
+    )
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_unreadable_and_not_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "x.png")
+    with pytest.raises(PhotoError) as caught:
+        load_photo(tmp_path / "x.png", SIXTEEN)
+    assert (caught.value.reason, str(caught.value)) == ("unreadable", f"{tmp_path / 'x.png'} is no file")
 
 
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:
@@ -217,14 +289,62 @@ def test_a_picture_with_too_many_pixels_is_not_decoded(tmp_path: Path, monkeypat
     assert load_photo(path, SIXTEEN).shape == (16, 16, 3)
 
 
-def test_pillows_own_limit_is_too_large_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    path = tmp_path / "x.png"
-    noise(10, 10).save(path)
-    with warnings.catch_warnings(), pytest.raises(PhotoError) as caught:
-        warnings.simplefilter("ignore")
-        load_photo(path, SIXTEEN)
+def bomb(width: int, height: int) -> bytes:
+    """A PNG whose header claims this size, over next to no pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(99))), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        (8_000, 10_001),  # beyond our limit
+        (9_500, 9_500),  # of which Pillow only warns
+        (60_000, 60_000),  # which Pillow refuses
+    ],
+)
+def test_a_decompression_bomb_is_refused_by_its_header(width: int, height: int) -> None:
+    with pytest.raises(PhotoError) as caught:
+        read_photo(bomb(width, height), "x", SIXTEEN)
     assert caught.value.reason == "too-large"
+    with pytest.raises(PhotoError) as caught:
+        read_photo(bomb(8_000, 10_000), "x", SIXTEEN)
+    assert caught.value.reason == "unreadable"  # the size is allowed, the pixels are not there
+
+
+@pytest.mark.integration
+def test_pillows_warning_is_an_error_in_every_program() -> None:
+    code = (
+        "import warnings, towers.photos\nfrom PIL import Image\n"
+        "print([action for action, _, kind, *_ in warnings.filters if kind is Image.DecompressionBombWarning])"
+    )
+    program = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert program.stdout == "['error']\n"
+
+
+def test_pillows_warning_as_an_error_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 99)
+    with warnings.catch_warnings(), pytest.raises(PhotoError) as caught:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        read_photo(bomb(10, 10), "x", SIXTEEN)
+    assert caught.value.reason == "too-large"
+    assert str(caught.value).startswith("x: Image size (100 pixels) exceeds limit of 99 pixels")
+
+
+def test_a_bomb_among_the_text_of_a_picture_is_unreadable() -> None:
+    whole = io.BytesIO()
+    noise(8, 8).save(whole, "PNG")
+    content = b"Comment\0\0" + zlib.compress(bytes(50_000_000))
+    text = struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
+    with pytest.raises(PhotoError) as caught:
+        read_photo(whole.getvalue()[:33] + text + whole.getvalue()[33:], "x", SIXTEEN)
+    assert caught.value.reason == "unreadable"
 
 
 @pytest.mark.parametrize("image", ["a.png", "images/a.png", "./images/../a.png", "not there.png", "é.jpg"])
@@ -242,6 +362,8 @@ OUTSIDE = "{image} lies outside of {folder}"
         ("http://shop/a.png", "url", URL),
         ("https://shop/a.png", "url", URL),
         ("HTTPS://shop/a.png", "url", URL),
+        ("ftp://shop/a.png", "bad-url", "{image} is no address of a photo: expected http:// or https://"),
+        ("file:///etc/hostname", "bad-url", "{image} is no address of a photo: expected http:// or https://"),
         ("../a.png", "outside", OUTSIDE),
         ("images/../../a.png", "outside", OUTSIDE),
         ("/etc/hostname", "outside", OUTSIDE),
@@ -259,6 +381,14 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, image: str, rea
     with pytest.raises(PhotoError) as caught:
         photo_path(folder, image)
     assert (caught.value.reason, str(caught.value)) == (reason, message.format(image=image, folder=folder))
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [("http://x", True), ("HttpS://x", True), ("http:/x", False), ("httpx://x", False), ("images/http://x", False)],
+)
+def test_urls_are_told_from_paths(image: str, expected: bool) -> None:
+    assert is_url(image) is expected
 
 
 def test_a_link_to_itself_is_unreadable(tmp_path: Path) -> None:

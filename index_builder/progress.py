@@ -1,0 +1,52 @@
+"""How far the encoding of a catalogue has come: a bar on a terminal, a line a minute in a log."""
+
+import datetime
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+Tell = Callable[[str], None]  # takes one line on what is done now
+
+SECONDS_BETWEEN_LINES = 60.0
+
+
+@contextmanager
+def telling(total: int, done: int, tell: Tell) -> Iterator[Callable[[int], None]]:
+    """Yield what is told of each number of products that were just encoded.
+
+    Args:
+        total: products of the catalogue.
+        done: those encoded by an earlier build.
+        tell: told of number, rate and remaining time where standard error is no terminal.
+    """
+    with tqdm(total=total, initial=done, desc="encode", unit="product", disable=None) as bar:
+        lines = _Lines(total, done, tell)
+
+        def advance(products: int) -> None:
+            bar.update(products)
+            if bar.disable:
+                lines.advance(products)
+
+        yield advance
+
+
+class _Lines:
+    """Tells of progress every SECONDS_BETWEEN_LINES."""
+
+    def __init__(self, total: int, done: int, tell: Tell) -> None:
+        self._total, self._before, self._done, self._tell = total, done, done, tell
+        self._started_s = self._told_s = time.monotonic()
+
+    def advance(self, products: int) -> None:
+        self._done += products
+        now_s = time.monotonic()
+        if now_s - self._told_s >= SECONDS_BETWEEN_LINES:
+            self._told_s = now_s
+            self._tell(self._line(now_s - self._started_s))
+
+    def _line(self, elapsed_s: float) -> str:
+        rate = (self._done - self._before) / elapsed_s
+        left = datetime.timedelta(seconds=round((self._total - self._done) / rate))
+        return f"encoded {self._done:,} of {self._total:,} products, {rate:,.1f} a second, about {left} left"

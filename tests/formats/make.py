@@ -1,0 +1,284 @@
+"""What the present code writes of each format, small, to be kept beside this file and read for ever.
+
+    python -m tests.formats.make
+
+writes `NAME-N/` for each format whose schema version N is not kept yet, and never touches what is: a saved folder
+is what the code of its time wrote. Weights are random, all times are fixed; the same libraries write the same bytes.
+"""
+
+import datetime
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifacts.annotator import ANNOTATOR_SCHEMA_VERSION
+from artifacts.atomic import new_folder
+from artifacts.bundle import (
+    BUNDLE_SCHEMA_VERSION,
+    PRODUCT_SIDE,
+    QUERY_SIDE,
+    ModelBundle,
+    finish_bundle,
+    open_bundle,
+)
+from artifacts.dataset import (
+    DATASET_SCHEMA_VERSION,
+    DatasetCard,
+    Overlap,
+    SplitStatistics,
+    Window,
+    finish_dataset,
+)
+from artifacts.gate import GATE_SCHEMA_VERSION, GateCheck, GateDecision, add_decision
+from artifacts.index_version import (
+    INDEX_FILE,
+    MANIFEST_FILE,
+    PRODUCTS_FILE,
+    QUERY_FOLDER,
+    VERSION_SCHEMA_VERSION,
+    Canary,
+    IndexDescription,
+    Manifest,
+    MeasuredPoint,
+    ModelIdentity,
+    PhotoCounts,
+    finish_index_version,
+)
+from artifacts.judgments import Relevance
+from artifacts.side import ENCODER_FILE
+from artifacts.store import Store
+from knn import IndexSpec, OperatingPoint, build_index, exact_search, write_index
+from tests.support.annotators import tiny_annotator
+from tests.support.folders import tiny_origin
+from tests.support.models import tiny_model
+from tests.support.specs import tiny_tokenizer
+from towers.annotator import Annotator, open_annotator, score_pairs
+from towers.export import export_query_side
+from towers.pair_tokens import pair_tokens
+from towers.query_encoder import OnnxQueryEncoder, Vectors
+from towers.side_encoder import Products, SideEncoder
+from towers.storage import load_side, save_side
+from towers.tokens import read_tokenizers
+
+FOLDER = Path(__file__).parent
+TITLE_WORDS = ("red", "blue", "shoe", "dress", "cotton", "toy", "pan", "cap")
+QUERIES = ("red shoe", "cotton dress", "toy pan for kids", "blue cap")
+PRODUCTS = 160
+PUBLISHED, BEFORE = "ivf", "flat"
+INDEXES = {BEFORE: ("Flat", OperatingPoint()), PUBLISHED: ("IVF4,SQ8", OperatingPoint(nprobe=4))}
+
+
+def make_bundle(folder: Path) -> None:
+    """A model with both towers on its product side, and vectors of queries and of products without a photo."""
+    bundle = write_bundle(folder / "bundle", "3tmm", seed=1)
+    expected = {
+        "queries": QUERIES,
+        "query_vectors": rounded(OnnxQueryEncoder(bundle.query_folder, bundle.query).encode(QUERIES)),
+        "titles": titles()[:4],
+        "product_vectors": rounded(product_vectors(bundle, titles()[:4])),
+    }
+    write_json(folder / "expected.json", expected)
+
+
+def make_store(folder: Path) -> None:
+    """Two versions, an exact index and one of inverted lists, the second published after the first."""
+    bundle = write_bundle(folder / "bundle", "bibert", seed=2)
+    encoder = OnnxQueryEncoder(bundle.query_folder, bundle.query)
+    store = Store(folder / "store")
+    for version in INDEXES:
+        with store.new_version(version) as path:
+            _write_version(path, version, bundle, encoder)
+        store.publish(version)
+    (store.path / ".lock").unlink()
+    found = exact_search(encoder.encode(titles()), encoder.encode(QUERIES), 10)
+    product_ids = np.array(products()["product_id"].to_pylist())[found.rows].tolist()
+    expected = {"queries": QUERIES, "product_ids": product_ids, "scores": rounded(found.scores)}
+    write_json(folder / "expected.json", expected)
+    shutil.rmtree(bundle.path)
+
+
+def make_gate(folder: Path) -> None:
+    """What the gate says of a version that was refused and then forced."""
+    store = Store(folder / "store")
+    with store.new_version("v1") as path:
+        (path / MANIFEST_FILE).write_text("what the record is about\n")
+    check = GateCheck(name="recall@100", figure=0.93, bound="at least", limit=0.99)
+    lost = GateCheck(name="the share of products lost", figure=0.1, bound="at most", limit=0.2)
+    decision = GateDecision(
+        decided_at="2026-11-01T00:00:00+00:00", outcome="refused", compared_with="v0", fault=None, checks=(check, lost)
+    )
+    add_decision(store, "v1", decision)
+    add_decision(store, "v1", decision.model_copy(update={"outcome": "forced", "reason": "the shop opens at nine"}))
+    (store.path / ".lock").unlink()
+
+
+def make_dataset(folder: Path) -> None:
+    """Three pairs in all; catalogue and judgments are named, not kept."""
+    path = folder / "dataset"
+    path.mkdir()
+    for number, split in enumerate(("train", "validation", "evaluation")):
+        pairs = {"query": [f"q{number}"], "product_id": ["a"], "purchases": pa.array([number + 1], pa.int64())}
+        pq.write_table(pa.table(pairs), path / f"{split}_pairs.parquet")
+    pq.write_table(pa.table({"query": ["q0"], "product_id": ["b"]}), path / "seen_negatives.parquet")
+    day, one = datetime.datetime(2026, 1, 1), SplitStatistics(pairs=1, queries=1, products=1)
+    card = DatasetCard(
+        catalog="/shop/catalog.parquet",
+        catalog_sha256="0" * 64,
+        judgments="/shop/judgments.parquet",
+        training_window=Window(start=day, end=day + datetime.timedelta(30)),
+        evaluation_window=Window(start=day + datetime.timedelta(30), end=day + datetime.timedelta(60)),
+        seed=3,
+        train=one,
+        validation=one,
+        evaluation=one,
+        evaluation_queries_unseen=1,
+        evaluation_overlap=Overlap(pairs=0, queries=0),
+        interactions="/shop/interactions.parquet",
+        catalog_products=2,
+        files={},
+    )
+    finish_dataset(path, card)
+
+
+def make_annotator(folder: Path) -> None:
+    """A cross-encoder, and the logits that it gives."""
+    tiny_annotator(folder / "annotator", labels=tuple(Relevance)[:3], temperature=1.5, threshold=0.4)
+    expected = {"queries": QUERIES, "titles": titles()[: len(QUERIES)]}
+    logits = pair_logits(open_annotator(folder / "annotator"), **expected)
+    write_json(folder / "expected.json", {**expected, "logits": rounded(logits)})
+
+
+MAKERS: dict[str, tuple[int, Callable[[Path], None]]] = {
+    "annotator": (ANNOTATOR_SCHEMA_VERSION, make_annotator),
+    "bundle": (BUNDLE_SCHEMA_VERSION, make_bundle),
+    "dataset": (DATASET_SCHEMA_VERSION, make_dataset),
+    "gate": (GATE_SCHEMA_VERSION, make_gate),
+    "store": (VERSION_SCHEMA_VERSION, make_store),
+}
+
+
+def main(root: Path = FOLDER) -> None:
+    """Write what is not kept yet."""
+    for name, (schema_version, make) in MAKERS.items():
+        path = root / f"{name}-{schema_version}"
+        if not path.exists():
+            with new_folder(path) as folder:
+                make(folder)
+
+
+def write_bundle(path: Path, composition: str, seed: int) -> ModelBundle:
+    """A complete bundle with random weights, opened.
+
+    Its exported encoder lacks the traces of source lines that torch writes into it: most of its bytes, and none of
+    its meaning.
+    """
+    model, tokenizers = tiny_model(composition, seed), {"bibert": tiny_tokenizer()}
+    save_side(model.query, path / QUERY_SIDE, tokenizers)
+    save_side(model.product, path / PRODUCT_SIDE, tokenizers)
+    export_query_side(model.query, path / QUERY_SIDE, list(QUERIES))
+    exported = onnx.load(path / QUERY_SIDE / ENCODER_FILE)
+    for part in (exported.graph, *exported.graph.node, *exported.graph.value_info):
+        part.ClearField("metadata_props")
+    onnx.save(exported, path / QUERY_SIDE / ENCODER_FILE)
+    finish_bundle(path, tiny_origin(composition), list(QUERIES))
+    return open_bundle(path)
+
+
+def titles() -> list[str]:
+    """Distinct titles of three words."""
+    words = itertools.islice(itertools.permutations(TITLE_WORDS, 3), 0, None, 2)
+    return [" ".join(title) for title in words][:PRODUCTS]
+
+
+def products() -> pa.Table:
+    """The store's catalogue."""
+    rows = range(PRODUCTS)
+    return pa.table(
+        {
+            "product_id": [f"p{row}" for row in rows],
+            "title": titles(),
+            "image": [f"images/{row}.png" if row % 3 else None for row in rows],
+            "price": [row + 0.5 if row % 7 else None for row in rows],
+            "in_stock": [row % 2 == 0 for row in rows],
+        }
+    )
+
+
+def product_vectors(bundle: ModelBundle, of_titles: list[str]) -> Vectors:
+    """Vectors of products without a photo, by the bundle's product side. Shape (n, D)."""
+    encoder = SideEncoder(load_side(bundle.product_folder), read_tokenizers(bundle.product_folder, bundle.product))
+    return encoder.products(Products(of_titles, [None] * len(of_titles), bundle.path))
+
+
+def pair_logits(annotator: Annotator, queries: Sequence[str], titles: Sequence[str]) -> Vectors:
+    """Logits of each query with the title at its place. Shape (n, labels)."""
+    tokens = pair_tokens(annotator.tokenizer, annotator.card.labelling.model, list(queries), list(titles), None)
+    return score_pairs(annotator.model, tokens, np.arange(len(queries)), np.arange(len(queries)))
+
+
+def rounded(values: Vectors) -> list[list[float]]:
+    """As many digits as mean something."""
+    return [[round(float(value), 5) for value in row] for row in values]
+
+
+def write_json(path: Path, content: object) -> None:
+    """For people to read, too."""
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _write_version(path: Path, version: str, bundle: ModelBundle, encoder: OnnxQueryEncoder) -> None:
+    """A version over the vectors that the query side gives for the titles."""
+    vectors = encoder.encode(titles())
+    factory, point = INDEXES[version]
+    spec = IndexSpec(factory, len(vectors) if point.nprobe else 0)
+    write_index(build_index(spec, vectors.shape[1], [vectors], vectors if point.nprobe else None), path / INDEX_FILE)
+    pq.write_table(products(), path / PRODUCTS_FILE)
+    shutil.copytree(bundle.query_folder, path / QUERY_FOLDER)
+    near = exact_search(vectors, encoder.encode(QUERIES), 10)
+    canaries = tuple(
+        Canary(query=query, product_ids=tuple(f"p{row}" for row in rows))
+        for query, rows in zip(QUERIES, near.rows.tolist(), strict=True)
+    )
+    finish_index_version(path, _manifest(version, bundle, canaries))
+
+
+def _manifest(version: str, bundle: ModelBundle, canaries: tuple[Canary, ...]) -> Manifest:
+    factory, point = INDEXES[version]
+    dials = {"nprobe": point.nprobe, "k_factor": point.k_factor}
+    measured = MeasuredPoint(**dials, recall_at_100=1.0, strict_recall_at_100=0.995, ms_per_query=0.25)
+    return Manifest(
+        version=version,
+        created_at="2026-11-01T00:00:00+00:00",
+        model=ModelIdentity(
+            name=bundle.card.origin.name,
+            fingerprint=bundle.fingerprint,
+            query_fingerprint=bundle.query_fingerprint,
+            product_fingerprint=bundle.product_fingerprint,
+        ),
+        width=bundle.card.width,
+        count=PRODUCTS,
+        index=IndexDescription(
+            factory=factory,
+            **dials,
+            target_recall=0.99,
+            recall_at_100=1.0,
+            reached_target=True,
+            measured_queries=4,
+            measured_with="held-out queries",
+            curve=(measured,),
+        ),
+        photos=PhotoCounts(usable=100, absent=54, unusable={"missing": 6}),
+        canaries=canaries,
+        files={},
+    )
+
+
+if __name__ == "__main__":
+    main()
