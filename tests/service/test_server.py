@@ -106,7 +106,7 @@ def test_a_cpu_service_starts_and_searches_without_torch(good_store: Path, tmp_p
 
 def test_sigterm_answers_what_is_under_way_and_is_seen_at_ready(good_store: Path, tmp_path: Path) -> None:
     with service_process(
-        good_store, tmp_path, SLOW_ENCODER, VITRINE_DRAIN_NOTICE_SECONDS="0.6", VITRINE_DRAIN_SECONDS="10"
+        good_store, tmp_path, SLOW_ENCODER, VITRINE_DRAIN_NOTICE_SECONDS="2.5", VITRINE_DRAIN_SECONDS="10"
     ) as process, httpx.Client(base_url=process.url, timeout=20) as client:  # fmt: skip
         assert client.get("/ready").status_code == 200
         answers: list[httpx.Response] = []

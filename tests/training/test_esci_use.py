@@ -66,7 +66,7 @@ def test_an_import_is_fitted_on_and_opened_by_evaluation(folder: Path, tmp_path:
     arguments = ["import-esci", "--esci", str(folder), "--out", str(tmp_path / "shop"), "--images", str(images)]
     result = RUNNER.invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert "ESCI small, us: 240 examples" in result.output and "splits of ESCI small, us" in result.output
+    assert "ESCI small, us: 240 examples" in result.output and "Splits of ESCI small, us" in result.output
     assert "60, 0 without title, 60 with a photo" in result.output
     dataset = open_dataset(tmp_path / "shop" / "data")
     data, cache = data_from_dataset(dataset.path), VectorCache(tmp_path / "vectors")
