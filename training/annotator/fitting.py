@@ -23,7 +23,7 @@ from tqdm import tqdm
 from towers.cross_encoder import CrossEncoder
 from towers.pair_tokens import Ints, PairTokens
 
-EPOCHS = 4.0  # visits of each pair; on 50,000 pairs more only made it surer of itself
+EPOCHS = 4.0  # visits of each pair
 LEAST_STEPS = 300  # few judgments are visited more often, until so many steps
 BATCH_SIZE = 128
 WARMUP_SHARE = 0.1
