@@ -16,6 +16,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
+from artifacts.bundle import ModelBundle
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
 from artifacts.errors import DamagedError, MismatchError
@@ -38,6 +39,16 @@ class ModelIdentity(Record):
     fingerprint: str  # of the whole bundle
     query_fingerprint: str
     product_fingerprint: str
+
+    @classmethod
+    def of(cls, bundle: ModelBundle) -> "ModelIdentity":
+        """A bundle's."""
+        return cls(
+            name=bundle.card.origin.name,
+            fingerprint=bundle.fingerprint,
+            query_fingerprint=bundle.query_fingerprint,
+            product_fingerprint=bundle.product_fingerprint,
+        )
 
 
 class MeasuredPoint(Record):

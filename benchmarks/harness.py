@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from artifacts.atomic import replace_file
+from artifacts.columns import in_columns
 
 OUT = Path(__file__).parent / "out"
 _GIB = 1 << 30
@@ -136,15 +137,7 @@ def report(
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows under a header, in columns: the first to the left, the others to the right."""
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    return "\n".join(in_columns([header, *rows], range(1, len(header))))
 
 
 def number(value: float) -> str:

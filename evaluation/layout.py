@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from artifacts.columns import in_columns
+
 
 @dataclass(frozen=True)
 class Table:
@@ -26,10 +28,10 @@ class Table:
 def as_text(table: Table) -> str:
     """In columns, the first to the left and the others to the right."""
     every = [table.header, *table.rows, *table.apart]
-    widths = [max(len(row[column]) for row in every) for column in range(len(table.header))]
-    lines = [_in_columns(row, widths) for row in (table.header, *table.rows)]
+    lines = in_columns(every, range(1, len(table.header)))
     if table.apart:
-        lines += ["-" * max(map(len, lines)), *(_in_columns(row, widths) for row in table.apart)]
+        first = len(lines) - len(table.apart)
+        lines.insert(first, "-" * max(map(len, lines[:first])))
     return "\n".join([table.title, "", *lines, *table.notes])
 
 
@@ -41,11 +43,3 @@ def as_markdown(table: Table) -> str:
         rows += [["" for _ in table.header], *table.apart]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join([f"## {table.title}", "", *lines, "", *(f"- {note}" for note in table.notes)]).rstrip() + "\n"
-
-
-def _in_columns(row: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = (
-        cell.ljust(width) if column == 0 else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "  ".join([first, *others]).rstrip()

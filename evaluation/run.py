@@ -10,16 +10,11 @@ from evaluation.comparison import compare
 from evaluation.errors import EvaluationError
 from evaluation.evaluate import evaluate
 from evaluation.labelling import Labeller
+from evaluation.paper import paper_order
 from evaluation.results import CUT_OFFS, Comparison
 from evaluation.saved import SavedResult, load, save
 from evaluation.systems import System, Workplace
 from evaluation.testset import TestSet
-
-# The order of the paper's Table 2; other recipes follow, then context rows.
-PAPER_ORDER = (
-    "bibert", "clip", "4tmm-cat", "4tmm-alpha", "4tmm-mlp", "4tmm-joint", "4tmm-joint-sn", "4tmm-mlp-sn",
-    "3tmm-joint", "3tmm-joint-sn", "3tmm-mlp-sn",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +93,5 @@ def _compare_all(results: Sequence[SavedResult], baseline: str, test_set: TestSe
 
 def _place_in_paper(saved: SavedResult) -> tuple[bool, int]:
     origin = saved.result.origin
-    known = origin is not None and origin.name in PAPER_ORDER
-    place = PAPER_ORDER.index(origin.name) if origin and known else len(PAPER_ORDER)
+    place, _ = paper_order(origin.name if origin else "", saved.result.model)
     return saved.result.kind == "context", place

@@ -174,12 +174,7 @@ def _manifest(version: str, inputs: _Inputs, embedded: EmbeddedCatalog, measurem
     return Manifest(
         version=version,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        model=ModelIdentity(
-            name=bundle.card.origin.name,
-            fingerprint=bundle.fingerprint,
-            query_fingerprint=bundle.query_fingerprint,
-            product_fingerprint=bundle.product_fingerprint,
-        ),
+        model=ModelIdentity.of(bundle),
         width=bundle.card.width,
         count=len(inputs.catalog),
         index=describe_index(inputs.spec.factory, measurement),

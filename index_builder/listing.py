@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from artifacts.columns import in_columns
 from artifacts.errors import ArtifactError, DamagedError
 from artifacts.gate import GateDecision, read_gate_record
 from artifacts.index_version import Manifest, read_manifest
@@ -54,8 +55,7 @@ def format_listing(listing: StoreListing) -> str:
     if not listing.versions:
         return "\n".join(["no versions", *filter(None, [listing.fault])])
     rows = [_HEADER, *(_cells(listed) for listed in listing.versions)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
-    lines = [_aligned(row, widths) for row in rows]
+    lines = in_columns(rows, [_HEADER.index(name) for name in _RIGHT])
     lines += [f"{listed.version} is damaged: {listed.damage}" for listed in listing.versions if listed.damage]
     lines += [line for listed in listing.versions if (line := describe_gate(listed))]
     return "\n".join([*lines, *filter(None, [listing.fault])])
@@ -120,11 +120,3 @@ def _cells(listed: ListedVersion) -> tuple[str, ...]:
         recall if manifest.index.reached_target else f"{recall} (below {manifest.index.target_recall:g})",
         gate,
     )
-
-
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
-    padded = [
-        cell.rjust(width) if name in _RIGHT else cell.ljust(width)
-        for cell, width, name in zip(cells, widths, _HEADER, strict=True)
-    ]
-    return "  ".join(padded).rstrip()

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from artifacts.atomic import replace_file
+from artifacts.sealed import read_sealed, write_sealed
 from towers.query_encoder import Vectors
-
-_DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,6 @@ class VectorCache:
         vectors = _read(path)
         if vectors is None:
             vectors = encode()
-            self.folder.mkdir(parents=True, exist_ok=True)
             _write(path, vectors)
         return vectors
 
@@ -54,16 +51,12 @@ def digest_texts(texts: Iterable[str | None]) -> str:
 def _write(path: Path, vectors: Vectors) -> None:
     buffer = BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
-    data = buffer.getvalue()
-    replace_file(path, hashlib.sha256(data).digest() + data)
+    write_sealed(path, buffer.getvalue())
 
 
 def _read(path: Path) -> Vectors | None:
-    if not path.is_file():
+    content = read_sealed(path)
+    if content is None:
         return None
-    content = path.read_bytes()
-    digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    if hashlib.sha256(data).digest() != digest:
-        return None
-    vectors: Vectors = np.load(BytesIO(data), allow_pickle=False)
+    vectors: Vectors = np.load(BytesIO(content), allow_pickle=False)
     return vectors

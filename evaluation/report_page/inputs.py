@@ -9,8 +9,8 @@ from artifacts.catalog import Catalog
 from artifacts.dataset import Dataset, open_dataset
 from artifacts.records import read_record
 from evaluation.errors import EvaluationError
+from evaluation.paper import paper_order
 from evaluation.report_page.figures.roles import Role
-from evaluation.report_page.paper import paper_order
 from evaluation.report_page.training_log import TrainingLog, read_training_log
 from evaluation.results import RESULT_SCHEMA_VERSION, SOURCES, Comparison, Result, Source
 from evaluation.saved import QueryValues, SavedResult, load

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evaluation.paper import PAPER_BASELINE, PAPER_TABLE_2, PAPER_TABLE_4
 from evaluation.report_page.figures.roles import Role
 from evaluation.report_page.inputs import ReportInputs
-from evaluation.report_page.paper import PAPER_BASELINE, PAPER_TABLE_2, PAPER_TABLE_4
 from evaluation.report_page.words import ABSENT, LABEL_NAMES, percent, percent_span, signed, span
 from evaluation.results import Comparison, Difference, Interval, Result, Source
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import ExifTags, Image
 from torch.utils.tensorboard import SummaryWriter
 
+from evaluation.paper import PAPER_TABLE_2, PAPER_TABLE_4, paper_order
 from evaluation.report_page.choice import QUERIES_A_REASON, Chosen, Reason, choose
 from evaluation.report_page.figures.alpha_sweep import AlphaSweep, alpha_sweep
 from evaluation.report_page.figures.lines import Line
@@ -17,7 +18,6 @@ from evaluation.report_page.figures.placing import spread
 from evaluation.report_page.figures.recall_curves import recall_curves
 from evaluation.report_page.figures.roles import Role
 from evaluation.report_page.membership import only_in, shared_counts
-from evaluation.report_page.paper import PAPER_TABLE_2, PAPER_TABLE_4, paper_order
 from evaluation.report_page.thumbnails import thumbnail
 from evaluation.report_page.training_log import read_training_log
 from evaluation.report_page.words import signed

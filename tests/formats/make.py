@@ -256,12 +256,7 @@ def _manifest(version: str, bundle: ModelBundle, canaries: tuple[Canary, ...]) -
     return Manifest(
         version=version,
         created_at="2026-11-01T00:00:00+00:00",
-        model=ModelIdentity(
-            name=bundle.card.origin.name,
-            fingerprint=bundle.fingerprint,
-            query_fingerprint=bundle.query_fingerprint,
-            product_fingerprint=bundle.product_fingerprint,
-        ),
+        model=ModelIdentity.of(bundle),
         width=bundle.card.width,
         count=PRODUCTS,
         index=IndexDescription(

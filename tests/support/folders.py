@@ -53,12 +53,7 @@ def write_hollow_version(path: Path, bundle: ModelBundle, version: str = "v1") -
     manifest = Manifest(
         version=version,
         created_at="2026-11-01T00:00:00+00:00",
-        model=ModelIdentity(
-            name=bundle.card.origin.name,
-            fingerprint=bundle.fingerprint,
-            query_fingerprint=bundle.query_fingerprint,
-            product_fingerprint=bundle.product_fingerprint,
-        ),
+        model=ModelIdentity.of(bundle),
         width=bundle.card.width,
         count=3,
         index=tiny_index_description(),

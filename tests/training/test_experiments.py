@@ -14,6 +14,7 @@ import evaluation.cli
 import training.cli
 from artifacts.bundle import open_bundle
 from artifacts.dataset import Dataset
+from evaluation.paper import PAPER_TABLE_2
 from training.errors import ExperimentError
 from training.experiments import ROWS, Experiments, Stage, default_judgments, run_experiments, stages
 from training.recipe import load_recipe
@@ -30,6 +31,10 @@ def names(experiments: Experiments) -> list[str]:
 
 def test_the_papers_eleven_rows_are_recipes_that_differ() -> None:
     assert len({load_recipe(row).model_dump_json(exclude={"name"}) for row in ROWS}) == 11
+
+
+def test_rows_stand_in_the_order_of_the_tables() -> None:
+    assert list(ROWS) == list(PAPER_TABLE_2)
 
 
 def test_towers_come_before_the_rows_that_take_them(experiments: Experiments) -> None:

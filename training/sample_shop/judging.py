@@ -1,5 +1,6 @@
 """Complete judgments for a sample of the queries of the evaluation month."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +46,22 @@ def judge(
     candidates = np.unique(log.query_of_session[buying[sessions.in_evaluation_month[buying]]])
     limit = int(np.clip(JUDGED_QUERIES_TIMES_PRODUCTS // products, MIN_JUDGED_QUERIES, MAX_JUDGED_QUERIES))
     judged = np.sort(rng.choice(candidates, min(limit, len(candidates)), replace=False))
+
+    def by_label(query: int) -> tuple[Rows, ...]:
+        relevant = rule.relevant(log.intents[query])
+        return relevant.exact, relevant.substitutes, relevant.complements
+
+    return label_products(judged, by_label)
+
+
+def label_products(judged: Rows, by_label: Callable[[int], tuple[Rows, ...]]) -> Judgments:
+    """Judgments of some queries, given the products of each label, in the order of the labels."""
     rows: list[Rows] = []
     labels: list[NDArray[np.int8]] = []
     for query in judged:
-        relevant = rule.relevant(log.intents[query])
-        by_label = (relevant.exact, relevant.substitutes, relevant.complements)
-        rows.append(np.concatenate(by_label))
-        labels.append(np.repeat(np.arange(len(LABELS), dtype=np.int8), [len(part) for part in by_label]))
+        parts = by_label(query)
+        rows.append(np.concatenate(parts))
+        labels.append(np.repeat(np.arange(len(parts), dtype=np.int8), [len(part) for part in parts]))
     return Judgments(
         judged_queries=len(judged),
         query=np.repeat(judged, [len(part) for part in rows]),

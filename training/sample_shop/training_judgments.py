@@ -1,11 +1,10 @@
 """Sampled judgments of training queries: what a relevance annotator is fitted to."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from artifacts.judgments import Relevance
 from training.sample_shop.catalogue import TYPE, Codes, Products, Rows
-from training.sample_shop.judging import Judgments
+from training.sample_shop.judging import Judgments, label_products
 from training.sample_shop.labels import RelevanceRule, Relevant
 from training.sample_shop.queries import QueryLog
 from training.sample_shop.simulation import PURCHASE, Events, Sessions
@@ -35,17 +34,8 @@ def judge_training_queries(
         log.query_of_session[sessions.in_evaluation_month],
     )
     judged = np.sort(rng.choice(candidates, min(MAX_TRAINING_QUERIES, len(candidates)), replace=False))
-    rows: list[Rows] = []
-    labels: list[NDArray[np.int8]] = []
-    for query in judged:
-        by_label = _sampled(catalogue, log.intents[query], rule.relevant(log.intents[query]), rng)
-        rows.append(np.concatenate(by_label))
-        labels.append(np.repeat(np.arange(len(by_label), dtype=np.int8), [len(part) for part in by_label]))
-    return Judgments(
-        judged_queries=len(judged),
-        query=np.repeat(judged, [len(part) for part in rows]),
-        product=np.concatenate(rows),
-        label=np.concatenate(labels),
+    return label_products(
+        judged, lambda query: _sampled(catalogue, log.intents[query], rule.relevant(log.intents[query]), rng)
     )
 
 
