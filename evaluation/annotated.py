@@ -28,10 +28,6 @@ class Annotator(Protocol):
     """What evaluation needs of an annotator (towers/annotator.py)."""
 
     @property
-    def name(self) -> str:
-        """Its name, for tables."""
-
-    @property
     def fingerprint(self) -> str:
         """SHA-256 over its contents."""
 

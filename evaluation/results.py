@@ -65,8 +65,9 @@ class LabelShares(Record):
 
 
 class Agreement(Record):
-    """How far the annotator agrees with the judgments on the judged pairs of this result's lists.
+    """How far the annotator agrees with the judgments on judged pairs of this result's lists.
 
+    They are those of at most AGREEMENT_QUERIES (evaluation/labelling.py) judged queries, the same for every result.
     Where it was fitted on these very judgments, the agreement flatters it.
     """
 

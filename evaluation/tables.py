@@ -160,8 +160,8 @@ def _agreement(results: Sequence[Result], source: Source | None) -> list[str]:
         return []
     found = [(result.model, result.agreement) for result in results if result.agreement]
     return [
-        f"The annotator agrees with the judgments on {100 * agreement.accuracy:.1f}% of the judged pairs in the lists "
-        f"of {model} where it does not abstain; it abstains on {agreement.abstained:,} of {agreement.pairs:,}."
+        f"In the lists of {model} the annotator agrees with the judgments on {100 * agreement.accuracy:.1f}% of the "
+        f"judged pairs where it does not abstain; it abstains on {agreement.abstained:,} of {agreement.pairs:,}."
         for model, agreement in found
         if agreement.accuracy is not None
     ]

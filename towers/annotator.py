@@ -50,11 +50,6 @@ class Annotator:
     tokenizer: Tokenizer
 
     @property
-    def name(self) -> str:
-        """What it was called when it was made."""
-        return self.card.origin.name
-
-    @property
     def fingerprint(self) -> str:
         """SHA-256 over all that decides a label: equal ones label alike."""
         return self.card.fingerprint

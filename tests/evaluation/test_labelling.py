@@ -8,6 +8,7 @@ import pytest
 
 from artifacts.catalog import Catalog
 from artifacts.judgments import Judgments
+from evaluation import labelling
 from evaluation.annotated import AnnotatedPairs
 from evaluation.labelling import Labeller
 from evaluation.relevance import label_lookup
@@ -22,7 +23,7 @@ SAYS = np.array([[0, 1, -1, 2], [0, 1, 2, -1]])  # (queries, products): the anno
 class Says:
     """An annotator that says what SAYS holds, and notes what it was asked."""
 
-    name, fingerprint = "says", "a" * 64
+    fingerprint = "a" * 64
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
@@ -68,6 +69,27 @@ def test_agreement_is_over_judged_pairs_where_the_annotator_does_not_abstain(tmp
     assert agreement and (agreement.pairs, agreement.abstained, agreement.accuracy) == (3, 1, 0.5)
     assert labeller(tmp_path, Says(), complete=None).label(ROWS).agreement is None
     assert labeller(tmp_path, None, complete=True).label(ROWS).agreement is None
+
+
+def test_agreement_asks_for_the_lists_of_few_queries_spread_over_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "AGREEMENT_QUERIES", 3)
+    queries = [f"query {number}" for number in range(9)]
+    judged = [query for number, query in enumerate(queries) if number != 4]
+    table = pa.table({"query": judged, "product_id": ["A"] * 8, "label": ["E"] * 8})
+    lookup = label_lookup(Judgments(table, True), queries, CATALOG)
+    test_set = TestSet("d" * 64, CATALOG, queries, [np.array([0])] * 9, lookup)
+
+    class SaysExact(Says):
+        def label(self, queries, catalog, query_numbers, rows, progress):  # type: ignore[no-untyped-def]
+            self.asked += zip(query_numbers.tolist(), rows.tolist(), strict=True)
+            return np.zeros(len(rows), np.int8)
+
+    says = SaysExact()
+    found = Labeller(lookup, AnnotatedPairs(says, test_set, tmp_path)).label(np.array([[0, 1]] * 9))
+    assert found.agreement and (found.agreement.pairs, found.agreement.accuracy) == (6, 0.5)
+    assert sorted({number for number, _ in says.asked}) == [0, 3, 4, 8]  # 4 is not judged and gets its labels
 
 
 def test_a_pair_is_labelled_once_over_models_and_runs(tmp_path: Path) -> None:
