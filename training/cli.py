@@ -205,11 +205,16 @@ def experiments(
     sentence_transformers: Annotated[
         list[Path] | None, typer.Option(help="Folder of a text encoder, evaluated beside the rows.")
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="Stages that run at a time and share the cores; 1 where a GPU holds but one."),
+    ] = 2,
     seed: Seed = 0,
     steps: Steps = None,
 ) -> None:
     """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
-    from training.experiments import ROWS, Experiments, default_judgments, describe_times, prepare_once, run_experiments
+    from training.experiments import ROWS, Experiments, default_judgments, prepare_once, run_experiments
+    from training.stages import describe_times
 
     if (shop is None) == (data is None):
         raise typer.BadParameter("give --shop or --data, one of them")
@@ -224,7 +229,8 @@ def experiments(
             sentence_transformers=tuple(sentence_transformers or ()),
             seed=seed,
             steps=steps,
-        )
+        ),
+        jobs,
     )
     print(f"\n{describe_times(out)}\n{out / 'report.html'} shows it all")
 

@@ -1,29 +1,21 @@
 """All experiments of the paper on one shop: every row of Table 2 fitted and evaluated, with the tables and the report.
 
-Each stage is a command line of Vitrine that anybody could type. It leaves one file or folder, which is
-written in one piece, so that a stage whose output is there is finished and is not done again.
+Each stage is a command line of Vitrine that anybody could type (training/stages.py runs them).
 """
 
-import datetime
-import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from pydantic import Field
 
-from artifacts.atomic import replace_file
 from artifacts.bundle import open_bundle
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.dataset import Dataset, open_dataset
-from artifacts.records import Record, read_record
 from artifacts.tables import read_schema
 from training.errors import ExperimentError
 from training.recipe import Recipe, load_recipe
+from training.stages import Stage, run_stages
 
 # Table 2 of the paper, in its order.
 ROWS = (
@@ -42,8 +34,6 @@ ROWS = (
 BASELINE = "bibert"
 CLIP_TOWERS = "clip-towers"
 TRAINING_JUDGMENTS = "judgments_train.parquet"
-TIMES_FILE = "stages.json"
-TIMES_SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -71,30 +61,6 @@ class Experiments:
     steps: int | None = None
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One command line of an experiment.
-
-    Attributes:
-        name: for people, and for the table of times.
-        arguments: of `python -m`.
-        output: what it leaves when it is finished; None if it always runs (it reuses its own results).
-        check: raises ExperimentError when a finished output was made from something else.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    output: Path | None
-    check: Callable[[], None] = lambda: None
-
-
-class StageTimes(Record):
-    """The content of stages.json: seconds that each finished stage took, in its last uninterrupted run."""
-
-    schema_version: int = TIMES_SCHEMA_VERSION
-    seconds: dict[str, float] = Field(default_factory=dict)
-
-
 def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
     """The data set of a shop in OUT/data, prepared unless it is there.
 
@@ -111,36 +77,21 @@ def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
             )
 
     arguments = ("training", "prepare", f"--shop={shop}", f"--out={path}", f"--seed={seed}")
-    _run(Stage("data", arguments, path, check), "data", out)
+    run_stages([Stage("data", arguments, path, check=check)], out)
     return open_dataset(path)
 
 
-def run_experiments(experiments: Experiments) -> None:
-    """Run every stage that is not finished yet.
+def run_experiments(experiments: Experiments, jobs: int = 1) -> None:
+    """Run every stage that is not finished yet, `jobs` at a time.
 
     Raises:
         ExperimentError: a stage failed, or what stands in `out` was made from other data, recipes or seeds.
     """
-    todo = stages(experiments)
-    for number, stage in enumerate(todo, 1):
-        _run(stage, f"[{number}/{len(todo)}] {stage.name}", experiments.out)
-
-
-def _run(stage: Stage, label: str, out: Path) -> None:
-    if stage.output is not None and stage.output.exists():
-        stage.check()
-        print(f"{label}: finished before", flush=True)
-        return
-    print(f"{label}: python -m {shlex.join(stage.arguments)}", flush=True)
-    out.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    if subprocess.run([sys.executable, "-m", *stage.arguments]).returncode:
-        raise ExperimentError(f"{stage.name} failed, see above; the same command goes on from here")
-    _record_time(out, stage.name, time.monotonic() - began)
+    run_stages(stages(experiments), experiments.out, jobs)
 
 
 def stages(experiments: Experiments) -> list[Stage]:
-    """The stages of the experiments, in an order in which each finds what it needs."""
+    """The stages of the experiments, each after those that it needs, the annotator as early as it can be fitted."""
     recipes = [load_recipe(row) for row in experiments.rows]
     names = [recipe.name for recipe in recipes]
     repeated = {name for name in names if names.count(name) > 1}
@@ -148,26 +99,41 @@ def stages(experiments: Experiments) -> list[Stage]:
         raise ExperimentError(f"rows are told apart by their names, but {', '.join(sorted(repeated))} stands twice")
     if BASELINE not in names and _needs(recipes, "bibert"):
         raise ExperimentError("the rows take a fitted BiBERT: add the row bibert")
-    # A row that gives its tower to others comes first; the evaluation shows them in the order asked for.
-    order = sorted(range(len(names)), key=lambda row: len(recipes[row].fitted_towers))
-    fits = [_fit(experiments, experiments.rows[row], recipes[row]) for row in order]
     clip = [] if experiments.clip or not _needs(recipes, "clip") else [_clip_towers(experiments)]
+    towers = [recipe for recipe in recipes if not recipe.fitted_towers]
+    # What takes the towers of others comes after them; the evaluation shows the rows in the order asked for.
+    fusions = sorted((recipe for recipe in recipes if recipe.fitted_towers), key=lambda it: len(it.fitted_towers))
+    paths = dict(zip(names, experiments.rows, strict=True))
+    first = {tuple(recipe.fitted_towers): recipe.name for recipe in reversed(fusions)}
+    fits = [_fit(experiments, paths[recipe.name], recipe) for recipe in towers]
     annotator = [_annotator(experiments, names)] if experiments.judgments else []
-    return [*clip, *fits, *annotator, _evaluation(experiments, names), _report(experiments)]
+    others = [_fit(experiments, paths[it.name], it, first[tuple(it.fitted_towers)]) for it in fusions]
+    before = [*clip, *fits, *annotator, *others]
+    evaluation = _evaluation(experiments, names, frozenset(stage.name for stage in before))
+    return [*before, evaluation, _report(experiments)]
 
 
-def _fit(experiments: Experiments, row: str, recipe: Recipe) -> Stage:
+def _fit(experiments: Experiments, row: str, recipe: Recipe, first: str | None = None) -> Stage:
+    """A row; `first` is the row that encodes the towers for all that take them, so that this is done once."""
     out = experiments.out / recipe.name
     towers = {"bibert": experiments.out / BASELINE, "clip": _clip_bundle(experiments)}
     given = [f"--{tower}={towers[tower]}" for tower in recipe.fitted_towers]
     arguments = ("training", "fit", row, f"--data={experiments.data}", f"--out={out}", *given)
-    return Stage(recipe.name, (*arguments, *_fit_options(experiments)), out, _same_origin(experiments, out, recipe))
+    stages_of = {"bibert": BASELINE, "clip": None if experiments.clip else CLIP_TOWERS}
+    needs = {stages_of[tower] for tower in recipe.fitted_towers} | ({first} - {recipe.name})
+    return Stage(
+        name=recipe.name,
+        arguments=(*arguments, *_fit_options(experiments)),
+        output=out,
+        needs=frozenset(filter(None, needs)),
+        check=_same_origin(experiments, out, recipe),
+    )
 
 
 def _clip_towers(experiments: Experiments) -> Stage:
     out = experiments.out / CLIP_TOWERS
     arguments = ("training", "clip", f"--data={experiments.data}", f"--out={out}", *_fit_options(experiments))
-    return Stage(CLIP_TOWERS, arguments, out, _same_origin(experiments, out, load_recipe("clip-small")))
+    return Stage(CLIP_TOWERS, arguments, out, check=_same_origin(experiments, out, load_recipe("clip-small")))
 
 
 def _annotator(experiments: Experiments, names: Sequence[str]) -> Stage:
@@ -176,7 +142,9 @@ def _annotator(experiments: Experiments, names: Sequence[str]) -> Stage:
     attributes = [f"--attributes={name}" for name in _text_attributes(catalog)]
     start = [f"--bibert={experiments.out / BASELINE}"] if BASELINE in names else []
     arguments = ("training", "annotator", f"--judgments={experiments.judgments}", f"--catalog={catalog}")
-    return Stage("annotator", (*arguments, *attributes, *start, f"--out={out}", f"--seed={experiments.seed}"), out)
+    options = (*attributes, *start, f"--out={out}", f"--seed={experiments.seed}")
+    needs = frozenset([BASELINE] if start else [])
+    return Stage("annotator", (*arguments, *options), out, needs)
 
 
 def _text_attributes(catalog: Path) -> list[str]:
@@ -185,19 +153,20 @@ def _text_attributes(catalog: Path) -> list[str]:
     return [field.name for field in fields if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
 
 
-def _evaluation(experiments: Experiments, names: Sequence[str]) -> Stage:
+def _evaluation(experiments: Experiments, names: Sequence[str], needs: frozenset[str]) -> Stage:
     models = [f"--model={experiments.out / name}" for name in names]
     annotator = [f"--annotator={experiments.out / 'annotator'}"] if experiments.judgments else []
     encoders = [f"--sentence-transformers={folder}" for folder in experiments.sentence_transformers]
     context = ("--bm25", *encoders, *annotator)
-    out = f"--out={experiments.out / 'results'}"
-    return Stage("evaluation", ("evaluation", "run", *models, *context, f"--data={experiments.data}", out), output=None)
+    arguments = ("evaluation", "run", *models, *context, f"--data={experiments.data}")
+    return Stage("evaluation", (*arguments, f"--out={experiments.out / 'results'}"), output=None, needs=needs)
 
 
 def _report(experiments: Experiments) -> Stage:
     out = experiments.out
     arguments = ("evaluation", "report", f"--results={out / 'results'}", f"--data={experiments.data}", f"--runs={out}")
-    return Stage("report", (*arguments, f"--out={out / 'report.html'}"), output=None)
+    needs = frozenset(["evaluation"])
+    return Stage("report", (*arguments, f"--out={out / 'report.html'}"), output=None, needs=needs)
 
 
 def _fit_options(experiments: Experiments) -> tuple[str, ...]:
@@ -231,20 +200,6 @@ def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callabl
             )
 
     return check
-
-
-def _record_time(out: Path, name: str, seconds: float) -> None:
-    path = out / TIMES_FILE
-    times = read_record(path, StageTimes, schema_version=TIMES_SCHEMA_VERSION) if path.is_file() else StageTimes()
-    later = StageTimes(seconds={**times.seconds, name: round(seconds, 1)})
-    replace_file(path, later.model_dump_json(indent=2).encode() + b"\n")
-
-
-def describe_times(out: Path) -> str:
-    """How long the stages took, as a line for people."""
-    times = read_record(out / TIMES_FILE, StageTimes, schema_version=TIMES_SCHEMA_VERSION).seconds
-    total = datetime.timedelta(seconds=round(sum(times.values())))
-    return f"all stages took {total}: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in times.items())
 
 
 def default_judgments(dataset: Dataset) -> Path | None:

@@ -16,8 +16,9 @@ from artifacts.bundle import open_bundle
 from artifacts.dataset import Dataset
 from evaluation.paper import PAPER_TABLE_2
 from training.errors import ExperimentError
-from training.experiments import ROWS, Experiments, Stage, default_judgments, run_experiments, stages
+from training.experiments import ROWS, Experiments, default_judgments, run_experiments, stages
 from training.recipe import load_recipe
+from training.stages import Stage
 
 
 @pytest.fixture
@@ -41,7 +42,17 @@ def test_towers_come_before_the_rows_that_take_them(experiments: Experiments) ->
     order = names(experiments)
     assert order[0] == "clip-towers" and order[1] == "bibert"
     assert set(order) == {"clip-towers", *ROWS, "annotator", "evaluation", "report"}
-    assert order[-3:] == ["annotator", "evaluation", "report"]
+    assert order[2] == "annotator" and order[-2:] == ["evaluation", "report"]
+
+
+def test_stages_wait_for_what_they_read(experiments: Experiments) -> None:
+    needs = {stage.name: stage.needs for stage in stages(experiments)}
+    assert needs["clip-towers"] == needs["bibert"] == frozenset()
+    assert needs["annotator"] == {"bibert"} and needs["clip"] == {"clip-towers"}
+    assert needs["4tmm-cat"] == {"bibert", "clip-towers"}
+    # One row encodes the towers that the others read.
+    assert needs["4tmm-alpha"] == needs["3tmm-joint-sn"] == {"bibert", "clip-towers", "4tmm-cat"}
+    assert needs["evaluation"] == {"clip-towers", "annotator", *ROWS} and needs["report"] == {"evaluation"}
 
 
 def test_given_clip_towers_are_taken_and_no_small_clip_is_trained(experiments: Experiments, tmp_path: Path) -> None:
