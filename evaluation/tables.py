@@ -158,12 +158,14 @@ def _by_model(counts: dict[str, int]) -> str:
 def _agreement(results: Sequence[Result], source: Source | None) -> list[str]:
     if source != "annotated":
         return []
-    found = [(result.model, result.agreement) for result in results if result.agreement]
+    found = {result.model: result.agreement for result in results if result.agreement and result.agreement.pairs}
+    right = [f"{name} {100 * it.accuracy:.1f}%" for name, it in found.items() if it.accuracy is not None]
+    labelled = [f"{name} {100 * (1 - it.abstained / it.pairs):.1f}%" for name, it in found.items()]
+    if not right:
+        return []
     return [
-        f"In the lists of {model} the annotator agrees with the judgments on {100 * agreement.accuracy:.1f}% of the "
-        f"judged pairs where it does not abstain; it abstains on {agreement.abstained:,} of {agreement.pairs:,}."
-        for model, agreement in found
-        if agreement.accuracy is not None
+        f"Where a pair is judged and the annotator labels it too, both agree in: {', '.join(right)}. "
+        f"Of the judged pairs it labels: {', '.join(labelled)}."
     ]
 
 
