@@ -10,6 +10,9 @@ SETUP := .venv/.setup-$(FAISS)
 DEMO := var/demo
 QUERIES := --query "red striped mug" --query "floral cotton dress" --query "black leather handbag"
 SMOKE := var/smoke
+# What bench-index takes its vectors from; a real shop's model and catalogue are the better test.
+BUNDLE ?= $(DEMO)/4tmm-mlp
+CATALOG ?= $(DEMO)/shop/catalog.parquet
 
 # What a step is made from: when none of it has changed since, the step is not done again.
 GROUND := $(wildcard artifacts/*.py towers/*.py towers/clip_models/*.json knn/*.py)
@@ -17,7 +20,7 @@ TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py)
 
-.PHONY: help setup demo smoke port-free test unit lint format evaluate experiments bench-prepare bench-train clean
+.PHONY: help setup demo smoke port-free test unit lint format evaluate experiments bench-prepare bench-train bench-index clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -76,11 +79,22 @@ experiments: $(DEMO)/shop/catalog.parquet ## Every row of the paper's tables on 
 bench-prepare: $(SETUP) ## 20 million log rows to a data set: time and memory
 	@$(BIN)/python -m benchmarks.bench_prepare
 
-bench-train: .venv/.setup-bench ## Training steps against sentence-transformers' trainer
+bench-train: .venv/.setup-bench-train ## Training steps against sentence-transformers' trainer
 	@$(BIN)/python -m benchmarks.bench_train
 
-.venv/.setup-bench: $(SETUP)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+bench-index: .venv/.setup-bench-index .venv/autofaiss/.setup $(BUNDLE)/model.json ## An index of 3.38 million: recall, time, memory, peers
+	@$(BIN)/python -m benchmarks.bench_index --bundle $(BUNDLE) --catalog $(CATALOG)
+
+# autofaiss wants numpy 1 and pandas 2, which Vitrine cannot use, and so an older pyarrow too. Its FAISS is of the version
+# that searches its index.
+.venv/autofaiss/.setup: | $(SETUP)
+	$(BIN)/python -m venv .venv/autofaiss
+	.venv/autofaiss/bin/pip install --quiet --disable-pip-version-check autofaiss "pyarrow<22" \
+	  "faiss-cpu==$$($(BIN)/python -c 'import faiss; print(faiss.__version__)')"
+	@touch $@
+
+.venv/.setup-bench-%: $(SETUP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench-$*]'
 	@touch $@
 
 clean: ## Remove what demo and smoke made (not .venv)
@@ -121,4 +135,9 @@ $(eval $(call path,$(SMOKE),300,--steps 20))
 $(DEMO)/4tmm-cat/model.json: $(DEMO)/bibert/model.json $(DEMO)/clip-towers/model.json
 	rm -rf $(DEMO)/4tmm-cat
 	$(BIN)/python -m training fit 4tmm-cat --data $(DEMO)/data --out $(DEMO)/4tmm-cat \
+	  --bibert $(DEMO)/bibert --clip $(DEMO)/clip-towers
+
+$(DEMO)/4tmm-mlp/model.json: $(DEMO)/bibert/model.json $(DEMO)/clip-towers/model.json
+	rm -rf $(DEMO)/4tmm-mlp
+	$(BIN)/python -m training fit 4tmm-mlp --data $(DEMO)/data --out $(DEMO)/4tmm-mlp \
 	  --bibert $(DEMO)/bibert --clip $(DEMO)/clip-towers

@@ -7,16 +7,21 @@ A catalogue may also be a folder of Parquet files, as data warehouses write them
 it, in the order of their names. Image paths are then relative to the folder.
 """
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from artifacts.checksums import FileRecord, fingerprint_of, sha256_of_file
 from artifacts.errors import DamagedError, FormatError
-from artifacts.tables import Columns, read_table
+from artifacts.tables import Columns, check_columns, count_rows, read_schema
 
+BATCH_ROWS = 16_384  # that are read at a time: some megabytes
 CATALOG_COLUMNS: Columns = {"product_id": pa.string(), "title": pa.string(), "image": pa.string()}
 
 
@@ -58,22 +63,49 @@ class Catalog:
         return {product_id: row for row, product_id in enumerate(self.product_ids)}
 
     def sha256(self) -> str:
+        """SHA-256 of the file or files; see `CatalogStream.sha256`."""
+        return _sha256(self.path)
+
+
+@dataclass(frozen=True)
+class CatalogStream:
+    """A catalogue that is read a batch of rows at a time, as often as need be, and never wholly in memory.
+
+    Attributes:
+        path: of a file, or a folder of files.
+        schema: of every batch: product_id, title, image and the attribute columns.
+        count: how many products it has.
+    """
+
+    path: Path
+    schema: pa.Schema
+    count: int
+
+    @property
+    def folder(self) -> Path:
+        """The folder that image paths are relative to, and must not leave."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows in their order, all columns or these, BATCH_ROWS at most at a time.
+
+        Raises:
+            DamagedError: a file is unreadable.
+        """
+        schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        for file in _files_of(self.path):
+            yield from _read_batches(file, schema)
+
+    def sha256(self) -> str:
         """SHA-256 of the file, by which a data set names the catalogue that it was made from.
 
         Of a folder it is over the names and checksums of its files.
         """
-        if not self.path.is_dir():
-            return sha256_of_file(self.path)
-        return fingerprint_of(
-            {
-                file.name: FileRecord(sha256=sha256_of_file(file), size_bytes=file.stat().st_size)
-                for file in _files(self.path)
-            }
-        )
+        return _sha256(self.path)
 
 
-def read_catalog(path: Path) -> Catalog:
-    """Read and check a catalogue.
+def open_catalog(path: Path) -> CatalogStream:
+    """Check a catalogue and open it. Its ids are read, 8 bytes of memory each, and nothing else.
 
     Args:
         path: a Parquet file, or a folder of them.
@@ -83,32 +115,89 @@ def read_catalog(path: Path) -> Catalog:
         FormatError: a column is missing, ids are null or repeated (the first ones are named), or files of a folder
             have columns of types that do not go together.
     """
-    table = _read_folder(path) if path.is_dir() else read_table(path, CATALOG_COLUMNS)
-    ids = table["product_id"]
-    if table.num_rows == 0:
-        raise FormatError(f"{path} has no products")
-    if ids.null_count:
-        raise FormatError(f"{path}: {ids.null_count} rows have no product_id")
-    counts = pc.value_counts(ids)
-    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
-    if len(repeated):
-        named = ", ".join(repeated[:5].to_pylist())
-        raise FormatError(f"{path}: {len(repeated)} product ids occur more than once, such as {named}")
-    return Catalog(path=path, table=table)
-
-
-def _files(folder: Path) -> list[Path]:
-    """The Parquet files of a folder by name; those that begin with a dot or an underscore are no part of it."""
-    return sorted(path for path in folder.glob("*.parquet") if path.is_file() and path.name[0] not in "._")
-
-
-def _read_folder(folder: Path) -> pa.Table:
-    """The rows of all files. A column that a file lacks is null there, unless the format asks for it."""
-    files = _files(folder)
+    files = _files_of(path)
     if not files:
-        raise DamagedError(f"{folder} has no *.parquet files")
-    tables = [read_table(file, CATALOG_COLUMNS) for file in files]
+        raise DamagedError(f"{path} has no *.parquet files")
+    catalog = CatalogStream(path, _common_schema(path, files), sum(count_rows(file) for file in files))
+    if catalog.count == 0:
+        raise FormatError(f"{path} has no products")
+    _check_ids(catalog)
+    return catalog
+
+
+def read_catalog(path: Path) -> Catalog:
+    """Read and check a catalogue, all of it into memory; see `open_catalog`.
+
+    Raises:
+        DamagedError: a file is missing or unreadable.
+        FormatError: it is not what this version of Vitrine reads.
+    """
+    catalog = open_catalog(path)
+    return Catalog(path, pa.Table.from_batches(catalog.batches(), catalog.schema).combine_chunks())
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_dir():
+        return sha256_of_file(path)
+    return fingerprint_of(
+        {file.name: FileRecord(sha256=sha256_of_file(file), size_bytes=file.stat().st_size) for file in _files_of(path)}
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    """The files of a catalogue by name; those that begin with a dot or an underscore are no part of it."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.glob("*.parquet") if file.is_file() and file.name[0] not in "._")
+
+
+def _common_schema(path: Path, files: Sequence[Path]) -> pa.Schema:
+    """The columns of all files. A column that a file lacks is null there, unless the format asks for it."""
+    schemas = []
+    for file in files:
+        schema = read_schema(file)
+        check_columns(file, schema, CATALOG_COLUMNS)
+        for name, kind in CATALOG_COLUMNS.items():
+            schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
+        schemas.append(schema)
     try:
-        return pa.concat_tables(tables, promote_options="default")
+        return pa.unify_schemas(schemas, promote_options="default")
     except pa.ArrowException as error:
-        raise FormatError(f"{folder}: its files do not go together: {error}") from error
+        raise FormatError(f"{path}: its files do not go together: {error}") from error
+
+
+def _read_batches(file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows of one file in the columns of its catalogue."""
+    try:
+        with pq.ParquetFile(file) as opened:
+            here = [name for name in schema.names if name in opened.schema_arrow.names]
+            for batch in opened.iter_batches(BATCH_ROWS, columns=here):
+                columns = [
+                    batch.column(field.name).cast(field.type)
+                    if field.name in here
+                    else pa.nulls(len(batch), field.type)
+                    for field in schema
+                ]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError(f"{file} cannot be read: {error}") from error
+
+
+def _check_ids(catalog: CatalogStream) -> None:
+    """Refuse ids that are null or not unique. Those with a hash that occurs twice are looked at themselves."""
+    hashes, nulls = [np.empty(0, np.int64)], 0
+    for batch in catalog.batches(["product_id"]):
+        nulls += batch.column(0).null_count
+        hashes.append(np.fromiter(map(hash, batch.column(0).to_pylist()), np.int64, len(batch)))
+    if nulls:
+        raise FormatError(f"{catalog.path}: {nulls} rows have no product_id")
+    ordered = np.sort(np.concatenate(hashes))
+    suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+    if not suspects:
+        return
+    ids = (product_id for batch in catalog.batches(["product_id"]) for product_id in batch.column(0).to_pylist())
+    counts = Counter(product_id for product_id in ids if hash(product_id) in suspects)
+    repeated = [product_id for product_id, count in counts.items() if count > 1]
+    if repeated:
+        named = ", ".join(repeated[:5])
+        raise FormatError(f"{catalog.path}: {len(repeated)} product ids occur more than once, such as {named}")

@@ -2,8 +2,10 @@
 
     manifest.json      the Manifest below, with the SHA-256 and size of every other file
     index.faiss        the vectors
+    curve.png          recall against time, drawn for people; older versions have none
     products.parquet   the catalogue; row i is FAISS id i
     failures.parquet   photos that could not be used, and why; versions of the first builders have none
+    keys.npy           of which title and photo each vector was made (index_builder/keys.py); older versions have none
     query/             the query side of the model (artifacts/side.py)
 
 It is complete in itself and never changes once written.
@@ -29,6 +31,8 @@ MANIFEST_FILE = "manifest.json"
 INDEX_FILE = "index.faiss"
 PRODUCTS_FILE = "products.parquet"
 FAILURES_FILE = "failures.parquet"
+CURVE_FILE = "curve.png"
+KEYS_FILE = "keys.npy"
 QUERY_FOLDER = "query"
 
 
@@ -58,7 +62,19 @@ class MeasuredPoint(Record):
     k_factor: float | None
     recall_at_100: float  # tie-tolerant
     strict_recall_at_100: float
-    ms_per_query: float  # one query alone, one thread
+    ms_per_query: float  # one query alone, one thread; IndexDescription.timed_on says where
+
+
+class IndexTrial(Record):
+    """A type of index that was tried on a sample of the products before one was chosen."""
+
+    factory: str  # as it would be built over all products
+    index_bytes: int  # over all products, estimated
+    sample_rows: int
+    recall_depth: int  # the k of recall on the sample: its few best are the 100 best of all, thinned out alike
+    reached_target: bool
+    estimated_ms: float  # of the best point's search over all products
+    curve: tuple[MeasuredPoint, ...]
 
 
 class IndexDescription(Record):
@@ -73,6 +89,10 @@ class IndexDescription(Record):
     measured_queries: int
     measured_with: Literal["held-out queries", "titles"]  # titles where a model was fitted without a log
     curve: tuple[MeasuredPoint, ...]
+    tie_tolerance: float = 1e-6  # how far below the exact 100th a score counts; the first builders named none
+    built_for: Literal["cpu", "cuda"] = "cpu"
+    timed_on: Literal["cpu", "cuda"] = "cpu"
+    trials: tuple[IndexTrial, ...] = ()  # empty where the type was given, or only one came into question
 
 
 class PhotoCounts(Record):

@@ -19,6 +19,7 @@ from artifacts.locks import is_locked
 from artifacts.store import CURRENT_FILE, VERSIONS_FOLDER, Store
 
 _REMOVED_FOLDER = ".removed"
+_OLD_VECTORS = ".vectors-"  # folders in which the first builders kept the vectors of a stopped build
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def protected_versions(store: Store) -> frozenset[str]:
 def sweep(store: Store) -> list[Removal]:
     """Delete what killed builds, publications and removals left; what a running build writes stays.
 
-    The vectors that a stopped build keeps so that the next goes on from there (`.vectors-*`) stay too.
+    So do the vectors that builds keep for those that come after them (`embeddings/`).
     """
     with store.locked() as held:
         return [_delete(held, path) for path in _leftovers(held)]
@@ -86,7 +87,7 @@ def _leftovers(store: Store) -> Iterator[Path]:
     for folder in _entries(store.path / VERSIONS_FOLDER):
         if folder.name.startswith(".") and folder.is_dir() and not is_locked(folder):
             yield folder
-    yield from (path for path in _entries(store.path) if path.name.startswith(f".{CURRENT_FILE}."))
+    yield from (path for path in _entries(store.path) if path.name.startswith((f".{CURRENT_FILE}.", _OLD_VECTORS)))
     yield from (path for path in _entries(store.path / GATE_FOLDER) if path.name.startswith("."))
     known = set(store.version_ids())
     yield from (

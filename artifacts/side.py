@@ -264,6 +264,11 @@ class SideSpec(Record):
         """The towers that read text, in order."""
         return tuple(tower for tower in self.towers if not isinstance(tower, ClipImageTowerSpec))
 
+    @property
+    def reads_photos(self) -> bool:
+        """Whether one of the towers reads photos."""
+        return len(self.text_towers) < len(self.towers)
+
 
 def tokenizer_file(tower: TowerName) -> str:
     """Name of a tower's tokenizer inside a side's folder."""

@@ -3,22 +3,39 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from artifacts.cli import friendly_errors
 from artifacts.errors import DamagedError
-from artifacts.index_version import IndexDescription, Manifest, PhotoCounts
-from artifacts.store import Publication, Store
+from artifacts.store import Store
+from index_builder.describe import describe_build, describe_pruning, describe_publication, describe_verified
 from index_builder.errors import GateError, IndexBuilderError, OptionError, VerificationError
 from index_builder.limits import GateLimits
+from index_builder.options import (
+    AllowPrivateAddresses,
+    Bundle,
+    DeviceName,
+    DownloadConcurrency,
+    DownloadTimeout,
+    EngineName,
+    IndexType,
+    MemoryBudget,
+    NewVersion,
+    Publish,
+    RayAddress,
+    RayThreads,
+    Seed,
+    ShardRows,
+    StoreFolder,
+    TargetRecall,
+)
 from knn import KnnError
 
 if TYPE_CHECKING:
     from index_builder.build import BuiltVersion
-    from index_builder.prune import Pruning
-    from index_builder.verify import VerifiedVersion
+    from index_builder.tasks import Engine
 
 app = typer.Typer(help="A catalogue and a model to a checked, published index version.", no_args_is_help=True)
 
@@ -27,46 +44,95 @@ _friendly = friendly_errors(IndexBuilderError, KnnError, OSError)
 
 FAILED_CHECK_STATUS = 1
 
-StoreFolder = Annotated[Path, typer.Option(help="Folder of the store.")]
-
 
 @app.command()
 @_friendly
 def build(
-    bundle: Annotated[Path, typer.Option(help="Model bundle made by `training fit`.")],
+    bundle: Bundle,
     catalog: Annotated[
         Path, typer.Option(help="catalog.parquet with its photos beside it, or a folder of such files.")
     ],
     store: StoreFolder,
-    version: Annotated[str | None, typer.Option(help="Id of the new version; by default time and model.")] = None,
-    index: Annotated[str, typer.Option(help="'auto', or a FAISS factory string such as IVF4096,SQfp16.")] = "auto",
-    target_recall: Annotated[
-        float, typer.Option(help="Recall@100 against exact search, above 0 and at most 1.")
-    ] = 0.99,
-    publish: Annotated[bool, typer.Option(help="Publish it if it passes the gate.")] = False,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    download_concurrency: Annotated[int, typer.Option(help="Photos by URL that are downloaded at a time.")] = 32,
-    download_timeout: Annotated[float, typer.Option(help="Seconds for one try of one photo.")] = 30.0,
-    allow_private_addresses: Annotated[
-        bool, typer.Option("--allow-private-addresses", help="Download also from hosts inside the own network.")
+    version: NewVersion = None,
+    index: IndexType = "auto",
+    target_recall: TargetRecall = 0.99,
+    device: DeviceName = "cpu",
+    memory_budget: MemoryBudget = None,
+    publish: Publish = False,
+    seed: Seed = 0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try the photos again that could not be used.")
     ] = False,
+    refetch_photos: Annotated[
+        bool, typer.Option("--refetch-photos", help="Download photos again, since others may stand at their URLs now.")
+    ] = False,
+    shard_rows: ShardRows = 4096,
+    download_concurrency: DownloadConcurrency = 32,
+    download_timeout: DownloadTimeout = 30.0,
+    allow_private_addresses: AllowPrivateAddresses = False,
+    engine: EngineName = "local",
+    ray_address: RayAddress = None,
+    ray_threads: RayThreads = None,
 ) -> None:
     """Encode a catalogue, index it, measure the index, and write it all as a version of a store.
 
-    A build that is stopped keeps its vectors in the store; the same build goes on from there. Photos that cannot be
-    used stop nothing: see `failures`.
+    Vectors are kept in the store: a build that was stopped is gone on with, and the next one encodes only what has a
+    new title or photo. Photos that cannot be used stop nothing: see `failures`.
     """
     from index_builder.build import BuildRequest, build_version
     from index_builder.download import DownloadSettings
+    from index_builder.embed import EncodingOptions
 
     downloads = DownloadSettings(allow_private_addresses, download_concurrency, download_timeout)
-    request = BuildRequest(bundle, catalog, store, version, index, target_recall, seed, downloads)
-    built = build_version(request, lambda line: typer.echo(line, err=True))
-    typer.echo(describe_build(built))
-    if publish:
-        _publish(Store(store), built.manifest.version)
-    else:
-        _mark(Store(store), built.manifest.version)
+    encode = _engine(engine, ray_address, ray_threads)
+    encoding = EncodingOptions(downloads, retry_failed, refetch_photos, shard_rows, encode)
+    request = BuildRequest(
+        bundle, catalog, store, version, index, target_recall, seed, encoding, device, _in_bytes(memory_budget)
+    )
+    _finish(store, build_version(request, _tell), publish)
+
+
+@app.command()
+@_friendly
+def update(
+    bundle: Annotated[Path, typer.Option(help="The model bundle that the version was built with.")],
+    changes: Annotated[
+        Path, typer.Option(help="Parquet file: product_id, change ('upsert' or 'delete'), and the products' columns.")
+    ],
+    store: StoreFolder,
+    base: Annotated[str | None, typer.Option(help="The version to change; by default the published one.")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="What paths of photos are relative to; by default the folder of --changes.")
+    ] = None,
+    version: NewVersion = None,
+    index: IndexType = "auto",
+    target_recall: TargetRecall = 0.99,
+    device: DeviceName = "cpu",
+    memory_budget: MemoryBudget = None,
+    publish: Publish = False,
+    seed: Seed = 0,
+    shard_rows: ShardRows = 4096,
+    download_concurrency: DownloadConcurrency = 32,
+    download_timeout: DownloadTimeout = 30.0,
+    allow_private_addresses: AllowPrivateAddresses = False,
+    engine: EngineName = "local",
+    ray_address: RayAddress = None,
+    ray_threads: RayThreads = None,
+) -> None:
+    """Make a new version from one of the store and a file of changes; only new titles and photos are encoded.
+
+    An upsert replaces a product's whole row, or adds the product; a delete removes it.
+    """
+    from index_builder.download import DownloadSettings
+    from index_builder.embed import EncodingOptions
+    from index_builder.indexing import IndexWish
+    from index_builder.update import UpdateRequest, update_version
+
+    downloads = DownloadSettings(allow_private_addresses, download_concurrency, download_timeout)
+    encoding = EncodingOptions(downloads, shard_rows=shard_rows, engine=_engine(engine, ray_address, ray_threads))
+    wish = IndexWish(index, target_recall, device, _in_bytes(memory_budget), seed)
+    request = UpdateRequest(bundle, changes, store, base, version, photos, wish, encoding)
+    _finish(store, update_version(request, _tell), publish)
 
 
 @app.command()
@@ -184,42 +250,33 @@ def diff(
     typer.echo(describe_diff(compared))
 
 
-def describe_pruning(pruning: "Pruning") -> str:
-    """What was removed, line by line."""
-    lines = [f"removed version {removal.name}: {_megabytes(removal.freed_bytes)}" for removal in pruning.versions]
-    lines += [f"cleared away {removal.name}: {_megabytes(removal.freed_bytes)}" for removal in pruning.leftovers]
-    return "\n".join([*lines, f"{_megabytes(pruning.freed_bytes)} freed"])
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
 
 
-def describe_build(built: "BuiltVersion") -> str:
-    """What was built, line by line."""
-    lines = [f"{built.path}: {_describe_contents(built.manifest)}", _describe_photos(built.manifest.photos)]
-    lines.append(_describe_recall(built.manifest.index))
-    if built.manifest.index.measured_with == "titles":
-        lines.append(
-            "the model has no held-out queries: this was measured with product titles, which real queries "
-            "may not bear out"
-        )
-    return "\n".join(lines)
+def _in_bytes(gigabytes: float | None) -> int | None:
+    return None if gigabytes is None else round(gigabytes * 1e9)
 
 
-def describe_verified(verified: "VerifiedVersion") -> str:
-    """What was checked, line by line."""
-    manifest = verified.manifest
-    return "\n".join(
-        [
-            f"version {manifest.version} is sound: {_describe_contents(manifest)}",
-            f"{len(manifest.files)} files have their checksums; {len(manifest.canaries)} canary queries find "
-            f"{verified.canary_overlap:.1%} of the products that they should",
-            _describe_recall(manifest.index),
-        ]
-    )
+def _finish(store: Path, built: "BuiltVersion", publish: bool) -> None:
+    """Say what was built, and run the gate over it."""
+    typer.echo(describe_build(built))
+    if publish:
+        _publish(Store(store), built.manifest.version)
+    else:
+        _mark(Store(store), built.manifest.version)
 
 
-def describe_publication(publication: Publication) -> str:
-    """What is published now, and what a rollback would go back to."""
-    before = publication.previous[0] if publication.previous else "nothing"
-    return f"published {publication.current}; before it {before}"
+def _engine(name: Literal["local", "ray"], ray_address: str | None, ray_threads: int | None) -> "Engine":
+    if name == "ray":
+        from index_builder.ray_engine import RayEngine
+
+        return RayEngine(ray_address, ray_threads, _tell)
+    if ray_address is not None or ray_threads is not None:
+        raise OptionError("--ray-address and --ray-threads go with --engine ray")
+    from index_builder.embed import encode_here
+
+    return encode_here
 
 
 def _publish(store: Store, version: str, limits: GateLimits | None = None, reason: str | None = None) -> None:
@@ -246,38 +303,3 @@ def _failed_checks_exit() -> Iterator[None]:
     except (GateError, VerificationError, DamagedError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(FAILED_CHECK_STATUS) from error
-
-
-def _describe_contents(manifest: Manifest) -> str:
-    total_bytes = sum(file.size_bytes for file in manifest.files.values())
-    return (
-        f"{manifest.count:,} products of width {manifest.width} by {manifest.model.name} "
-        f"({manifest.model.fingerprint[:12]}), {manifest.index.factory}, {_megabytes(total_bytes)}"
-    )
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.1f} MB"
-
-
-def _describe_photos(photos: PhotoCounts) -> str:
-    if not photos.usable and not photos.absent and not photos.unusable:
-        return "photos: the model reads none"
-    unusable = ", ".join(f"{count:,} {reason}" for reason, count in photos.unusable.items())
-    return (
-        f"photos: {photos.usable:,} usable, {photos.absent:,} absent, "
-        f"{sum(photos.unusable.values()):,} unusable{f' ({unusable})' if unusable else ''}"
-    )
-
-
-def _describe_recall(index: IndexDescription) -> str:
-    dials = {"nprobe": index.nprobe, "k_factor": index.k_factor}
-    set_to = ", ".join(f"{name} {value:g}" for name, value in dials.items() if value is not None)
-    latencies_ms = [
-        point.ms_per_query for point in index.curve if (point.nprobe, point.k_factor) == (index.nprobe, index.k_factor)
-    ]
-    speed = f", {latencies_ms[0]:.2f} ms a query alone on one thread" if latencies_ms else ""
-    return (
-        f"recall@100 {index.recall_at_100:.4f} (target {index.target_recall:g}) over "
-        f"{index.measured_queries:,} queries{speed}{f', {set_to}' if set_to else ''}"
-    )

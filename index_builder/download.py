@@ -22,6 +22,7 @@ from anyio.from_thread import start_blocking_portal
 from index_builder.addresses import CheckedBackend
 from index_builder.errors import BuildError
 from index_builder.hosts import FailingHosts
+from index_builder.keys import NO_PHOTO
 from towers.encoding import USABLE
 from towers.errors import PhotoError
 from towers.photos import SIGNATURE_BYTES, Pixels, is_picture
@@ -72,12 +73,15 @@ class FetchedPhoto:
         outcome: USABLE, ABSENT, or a PhotoError's reason.
         attempts: how often it was tried; 0 where nobody was asked.
         tried_at: when it was tried last.
+        identity: of what was tried, as it goes into the product's key (index_builder/keys.py); NO_PHOTO where there
+            was nothing to try.
     """
 
     pixels: Pixels | None
     outcome: str
     attempts: int = 1
     tried_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    identity: bytes = NO_PHOTO
 
 
 class _PassingError(Exception):

@@ -1,12 +1,10 @@
 """The ledger of photos that could not be used: which, why, and when it was tried last.
 
-A version has it as failures.parquet, in the order of its products; the counts in its manifest agree with it. While a
-catalogue is encoded, its work folder has one such file a block, named after the block's first row.
+A version has it as failures.parquet, in the order of its products; the counts in its manifest agree with it.
 """
 
 import datetime
 import io
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +28,6 @@ FAILURE_COLUMNS: dict[str, pa.DataType] = {
     "attempts": pa.int32(),
     "tried_at": pa.timestamp("ms", tz="UTC"),
 }
-_BLOCK_FILE = re.compile(r"failures-(\d{12})\.parquet")
 _HEADER = ("product_id", "reason", "attempts", "tried at", "image")
 
 
@@ -72,27 +69,6 @@ def read_failures(path: Path) -> list[Failure]:
     return [Failure(**row) for row in table.to_pylist()]
 
 
-def note_block(folder: Path, first_row: int, failures: Sequence[Failure]) -> None:
-    """Keep a block's failures in a work folder, in place of what a killed build noted for it."""
-    path = folder / f"failures-{first_row:012}.parquet"
-    if failures:
-        write_failures(path, failures)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def noted_failures(folder: Path, rows: int) -> list[Failure]:
-    """Failures among the first `rows` products, as `note_block` kept them."""
-    blocks = sorted(path for first_row, path in _blocks(folder) if first_row < rows)
-    return [failure for path in blocks for failure in read_failures(path)]
-
-
-def forget_blocks(folder: Path) -> None:
-    """Remove what `note_block` kept, before a catalogue is encoded anew."""
-    for _, path in _blocks(folder):
-        path.unlink()
-
-
 def version_failures(store: Store, version: str) -> list[Failure]:
     """The ledger of a version, its bytes verified.
 
@@ -123,12 +99,6 @@ def format_failures(failures: Sequence[Failure]) -> str:
     reasons = Counter(failure.reason for failure in failures).most_common()
     named = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
     return "\n".join([*lines, f"{len(failures):,} photos could not be used: {named}"])
-
-
-def _blocks(folder: Path) -> list[tuple[int, Path]]:
-    """First row and file of each noted block."""
-    matches = ((_BLOCK_FILE.fullmatch(path.name), path) for path in folder.iterdir())
-    return [(int(match[1]), path) for match, path in matches if match]
 
 
 def _cells(failure: Failure) -> tuple[str, ...]:

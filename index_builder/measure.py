@@ -8,15 +8,25 @@ import numpy as np
 from artifacts.bundle import ModelBundle
 from artifacts.canaries import CANARY_DEPTH
 from artifacts.catalog import Catalog
-from artifacts.index_version import Canary, IndexDescription, MeasuredPoint
+from artifacts.index_version import Canary, IndexDescription, IndexTrial, MeasuredPoint
 from index_builder.canaries import choose_canaries
+from index_builder.choosing import RECALL_DEPTH, Choice, Trial, on_device
 from index_builder.errors import BuildError
-from index_builder.threads import core_count
-from knn import Neighbours, Tuning, VectorIndex, exact_search, set_threads, tune_operating_point
+from index_builder.indexing import IndexWish
+from knn import (
+    Device,
+    GpuVectorIndex,
+    Neighbours,
+    Tuning,
+    TuningPoint,
+    VectorIndex,
+    make_yardstick,
+    tune_operating_point,
+)
+from knn.recall import TIE_TOLERANCE
 from towers.query_encoder import QueryEncoder, Vectors
 
 MEASURED_QUERIES = 1000  # mean recall over these is known to about half a percent
-RECALL_DEPTH = 100  # as many products as a search returns
 _QUERIES_PER_BATCH = 64
 
 
@@ -41,11 +51,13 @@ class Measurement:
         tuning: the curve and the point chosen from it.
         canaries: queries by which the version is checked when it is loaded.
         queries: what was measured with.
+        timed_on: where its queries were timed.
     """
 
     tuning: Tuning
     canaries: tuple[Canary, ...]
     queries: QuerySample
+    timed_on: Device
 
 
 def sample_queries(bundle: ModelBundle, catalog: Catalog, seed: int) -> QuerySample:
@@ -75,38 +87,34 @@ def measure(
     embedded: Vectors,
     catalog: Catalog,
     queries: QuerySample,
-    encoder: QueryEncoder,
-    target_recall: float,
+    query_vectors: Vectors,
+    wish: IndexWish,
 ) -> Measurement:
     """Measure an index over its curve and choose the cheapest operating point that reaches the target.
 
-    Latencies are those of one thread. Recall is taken at 100, or at the count of a smaller catalogue.
+    Latencies are those of one thread. Recall is taken at RECALL_DEPTH, or at the count of a smaller catalogue.
 
     Args:
         index: over all vectors.
         embedded: (count, D) the vectors themselves; may be memory-mapped.
         catalog: the products, row by row those of the vectors.
         queries: what to measure with.
-        encoder: the one that will serve.
-        target_recall: tie-tolerant recall to reach, above 0 and at most 1.
+        query_vectors: (n, D) of these queries, by the encoder that will serve.
+        wish: the target, and the device that will serve.
     """
-    vectors, count = encode_queries(encoder, queries.texts), len(embedded)
-    k = min(RECALL_DEPTH, count)
-    exact = exact_search(embedded, vectors, min(k + k // 2 + 1, count))  # beyond k: to know ties
-    set_threads(1)
-    try:
-        tuning = tune_operating_point(index, vectors, exact, target_recall, k)
-    finally:
-        set_threads(core_count())
-    canaries = _canaries(index, tuning, vectors, exact, queries, catalog)
-    return Measurement(tuning, canaries, queries)
+    yardstick = make_yardstick(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
+    with on_device(index, wish.device) as served:
+        tuning = tune_operating_point(served, yardstick, wish.target_recall)
+        timed_on: Device = "cuda" if isinstance(served, GpuVectorIndex) else "cpu"
+    canaries = _canaries(index, tuning, query_vectors, yardstick.exact, queries, catalog)
+    return Measurement(tuning, canaries, queries, timed_on)
 
 
-def describe_index(factory: str, measurement: Measurement) -> IndexDescription:
-    """The manifest's record of an index and its curve."""
+def describe_index(choice: Choice, measurement: Measurement, wish: IndexWish) -> IndexDescription:
+    """The manifest's record of an index, its curve, and what it was chosen from."""
     tuning = measurement.tuning
     return IndexDescription(
-        factory=factory,
+        factory=choice.spec.factory,
         nprobe=tuning.operating_point.nprobe,
         k_factor=tuning.operating_point.k_factor,
         target_recall=tuning.target_recall,
@@ -114,16 +122,36 @@ def describe_index(factory: str, measurement: Measurement) -> IndexDescription:
         reached_target=tuning.reached_target,
         measured_queries=len(measurement.queries.texts),
         measured_with="held-out queries" if measurement.queries.held_out else "titles",
-        curve=tuple(
-            MeasuredPoint(
-                nprobe=point.operating_point.nprobe,
-                k_factor=point.operating_point.k_factor,
-                recall_at_100=point.recall.tie_tolerant,
-                strict_recall_at_100=point.recall.strict,
-                ms_per_query=point.latency_ms,
-            )
-            for point in tuning.curve
-        ),
+        curve=_records(tuning.curve),
+        tie_tolerance=TIE_TOLERANCE,
+        built_for=wish.device,
+        timed_on=measurement.timed_on,
+        trials=tuple(map(_describe_trial, choice.trials)),
+    )
+
+
+def _describe_trial(trial: Trial) -> IndexTrial:
+    return IndexTrial(
+        factory=trial.spec.factory,
+        index_bytes=trial.index_bytes,
+        sample_rows=trial.sample_rows,
+        recall_depth=trial.tuning.k,
+        reached_target=trial.tuning.reached_target,
+        estimated_ms=trial.estimated_ms,
+        curve=_records(trial.tuning.curve),
+    )
+
+
+def _records(curve: Sequence[TuningPoint]) -> tuple[MeasuredPoint, ...]:
+    return tuple(
+        MeasuredPoint(
+            nprobe=point.operating_point.nprobe,
+            k_factor=point.operating_point.k_factor,
+            recall_at_100=point.recall.tie_tolerant,
+            strict_recall_at_100=point.recall.strict,
+            ms_per_query=point.latency_ms,
+        )
+        for point in curve
     )
 
 

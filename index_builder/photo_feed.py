@@ -4,13 +4,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from artifacts.side import PhotoInput
 from index_builder.download import DownloadSettings, FetchedPhoto, open_downloader
+from index_builder.keys import NO_PHOTO, url_identity
+from index_builder.photo_identity import identity_of_file
 from index_builder.threads import core_count
 from towers.encoding import PHOTOS_PER_BATCH, decode_photo
+from towers.errors import PhotoError
 from towers.photos import Pixels, is_url, read_photo
 
 # Photos that are decoded, downloaded or waited for while others are encoded. It bounds memory: 77 MB at 224 x 224.
@@ -41,19 +45,24 @@ class PhotoFeed:
         images = iter(images)
         pending = deque(self._begin(image) for image in islice(images, PHOTOS_AHEAD))
         while pending:
-            photo = pending.popleft()
+            photo, identity = pending.popleft()
             pending.extend(self._begin(image) for image in islice(images, 1))
-            yield photo.result()
+            yield replace(photo.result(), identity=identity) if identity else photo.result()
 
-    def _begin(self, image: str | None) -> Future[FetchedPhoto]:
+    def _begin(self, image: str | None) -> tuple[Future[FetchedPhoto], bytes]:
+        """A photo that is on its way, and its identity where that is known already."""
         if image is None or not is_url(image):
-            return self._pool.submit(self._load, image)
+            return self._pool.submit(self._load, image), NO_PHOTO
         if self._download is None:  # no thread and no client for a catalogue without URLs
             self._download = self._stack.enter_context(open_downloader(self._settings, self._read, self._pool))
-        return self._download(image)
+        return self._download(image), url_identity(image)
 
     def _load(self, image: str | None) -> FetchedPhoto:
-        return FetchedPhoto(*decode_photo(self._folder, image, self._photo))
+        try:
+            identity = identity_of_file(self._folder, image) if image else NO_PHOTO
+        except PhotoError as error:
+            return FetchedPhoto(None, error.reason)
+        return FetchedPhoto(*decode_photo(self._folder, image, self._photo), identity=identity)
 
     def _read(self, content: bytes, url: str) -> Pixels:
         return read_photo(content, url, self._photo)

@@ -8,6 +8,7 @@ from artifacts.index_version import read_manifest
 from artifacts.removal import Removal, protected_versions, remove_versions, sweep
 from artifacts.store import Store
 from index_builder.errors import OptionError
+from index_builder.pool_keeping import prune_pools
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Pruning:
 
     Attributes:
         versions: the versions, oldest first.
-        leftovers: what killed programs had left, by its place in the store.
+        leftovers: what killed programs had left, and vectors that no version needs, by their place in the store.
     """
 
     versions: tuple[Removal, ...]
@@ -31,8 +32,8 @@ class Pruning:
 def prune_store(store: Store, keep: int) -> Pruning:
     """Remove all versions but the newest `keep`, the published one, and the one that a rollback goes back to.
 
-    What builds, publications and removals left when they were killed is removed too; what a running build
-    writes is not.
+    What builds, publications and removals left when they were killed is removed too, and the vectors that no version
+    needs. What a running build writes is not, nor what a killed one has encoded.
 
     Raises:
         OptionError: `keep` is below 1.
@@ -44,7 +45,8 @@ def prune_store(store: Store, keep: int) -> Pruning:
     with store.locked() as held:
         by_age = sorted(held.version_ids(), key=lambda version: (_created_at(held, version), version))
         old = [version for version in by_age[:-keep] if version not in protected_versions(held)]
-        return Pruning(tuple(remove_versions(held, old)), tuple(sweep(held)))
+        versions, leftovers = remove_versions(held, old), sweep(held)
+    return Pruning(tuple(versions), (*leftovers, *prune_pools(store)))
 
 
 def _created_at(store: Store, version: str) -> datetime.datetime:

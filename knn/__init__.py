@@ -3,10 +3,10 @@
 This package knows vectors (float32, unit length, so that the inner product is the cosine) and row numbers,
 nothing else: what a row stands for is the caller's business. Typical use:
 
-    spec = choose_index_type(count, width)
-    index = build_index(spec, width, blocks, training_sample, seed=0)
-    exact = exact_search(products, queries, k=150)
-    tuning = tune_operating_point(index, queries, exact, target_recall=0.98, k=100)
+    candidate = list_candidates(count, width)[0]
+    index = build_index(candidate.spec, width, blocks, training_sample, seed=0)
+    yardstick = make_yardstick(products, queries, k=100)
+    tuning = tune_operating_point(index, yardstick, target_recall=0.98)
     neighbours = index.search(queries, 100, tuning.operating_point)
     file = write_index(index, path)
     index = read_index(path, file.sha256, file.size_bytes)
@@ -16,23 +16,30 @@ rows only, and never fewer than there are. Thread counts belong to the calling t
 """
 
 from .build import build_index
+from .candidates import Candidate, Device, list_candidates, with_lists_for
 from .errors import ArgumentError, DeviceError, IndexFileError, IndexSpecError, KnnError, VectorError
-from .exact import exact_search, extend_exact_search
+from .exact import exact_search, extend_exact_search, score_rows
 from .files import IndexFile, read_index, write_index
-from .gpu import GpuVectorIndex, gpu_count, to_gpu
+from .gpu import FaissGpuIndex, gpu_count, to_gpu
+from .gpu_index import GpuVectorIndex
 from .index import VectorIndex
 from .neighbours import Neighbours, no_neighbours
 from .operating_point import OperatingPoint
 from .recall import Recall, measure_recall
 from .relevant import recall_of_rows
-from .spec import IndexSpec, choose_index_type
-from .threads import set_threads
+from .spec import IndexSpec, spec_of_factory
+from .threads import one_thread, set_threads
+from .torch_exact import TorchExactIndex, torch_gpu_count
 from .tuning import Tuning, TuningPoint, tune_operating_point
 from .vectors import check_vectors
+from .yardstick import Yardstick, make_yardstick
 
 __all__ = [
     "ArgumentError",
+    "Candidate",
+    "Device",
     "DeviceError",
+    "FaissGpuIndex",
     "GpuVectorIndex",
     "IndexFile",
     "IndexFileError",
@@ -42,22 +49,30 @@ __all__ = [
     "Neighbours",
     "OperatingPoint",
     "Recall",
+    "TorchExactIndex",
     "Tuning",
     "TuningPoint",
     "VectorError",
     "VectorIndex",
+    "Yardstick",
     "build_index",
     "check_vectors",
-    "choose_index_type",
     "exact_search",
     "extend_exact_search",
     "gpu_count",
+    "list_candidates",
+    "make_yardstick",
     "measure_recall",
     "no_neighbours",
+    "one_thread",
     "read_index",
     "recall_of_rows",
+    "score_rows",
     "set_threads",
+    "spec_of_factory",
     "to_gpu",
+    "torch_gpu_count",
     "tune_operating_point",
+    "with_lists_for",
     "write_index",
 ]

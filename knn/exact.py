@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 
 from .errors import ArgumentError
-from .neighbours import NO_ROW, Neighbours, merge_neighbours, no_neighbours, pad_neighbours
+from .neighbours import NO_ROW, NO_SCORE, Neighbours, merge_neighbours, no_neighbours, pad_neighbours
 from .vectors import check_vectors
 
 # Candidates fetched beyond k, so that ties around place k are seen whole without a second pass.
@@ -90,14 +90,30 @@ def check_k(k: int) -> None:
         raise ArgumentError(f"k: expected a whole number of at least 1, got {k!r}; ask for at least one neighbour")
 
 
-def _rescore(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates in final order: (n, c) rows -> scores (n, c) float32, rows (n, c) int64."""
+def score_rows(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The exact scores of given rows, whatever an index took them for.
+
+    Args:
+        products: Shape (count, d), float32. May be a memory-mapped array; only these rows of it are read.
+        queries: Shape (n, d), float32.
+        rows: Shape (n, c), integers below count; `NO_ROW` is padding.
+
+    Returns:
+        Shape (n, c), float32, correctly rounded; -inf for padding.
+    """
     scores = np.empty(rows.shape, dtype=np.float32)
-    step = max(1, _RESCORE_NUMBERS // (rows.shape[1] * products.shape[1]))
+    step = max(1, _RESCORE_NUMBERS // max(1, rows.shape[1] * products.shape[1]))
     for start in range(0, len(queries), step):
         chunk = slice(start, start + step)
         vectors = products[rows[chunk]]  # (step, c, d)
         scores[chunk] = np.matmul(vectors, queries[chunk, :, None], dtype=np.float64)[:, :, 0]
+    scores[rows == NO_ROW] = NO_SCORE
+    return scores
+
+
+def _rescore(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates in final order: (n, c) rows -> scores (n, c) float32, rows (n, c) int64."""
+    scores = score_rows(products, queries, rows)
     order = np.lexsort((rows, -scores), axis=1)
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
 

@@ -1,8 +1,9 @@
 """Search on a GPU.
 
-FAISS moves few index types to a GPU, takes filters there without heeding them, and is not safe there even for
-two searches at a time. So: types are checked before the move, filtered searches run on the CPU copy, and
-searches of one index wait for each other.
+What scores every row anyway (`Flat`, `SQfp16`) is searched by PyTorch where that sees a GPU: exactly, and
+filtered on the GPU too (see `torch_exact`). The rest goes to FAISS, which moves few index types to a GPU, takes
+filters there without heeding them, and is not safe there even for two searches at a time. So: types are checked
+before the move, filtered searches run on the CPU copy, and searches of one index wait for each other.
 """
 
 import threading
@@ -11,12 +12,14 @@ import faiss
 import numpy as np
 
 from .errors import ArgumentError, DeviceError, KnnError
+from .gpu_index import GpuVectorIndex
 from .index import VectorIndex
 from .neighbours import Neighbours
 from .operating_point import OperatingPoint
 from .parameters import search_parameters
 from .raw import raw_search
 from .structure import walk_index
+from .torch_exact import TorchExactIndex, scores_every_row, torch_gpu_count
 
 # Most neighbours and lists that the GPU kernels of FAISS can select.
 GPU_MAX_K = 2048
@@ -28,12 +31,8 @@ TEMP_MEMORY_BYTES = 256 << 20
 _device_lock = threading.Lock()
 
 
-class GpuVectorIndex(VectorIndex):
-    """An index whose unfiltered searches run on a GPU; made by `to_gpu`.
-
-    The CPU index stays in memory: it answers filtered searches, gives vectors back and is what a file gets.
-    Searches from several threads are safe but take turns. Call `close` on the thread that searched, when no
-    search is running; memory on the GPU is free afterwards.
+class FaissGpuIndex(GpuVectorIndex):
+    """An index whose unfiltered searches run on a GPU in FAISS; the CPU index answers filtered ones.
 
     Args:
         cpu_index: The index that was copied.
@@ -42,11 +41,9 @@ class GpuVectorIndex(VectorIndex):
     """
 
     def __init__(self, cpu_index: VectorIndex, gpu_index: faiss.Index, resources: object) -> None:
-        super().__init__(cpu_index.faiss_index, cpu_index.index_bytes)
-        self._cpu_index = cpu_index  # keeps the wrapped FAISS index alive
+        super().__init__(cpu_index)
         self._gpu_index: faiss.Index | None = gpu_index
         self._resources: object | None = resources
-        self._search_lock = threading.Lock()
 
     def close(self) -> None:
         """Free the memory on the GPU. Closing twice is fine; searching afterwards is an error."""
@@ -78,11 +75,13 @@ def to_gpu(index: VectorIndex, device: int = 0, temp_memory_bytes: int = TEMP_ME
         index: Flat, SQfp16, or inverted lists of Flat, SQfp16, SQ8, SQ4 or PQ codes with a flat coarse
             table, also behind a linear transform such as PCA.
         device: Number of the GPU, from 0.
-        temp_memory_bytes: Scratch on the GPU, besides the index.
+        temp_memory_bytes: Scratch of FAISS on the GPU, besides the index.
 
     Raises:
         DeviceError: The index type does not run on a GPU, there is no such GPU, or its memory is too small.
     """
+    if scores_every_row(index) and 0 <= device < torch_gpu_count():
+        return TorchExactIndex(index, f"cuda:{device}")
     refusal = _find_refusal(index)
     if refusal is not None:
         raise DeviceError(
@@ -103,13 +102,13 @@ def to_gpu(index: VectorIndex, device: int = 0, temp_memory_bytes: int = TEMP_ME
         ) from exc
 
 
-def _clone(index: VectorIndex, device: int, temp_memory_bytes: int) -> GpuVectorIndex:
+def _clone(index: VectorIndex, device: int, temp_memory_bytes: int) -> FaissGpuIndex:
     resources = faiss.StandardGpuResources()
     resources.setTempMemory(temp_memory_bytes)
     options = faiss.GpuClonerOptions()
     options.use_cuvs = False  # cuVS knows neither scalar quantizers nor our limits
     gpu_index = faiss.index_cpu_to_gpu(resources, device, index.faiss_index, options)
-    return GpuVectorIndex(index, gpu_index, resources)
+    return FaissGpuIndex(index, gpu_index, resources)
 
 
 def _find_refusal(index: VectorIndex) -> str | None:

@@ -104,7 +104,7 @@ class VectorIndex:
         if rows is None:
             return self._search_all(queries, int(k), operating_point)
         _check_mask(rows, self.count)
-        return filtered_search(self, queries, int(k), operating_point, rows)
+        return self._search_marked(queries, int(k), operating_point, rows)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
         """The vectors of these rows as far as the index remembers them: exactly for Flat, else as it coded
@@ -131,6 +131,9 @@ class VectorIndex:
 
     def _search_all(self, queries: np.ndarray, k: int, point: OperatingPoint) -> Neighbours:
         return raw_search(self._faiss_index, queries, k, search_parameters(self._faiss_index, point))
+
+    def _search_marked(self, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray) -> Neighbours:
+        return filtered_search(self, queries, k, point, mask)
 
     def _check_operating_point(self, point: OperatingPoint) -> None:
         has_lists, refines = self._structure.list_count is not None, self._structure.refines

@@ -1,5 +1,8 @@
 """How many OpenMP threads FAISS uses."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import faiss
 
 from .errors import ArgumentError
@@ -26,3 +29,14 @@ def set_threads(thread_count: int) -> None:
     if type(thread_count) is not int or thread_count < 1:
         raise ArgumentError(f"thread_count: expected a whole number of at least 1, got {thread_count!r}")
     faiss.omp_set_num_threads(thread_count)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Searches of the calling thread use one OpenMP thread inside, and as many as before afterwards."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

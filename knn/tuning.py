@@ -1,22 +1,29 @@
 """Finding the cheapest operating point that is good enough."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import ArgumentError
 from .index import VectorIndex
-from .neighbours import Neighbours
 from .operating_point import OperatingPoint
-from .recall import Recall, measure_recall
+from .recall import Recall
+from .threads import one_thread
+from .yardstick import Yardstick
 
 # Deepest nprobe tried on its own accord; a GPU takes at most 2,048.
 MAX_NPROBE = 1024
 K_FACTORS = (1.0, 2.0, 4.0, 8.0)
 # Queries timed one by one at each point: enough for a steady median.
 TIMED_QUERIES = 100
+# Turning a dial further ends where it gains less than this part of what the target allows to miss: of a target
+# of 0.99, 0.0005.
+LEAST_GAIN = 0.05
+# How often the step between the last nprobe below the target and the first that reaches it is halved: 64 and
+# 128 become 64, 80, 96 and 128, or 64, 96, 112 and 128.
+HALVINGS = 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class TuningPoint:
     Attributes:
         operating_point: The dials.
         recall: At the tuning's k, against exact search.
-        latency_ms: Median of a query searched alone, with the calling thread's number of FAISS threads.
+        latency_ms: Median of a query searched alone, by one FAISS thread.
     """
 
     operating_point: OperatingPoint
@@ -43,7 +50,7 @@ class Tuning:
         reached_target: Whether the chosen point reaches the target.
         target_recall: What was asked for, tie-tolerant.
         k: The cut-off of recall.
-        curve: Every point measured, in the order of the candidates.
+        curve: Every point measured: by k_factor, and then by nprobe.
     """
 
     chosen: TuningPoint
@@ -60,59 +67,98 @@ class Tuning:
 
 def tune_operating_point(
     index: VectorIndex,
-    queries: np.ndarray,
-    exact: Neighbours,
+    yardstick: Yardstick,
     target_recall: float,
-    k: int = 100,
     candidates: Sequence[OperatingPoint] | None = None,
+    timed_k: int | None = None,
 ) -> Tuning:
-    """Measure the candidates and choose the cheapest that reaches the target.
+    """Measure operating points and choose the cheapest that reaches the target.
 
     Args:
-        index: Over the products of the exact answers, rows in the same order.
-        queries: Shape (n, d), like those to come: queries of shoppers, not products.
-        exact: Of these queries, from `exact_search` with k or, to recognise ties, more columns.
-        target_recall: Tie-tolerant recall at k to reach, above 0 and at most 1.
-        k: Cut-off.
-        candidates: Points to measure; by default `default_candidates`.
+        index: Over the products of the yardstick, rows in the same order.
+        yardstick: With queries like those to come: of shoppers, not products.
+        target_recall: Tie-tolerant recall to reach, above 0 and at most 1.
+        candidates: Points to measure, all of them. By default nprobe is doubled until it gains no more (see
+            `LEAST_GAIN`), the steps around the target are halved, and so for every k_factor of `K_FACTORS`
+            until that gains no more either. An index without dials has the one point that sets none.
+        timed_k: Neighbours asked for when a query is timed; by default the yardstick's k.
 
     Returns:
         The choice and the whole curve.
 
     Raises:
-        ArgumentError: A target or candidates that make no sense, too few columns in exact.
+        ArgumentError: A target or candidates that make no sense.
         VectorError: The queries do not fit the index.
     """
     if not 0 < target_recall <= 1:
         raise ArgumentError(f"target_recall: expected a number above 0 and at most 1, got {target_recall!r}")
-    points = default_candidates(index) if candidates is None else tuple(candidates)
-    if not points:
+    if candidates is not None and not candidates:
         raise ArgumentError("candidates: expected at least one operating point, got none")
-    curve = tuple(_measure(index, queries, exact, k, point) for point in points)
+
+    def measure(point: OperatingPoint) -> TuningPoint:
+        return _measure(index, yardstick, point, timed_k or yardstick.k)
+
+    curve = tuple(_climb_all(index, measure, target_recall) if candidates is None else map(measure, candidates))
     good = [point for point in curve if point.recall.tie_tolerant >= target_recall]
     if good:
         chosen = min(good, key=lambda point: point.latency_ms)
     else:
         chosen = max(curve, key=lambda point: (point.recall.tie_tolerant, -point.latency_ms))
-    return Tuning(chosen, bool(good), target_recall, k, curve)
+    return Tuning(chosen, bool(good), target_recall, yardstick.k, curve)
 
 
-def default_candidates(index: VectorIndex) -> tuple[OperatingPoint, ...]:
-    """Powers of two for nprobe up to the number of lists or `MAX_NPROBE`, with every k_factor of `K_FACTORS`.
-
-    An index without dials has the one point that sets none.
-    """
-    lists = index.structure.list_count
-    nprobes = [None] if lists is None else [2**i for i in range(min(lists, MAX_NPROBE).bit_length())]
-    k_factors = K_FACTORS if index.structure.refines else (None,)
-    return tuple(OperatingPoint(nprobe, k_factor) for k_factor in k_factors for nprobe in nprobes)
+_Measure = Callable[[OperatingPoint], TuningPoint]
 
 
-def _measure(index: VectorIndex, queries: np.ndarray, exact: Neighbours, k: int, point: OperatingPoint) -> TuningPoint:
-    recall = measure_recall(index.search(queries, k, point), exact, k)
+def _climb_all(index: VectorIndex, measure: _Measure, target_recall: float) -> Iterator[TuningPoint]:
+    """The curve of every k_factor, until a larger one gains no more."""
+    least_gain, highest = LEAST_GAIN * (1 - target_recall), 0.0
+    for k_factor in K_FACTORS if index.structure.refines else (None,):
+        curve = _climb(index.structure.list_count, k_factor, measure, target_recall)
+        yield from curve
+        reached = max(point.recall.tie_tolerant for point in curve)
+        if reached - highest <= least_gain:
+            return
+        highest = reached
+
+
+def _climb(
+    list_count: int | None, k_factor: float | None, measure: _Measure, target_recall: float
+) -> list[TuningPoint]:
+    """The curve of one k_factor, in ascending order of nprobe."""
+    if list_count is None:
+        return [measure(OperatingPoint(None, k_factor))]
+    curve: list[TuningPoint] = []
+    for nprobe in (2**i for i in range(min(list_count, MAX_NPROBE).bit_length())):
+        curve.append(measure(OperatingPoint(nprobe, k_factor)))
+        if len(curve) > 1 and _gain(*curve[-2:]) <= LEAST_GAIN * (1 - target_recall):
+            break
+    return _halve_steps(curve, measure, target_recall)
+
+
+def _halve_steps(curve: list[TuningPoint], measure: _Measure, target_recall: float) -> list[TuningPoint]:
+    """The same curve with points between the last one below the target and the first one that reaches it."""
+    curve = list(curve)
+    for _ in range(HALVINGS):
+        first = next((i for i, point in enumerate(curve) if point.recall.tie_tolerant >= target_recall), 0)
+        below, above = (curve[i].operating_point.nprobe or 0 for i in (first - 1, first))
+        if first == 0 or above - below < 2:
+            break
+        curve.insert(first, measure(OperatingPoint((below + above) // 2, curve[first].operating_point.k_factor)))
+    return curve
+
+
+def _gain(before: TuningPoint, after: TuningPoint) -> float:
+    return after.recall.tie_tolerant - before.recall.tie_tolerant
+
+
+def _measure(index: VectorIndex, yardstick: Yardstick, point: OperatingPoint, timed_k: int) -> TuningPoint:
+    queries = yardstick.queries
+    recall = yardstick.measure(index.search(queries, yardstick.k, point))
     latencies_ms = []
-    for i in range(min(len(queries), TIMED_QUERIES)):
-        start = time.perf_counter()
-        index.search(queries[i : i + 1], k, point)
-        latencies_ms.append(1000 * (time.perf_counter() - start))
+    with one_thread():
+        for i in range(min(len(queries), TIMED_QUERIES)):
+            start = time.perf_counter()
+            index.search(queries[i : i + 1], timed_k, point)
+            latencies_ms.append(1000 * (time.perf_counter() - start))
     return TuningPoint(point, recall, float(np.median(latencies_ms)))

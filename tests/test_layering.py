@@ -76,9 +76,10 @@ def test_artifacts_imports_no_other_package_of_ours_and_no_model() -> None:
     assert violations("artifacts", ("towers", "knn", "faiss", *HEAVY)) == []
 
 
-def test_knn_imports_only_numpy_faiss_and_itself() -> None:
-    names = {name for path in modules_of("knn") for name in imported_names(path)}
-    assert names - set(sys.stdlib_module_names) == {"faiss", "knn", "numpy"}
+def test_knn_imports_only_numpy_faiss_and_itself_and_torch_in_one_place() -> None:
+    names = {path.name: set(imported_names(path)) - set(sys.stdlib_module_names) for path in modules_of("knn")}
+    assert set.union(*names.values()) == {"faiss", "knn", "numpy", "torch"}
+    assert [module for module in names if "torch" in names[module]] == ["torch_exact.py"]
 
 
 def test_towers_imports_no_index() -> None:
@@ -87,7 +88,8 @@ def test_towers_imports_no_index() -> None:
 
 @pytest.mark.parametrize("package", (*GROUND_FLOOR, "evaluation", "index_builder", "service"))
 def test_only_training_imports_training_packages(package: str) -> None:
-    allowed = ("matplotlib",) if package == "evaluation" else ()  # for the figures of its reports
+    draws = ("evaluation", "index_builder")  # the figures of reports, and the curve of an index
+    allowed = (("matplotlib",) if package in draws else ()) + (("ray",) if package == "index_builder" else ())
     assert violations(package, tuple(name for name in TRAINING_ONLY if name not in allowed)) == []
 
 

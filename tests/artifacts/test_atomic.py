@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from artifacts import atomic
-from artifacts.atomic import new_folder, replace_file
+from artifacts.atomic import new_file, new_folder, replace_file
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -154,3 +154,19 @@ def test_a_kill_leaves_the_old_content_and_a_hidden_folder(tmp_path: Path, old: 
     with new_folder(path, overwrite=True) as folder:  # what the kill left is in nobody's way
         (folder / "file").write_bytes(b"new")
     assert (path / "file").read_bytes() == b"new"
+
+
+def test_a_new_file_is_there_wholly_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), new_file(path) as temporary:
+        temporary.write_text("half")
+        assert path.read_text() == "old"
+        raise KeyboardInterrupt
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+    with new_file(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]

@@ -88,6 +88,7 @@ def test_leftovers_of_killed_programs_are_cleared_away(store: Store) -> None:
         ".removed/x7d/old/content": 7,
         "versions/.new.x7d/index.faiss": 11,
         ".CURRENT.x7d": 3,
+        ".vectors-4f/vectors.f32": 9,
         "gate/.a.json.x7d": 2,
         "gate/gone.json": 5,
     }
@@ -95,14 +96,15 @@ def test_leftovers_of_killed_programs_are_cleared_away(store: Store) -> None:
         path = store.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(size))
-    kept = {".vectors-4f/vectors.f32": 9, "notes.txt": 1, "versions/notes.txt": 1}
+    kept = {"embeddings/4f/00000001-000000.shard": 9, "notes.txt": 1, "versions/notes.txt": 1}
     for name, size in kept.items():
-        (store.path / name).parent.mkdir(exist_ok=True)
+        (store.path / name).parent.mkdir(parents=True, exist_ok=True)
         (store.path / name).write_bytes(bytes(size))
     assert sweep(store) == [
         Removal(".removed/x7d", 7),
         Removal("versions/.new.x7d", 11),
         Removal(".CURRENT.x7d", 3),
+        Removal(".vectors-4f", 9),
         Removal("gate/.a.json.x7d", 2),
         Removal("gate/gone.json", 5),
     ]

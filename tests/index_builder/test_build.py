@@ -1,10 +1,8 @@
 """Whole builds: what is found, what is written, and what a build that fails leaves behind."""
 
+import hashlib
 import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,13 @@ import pytest
 from artifacts.bundle import open_bundle
 from artifacts.catalog import read_catalog
 from artifacts.errors import DamagedError, FormatError, StoreError
-from artifacts.index_version import PhotoCounts, open_index_version
+from artifacts.index_version import KEYS_FILE, PhotoCounts, open_index_version
 from artifacts.store import Publication, Store
-from index_builder import build, embed
+from index_builder import build, embed, version_writer
 from index_builder.build import BuildRequest, build_version
+from index_builder.collect import VECTORS_FILE
 from index_builder.errors import BuildError
+from index_builder.pool import open_pool
 from index_builder.verify import verify_version
 from knn import IndexSpecError, OperatingPoint, VectorIndex, read_index
 from towers.query_encoder import OnnxQueryEncoder
@@ -63,10 +63,10 @@ def test_the_recorded_operating_point_finds_what_it_is_recorded_to_find(
     by_nprobe = {}
     for recorded in description.curve:
         rows = index.search(query_vectors, 100, OperatingPoint(recorded.nprobe)).rows
-        hits = np.take_along_axis(scores, rows, axis=1) >= kth[:, None] - 2e-6
+        hits = np.take_along_axis(scores, rows, axis=1) >= kth[:, None] - description.tie_tolerance - 1e-6
         by_nprobe[recorded.nprobe] = float((hits & (rows >= 0)).mean())
         assert recorded.recall_at_100 == pytest.approx(by_nprobe[recorded.nprobe], abs=5e-3)
-    assert list(by_nprobe) == [1, 2, 4, 8, 16]
+    assert {1, 2, 4, 8, 16} <= set(by_nprobe)
     assert by_nprobe[1] < 0.9 < by_nprobe[16]  # there is something to tune
     assert description.reached_target and description.recall_at_100 >= 0.99
     assert description.recall_at_100 == pytest.approx(by_nprobe[point.nprobe], abs=5e-3)
@@ -108,9 +108,14 @@ def test_canaries_hold_exact_answers_also_in_an_approximate_version(
         assert set(canary.product_ids) <= set(ids[scores >= tenth - 1e-5])
 
 
-def test_nothing_is_left_beside_the_versions(store: Path) -> None:
-    assert sorted(os.listdir(store)) == [".lock", "versions"]
+def test_nothing_is_left_but_versions_and_vectors(store: Path, bundle: Path) -> None:
+    assert sorted(os.listdir(store)) == [".lock", "embeddings", "versions"]
     assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
+    (pool,) = (store / "embeddings").iterdir()
+    assert pool.name == open_bundle(bundle).product_fingerprint[:16]
+    kept = [path.name for path in pool.iterdir() if path.suffix != ".memory"]  # there unless the photos are too new
+    assert sorted(kept) == [".lock", "00000001-000000.shard"]
+    assert VECTORS_FILE not in os.listdir(store / "versions" / "flat")
 
 
 def test_only_recorded_files_of_the_query_side_are_taken(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
@@ -166,12 +171,11 @@ def test_bad_requests_end_before_any_work(
     error: type[Exception],
     message: str,
 ) -> None:
-    monkeypatch.setattr(build, "embed_catalog", lambda *inputs: pytest.fail("encoded"))
+    monkeypatch.setattr(embed, "encode_tasks", lambda *inputs: pytest.fail("encoded"))
     request = {"bundle": bundle, "catalog": catalog, "store": store, "version": "new"} | changes
     with pytest.raises(error, match=message):
         build_version(BuildRequest(**request))
-    assert sorted(os.listdir(store)) == [".lock", "versions"]
-    assert Store(store).version_ids() == ["flat", "ivf", "low"]
+    assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
 
 
 def test_a_catalogue_without_titles_column(bundle: Path, catalog: Path, tmp_path: Path) -> None:
@@ -186,7 +190,15 @@ def test_a_target_out_of_range(target: float) -> None:
         BuildRequest(Path("b"), Path("c"), Path("s"), target_recall=target)
 
 
-STAGES = ("embed_catalog", "fill_index", "measure", "write_index", "_copy_query_side", "finish_index_version")
+STAGES = (
+    "write_products",
+    "collect",
+    "fill_index",
+    "measure",
+    "write_index",
+    "_copy_query_side",
+    "finish_index_version",
+)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -198,68 +210,61 @@ def test_a_build_that_fails_leaves_the_store_as_it_was(
     def fail(*arguments: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(build, stage, fail)
+    monkeypatch.setattr(build if stage in ("write_products", "collect") else version_writer, stage, fail)
     with pytest.raises(OSError, match="disk full"):
         build_version(BuildRequest(text_bundle, catalog, store, "new"))
     assert Store(store).publication() == Publication("flat")
     assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
     monkeypatch.undo()
     told: list[str] = []
-    build_version(BuildRequest(text_bundle, catalog, store, "new"), told.append)
-    expected = "encoding 300 products" if stage == "embed_catalog" else "going on after 300 of 300 products"
-    assert told[0].startswith(expected)
+    built = build_version(BuildRequest(text_bundle, catalog, store, "new"), told.append)
+    went_on = "going on with a stopped build: 0 of 300 products are still to be encoded"
+    assert told[0] == ("encoding 300 of 300 products" if stage == "write_products" else went_on)
+    assert built.encoded == (300 if stage == "write_products" else 0)
     verify_version(Store(store), "new")
-    assert sorted(os.listdir(store)) == [".lock", "CURRENT", "versions"]
-
-
-KILLED_BUILD = """
-import os, signal, sys
-from pathlib import Path
-from index_builder import build, embed
-
-def kill(*arguments):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-embed.BLOCK_ROWS = 128
-if sys.argv[4] == "encoding":
-    encode, blocks = embed._encode_block, []
-    embed._encode_block = lambda *a: kill() if len(blocks) == 2 else blocks.append(0) or encode(*a)
-else:
-    build.finish_index_version = kill
-build.build_version(build.BuildRequest(*map(Path, sys.argv[1:4]), "new"))
-"""
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize(("moment", "kept_rows"), [("encoding", 256), ("sealing", 300)])
-def test_a_killed_build_leaves_a_store_that_loads_and_the_next_goes_on(
-    store: Path,
-    text_bundle: Path,
-    catalog: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    moment: str,
-    kept_rows: int,
-) -> None:
-    Store(store).publish("ivf")
-    arguments = [str(text_bundle), str(catalog), str(store), moment]
-    killed = subprocess.run([sys.executable, "-c", KILLED_BUILD, *arguments], capture_output=True, timeout=250)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert Store(store).version_ids() == ["flat", "ivf", "low"]
-    assert Store(store).publication() == Publication("ivf")
-    verify_version(Store(store), "ivf")
-    told: list[str] = []
-    build_version(BuildRequest(text_bundle, catalog, store, "new"), told.append)
-    assert told[0].startswith(f"going on after {kept_rows} of 300 products")
-    assert verify_version(Store(store), "new").canary_overlap == 1.0
-    unbroken = build_version(BuildRequest(text_bundle, catalog, store, "unbroken"))
-    indexes = [_load(store / "versions" / name)[0] for name in ("new", "unbroken")]
-    vectors = [index.reconstruct(np.arange(300)) for index in indexes]
-    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
-    assert unbroken.manifest.photos == verify_version(Store(store), "new").manifest.photos
+    assert sorted(os.listdir(store)) == [".lock", "CURRENT", "embeddings", "versions"]
+    assert not list((store / "embeddings").glob("*/*.plan"))
 
 
 def test_a_build_is_told_stage_by_stage(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
     told: list[str] = []
     build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), told.append)
-    assert told == ["encoding 300 products", "building Flat", "measuring with 300 queries", "writing"]
-    assert embed.BLOCK_ROWS == 4096
+    expected = ["encoding 300 of 300 products", "building Flat", "measuring with 300 queries", "writing"]
+    assert told == expected
+
+
+def test_two_builds_with_one_model_cannot_run_at_once_and_with_two_they_can(
+    bundle: Path, text_bundle: Path, catalog: Path, tmp_path: Path
+) -> None:
+    model = open_bundle(bundle)
+    with open_pool(tmp_path, model.product_fingerprint, model.card.width):
+        with pytest.raises(BuildError, match=r"another build with this model is running \(it holds .*\); wait for it"):
+            build_version(BuildRequest(bundle, catalog, tmp_path, "v"))
+        build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"))
+    assert Store(tmp_path).version_ids() == ["v"]
+
+
+def test_a_version_keeps_what_its_vectors_were_made_of(store: Path, catalog: Path) -> None:
+    keys, products = np.load(store / "versions" / "flat" / KEYS_FILE, allow_pickle=False), read_catalog(catalog)
+    expected = [
+        slow_key(title, None if row in BROKEN else (catalog.parent / str(image)).read_bytes())
+        for row, (title, image) in enumerate(zip(products.titles, products.images, strict=True))
+    ]
+    truncated, url = 5, 13  # what is not usable has been read all the same, or is named
+    expected[truncated] = slow_key(products.titles[truncated], (catalog.parent / "truncated.png").read_bytes())
+    expected[url] = hashlib.blake2b(
+        keyed(products.titles[url]) + b"url http://127.0.0.1/photo.png", digest_size=16
+    ).digest()
+    assert [key.tobytes() for key in keys] == expected
+
+
+BROKEN = (3, 5, 7, 9, 11, 13)
+
+
+def keyed(title: str) -> bytes:
+    return f"{len(title.encode())}:{title}".encode()
+
+
+def slow_key(title: str, photo: bytes | None) -> bytes:
+    content = b"" if photo is None else b"content " + hashlib.sha256(photo).digest()
+    return hashlib.blake2b(keyed(title) + content, digest_size=16).digest()

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -40,11 +42,12 @@ def test_build_tells_what_it_built(building: list[str], store: Path) -> None:
     assert lines[1] == (
         "photos: 294 usable, 2 absent, 4 unusable (1 address-refused, 1 missing, 1 outside, 1 unreadable)"
     )
-    assert lines[2].startswith(f"recall@100 {manifest.index.recall_at_100:.4f} (target 0.99) over 120 queries")
-    assert lines[2].endswith(f", nprobe {manifest.index.nprobe}")
-    assert "ms a query" in lines[2]
-    assert len(lines) == 3
-    assert err.splitlines()[0] == "encoding 300 products"
+    assert lines[2] == "0 of 300 products encoded; the store had the vectors of the others"
+    assert lines[3].startswith(f"recall@100 {manifest.index.recall_at_100:.4f} (target 0.99) over 120 queries")
+    assert lines[3].endswith(f", nprobe {manifest.index.nprobe}")
+    assert "ms a query" in lines[3]
+    assert len(lines) == 4
+    assert err.splitlines()[0] == "encoding 0 of 300 products"
     assert Store(store).publication() == Publication(None)
 
 
@@ -89,6 +92,21 @@ def test_build_says_when_it_measured_with_titles(text_bundle: Path, catalog: Pat
     assert "photos: the model reads none" in out.splitlines()
 
 
+def test_update_tells_what_it_encoded(building: list[str], store: Path, catalog: Path, tmp_path: Path) -> None:
+    Store(store).publish("flat")
+    changed = pq.read_table(catalog).slice(0, 4).append_column("change", pa.array(["upsert"] * 3 + ["delete"]))
+    pq.write_table(changed, tmp_path / "changes.parquet")
+    arguments = ["update", *building[1:3], "--store", str(store), "--changes", str(tmp_path / "changes.parquet")]
+    out, err = _invoke(*arguments, "--version", "new", "--index", "Flat", "--publish")
+    assert "0 of 299 products encoded; the store had the vectors of the others" in out.splitlines()
+    assert out.splitlines()[-1] == "published new; before it flat"
+    assert err.splitlines()[0] == "encoding 0 of 299 products"
+    _, err = _invoke(*arguments, "--version", "new", status=2)
+    assert "has a version 'new' already" in err
+    _, err = _invoke(*arguments, "--base", "none", status=2)
+    assert "has no version 'none'" in err
+
+
 BAD_BUILDS = [
     (["--index", "IVF16,Nonsense"], "Error: factory 'IVF16,Nonsense': FAISS cannot make it for width 56"),
     (
@@ -97,6 +115,7 @@ BAD_BUILDS = [
     ),
     (["--target-recall", "1.5"], "Error: target recall: expected a number above 0 and at most 1, got 1.5"),
     (["--download-concurrency", "0"], "Error: download concurrency: expected 1 to 1000, got 0"),
+    (["--shard-rows", "0"], "Error: shard rows: expected 1 to 1,000,000, got 0"),
     (["--download-timeout", "0"], "Error: download timeout: expected more than 0 and at most 3600 seconds, got 0"),
     (["--version", "flat"], "has a version 'flat' already, and versions never change"),
     (["--version", "a/b"], "Error: 'a/b' is no version id"),
@@ -194,16 +213,17 @@ def test_rollback_to_a_damaged_version_ends_with_1(store: Path) -> None:
 
 
 def test_a_forced_publication_is_listed_with_its_reason(store: Path) -> None:
-    arguments = ("publish", "--store", str(store), "--version", "ivf", "--least-recall", "1")
+    arguments = ("publish", "--store", str(store), "--version", "ivf", "--most-without-photo", "0")
     _, err = _invoke(*arguments, status=1)
-    assert "version ivf is kept, but not published: recall@100 is 0.9" in err and "expected at least 1" in err
+    refused = "the share of products without a photo is 0.02, expected at most 0"
+    assert f"version ivf is kept, but not published: {refused}" in err
     out, _ = _invoke("list", "--store", str(store))
     assert "ivf was refused at " in out
     out, _ = _invoke(*arguments, "--force", "--reason", "the shop opens at nine")
     assert out == "published ivf; before it nothing\n"
     for command in ("list", "verify"):
         out, _ = _invoke(command, "--store", str(store))
-        assert " (the shop opens at nine) although recall@100 is 0.9" in out.splitlines()[-1]
+        assert f" (the shop opens at nine) although {refused}" in out.splitlines()[-1]
 
 
 BAD_PUBLICATIONS = [
@@ -224,7 +244,7 @@ def test_a_bad_publication_ends_in_one_sentence(store: Path, arguments: list[str
 
 LIMITS = [
     ("--most-without-photo", "0.01", "the share of products without a photo is 0.02, expected at most 0.01"),
-    ("--least-recall", "1", "recall@100 is 0.9"),
+    ("--least-recall", "1", "recall@100 is 0.995, expected at least 1"),
     ("--most-photo-rise", "0", "the rise of that share against the published version is 0.02, expected at most 0"),
     ("--most-product-drop", "0.1", "the share of products lost is 0.1429, expected at most 0.1"),
     ("--least-canary-overlap", "1", "the overlap with the published version's answers is 0."),
@@ -240,6 +260,8 @@ def test_each_limit_is_an_option(
         Canary(query=one.query, product_ids=("gone", *one.product_ids[1:])) for one in read_manifest(flat).canaries
     ]
     reseal(flat, count=350, photos=PhotoCounts(usable=350, absent=0), canaries=tuple(mixed))
+    ivf = store / "versions" / "ivf"
+    reseal(ivf, index=read_manifest(ivf).index.model_copy(update={"recall_at_100": 0.995}))
     Store(store).publish("flat")
     arguments = ("publish", "--store", str(store), "--version", "ivf")
     _, err = _invoke(*arguments, option, limit, status=1)

@@ -1,199 +1,377 @@
-"""Vectors on disk: right for every product, whatever its photo, and however often the work was stopped."""
+"""Products to vectors: right for every product, encoded only once, however often the work is stopped."""
 
+import datetime
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from artifacts.bundle import ModelBundle, open_bundle
-from artifacts.catalog import Catalog, read_catalog
+from artifacts.bundle import open_bundle
+from artifacts.catalog import read_catalog
 from artifacts.index_version import PhotoCounts
-from index_builder import embed
+from index_builder import photo_identity, tasks
+from index_builder.collect import VECTORS_FILE
 from index_builder.download import DownloadSettings
-from index_builder.embed import count_photos, embed_catalog
-from index_builder.work_folder import VECTORS_FILE, Progress, read_progress, write_progress
+from index_builder.embed import EncodingOptions
+from index_builder.errors import BuildError
+from tests.index_builder.embedding import embed_shop
 from tests.index_builder.web import page, serve
+from tests.support.photos import noise
 from towers.query_encoder import OnnxQueryEncoder
 
 ROWS_WITHOUT_PHOTO = (3, 5, 7, 9, 11, 13)
+REASONS = ["missing", "unreadable", "outside", "address-refused"]
+SMALL = EncodingOptions(shard_rows=70)
+ALLOWED = DownloadSettings(allow_private_addresses=True)
 
 
 @pytest.fixture
-def opened(bundle: Path) -> ModelBundle:
-    return open_bundle(bundle)
+def shop(catalog: Path, tmp_path: Path) -> Path:
+    """A copy of the shop, to be changed."""
+    folder = Path(shutil.copytree(catalog.parent, tmp_path / "shop"))
+    shutil.copyfile(catalog.parent.parent / "outside.png", tmp_path / "outside.png")
+    return folder / catalog.name
 
 
 @pytest.fixture
-def products(catalog: Path) -> Catalog:
-    return read_catalog(catalog)
+def encoded_titles(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Titles of the tasks that are encoded."""
+    titles: list[list[str]] = []
+    encode = tasks._encode
+
+    def note(encoder: Any, task: Any, *more: Any) -> Any:
+        titles.append(task.titles)
+        return encode(encoder, task, *more)
+
+    monkeypatch.setattr(tasks, "_encode", note)
+    return titles
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "BLOCK_ROWS", 70)
+def change(catalog: Path, row: int, **values: object) -> None:
+    """Give a product other values."""
+    rows = pq.read_table(catalog).to_pylist()
+    rows[row] |= values
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(catalog)), catalog)
 
 
 def test_each_row_is_the_vector_of_its_product(
-    opened: ModelBundle, products: Catalog, slow_vectors: np.ndarray, tmp_path: Path
+    bundle: Path, catalog: Path, slow_vectors: np.ndarray, tmp_path: Path
 ) -> None:
-    embedded = embed_catalog(opened, products, tmp_path)
-    assert embedded.vectors.dtype == np.float32
-    np.testing.assert_allclose(embedded.vectors, slow_vectors, atol=2e-6)
-    np.testing.assert_allclose(np.linalg.norm(embedded.vectors, axis=1), 1, atol=1e-5)
-    assert len(np.unique(embedded.vectors.round(4), axis=0)) == len(products)  # a shifted row would show
+    vectors = embed_shop(bundle, catalog, tmp_path).products.vectors
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, slow_vectors, atol=2e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert len(np.unique(vectors.round(4), axis=0)) == 300  # a shifted row would show
 
 
-def test_vectors_lie_on_disk_as_they_are(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
-    embedded = embed_catalog(opened, products, tmp_path)
-    assert isinstance(embedded.vectors, np.memmap)
+def test_vectors_lie_on_disk_as_they_are(bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    vectors = embed_shop(bundle, catalog, tmp_path).products.vectors
+    assert isinstance(vectors, np.memmap)
     on_disk = np.fromfile(tmp_path / VECTORS_FILE, dtype=np.float32).reshape(300, 56)
-    np.testing.assert_array_equal(on_disk, embedded.vectors)
+    np.testing.assert_array_equal(on_disk, vectors)
 
 
-def test_outcomes_of_photos_are_counted(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shard_rows", [13, 300, 4096])
+def test_shards_make_no_difference(
+    bundle: Path, catalog: Path, slow_vectors: np.ndarray, tmp_path: Path, shard_rows: int
+) -> None:
+    embedding = embed_shop(bundle, catalog, tmp_path, EncodingOptions(shard_rows=shard_rows))
+    np.testing.assert_allclose(embedding.products.vectors, slow_vectors, atol=2e-6)
+    assert embedding.encoded == 300
+    assert len(list(tmp_path.rglob("*.shard"))) == -(-300 // shard_rows)
     unusable = {"address-refused": 1, "missing": 1, "outside": 1, "unreadable": 1}
-    expected = PhotoCounts(usable=294, absent=2, unusable=unusable)
-    assert embed_catalog(opened, products, tmp_path).photos == expected
-
-
-@pytest.mark.usefixtures("small_blocks")
-def test_outcomes_are_counted_over_all_blocks(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
-    photos = embed_catalog(opened, products, tmp_path).photos
-    assert (photos.usable, photos.absent, sum(photos.unusable.values())) == (294, 2, 4)
-
-
-def test_products_without_a_photo_are_found_by_their_title(
-    opened: ModelBundle, products: Catalog, tmp_path: Path
-) -> None:
-    vectors = embed_catalog(opened, products, tmp_path).vectors
-    encoder = OnnxQueryEncoder(opened.query_folder, opened.query)
-    titles = [products.titles[row] for row in ROWS_WITHOUT_PHOTO]
-    best = np.argmax(encoder.encode(titles) @ vectors.T, axis=1)
-    assert tuple(best) == ROWS_WITHOUT_PHOTO
-
-
-def test_a_model_of_titles_counts_no_photos(text_bundle: Path, products: Catalog, tmp_path: Path) -> None:
-    embedded = embed_catalog(open_bundle(text_bundle), products, tmp_path)
-    assert embedded.vectors.shape == (300, 32)
-    assert embedded.photos == PhotoCounts(usable=0, absent=0)
-
-
-@pytest.mark.usefixtures("small_blocks")
-def test_blocks_make_no_difference(
-    opened: ModelBundle, products: Catalog, slow_vectors: np.ndarray, tmp_path: Path
-) -> None:
-    np.testing.assert_allclose(embed_catalog(opened, products, tmp_path).vectors, slow_vectors, atol=2e-6)
-    assert read_progress(tmp_path).rows == 300
-
-
-@pytest.mark.usefixtures("small_blocks")
-def test_a_stopped_encoding_goes_on_where_it_was(
-    opened: ModelBundle,
-    products: Catalog,
-    slow_vectors: np.ndarray,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    encode_block, encoded = embed._encode_block, []
-
-    def stop_at_the_third(encoder: object, block: Catalog, photos: object, advance: object) -> object:
-        if len(encoded) == 2:
-            raise KeyboardInterrupt
-        encoded.append(block.product_ids[0])
-        return encode_block(encoder, block, photos, advance)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(embed, "_encode_block", stop_at_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        embed_catalog(opened, products, tmp_path)
-    assert read_progress(tmp_path).rows == 140
-    encoded[:] = [""] * 3  # never two again: not stopped any more
-    embedded = embed_catalog(opened, products, tmp_path)
-    ids = products.product_ids
-    assert encoded[3:] == [ids[140], ids[210], ids[280]]
-    np.testing.assert_allclose(embedded.vectors, slow_vectors, atol=2e-6)
-    assert (embedded.photos.usable, embedded.photos.absent) == (294, 2)
-    assert [failure.product_id for failure in embedded.failures] == [ids[row] for row in (3, 5, 7, 13)]
-
-
-def test_finished_vectors_are_taken_as_they_are(
-    opened: ModelBundle, products: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = np.array(embed_catalog(opened, products, tmp_path).vectors)
-    monkeypatch.setattr(embed, "_product_encoder", lambda bundle: pytest.fail("encoded again"))
-    again = embed_catalog(opened, products, tmp_path)
-    np.testing.assert_array_equal(again.vectors, before)
-    assert again.photos.usable == 294
-
-
-@pytest.mark.parametrize("size_bytes", [None, 100, 300 * 56 * 4 + 4])
-def test_a_note_without_its_vectors_counts_for_nothing(
-    opened: ModelBundle, products: Catalog, slow_vectors: np.ndarray, tmp_path: Path, size_bytes: int | None
-) -> None:
-    write_progress(tmp_path, Progress(rows=300, outcomes={"usable": 1}))
-    if size_bytes is not None:
-        (tmp_path / VECTORS_FILE).write_bytes(bytes(size_bytes))
-    embedded = embed_catalog(opened, products, tmp_path)
-    np.testing.assert_allclose(embedded.vectors, slow_vectors, atol=2e-6)
-    assert embedded.photos.usable == 294
-
-
-def test_the_note_is_withdrawn_before_the_vectors_are_made_anew(
-    opened: ModelBundle, products: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_progress(tmp_path, Progress(rows=300))
-
-    def stop(bundle: ModelBundle) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(embed, "_product_encoder", stop)
-    with pytest.raises(KeyboardInterrupt):
-        embed_catalog(opened, products, tmp_path)
-    assert read_progress(tmp_path).rows == 0
-
-
-def test_counts_name_each_reason_in_order() -> None:
-    counts = count_photos({"url": 2, "usable": 5, "missing": 1})
-    assert counts == PhotoCounts(usable=5, absent=0, unusable={"missing": 1, "url": 2})
-    assert list(counts.unusable) == ["missing", "url"]
-
-
-def _as_urls(products: Catalog, base: str) -> Catalog:
-    """The catalogue with URLs in place of paths. Rows without a photo stay as they are, but for that of a URL."""
-    images = [
-        image if row in ROWS_WITHOUT_PHOTO[:-1] else f"{base}/{image}" for row, image in enumerate(products.images)
+    assert embedding.products.photos == PhotoCounts(usable=294, absent=2, unusable=unusable)
+    assert list(embedding.products.photos.unusable) == sorted(unusable)
+    ids = read_catalog(catalog).product_ids
+    failures = embedding.products.failures
+    assert [(entry.product_id, entry.reason) for entry in failures] == [
+        (ids[row], reason) for row, reason in zip((3, 5, 7, 13), REASONS, strict=True)
     ]
-    column = products.table.column_names.index("image")
-    return Catalog(products.path, products.table.set_column(column, "image", pa.array(images)))
 
 
-@pytest.mark.usefixtures("small_blocks")
+def test_products_without_a_photo_are_found_by_their_title(bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    vectors, opened, titles = embed_shop(bundle, catalog, tmp_path).products.vectors, open_bundle(bundle), []
+    titles = [read_catalog(catalog).titles[row] for row in ROWS_WITHOUT_PHOTO]
+    found = OnnxQueryEncoder(opened.query_folder, opened.query).encode(titles) @ vectors.T
+    assert tuple(np.argmax(found, axis=1)) == ROWS_WITHOUT_PHOTO
+
+
+def test_a_model_of_titles_counts_no_photos(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    products = embed_shop(text_bundle, catalog, tmp_path, SMALL).products
+    assert products.vectors.shape == (300, 32)
+    assert products.photos == PhotoCounts(usable=0, absent=0)
+    assert products.failures == []
+
+
 def test_photos_by_url_give_the_vectors_of_the_same_files(
-    opened: ModelBundle, products: Catalog, slow_vectors: np.ndarray, tmp_path: Path
+    bundle: Path, shop: Path, slow_vectors: np.ndarray, tmp_path: Path
 ) -> None:
     """The whole shop over HTTP; the photo of row 13 is one that the server does not have."""
-    names = {image for image in products.images if image and (products.folder / image).is_file()}
-    answers = {f"/{name}": page(content=(products.folder / name).read_bytes()) for name in names}
+    table = pq.read_table(shop)
+    images = table["image"].to_pylist()
+    names = {image for image in images if image and (shop.parent / image).is_file()}
+    answers = {f"/{name}": page(content=(shop.parent / name).read_bytes()) for name in names}
     answers["/http://127.0.0.1/photo.png"] = page(404)
     with serve(answers) as web:
-        downloads = DownloadSettings(allow_private_addresses=True)
-        embedded = embed_catalog(opened, _as_urls(products, web.url("")), tmp_path, downloads)
-    np.testing.assert_allclose(embedded.vectors, slow_vectors, atol=2e-6)
-    assert embedded.photos.usable == 294
-    assert [failure.reason for failure in embedded.failures] == ["missing", "unreadable", "outside", "status-404"]
-    assert embedded.failures[-1].product_id == products.product_ids[13]
+        urls = [image if row in ROWS_WITHOUT_PHOTO[:-1] else web.url(f"/{image}") for row, image in enumerate(images)]
+        pq.write_table(table.set_column(table.column_names.index("image"), "image", pa.array(urls)), shop)
+        products = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, shard_rows=70)).products
+    np.testing.assert_allclose(products.vectors, slow_vectors, atol=2e-6)
+    assert products.photos.usable == 294
+    assert [failure.reason for failure in products.failures] == [*REASONS[:3], "status-404"]
 
 
-@pytest.mark.usefixtures("small_blocks")
-def test_only_products_of_this_run_are_in_the_ledger(opened: ModelBundle, products: Catalog, tmp_path: Path) -> None:
-    """What a killed build noted of a catalogue that is now encoded anew counts for nothing."""
-    before = embed_catalog(opened, products, tmp_path).failures
-    (tmp_path / VECTORS_FILE).unlink()
-    again = embed_catalog(opened, products, tmp_path)
-    assert [failure.product_id for failure in again.failures] == [failure.product_id for failure in before]
-    assert len(before) == 4
-    assert min(failure.tried_at for failure in again.failures) > max(failure.tried_at for failure in before)
+def test_nothing_is_encoded_twice(bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    first = embed_shop(bundle, catalog, tmp_path)
+    before = np.array(first.products.vectors)
+    again = embed_shop(bundle, catalog, tmp_path)
+    assert (again.encoded, again.told) == (0, ["encoding 0 of 300 products"])
+    np.testing.assert_array_equal(again.products.vectors, before)
+    assert again.products.photos == first.products.photos
+    # What failed to decode is told as it was; whether a file is there was looked at again.
+    for old, new in zip(first.products.failures, again.products.failures, strict=True):
+        assert (new.product_id, new.reason, new.attempts) == (old.product_id, old.reason, old.attempts)
+        tried_at = old.tried_at.replace(microsecond=old.tried_at.microsecond // 1000 * 1000)
+        assert new.tried_at > old.tried_at if new.reason in ("missing", "outside") else new.tried_at == tried_at
 
 
-def test_a_model_of_titles_has_an_empty_ledger(text_bundle: Path, products: Catalog, tmp_path: Path) -> None:
-    assert embed_catalog(open_bundle(text_bundle), products, tmp_path).failures == []
+def test_only_what_changed_is_encoded(
+    bundle: Path, shop: Path, tmp_path: Path, encoded_titles: list[list[str]], slow_vectors: np.ndarray
+) -> None:
+    before = np.array(embed_shop(bundle, shop, tmp_path).products.vectors)
+    change(shop, 20, title="red toy pan cap")
+    change(shop, 21, price=1.0, in_stock=False)
+    noise(30, 30, seed=5).save(shop.parent / "images" / "2.png")  # of rows 2, 26, 50, ...
+    titles = read_catalog(shop).titles
+    changed = [row for row in range(300) if row == 20 or (row % 24 == 2 and row not in ROWS_WITHOUT_PHOTO)]
+    encoded_titles.clear()
+    again = embed_shop(bundle, shop, tmp_path)
+    assert encoded_titles == [[titles[row] for row in changed]]
+    assert again.encoded == len(changed) == 14
+    same = np.setdiff1d(np.arange(300), changed)
+    np.testing.assert_array_equal(again.products.vectors[same], before[same])
+    assert (np.abs(again.products.vectors[changed] - before[changed]).max(axis=1) > 1e-4).all()
+
+
+def test_a_night_with_one_percent_new_encodes_one_percent(bundle: Path, shop: Path, tmp_path: Path) -> None:
+    embed_shop(bundle, shop, tmp_path)
+    for row in (100, 200, 299):
+        change(shop, row, title=f"toy {row}")
+    assert embed_shop(bundle, shop, tmp_path).told == ["encoding 3 of 300 products"]
+
+
+def test_the_order_of_products_does_not_matter(bundle: Path, shop: Path, tmp_path: Path) -> None:
+    before = np.array(embed_shop(bundle, shop, tmp_path).products.vectors)
+    order = np.random.default_rng(0).permutation(300)[:250]
+    pq.write_table(pq.read_table(shop).take(pa.array(order)), shop)
+    again = embed_shop(bundle, shop, tmp_path)
+    assert again.encoded == 0
+    np.testing.assert_array_equal(again.products.vectors, before[order])
+
+
+def test_equal_products_are_encoded_once(
+    bundle: Path, shop: Path, tmp_path: Path, encoded_titles: list[list[str]]
+) -> None:
+    shutil.copyfile(shop.parent / "images" / "4.png", shop.parent / "copy.png")
+    for row, image in ((40, "images/4.png"), (41, "copy.png"), (42, None), (43, "no-such-file.png")):
+        change(shop, row, title="red cap", image=image)
+    embedding = embed_shop(bundle, shop, tmp_path)
+    assert embedding.encoded == 298
+    assert encoded_titles[0].count("red cap") == 2
+    vectors = embedding.products.vectors
+    np.testing.assert_array_equal(vectors[40], vectors[41])
+    np.testing.assert_array_equal(vectors[42], vectors[43])
+    assert np.abs(vectors[40] - vectors[42]).max() > 1e-3
+    assert embedding.products.photos.absent == 3  # and row 43 is one that is missing
+    assert embedding.products.photos.unusable["missing"] == 2
+
+
+def test_a_damaged_shard_is_encoded_again(bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    before = np.array(embed_shop(bundle, catalog, tmp_path, SMALL).products.vectors)
+    shard = sorted(tmp_path.rglob("*.shard"))[1]
+    shard.write_bytes(shard.read_bytes()[:-8] + bytes(8))
+    again = embed_shop(bundle, catalog, tmp_path, SMALL)
+    assert again.told == [
+        f"{shard} is damaged, or of another Vitrine: its products are encoded again",
+        "encoding 70 of 300 products",
+    ]
+    np.testing.assert_allclose(again.products.vectors, before, atol=1e-6)
+    assert embed_shop(bundle, catalog, tmp_path, SMALL).encoded == 0
+
+
+def test_another_model_has_vectors_of_its_own(bundle: Path, other_bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    one = np.array(embed_shop(bundle, catalog, tmp_path).products.vectors)
+    other = embed_shop(other_bundle, catalog, tmp_path)
+    assert other.encoded == 300
+    assert np.abs(one - other.products.vectors).max() > 0.1
+
+
+class Stop(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def stop_after(shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the build be stopped after so many shards of this run."""
+    written = []
+
+    def write(path: Path, content: Any) -> None:
+        if len(written) == shards:
+            raise Stop
+        written.append(path)
+        write_shard(path, content)
+
+    write_shard = tasks.write_shard
+    monkeypatch.setattr(tasks, "write_shard", write)
+
+
+def shard_vectors(store: Path) -> dict[str, bytes]:
+    """The vectors of each shard, bit by bit."""
+    found = {}
+    for path in store.rglob("*.shard"):
+        table = pa.ipc.open_file(pa.BufferReader(path.read_bytes()[32:])).read_all()
+        found[path.name] = table["vector"].combine_chunks().flatten().to_numpy().tobytes()
+    return found
+
+
+def test_a_stopped_encoding_goes_on_where_it_was_bit_by_bit(
+    bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded_titles: list[list[str]]
+) -> None:
+    unbroken = np.array(embed_shop(bundle, catalog, tmp_path / "unbroken", SMALL).products.vectors)
+    for shards in (2, 0, 1):
+        with monkeypatch.context() as patch:
+            stop_after(shards, patch)
+            with pytest.raises(Stop):
+                embed_shop(bundle, catalog, tmp_path / "broken", SMALL)
+    encoded_titles.clear()
+    last = embed_shop(bundle, catalog, tmp_path / "broken", EncodingOptions(shard_rows=11))  # the plan is made already
+    assert last.told == ["going on with a stopped build: 90 of 300 products are still to be encoded"]
+    assert (last.encoded, [len(titles) for titles in encoded_titles]) == (90, [70, 20])
+    np.testing.assert_array_equal(last.products.vectors, unbroken)
+    assert shard_vectors(tmp_path / "broken") == shard_vectors(tmp_path / "unbroken")
+
+
+def test_a_stopped_build_of_something_else_is_not_gone_on_with(
+    bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(Stop):
+            embed_shop(bundle, catalog, tmp_path, SMALL, purpose="yesterday")
+    today = embed_shop(bundle, catalog, tmp_path, SMALL, purpose="today")
+    assert today.told == ["encoding 230 of 300 products"]  # what was encoded counts all the same
+
+
+def test_a_photo_that_changes_after_the_plan_was_made_is_not_mistaken(
+    bundle: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the stopped build and the next, one photo is changed and one removed; both are in no shard yet."""
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(Stop):
+            embed_shop(bundle, shop, tmp_path / "store", EncodingOptions(shard_rows=280))
+    change(shop, 290, image="images/2.png")  # row 290 has that photo already
+    noise(30, 30, seed=5).save(shop.parent / "images" / "2.png")
+    (shop.parent / "images" / "3.png").unlink()
+    again = embed_shop(bundle, shop, tmp_path / "store", EncodingOptions(shard_rows=280))
+    fresh = embed_shop(bundle, shop, tmp_path / "fresh")
+    np.testing.assert_allclose(again.products.vectors, fresh.products.vectors, atol=1e-6)
+    assert again.products.photos == fresh.products.photos
+
+
+def test_photos_that_are_changed_again_and_again_end_the_build(
+    bundle: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, numbers = shop.parent / "images" / "2.png", iter(range(1000))
+
+    def changing(act: Callable[..., object]) -> Callable[..., object]:
+        def and_change(*arguments: object) -> None:
+            act(*arguments)
+            noise(30, 30, seed=next(numbers)).save(photo)
+
+        return and_change
+
+    monkeypatch.setattr(photo_identity.PhotoIdentities, "save", changing(photo_identity.PhotoIdentities.save))
+    monkeypatch.setattr(tasks, "write_shard", changing(tasks.write_shard))
+    with pytest.raises(BuildError, match="photos are changed while they are encoded; build again when nobody"):
+        embed_shop(bundle, shop, tmp_path)
+
+
+@pytest.fixture
+def web_shop(shop: Path) -> Iterator[tuple[Path, dict[str, Any], Any]]:
+    """Three products with photos on the web, of which the server does not have the second."""
+    photos = [(shop.parent / "images" / f"{number}.png").read_bytes() for number in range(3)]
+    answers = {"/0": page(content=photos[0]), "/1": page(404), "/2": page(content=photos[2])}
+    with serve(answers) as web:
+        table = {"product_id": ["a", "b", "c"], "title": ["A", "B", "C"], "image": [web.url(f"/{n}") for n in range(3)]}
+        pq.write_table(pa.table(table), shop)
+        yield shop, answers, web
+
+
+def test_what_failed_is_tried_again_only_when_asked(
+    bundle: Path, web_shop: tuple[Path, dict[str, Any], Any], tmp_path: Path
+) -> None:
+    shop, answers, web = web_shop
+    options = EncodingOptions(ALLOWED)
+    first = embed_shop(bundle, shop, tmp_path, options)
+    assert [(entry.product_id, entry.reason) for entry in first.products.failures] == [("b", "status-404")]
+    without_photo = np.array(first.products.vectors[1])
+    answers["/1"] = page(content=(shop.parent / "images" / "1.png").read_bytes())
+    again = embed_shop(bundle, shop, tmp_path, options)
+    assert again.encoded == 0 and sum(web.asked.values()) == 3
+    assert [entry.reason for entry in again.products.failures] == ["status-404"]
+    retried = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, retry_failed=True))
+    assert retried.encoded == 1 and sum(web.asked.values()) == 4
+    assert retried.products.failures == [] and retried.products.photos.usable == 3
+    assert np.abs(retried.products.vectors[1] - without_photo).max() > 1e-3
+    after = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, retry_failed=True))
+    assert after.encoded == 0
+    np.testing.assert_array_equal(after.products.vectors, retried.products.vectors)
+
+
+def test_a_retry_that_fails_is_told_with_its_own_time(
+    bundle: Path, web_shop: tuple[Path, dict[str, Any], Any], tmp_path: Path
+) -> None:
+    shop, answers, _ = web_shop
+    (first,) = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED)).products.failures
+    answers["/1"] = page(403)
+    (second,) = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, retry_failed=True)).products.failures
+    assert (first.reason, second.reason) == ("status-404", "status-403")
+    assert second.tried_at > first.tried_at
+    assert datetime.datetime.now(datetime.UTC) - second.tried_at < datetime.timedelta(minutes=5)
+
+
+def test_photos_on_the_web_are_fetched_again_when_asked(
+    bundle: Path, web_shop: tuple[Path, dict[str, Any], Any], tmp_path: Path
+) -> None:
+    shop, answers, _ = web_shop
+    before = np.array(embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED)).products.vectors)
+    answers["/0"] = page(content=(shop.parent / "images" / "5.png").read_bytes())
+    assert embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED)).encoded == 0
+    again = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, refetch_photos=True))
+    assert again.encoded == 3
+    moved = np.abs(again.products.vectors - before).max(axis=1) > 1e-3
+    assert moved.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("rows", [0, -1, 1_000_001])
+def test_shard_rows_out_of_range(rows: int) -> None:
+    with pytest.raises(BuildError) as caught:
+        EncodingOptions(shard_rows=rows)
+    assert str(caught.value) == f"shard rows: expected 1 to 1,000,000, got {rows}"
+
+
+def test_a_full_disk_is_an_error_and_no_crash(
+    bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        embed_shop(bundle, catalog, tmp_path)

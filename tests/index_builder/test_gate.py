@@ -164,7 +164,8 @@ def test_a_published_version_without_canaries_gives_none_to_compare(gate: Gate) 
 
 def test_all_failures_come_at_once(gate: Gate) -> None:
     gate.change("flat", count=1000, photos=PhotoCounts(usable=1000, absent=0))
-    gate.change("ivf", photos=PhotoCounts(usable=100, absent=200))
+    below = gate.manifest("ivf").index.model_copy(update={"recall_at_100": 0.995})
+    gate.change("ivf", photos=PhotoCounts(usable=100, absent=200), index=below)
     examination = gate.examine(GateLimits(least_recall=1))
     named = [failure.split(" is ")[0] for failure in examination.failures]
     assert named == [RECALL, PHOTOS, RISE, LOST]

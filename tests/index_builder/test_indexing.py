@@ -1,11 +1,12 @@
-"""Which index is built, of what it is trained, and when a bad choice is refused."""
+"""Which types of index come into question, of what one is trained, and when a bad choice is refused."""
 
 import numpy as np
 import pytest
 
 import knn
 from index_builder import indexing
-from index_builder.indexing import LEAST_TRAINING_ROWS, fill_index, index_spec
+from index_builder.errors import BuildError, OptionError
+from index_builder.indexing import IndexWish, fill_index, plan_index
 
 
 @pytest.fixture(scope="module")
@@ -14,38 +15,65 @@ def vectors() -> np.ndarray:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
+def _planned(wish: IndexWish, count: int, width: int) -> list[str]:
+    return [spec.factory for spec in plan_index(wish, count, width)]
+
+
 @pytest.mark.parametrize(("count", "width"), [(300, 48), (60_000, 256), (3_380_000, 256), (60_000, 250)])
-def test_auto_is_the_choice_of_knn(count: int, width: int) -> None:
-    assert index_spec("auto", count, width) == knn.choose_index_type(count, width)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_auto_takes_all_candidates_where_there_is_room(count: int, width: int, device: knn.Device) -> None:
+    wish = IndexWish(device=device, memory_budget_bytes=10**12)
+    candidates = knn.list_candidates(count, width, device)
+    assert plan_index(wish, count, width) == tuple(candidate.spec for candidate in candidates)
 
 
 @pytest.mark.parametrize(
-    ("factory", "count", "rows"),
+    ("gigabytes", "factories"),
     [
-        ("IVF16,SQ8", 2_000, 2_000),
-        ("IVF16,SQ8", 1_000_000, LEAST_TRAINING_ROWS),
-        ("IVF8192,SQfp16", 3_380_000, 64 * 8192),
-        ("IVF65536_HNSW32,Flat", 100_000, 100_000),
-        ("PCA8,IVF16,Flat", 2_000, 2_000),
+        (1.0, ["IVF8192,SQ8"]),
+        (1.3, ["IVF8192,SQ8", "IVF8192,PQ128x4fs,Refine(SQ8)"]),
+        (1.9, ["IVF8192,SQfp16", "IVF8192,SQ8", "IVF8192,PQ128x4fs,Refine(SQ8)"]),
     ],
 )
-def test_a_given_type_gets_a_sample_that_suits_its_lists(factory: str, count: int, rows: int) -> None:
-    assert index_spec(factory, count, 16) == knn.IndexSpec(factory, rows)
+def test_only_what_fits_into_the_memory(gigabytes: float, factories: list[str]) -> None:
+    wish = IndexWish(memory_budget_bytes=round(gigabytes * 1e9))
+    assert _planned(wish, 3_380_000, 256) == factories
+
+
+def test_nothing_fits() -> None:
+    with pytest.raises(BuildError) as caught:
+        plan_index(IndexWish(memory_budget_bytes=500_000_000), 3_380_000, 256)
+    assert str(caught.value) == (
+        "no index of 3,380,000 vectors of width 256 fits into 0.5 GB; the smallest, IVF8192,SQ8, takes 0.928 GB: "
+        "raise --memory-budget, or name a type with --index"
+    )
+
+
+def test_a_bad_budget_is_refused() -> None:
+    with pytest.raises(OptionError, match="memory budget: expected more than 0 bytes, got -1"):
+        plan_index(IndexWish(memory_budget_bytes=-1), 300, 48)
+
+
+@pytest.mark.parametrize("factory", ["IVF16,SQ8", "IVF8192,SQfp16", "HNSW8"])
+def test_a_given_type_is_the_only_one_whatever_it_takes(factory: str) -> None:
+    wish = IndexWish(factory, memory_budget_bytes=1)
+    assert plan_index(wish, 3_380_000, 16) == (knn.spec_of_factory(factory, 3_380_000),)
 
 
 @pytest.mark.parametrize("factory", ["IVF16,Nonsense", "flat", "SQ", "PQ7"])
 def test_what_faiss_cannot_make_is_refused_before_any_work(factory: str) -> None:
     with pytest.raises(knn.IndexSpecError, match=f"factory '{factory}': FAISS cannot make it for width 16"):
-        index_spec(factory, 2_000, 16)
+        plan_index(IndexWish(factory), 2_000, 16)
 
 
-@pytest.mark.parametrize("factory", ["Flat", "HNSW8", "IVF16,SQ8", "auto"])
+@pytest.mark.parametrize("factory", ["Flat", "HNSW8", "IVF16,SQ8", "IVF16,PQ8x4fs,Refine(SQfp16)"])
 def test_rows_are_those_of_the_vectors(vectors: np.ndarray, factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexing, "BLOCK_ROWS", 300)
-    index = fill_index(index_spec(factory, 2_000, 16), vectors, seed=0)
+    index = fill_index(knn.spec_of_factory(factory, 2_000), vectors, seed=0)
     assert index.count == 2_000
     picked = np.arange(0, 2_000, 97)
-    point = knn.OperatingPoint(nprobe=16 if index.structure.list_count else None)
+    dials = index.structure
+    point = knn.OperatingPoint(16 if dials.list_count else None, 16.0 if dials.refines else None)
     np.testing.assert_array_equal(index.search(vectors[picked], 1, point).rows[:, 0], picked)
 
 
@@ -71,6 +99,6 @@ def test_the_training_sample_is_drawn_from_all_rows(vectors: np.ndarray, monkeyp
 
 
 def test_more_lists_than_products_are_refused(vectors: np.ndarray) -> None:
-    spec = index_spec("IVF4096,Flat", 2_000, 16)
+    (spec,) = plan_index(IndexWish("IVF4096,Flat"), 2_000, 16)
     with pytest.raises(knn.IndexSpecError, match="at least 4096 rows, one per list, got 2000"):
         fill_index(spec, vectors, seed=0)

@@ -1,4 +1,4 @@
-"""The ledger of photos that could not be used: what a version says, block by block and as a table."""
+"""The ledger of photos that could not be used: what a version says, and as a table."""
 
 import datetime
 from collections import Counter
@@ -17,10 +17,7 @@ from index_builder.errors import LedgerError
 from index_builder.ledger import (
     FAILURE_COLUMNS,
     Failure,
-    forget_blocks,
     format_failures,
-    note_block,
-    noted_failures,
     read_failures,
     version_failures,
     write_failures,
@@ -51,30 +48,6 @@ def test_a_ledger_of_later_builders_is_read(tmp_path: Path) -> None:
     pq.write_table(pq.read_table(tmp_path / "x").drop_columns(["reason"]), tmp_path / "x")
     with pytest.raises(FormatError, match="lacks the column reason"):
         read_failures(tmp_path / "x")
-
-
-def test_blocks_are_joined_in_order_up_to_what_is_done(tmp_path: Path) -> None:
-    note_block(tmp_path, 4096, [B])
-    note_block(tmp_path, 0, [A])
-    note_block(tmp_path, 1_000_000, [C])
-    assert noted_failures(tmp_path, 1_000_001) == [A, B, C]
-    assert noted_failures(tmp_path, 1_000_000) == [A, B]  # the last block was not finished
-    assert noted_failures(tmp_path, 0) == []
-
-
-def test_a_block_that_is_done_again_replaces_what_was_noted(tmp_path: Path) -> None:
-    note_block(tmp_path, 0, [A, B])
-    note_block(tmp_path, 0, [C])
-    assert noted_failures(tmp_path, 1) == [C]
-    note_block(tmp_path, 0, [])
-    assert noted_failures(tmp_path, 1) == []
-
-
-def test_blocks_can_be_forgotten(tmp_path: Path) -> None:
-    (tmp_path / "vectors.f32").write_bytes(b"x")
-    note_block(tmp_path, 0, [A])
-    forget_blocks(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["vectors.f32"]
 
 
 def test_a_version_names_exactly_what_failed(store: Path, catalog: Path) -> None:

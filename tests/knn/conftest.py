@@ -11,14 +11,14 @@ COUNT, WIDTH, TRAINING_ROWS = 6_000, 32, 1_000
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "gpu: needs a GPU and a GPU wheel of FAISS")
+    config.addinivalue_line("markers", "gpu: needs a GPU")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if knn.gpu_count() == 0:
-        for item in items:
-            if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="no GPU"))
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and max(knn.gpu_count(), knn.torch_gpu_count()) == 0:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no GPU"))
 
 
 def _unit_vectors(count: int, width: int, seed: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from knn import ArgumentError, VectorError, exact_search, extend_exact_search, no_neighbours
+from knn import ArgumentError, VectorError, exact, exact_search, extend_exact_search, no_neighbours, score_rows
 
 
 def _slowly(products: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -95,3 +95,19 @@ def test_blocks_one_after_the_other_equal_one_search(unit_vectors: Callable[...,
         best = extend_exact_search(best, products[start : start + block_rows], queries, start, 80)
     whole = exact_search(products, queries, 80)
     assert np.array_equal(best.rows, whole.rows) and np.array_equal(best.scores, whole.scores)
+
+
+@pytest.mark.parametrize("numbers_at_once", [1, 5_000, 1 << 23])
+def test_given_rows_are_scored_exactly_block_by_block(
+    unit_vectors: Callable[..., np.ndarray], numbers_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact, "_RESCORE_NUMBERS", numbers_at_once)
+    products, queries = unit_vectors(900, 24, 1), unit_vectors(12, 24, 2)
+    rows = np.random.default_rng(3).integers(0, 900, (12, 40))
+    rows[3, 30:] = -1
+    for query, its_rows, scores in zip(queries, rows, score_rows(products, queries, rows), strict=True):
+        expected = [
+            np.float32(products[row].astype(float) @ query.astype(float)) if row >= 0 else -np.inf for row in its_rows
+        ]
+        assert np.allclose(scores, expected, rtol=0, atol=1e-7)
+    assert score_rows(products, queries, rows[:, :0]).shape == (12, 0)

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from knn import ArgumentError, Neighbours, Recall, exact_search, measure_recall
+from knn import ArgumentError, Neighbours, Recall, exact_search, measure_recall, score_rows
 
 
 def _neighbours(rows: list[list[int]], scores: list[list[float]] | None = None) -> Neighbours:
@@ -13,42 +13,54 @@ def _neighbours(rows: list[list[int]], scores: list[list[float]] | None = None) 
     return Neighbours(np.array(scores, dtype=np.float32), array)
 
 
+def _recall(found: Neighbours, exact: Neighbours, k: int, **options: float) -> Recall:
+    """With the scores of the rows found as `exact` has them; a row that it lacks scores worse than all."""
+    pairs = zip(exact.rows.tolist(), exact.scores.tolist(), strict=True)
+    known = [dict(zip(rows, scores, strict=True)) for rows, scores in pairs]
+    scores = [[known[i].get(row, -9.0) for row in rows] for i, rows in enumerate(found.rows.tolist())]
+    return measure_recall(found, exact, k, np.array(scores, dtype=np.float32), **options)
+
+
 def test_solved_by_hand() -> None:
     exact = _neighbours([[1, 2, 3, 4], [5, 6, 7, 8]])
     found = _neighbours([[2, 9, 1, 0], [8, 7, 6, 5]])
-    assert measure_recall(found, exact, 4) == Recall(tie_tolerant=0.75, strict=0.75)
-    assert measure_recall(found, exact, 2) == Recall(tie_tolerant=0.25, strict=0.25)
+    assert _recall(found, exact, 4) == Recall(tie_tolerant=0.75, strict=0.75)
+    assert _recall(found, exact, 2) == Recall(tie_tolerant=0.25, strict=0.25)
 
 
-def test_a_row_tied_with_place_k_counts_as_well() -> None:
-    exact = _neighbours([[1, 2, 3, 4]], [[0.5, -0.2, -0.2000001, -0.3]])
-    assert measure_recall(_neighbours([[1, 3]]), exact, 2) == Recall(tie_tolerant=1.0, strict=0.5)
-    assert measure_recall(_neighbours([[1, 4]]), exact, 2) == Recall(tie_tolerant=0.5, strict=0.5)
-    assert measure_recall(_neighbours([[1, 4]]), exact, 2, epsilon=0.2).tie_tolerant == 1.0
+def test_a_row_within_a_thousandth_of_place_k_counts_as_well() -> None:
+    exact = _neighbours([[1, 2, 3, 4]], [[0.5, -0.2, -0.2009, -0.2011]])
+    assert _recall(_neighbours([[1, 3]]), exact, 2) == Recall(tie_tolerant=1.0, strict=0.5)
+    assert _recall(_neighbours([[1, 4]]), exact, 2) == Recall(tie_tolerant=0.5, strict=0.5)
+    assert _recall(_neighbours([[1, 4]]), exact, 2, tolerance=0.2).tie_tolerant == 1.0
+    assert _recall(_neighbours([[1, 3]]), exact, 2, tolerance=1e-6).tie_tolerant == 0.5
 
 
 def test_ties_never_add_up_to_more_than_everything() -> None:
     exact = _neighbours([[1, 2, 3, 4]], [[0.2, 0.2, 0.2, 0.2]])
-    assert measure_recall(_neighbours([[4, 3]]), exact, 2) == Recall(tie_tolerant=1.0, strict=0.0)
+    assert _recall(_neighbours([[4, 3]]), exact, 2) == Recall(tie_tolerant=1.0, strict=0.0)
+
+
+def test_a_tied_row_counts_however_many_are_tied(products: np.ndarray, queries: np.ndarray) -> None:
+    """The exact answers need no columns beyond k: a returned row brings its own score."""
+    copies = np.concatenate([products[:40]] * 50)
+    exact = exact_search(copies, queries, 9)
+    last_copies = Neighbours(exact.scores, exact.rows % 40 + 40 * 49)
+    scores = score_rows(copies, queries, last_copies.rows)
+    assert measure_recall(last_copies, exact, 9, scores) == Recall(tie_tolerant=1.0, strict=0.0)
 
 
 def test_rows_of_one_query_do_not_count_for_another() -> None:
-    assert measure_recall(_neighbours([[1], [2]]), _neighbours([[2], [1]]), 1).strict == 0.0
+    assert _recall(_neighbours([[1], [2]]), _neighbours([[2], [1]]), 1) == Recall(0.0, 0.0)
 
 
 def test_padding_is_no_hit_and_no_miss() -> None:
     exact = _neighbours([[1, -1, -1], [-1, -1, -1]], [[0.5, -np.inf, -np.inf], [-np.inf] * 3])
     found = _neighbours([[1, -1, -1], [-1, -1, -1]])
-    assert measure_recall(found, exact, 3) == Recall(tie_tolerant=1.0, strict=1.0)
-    assert measure_recall(_neighbours([[-1, -1, -1]] * 2), exact, 3) == Recall(tie_tolerant=0.0, strict=0.0)
-
-
-def test_copies_found_in_another_order_are_no_loss(products: np.ndarray, queries: np.ndarray) -> None:
-    twice = np.concatenate([products, products])
-    exact = exact_search(twice, queries, 16)
-    swapped = Neighbours(exact.scores, (exact.rows + len(products)) % len(twice))
-    assert measure_recall(swapped, exact, 9).strict < 1.0
-    assert measure_recall(swapped, exact, 9).tie_tolerant == 1.0
+    scores = np.array([[0.5, -np.inf, -np.inf], [-np.inf] * 3], dtype=np.float32)
+    assert measure_recall(found, exact, 3, scores) == Recall(tie_tolerant=1.0, strict=1.0)
+    nothing = _neighbours([[-1, -1, -1]] * 2)
+    assert measure_recall(nothing, exact, 3, np.full((2, 3), -np.inf)) == Recall(tie_tolerant=0.0, strict=0.0)
 
 
 _THREE = _neighbours([[1, 2, 3]])
@@ -67,5 +79,5 @@ _THREE = _neighbours([[1, 2, 3]])
 )  # fmt: skip
 def test_bad_arguments(found: Any, exact: Any, k: int, message: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        measure_recall(found, exact, k)
+        measure_recall(found, exact, k, found.scores)
     assert str(caught.value) == message

@@ -2,30 +2,24 @@ from typing import Any
 
 import pytest
 
-from knn import ArgumentError, IndexSpec, IndexSpecError, choose_index_type
-from knn.spec import FLAT_MAX_ROWS
+from knn import IndexSpec, IndexSpecError, spec_of_factory
+from knn.spec import LEAST_TRAINING_ROWS
 
 
 @pytest.mark.parametrize(
-    ("count", "width", "spec"),
+    ("factory", "count", "rows"),
     [
-        (0, 256, IndexSpec("Flat", 0)),
-        (FLAT_MAX_ROWS, 256, IndexSpec("Flat", 0)),
-        (FLAT_MAX_ROWS + 1, 256, IndexSpec("IVF1024,SQfp16", FLAT_MAX_ROWS + 1)),
-        (300_000, 256, IndexSpec("IVF2048,SQfp16", 131_072)),
-        (3_380_000, 256, IndexSpec("IVF8192,SQfp16", 524_288)),
-        (3_380_000, 250, IndexSpec("IVF8192,Flat", 524_288)),
+        ("Flat", 2_000, 0),
+        ("IVF16,SQ8", 2_000, 2_000),
+        ("IVF16,SQ8", 1_000_000, LEAST_TRAINING_ROWS),
+        ("IVF8192,SQfp16", 3_380_000, 64 * 8192),
+        ("IVF65536_HNSW32,Flat", 100_000, 100_000),
+        ("PCA8,IVF16,Flat", 2_000, 2_000),
+        ("SQ8", 1_000_000, LEAST_TRAINING_ROWS),
     ],
 )
-def test_the_type_follows_from_count_and_width(count: int, width: int, spec: IndexSpec) -> None:
-    assert choose_index_type(count, width) == spec
-
-
-def test_there_are_always_enough_rows_to_train_on() -> None:
-    for count in range(FLAT_MAX_ROWS + 1, 30 * FLAT_MAX_ROWS, 12_345):
-        spec = choose_index_type(count, 64)
-        lists = int(spec.factory.removeprefix("IVF").split(",")[0])
-        assert 39 * lists <= spec.training_rows <= count  # FAISS warns below 39
+def test_the_training_sample_suits_the_lists(factory: str, count: int, rows: int) -> None:
+    assert spec_of_factory(factory, count) == IndexSpec(factory, rows)
 
 
 @pytest.mark.parametrize(
@@ -41,9 +35,3 @@ def test_bad_specs(factory: Any, training_rows: Any, message: str) -> None:
     with pytest.raises(IndexSpecError) as caught:
         IndexSpec(factory, training_rows)
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(("count", "width"), [(-1, 8), (10, 0)])
-def test_bad_sizes(count: int, width: int) -> None:
-    with pytest.raises(ArgumentError, match=f"^expected a count from 0 and a width from 1, got {count} and {width}$"):
-        choose_index_type(count, width)

@@ -4,7 +4,7 @@ from typing import Any
 import faiss
 import pytest
 
-from knn import ArgumentError, set_threads
+from knn import ArgumentError, one_thread, set_threads
 
 
 def test_the_number_belongs_to_the_calling_thread() -> None:
@@ -30,3 +30,16 @@ def test_bad_numbers(thread_count: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
         set_threads(thread_count)
     assert str(caught.value) == f"thread_count: expected a whole number of at least 1, got {thread_count!r}"
+
+
+def test_one_thread_for_a_while_and_as_before_afterwards() -> None:
+    def count_threads() -> list[int]:
+        set_threads(3)
+        counts = [faiss.omp_get_max_threads()]
+        with pytest.raises(KeyError), one_thread():
+            counts.append(faiss.omp_get_max_threads())
+            raise KeyError
+        return [*counts, faiss.omp_get_max_threads()]
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(count_threads).result() == [3, 1, 3]

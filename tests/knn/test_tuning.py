@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,20 +12,26 @@ from knn import (
     Recall,
     TuningPoint,
     VectorIndex,
+    Yardstick,
+    make_yardstick,
     tune_operating_point,
 )
 from knn import tuning as tuning_module
-from knn.tuning import default_candidates
 
 Make = Callable[[str], VectorIndex]
 
 
-def _pretend(monkeypatch: pytest.MonkeyPatch, curve: dict[int, tuple[float, float]]) -> None:
-    """Measurements as given: nprobe -> (recall, milliseconds)."""
+@pytest.fixture(scope="module")
+def yardstick(products: np.ndarray, queries: np.ndarray) -> Yardstick:
+    return make_yardstick(products, queries, 50)
 
-    def measure(_: object, __: object, ___: object, ____: object, point: OperatingPoint) -> TuningPoint:
-        recall, latency_ms = curve[point.nprobe or 0]
-        return TuningPoint(point, Recall(recall, recall - 0.01), latency_ms)
+
+def _pretend(monkeypatch: pytest.MonkeyPatch, recall: Callable[[int, float], float], ms: Callable[..., float]) -> None:
+    """Measurements as given by nprobe and k_factor."""
+
+    def measure(_: object, __: object, point: OperatingPoint, ___: object) -> TuningPoint:
+        dials = point.nprobe or 0, point.k_factor or 0.0
+        return TuningPoint(point, Recall(recall(*dials), recall(*dials) - 0.01), ms(*dials))
 
     monkeypatch.setattr(tuning_module, "_measure", measure)
 
@@ -33,25 +40,20 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, curve: dict[int, tuple[float, floa
     ("target", "nprobe", "reached"), [(0.5, 1, True), (0.9, 8, True), (0.97, 8, True), (0.99, 2, False)]
 )
 def test_the_cheapest_point_that_reaches_the_target(
-    make_index: Make,
-    queries: np.ndarray,
-    exact: Neighbours,
-    monkeypatch: pytest.MonkeyPatch,
-    target: float,
-    nprobe: int,
-    reached: bool,
+    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch, target: float, nprobe: int, reached: bool
 ) -> None:
-    _pretend(monkeypatch, {1: (0.6, 1.0), 2: (0.98, 3.0), 4: (0.98, 4.0), 8: (0.97, 2.0)})
+    recalls, times_ms = {1: 0.6, 2: 0.98, 4: 0.98, 8: 0.97}, {1: 1.0, 2: 3.0, 4: 4.0, 8: 2.0}
+    _pretend(monkeypatch, lambda nprobe, _: recalls[nprobe], lambda nprobe, _: times_ms[nprobe])
     points = [OperatingPoint(nprobe=n) for n in (1, 2, 4, 8)]
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), queries, exact, target, 50, points)
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, target, points)
     assert (tuning.operating_point, tuning.reached_target) == (OperatingPoint(nprobe=nprobe), reached)
     assert tuning.chosen.operating_point is tuning.operating_point
     assert [point.operating_point for point in tuning.curve] == points
     assert (tuning.target_recall, tuning.k) == (target, 50)
 
 
-def test_a_real_curve_rises_and_the_choice_holds_it(make_index: Make, queries: np.ndarray, exact: Neighbours) -> None:
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), queries, exact, 0.9, 50)
+def test_a_real_curve_rises_and_the_choice_holds_it(make_index: Make, yardstick: Yardstick) -> None:
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 0.9)
     recalls = [point.recall.tie_tolerant for point in tuning.curve]
     assert recalls == sorted(recalls) and recalls[0] < 0.9 < recalls[-1]
     assert tuning.reached_target and tuning.chosen.recall.tie_tolerant >= 0.9
@@ -59,29 +61,87 @@ def test_a_real_curve_rises_and_the_choice_holds_it(make_index: Make, queries: n
     assert tuning.chosen.latency_ms == min(cheap_enough) > 0
 
 
-def test_the_best_there_is_when_nothing_reaches_the_target(
-    make_index: Make, queries: np.ndarray, exact: Neighbours
-) -> None:
+def test_each_point_is_what_its_search_gives(make_index: Make, yardstick: Yardstick) -> None:
+    index = make_index("IVF64,SQ8,Refine(SQfp16)")
+    points = [OperatingPoint(4, 1.0), OperatingPoint(4, 4.0)]
+    for point in tune_operating_point(index, yardstick, 0.9, points).curve:
+        assert point.recall == yardstick.measure(index.search(yardstick.queries, 50, point.operating_point))
+
+
+def test_the_best_there_is_when_nothing_reaches_the_target(make_index: Make, yardstick: Yardstick) -> None:
     points = [OperatingPoint(nprobe=n) for n in (2, 1)]
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), queries, exact, 1.0, 50, points)
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 1.0, points)
     assert not tuning.reached_target
     assert tuning.operating_point == OperatingPoint(nprobe=2)
 
 
-def test_flat_is_measured_too(make_index: Make, queries: np.ndarray, exact: Neighbours) -> None:
-    tuning = tune_operating_point(make_index("Flat"), queries, exact, 1.0, 50)
+def test_flat_is_measured_too(make_index: Make, yardstick: Yardstick) -> None:
+    tuning = tune_operating_point(make_index("Flat"), yardstick, 1.0)
     assert tuning.reached_target and tuning.operating_point == OperatingPoint()
     assert tuning.chosen.recall == Recall(1.0, 1.0) and len(tuning.curve) == 1
 
 
-def test_default_candidates_follow_the_dials(make_index: Make) -> None:
-    nprobes = [1, 2, 4, 8, 16, 32, 64]
-    assert default_candidates(make_index("Flat")) == (OperatingPoint(),)
-    assert [point.nprobe for point in default_candidates(make_index("IVF64,SQfp16"))] == nprobes
-    refined = default_candidates(make_index("IVF64,SQ8,Refine(SQfp16)"))
-    assert {(point.nprobe, point.k_factor) for point in refined} == {
-        (nprobe, k_factor) for nprobe in nprobes for k_factor in (1.0, 2.0, 4.0, 8.0)
-    }
+def test_nprobe_is_doubled_until_it_gains_no_more(
+    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recalls = {1: 0.5, 2: 0.7, 4: 0.95, 8: 0.98, 16: 0.9804, 32: 1.0, 64: 1.0}
+    _pretend(monkeypatch, lambda nprobe, _: recalls[nprobe], lambda nprobe, _: float(nprobe))
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 0.99)
+    assert [point.operating_point.nprobe for point in tuning.curve] == [1, 2, 4, 8, 16]
+    assert not tuning.reached_target and tuning.operating_point.nprobe == 16
+
+
+@pytest.mark.parametrize(
+    ("needed", "nprobes", "chosen"),
+    [
+        (17, [1, 2, 4, 8, 16, 20, 24, 32, 64], 20),
+        (21, [1, 2, 4, 8, 16, 20, 24, 32, 64], 24),
+        (25, [1, 2, 4, 8, 16, 24, 28, 32, 64], 28),
+        (3, [1, 2, 3, 4, 8, 16, 32, 64], 3),
+        (2, [1, 2, 4, 8, 16, 32, 64], 2),
+        (1, [1, 2, 4, 8, 16, 32, 64], 1),
+    ],
+)
+def test_the_step_around_the_target_is_halved(
+    make_index: Make,
+    yardstick: Yardstick,
+    monkeypatch: pytest.MonkeyPatch,
+    needed: int,
+    nprobes: list[int],
+    chosen: int,
+) -> None:
+    _pretend(monkeypatch, lambda nprobe, _: 0.9 + 0.01 * math.log2(nprobe / needed), lambda nprobe, _: float(nprobe))
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 0.9)
+    assert [point.operating_point.nprobe for point in tuning.curve] == nprobes
+    assert tuning.operating_point.nprobe == chosen
+
+
+def test_a_larger_k_factor_is_tried_while_it_gains(
+    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ceilings = {1.0: 0.6, 2.0: 0.9, 4.0: 0.9001, 8.0: 1.0}
+    _pretend(
+        monkeypatch,
+        lambda nprobe, k_factor: ceilings[k_factor] - (0.3 if nprobe == 1 else 0.0),
+        lambda nprobe, k_factor: nprobe * k_factor,
+    )
+    tuning = tune_operating_point(make_index("IVF64,SQ8,Refine(SQfp16)"), yardstick, 0.99)
+    dials = [(point.operating_point.k_factor, point.operating_point.nprobe) for point in tuning.curve]
+    assert dials == [(k_factor, nprobe) for k_factor in (1.0, 2.0, 4.0) for nprobe in (1, 2, 4)]
+
+
+def test_a_query_is_timed_at_the_depth_asked_for(
+    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, asked = make_index("Flat"), []
+
+    def search(queries: np.ndarray, k: int, point: OperatingPoint) -> Neighbours:
+        asked.append((len(queries), k))
+        return VectorIndex.search(index, queries, k, point)
+
+    monkeypatch.setattr(index, "search", search)
+    assert tune_operating_point(index, yardstick, 0.9, timed_k=77).k == 50
+    assert asked == [(40, 50)] + [(1, 77)] * 40
 
 
 @pytest.mark.parametrize(
@@ -91,13 +151,10 @@ def test_default_candidates_follow_the_dials(make_index: Make) -> None:
         ({"target_recall": 98}, "target_recall: expected a number above 0 and at most 1, got 98"),
         ({"target_recall": float("nan")}, "target_recall: expected a number above 0 and at most 1, got nan"),
         ({"candidates": ()}, "candidates: expected at least one operating point, got none"),
-        ({"k": 61}, "exact: expected at least k = 61 columns, got 60"),
     ],
 )
-def test_bad_arguments(
-    make_index: Make, queries: np.ndarray, exact: Neighbours, arguments: dict[str, Any], message: str
-) -> None:
-    usual: dict[str, Any] = {"index": make_index("Flat"), "target_recall": 0.9, "k": 50}
+def test_bad_arguments(make_index: Make, yardstick: Yardstick, arguments: dict[str, Any], message: str) -> None:
+    usual: dict[str, Any] = {"index": make_index("Flat"), "yardstick": yardstick, "target_recall": 0.9}
     with pytest.raises(ArgumentError) as caught:
-        tune_operating_point(queries=queries, exact=exact, **usual | arguments)
+        tune_operating_point(**usual | arguments)
     assert str(caught.value) == message

@@ -1,0 +1,162 @@
+"""Changes of a catalogue: which products of a version are replaced, added and removed.
+
+A file of changes is Parquet: product_id (unique), `change` ("upsert" or "delete"), and the columns of the version's
+products. An upsert replaces a product's whole row, or adds the product; a delete needs its id alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.catalog import CatalogStream
+from artifacts.errors import FormatError
+from artifacts.tables import read_table
+from index_builder.errors import BuildError
+from index_builder.keys import Rows
+
+UPSERT, DELETE = "upsert", "delete"
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """The content of a file of changes.
+
+    Attributes:
+        path: of the file.
+        upserts: whole rows of products, in the columns of the version.
+        deletes: ids of the products to remove.
+    """
+
+    path: Path
+    upserts: pa.Table
+    deletes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class ChangedRow:
+    """A product of the new version whose row comes from the changes.
+
+    Attributes:
+        row: in the new version.
+        upsert: row among the upserts.
+        base_row: in the version that is changed; None for a new product.
+        same_entry: whether it had the same title and entry for its photo there.
+    """
+
+    row: int
+    upsert: int
+    base_row: int | None = None
+    same_entry: bool = False
+
+
+@dataclass(eq=False)
+class Merge:
+    """The products of a version with changes applied, each where it was, and new ones at the end.
+
+    Attributes:
+        base: the products of the version that is changed.
+        changes: what becomes of them.
+        kept: by `batches`: rows of `base` that are not changed, and where they are now. Shapes: (n, 2).
+        changed: by `batches`: the rows that come from the changes.
+    """
+
+    base: CatalogStream
+    changes: Changes
+    kept: list[Rows] = field(default_factory=list)
+    changed: list[ChangedRow] = field(default_factory=list)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The products of the new version; to be read once.
+
+        Raises:
+            BuildError: a product that is to be deleted is not there.
+        """
+        upserts = {key: row for row, key in enumerate(self.changes.upserts["product_id"].to_pylist())}
+        deletes, row, base_row = set(self.changes.deletes), 0, 0
+        for batch in self.base.batches():
+            ids = batch.column("product_id").to_pylist()
+            left = [place for place, key in enumerate(ids) if key not in deletes]
+            deletes.difference_update(ids)
+            found = {place: upserts.pop(ids[place]) for place in left if ids[place] in upserts}
+            yield self._merge(batch, left, found, row, base_row)
+            row, base_row = row + len(left), base_row + len(batch)
+        if deletes:
+            raise BuildError(
+                f"{self.changes.path}: {len(deletes)} products are to be deleted that the version does not have, "
+                f"such as {min(deletes)}"
+            )
+        added = sorted(upserts.values())
+        self.changed.extend(ChangedRow(row + place, upsert) for place, upsert in enumerate(added))
+        yield from self.changes.upserts.take(pa.array(added, pa.int64())).to_batches()
+
+    def _merge(
+        self, batch: pa.RecordBatch, left: list[int], found: dict[int, int], row: int, base_row: int
+    ) -> pa.RecordBatch:
+        """A batch without what is deleted, and with what is replaced."""
+        new = self.changes.upserts.take(pa.array(list(found.values()), pa.int64())).combine_chunks()
+        source = {place: len(batch) + number for number, place in enumerate(found)}
+        both = pa.concat_tables([pa.Table.from_batches([batch]), new])
+        same = {
+            place: all(both[name][place] == both[name][source[place]] for name in ("title", "image")) for place in found
+        }
+        self.changed.extend(
+            ChangedRow(row + now, found[place], base_row + place, same[place])
+            for now, place in enumerate(left)
+            if place in found
+        )
+        kept = [(base_row + place, row + now) for now, place in enumerate(left) if place not in found]
+        self.kept.append(np.array(kept, np.int64).reshape(-1, 2))
+        merged = both.take(pa.array([source.get(place, place) for place in left], pa.int64()))
+        return pa.RecordBatch.from_struct_array(merged.to_struct_array().combine_chunks())
+
+
+def read_changes(path: Path, base: pa.Schema) -> Changes:
+    """Read and check a file of changes.
+
+    Args:
+        path: the file.
+        base: the columns of the products that are changed.
+
+    Raises:
+        DamagedError: it is missing or no Parquet.
+        FormatError: its columns are not those of the products, or of other types, a change is neither an upsert nor a
+            delete, or a product is in it twice.
+    """
+    table = read_table(path, {"product_id": pa.string(), "change": pa.string()})
+    ids, kinds = table["product_id"], table["change"]
+    if ids.null_count:
+        raise FormatError(f"{path}: {ids.null_count} rows have no product_id")
+    counts = pc.value_counts(ids)
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    if len(repeated):
+        raise FormatError(f"{path}: {len(repeated)} product ids occur more than once, such as {repeated[0]}")
+    unknown = sorted(set(map(str, pc.unique(kinds).to_pylist())) - {UPSERT, DELETE})
+    if unknown:
+        raise FormatError(f"{path}: change is {unknown[0]!r}, expected {UPSERT!r} or {DELETE!r}")
+    upserts = table.filter(pc.equal(kinds, UPSERT)).drop_columns(["change"])
+    deletes = frozenset(ids.filter(pc.equal(kinds, DELETE)).to_pylist())
+    return Changes(path, _in_columns_of(upserts, base, path) if len(upserts) else base.empty_table(), deletes)
+
+
+def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
+    """Whole rows in the columns of the products."""
+    differing = {
+        "lacks": set(base.names) - set(upserts.column_names),
+        "has": set(upserts.column_names) - set(base.names),
+    }
+    for verb, names in differing.items():
+        if names:
+            raise FormatError(
+                f"{path} {verb} the column{'s' * (len(names) > 1)} {', '.join(sorted(names))}, the products of the "
+                f"version {'have' if verb == 'lacks' else 'have not'}: an upsert replaces a whole row"
+            )
+    try:
+        return upserts.select(base.names).cast(base)
+    except (pa.ArrowException, ValueError) as error:
+        raise FormatError(
+            f"{path}: its columns are of other types than the products of the version: {error}"
+        ) from error

@@ -1,0 +1,107 @@
+"""Vectors out of the shards of a pool into one file, in the order of the products, and what became of the photos."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from artifacts.bundle import ModelBundle
+from artifacts.catalog import CatalogStream
+from artifacts.index_version import PhotoCounts
+from index_builder.identify import FailedPhoto, Identified
+from index_builder.keys import Keys, Rows
+from index_builder.ledger import Failure
+from index_builder.pool import Pool
+from index_builder.progress import Tell
+from index_builder.shard import PHOTO_COLUMNS, Shard
+from towers.encoding import USABLE
+from towers.query_encoder import Vectors
+
+VECTORS_FILE = "vectors.f32"
+
+MappedVectors = np.memmap[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedProducts:
+    """The vectors of a catalogue.
+
+    Attributes:
+        vectors: (count, D) float32 of unit length, memory-mapped; row i is the catalogue's row i.
+        keys: (count, 2) what they were made of.
+        photos: how many products entered with and without their photo; all zero for a model that reads none.
+        failures: the photos that could not be used, in the catalogue's order.
+    """
+
+    vectors: Vectors
+    keys: Keys
+    photos: PhotoCounts
+    failures: Sequence[Failure]
+
+
+def collect(
+    pool: Pool, bundle: ModelBundle, products: CatalogStream, identified: Identified, folder: Path, tell: Tell
+) -> EmbeddedProducts:
+    """Vectors and photos of products, all of which the pool has.
+
+    Args:
+        pool: where the vectors are.
+        bundle: the model that made them.
+        products: whose they are.
+        identified: which vectors they need.
+        folder: where VECTORS_FILE goes.
+        tell: told of shards that were damaged meanwhile.
+    """
+    vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
+    usable, failed = np.zeros(products.count, np.bool_), dict[int, FailedPhoto]()
+    for rows, shard in pool.shards(pool.find(identified.keys), tell):
+        vectors[rows] = shard.vectors
+        usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
+        failed.update(_failed_photos(rows[shard.failed], shard.taken(np.flatnonzero(shard.failed))))
+    failed |= {row: photo for row, photo in identified.refused.items() if not usable[row] and row not in failed}
+    photos = PhotoCounts(usable=0, absent=0)
+    if bundle.product.reads_photos:
+        photos = _count_photos(products.count, int(usable.sum()), failed)
+    return EmbeddedProducts(vectors, identified.keys, photos, _failures(products, failed))
+
+
+def _new_vectors(path: Path, count: int, width: int) -> MappedVectors:
+    """An array on disk, (count, width). A disk too small is an error here and not a bus error while writing."""
+    with path.open("wb") as file:
+        size_bytes = count * width * np.dtype(np.float32).itemsize
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+        else:
+            file.truncate(size_bytes)
+    return np.memmap(path, dtype=np.float32, mode="r+", shape=(count, width))
+
+
+def _failed_photos(rows: Rows, shard: Shard) -> Iterator[tuple[int, FailedPhoto]]:
+    columns = (shard.photos[name].to_pylist() for name in PHOTO_COLUMNS)
+    for row, *photo in zip(rows.tolist(), *columns, strict=True):
+        yield row, FailedPhoto(*photo)
+
+
+def _count_photos(count: int, usable: int, failed: Mapping[int, FailedPhoto]) -> PhotoCounts:
+    """Numbers of products by what became of their photo, as the manifest records them."""
+    reasons = Counter(photo.reason for photo in failed.values())
+    unusable = {reason: reasons[reason] for reason in sorted(reasons)}
+    return PhotoCounts(usable=usable, absent=count - usable - len(failed), unusable=unusable)
+
+
+def _failures(products: CatalogStream, failed: Mapping[int, FailedPhoto]) -> list[Failure]:
+    """The ledger: failed photos with their products, in the order of these."""
+    failures, rows, start = list[Failure](), np.sort(np.array(list(failed), np.int64)), 0
+    for batch in products.batches(["product_id", "image"]) if failed else ():
+        first, after = np.searchsorted(rows, [start, start + len(batch)])
+        for row in rows[first:after].tolist():
+            photo = failed[row]
+            product_id, image = (column[row - start].as_py() for column in batch.columns)
+            failures.append(Failure(product_id, image, photo.reason, photo.attempts, photo.tried_at))
+        start += len(batch)
+    return failures

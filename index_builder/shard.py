@@ -1,0 +1,89 @@
+"""A shard: the vectors of some products in one file, each with its key and what became of its photo.
+
+    32 bytes     SHA-256 of what follows
+    Arrow file   columns key (16 bytes), vector (D times float32), outcome, attempts, tried_at; schema version
+
+It is written wholly or not at all, and one that is damaged, or that another Vitrine wrote, is made again.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.sealed import read_sealed, write_sealed
+from index_builder.keys import KEY_BYTES, Keys, Rows
+from towers.encoding import ABSENT, USABLE
+from towers.query_encoder import Vectors
+
+SHARD_SCHEMA_VERSION = 1  # another one also where the same model would encode the same photo otherwise
+_VERSION_KEY = b"vitrine_shard"
+PHOTO_COLUMNS: dict[str, pa.DataType] = {
+    "outcome": pa.string(),  # of the photo: USABLE, ABSENT, or a PhotoError's reason
+    "attempts": pa.int32(),
+    "tried_at": pa.timestamp("ms", tz="UTC"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """The content of a shard.
+
+    Attributes:
+        keys: (n, 2) of the products' titles and photos, as they were read.
+        vectors: (n, D) float32 of unit length.
+        photos: what became of the photos, PHOTO_COLUMNS.
+    """
+
+    keys: Keys
+    vectors: Vectors
+    photos: pa.Table
+
+    @property
+    def failed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Whether a photo could not be used. Shape (n,), bool."""
+        fine = pc.is_in(self.photos["outcome"], value_set=pa.array([USABLE, ABSENT]))
+        failed: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~fine.to_numpy()
+        return failed
+
+    def taken(self, rows: Rows) -> "Shard":
+        """These rows of it alone."""
+        return Shard(self.keys[rows], self.vectors[rows], self.photos.take(pa.array(rows)))
+
+
+def write_shard(path: Path, shard: Shard) -> None:
+    """Write a shard atomically."""
+    key = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(KEY_BYTES), len(shard.keys), [None, pa.py_buffer(np.ascontiguousarray(shard.keys, "<u8"))]
+    )
+    values = pa.array(np.ascontiguousarray(shard.vectors, "<f4").reshape(-1))
+    vector = pa.FixedSizeListArray.from_arrays(values, shard.vectors.shape[1])
+    columns = {"key": key, "vector": vector, **{name: shard.photos[name] for name in PHOTO_COLUMNS}}
+    table = pa.table(columns).combine_chunks().replace_schema_metadata({_VERSION_KEY: str(SHARD_SCHEMA_VERSION)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    write_sealed(path, sink.getvalue().to_pybytes())
+
+
+def read_shard(path: Path, width: int) -> Shard | None:
+    """The content of a shard; None where it is missing, damaged, of another width or of another schema version."""
+    content = read_sealed(path)
+    if content is None:
+        return None
+    try:
+        table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+        version, vector = (table.schema.metadata or {}).get(_VERSION_KEY), table.schema.field("vector").type
+    except (pa.ArrowException, KeyError):
+        return None
+    if version != str(SHARD_SCHEMA_VERSION).encode() or vector.list_size != width:
+        return None
+    table = table.combine_chunks()
+    keys, vectors = (table[name].chunk(0) for name in ("key", "vector"))
+    return Shard(
+        np.frombuffer(keys.buffers()[1], "<u8").reshape(-1, 2),
+        vectors.flatten().to_numpy().reshape(-1, width),
+        table.select(list(PHOTO_COLUMNS)),
+    )

@@ -1,0 +1,200 @@
+"""A version and a file of changes to a new version: only what has a new title or photo is encoded."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.bundle import ModelBundle, open_bundle
+from artifacts.catalog import open_catalog
+from artifacts.checksums import verify_files
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, Manifest, read_manifest
+from artifacts.store import Store
+from index_builder.build import BuiltVersion, check_target
+from index_builder.changes import Merge, read_changes
+from index_builder.collect import collect
+from index_builder.embed import Embedder, EncodingOptions
+from index_builder.errors import BuildError
+from index_builder.identify import FailedPhoto, Identified
+from index_builder.indexing import IndexWish
+from index_builder.keys import NO_PHOTO, Keys, Rows, joined_keys, product_key
+from index_builder.ledger import Failure, version_failures
+from index_builder.photo_identity import PhotoIdentities, PhotoIdentity
+from index_builder.pool import Pool, open_pool
+from index_builder.progress import Tell
+from index_builder.publish import current_version
+from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
+from towers.encoding import ABSENT
+from towers.photos import is_url
+from towers.vector_cache import digest_texts
+
+
+@dataclass(frozen=True)
+class UpdateRequest:
+    """What to change and where to put it.
+
+    Attributes:
+        bundle: folder of the model bundle that the version was built with.
+        changes: the file of changes; see index_builder/changes.py.
+        store: folder of the store.
+        base: id of the version to change; None for the published one.
+        version: id of the new version; None for one of the time and the model.
+        photos: the folder that paths of photos in the changes are relative to; None for that of the file.
+        wish: what kind of index is wanted.
+        encoding: how products are encoded.
+
+    Raises:
+        BuildError: the target is out of range.
+    """
+
+    bundle: Path
+    changes: Path
+    store: Path
+    base: str | None = None
+    version: str | None = None
+    photos: Path | None = None
+    wish: IndexWish = field(default_factory=IndexWish)
+    encoding: EncodingOptions = field(default_factory=EncodingOptions)
+
+    def __post_init__(self) -> None:
+        check_target(self.wish.target_recall)
+
+
+@dataclass(frozen=True, eq=False)
+class _Base:
+    """The version that is changed.
+
+    Attributes:
+        version: its id.
+        path: its folder.
+        keys: (count, 2) what its vectors were made of.
+        failures: its ledger.
+    """
+
+    version: str
+    path: Path
+    keys: Keys
+    failures: Sequence[Failure]
+
+
+def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> BuiltVersion:
+    """Change a version: the new one is there wholly or not at all, and is not published.
+
+    A changed product whose photo does not lie in the folder of photos keeps the one that it has, if its title and its
+    entry for the photo are what they were.
+
+    Args:
+        request: what to change.
+        tell: told of each stage.
+
+    Raises:
+        ArtifactError: bundle, version or changes cannot be used, or the new version exists.
+        BuildError: the model is another one, a product to be deleted is not there, vectors of the version are no longer
+            in the store, or another build with this model is running.
+        KnnError: the index cannot be made, trained or filled.
+    """
+    bundle, store = open_bundle(request.bundle), Store(request.store)
+    base = _open_base(store, request.base or current_version(store), bundle)
+    before = open_catalog(base.path / PRODUCTS_FILE)
+    merge = Merge(before, read_changes(request.changes, before.schema))
+    version = request.version or new_version_id(bundle)
+    photos = request.photos or request.changes.parent
+    with open_pool(request.store, bundle.product_fingerprint, bundle.card.width) as pool:
+        with store.new_version(version) as folder:
+            products = write_products(folder, before.schema, merge.batches())
+            inputs = prepare_version(bundle, products, request.wish)
+            purpose = digest_texts((products.sha256(), str(photos.resolve())))
+            embedder = Embedder(bundle, pool, request.encoding, photos, request.changes, purpose, tell)
+            identified, encoded = embedder.fill_pool(products, lambda: _identify(merge, base, bundle, pool, photos))
+            embedded = collect(pool, bundle, products, identified, folder, tell)
+            write_version(folder, version, inputs, products, embedded, tell)
+        embedder.forget_plan()
+    path = store.version_path(version)
+    return BuiltVersion(path, read_manifest(path), encoded)
+
+
+def _open_base(store: Store, version: str, bundle: ModelBundle) -> _Base:
+    """Verify of a version what is needed to change it."""
+    path = store.version_path(version)
+    manifest = read_manifest(path)
+    _check_model(manifest, bundle)
+    if KEYS_FILE not in manifest.files:
+        raise BuildError(f"version {version} was built before versions could be updated; build it once again")
+    verify_files(path, {name: manifest.files[name] for name in (PRODUCTS_FILE, KEYS_FILE)})
+    keys = np.load(path / KEYS_FILE, allow_pickle=False)
+    failures = version_failures(store, version) if FAILURES_FILE in manifest.files else []
+    return _Base(version, path, keys, failures)
+
+
+def _check_model(manifest: Manifest, bundle: ModelBundle) -> None:
+    if manifest.model.product_fingerprint != bundle.product_fingerprint:
+        raise BuildError(
+            f"version {manifest.version} was built with another model than {bundle.path} (product side "
+            f"{manifest.model.product_fingerprint[:12]}, not {bundle.product_fingerprint[:12]}); update it with its "
+            "own, or build the whole catalogue with this one"
+        )
+
+
+def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos: Path) -> Identified:
+    """Which vectors the products need: those that are not changed need those that they have."""
+    count = sum(map(len, merge.kept)) + len(merge.changed)
+    keys, on_the_web = np.zeros((count, 2), np.uint64), np.zeros(count, np.bool_)
+    rows_now = np.full(len(base.keys), -1, np.int64)  # of products that keep the vector that they have
+    for kept in merge.kept:
+        rows_now[kept[:, 0]] = kept[:, 1]
+    refused = dict[int, FailedPhoto]()
+    titles, images, identities = _changed_products(merge, bundle, photos)
+    now = datetime.datetime.now(datetime.UTC)
+    for changed, title, image, photo in zip(merge.changed, titles, images, identities, strict=True):
+        row, is_refused = changed.row, photo.reason not in (None, ABSENT)
+        if is_refused and changed.same_entry and changed.base_row is not None:
+            rows_now[changed.base_row] = row
+            continue
+        keys[row] = joined_keys([product_key(title, photo.content)])
+        on_the_web[row] = is_url(image or "")
+        if is_refused:
+            refused[row] = FailedPhoto(str(photo.reason), 1, now)
+    stay = rows_now >= 0
+    keys[rows_now[stay]] = base.keys[stay]
+    _check_kept(keys[rows_now[stay]], pool, base)
+    return Identified(keys, refused | _failures_before(merge, base, rows_now), on_the_web)
+
+
+def _changed_products(
+    merge: Merge, bundle: ModelBundle, photos: Path
+) -> tuple[list[str], list[str | None], list[PhotoIdentity]]:
+    """Titles, entries of photos, and identities of these, of the rows that come from the changes."""
+    rows = merge.changes.upserts.select(["title", "image"]).take(
+        pa.array([row.upsert for row in merge.changed], pa.int64())
+    )
+    titles = pc.fill_null(rows["title"], "").to_pylist()
+    if not bundle.product.reads_photos:
+        return titles, [None] * len(titles), [PhotoIdentity(NO_PHOTO, ABSENT)] * len(titles)
+    images = rows["image"].to_pylist()
+    return titles, images, PhotoIdentities(photos).of(images)
+
+
+def _failures_before(merge: Merge, base: _Base, rows_now: Rows) -> dict[int, FailedPhoto]:
+    """The ledger of the version that is changed, of the products that keep the vector that they have."""
+    failures = {failure.product_id: failure for failure in base.failures}
+    found, start = dict[int, FailedPhoto](), 0
+    for batch in merge.base.batches(["product_id"]) if failures else ():
+        for base_row, product_id in enumerate(batch.column(0).to_pylist(), start):
+            if product_id in failures and rows_now[base_row] >= 0:
+                failure = failures[product_id]
+                found[int(rows_now[base_row])] = FailedPhoto(failure.reason, failure.attempts, failure.tried_at)
+        start += len(batch)
+    return found
+
+
+def _check_kept(keys: Keys, pool: Pool, base: _Base) -> None:
+    lost = int((pool.find(keys) < 0).sum())
+    if lost:
+        raise BuildError(
+            f"{lost:,} vectors of version {base.version} are no longer in the store, and their photos are not at hand; "
+            "build the whole catalogue, which encodes them again"
+        )

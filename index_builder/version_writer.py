@@ -1,0 +1,153 @@
+"""Products with their vectors to an index version: index, measure, write."""
+
+import datetime
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifacts.bundle import QUERY_SIDE, ModelBundle
+from artifacts.catalog import Catalog, CatalogStream, open_catalog
+from artifacts.index_version import (
+    CURVE_FILE,
+    FAILURES_FILE,
+    INDEX_FILE,
+    KEYS_FILE,
+    PRODUCTS_FILE,
+    QUERY_FOLDER,
+    Canary,
+    IndexDescription,
+    Manifest,
+    ModelIdentity,
+    finish_index_version,
+)
+from index_builder.choosing import choose_index
+from index_builder.collect import VECTORS_FILE, EmbeddedProducts
+from index_builder.curve_plot import draw_curve
+from index_builder.indexing import IndexWish, fill_index, plan_index
+from index_builder.ledger import write_failures
+from index_builder.measure import QuerySample, describe_index, encode_queries, measure, sample_queries
+from index_builder.progress import Tell
+from index_builder.threads import core_count
+from knn import IndexSpec, set_threads, write_index
+from towers.query_encoder import OnnxQueryEncoder, Vectors
+
+
+@dataclass(frozen=True, eq=False)
+class VersionInputs:
+    """What is checked before the work begins.
+
+    Attributes:
+        bundle: the model.
+        wish: what kind of index is wanted.
+        specs: the types that come into question.
+        queries: to measure with.
+    """
+
+    bundle: ModelBundle
+    wish: IndexWish
+    specs: tuple[IndexSpec, ...]
+    queries: QuerySample
+
+
+def prepare_version(bundle: ModelBundle, products: CatalogStream, wish: IndexWish) -> VersionInputs:
+    """Find out whether an index of these products can be made and measured.
+
+    Raises:
+        BuildError: there is nothing to measure with, or no index fits into the memory.
+        KnnError: the index cannot be made.
+    """
+    specs = plan_index(wish, products.count, bundle.card.width)
+    titles = _in_memory(products, [] if bundle.held_out_queries() else ["title"])
+    return VersionInputs(bundle, wish, specs, sample_queries(bundle, titles, wish.seed))
+
+
+def new_version_id(bundle: ModelBundle) -> str:
+    """An id of the time and the model."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{bundle.fingerprint[:8]}"
+
+
+def write_products(folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> CatalogStream:
+    """Write the products of a new version, a batch at a time, and open them.
+
+    Everything else is made from this copy, whatever becomes of the catalogue meanwhile.
+
+    Raises:
+        FormatError: product ids are not unique any more.
+    """
+    with pq.ParquetWriter(folder / PRODUCTS_FILE, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return open_catalog(folder / PRODUCTS_FILE)
+
+
+def write_version(
+    folder: Path, version: str, inputs: VersionInputs, products: CatalogStream, embedded: EmbeddedProducts, tell: Tell
+) -> None:
+    """Fill the folder of a new version, which has its products and vectors already, and seal it."""
+    set_threads(core_count())
+    queries = _query_vectors(inputs)
+    choice = choose_index(inputs.specs, inputs.wish, embedded.vectors, queries, tell)
+    tell(f"building {choice.spec.factory}")
+    index = fill_index(choice.spec, embedded.vectors, inputs.wish.seed)
+    tell(f"measuring with {len(inputs.queries.texts):,} queries")
+    ids = _in_memory(products, ["product_id"])
+    measurement = measure(index, embedded.vectors, ids, inputs.queries, queries, inputs.wish)
+    description = describe_index(choice, measurement, inputs.wish)
+    tell("writing")
+    write_index(index, folder / INDEX_FILE)
+    draw_curve(description, products.count, folder / CURVE_FILE)
+    write_failures(folder / FAILURES_FILE, embedded.failures)
+    np.save(folder / KEYS_FILE, embedded.keys, allow_pickle=False)
+    _copy_query_side(inputs.bundle, folder / QUERY_FOLDER)
+    (folder / VECTORS_FILE).unlink()
+    finish_index_version(folder, _manifest(version, inputs, embedded, description, measurement.canaries))
+
+
+def _in_memory(products: CatalogStream, columns: list[str]) -> Catalog:
+    """These columns alone."""
+    schema = pa.schema([products.schema.field(name) for name in columns])
+    return Catalog(products.path, pa.Table.from_batches(products.batches(columns) if columns else [], schema))
+
+
+def _query_vectors(inputs: VersionInputs) -> Vectors:
+    bundle = inputs.bundle
+    encoder = OnnxQueryEncoder(bundle.query_folder, bundle.query, threads=core_count())
+    return encode_queries(encoder, inputs.queries.texts)
+
+
+def _copy_query_side(bundle: ModelBundle, folder: Path) -> None:
+    """Copy the files that the bundle records, and no others: the fingerprint is over these.
+
+    Permissions are not copied: the service may run as another user than training did.
+    """
+    for name in bundle.card.files:
+        if name.startswith(f"{QUERY_SIDE}/"):
+            copy = folder / name.removeprefix(f"{QUERY_SIDE}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(bundle.path / name, copy)
+
+
+def _manifest(
+    version: str,
+    inputs: VersionInputs,
+    embedded: EmbeddedProducts,
+    description: IndexDescription,
+    canaries: tuple[Canary, ...],
+) -> Manifest:
+    bundle = inputs.bundle
+    return Manifest(
+        version=version,
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        model=ModelIdentity.of(bundle),
+        width=bundle.card.width,
+        count=len(embedded.keys),
+        index=description,
+        photos=embedded.photos,
+        canaries=canaries,
+        files={},
+    )

@@ -1,0 +1,115 @@
+"""Which types of index are worth a try, for how many vectors, on which device.
+
+Which of them is best depends on the vectors: on some, coarse codes keep the order of near scores and on some
+they lose it. So this is a short list for measurement, not a choice.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import ArgumentError
+from .spec import IndexSpec, spec_of_factory
+
+Device = Literal["cpu", "cuda"]
+
+# Up to here every row is scored: exact, and about 2 ms a query of one thread at a width of 256. Much below,
+# the lists of the formula would lack rows to train on.
+FLAT_MAX_ROWS = 50_000
+# Inverted lists per square root of the row count, the lower end of what the FAISS guidelines advise (4 to
+# 16): visiting few lists of a short coarse table is what makes a single query cheap.
+LISTS_PER_ROOT = 4
+# A GPU reads one to four terabytes a second. Up to here scoring every row takes it about a millisecond, for a
+# whole batch of queries, is exact, and honours filters.
+EXACT_ON_GPU_BYTES = 2 << 30
+# FAISS decodes half-precision numbers eight at a time; for other widths it falls back to one at a time.
+_HALF_PRECISION_STEP = 8
+_BYTES_PER_NUMBER = {"Flat": 4.0, "RFlat": 4.0, "SQfp16": 2.0, "Refine(SQfp16)": 2.0, "SQ8": 1.0, "Refine(SQ8)": 1.0}
+_PQ_BYTES_PER_NUMBER = 0.25  # four bits for every two numbers
+_ROW_NUMBER_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A type of index that may serve.
+
+    Attributes:
+        spec: What to build.
+        index_bytes: What it takes in memory, as an estimate.
+    """
+
+    spec: IndexSpec
+    index_bytes: int
+
+
+def list_candidates(count: int, width: int, device: Device = "cpu") -> tuple[Candidate, ...]:
+    """The types worth a try, the one to take in case of doubt first.
+
+    Up to `FLAT_MAX_ROWS` that is ``Flat`` alone. Above, on a CPU, inverted lists: of half-precision numbers
+    (exact but for rounding); of 8 bits a number; of 8 bits refined by half precision; and of 4-bit product
+    codes, scanned in registers, refined by 8 bits or by half precision. On a GPU: all rows in half precision
+    (first up to `EXACT_ON_GPU_BYTES`, else last), and lists of half precision or 8 bits, which is what FAISS
+    moves there. A width that is no multiple of 8 has single precision instead of half.
+
+    The number of lists is the power of two nearest to 4 * sqrt(count) on a logarithmic scale: 1,024 for
+    60,000 rows, 8,192 for 3.38 million.
+
+    Args:
+        count: Number of vectors, from 0 up.
+        width: Numbers per vector, at least 1.
+        device: What searches them.
+
+    Raises:
+        ArgumentError: A count or a width out of range.
+    """
+    if count < 0 or width < 1:
+        raise ArgumentError(f"expected a count from 0 and a width from 1, got {count} and {width}")
+    if count <= FLAT_MAX_ROWS:
+        return (_candidate("Flat", count, width),)
+    factories = _gpu_factories(count, width) if device == "cuda" else _cpu_factories(count, width)
+    return tuple(_candidate(factory, count, width) for factory in factories)
+
+
+def with_lists_for(factory: str, count: int) -> str:
+    """The factory string with as many lists as so many vectors have; one without lists stays as it is."""
+    return re.sub(r"^IVF\d+", f"IVF{_list_count(count)}", factory)
+
+
+def _list_count(count: int) -> int:
+    return int(2 ** round(math.log2(LISTS_PER_ROOT * math.sqrt(count))))
+
+
+def _cpu_factories(count: int, width: int) -> list[str]:
+    lists, fine = f"IVF{_list_count(count)}", _fine_codes(width)
+    refinement = "RFlat" if fine == "Flat" else f"Refine({fine})"
+    factories = [f"{lists},{fine}", f"{lists},SQ8", f"{lists},SQ8,{refinement}"]
+    if width % 2 == 0:
+        product_codes = f"{lists},PQ{width // 2}x4fs"
+        factories += [f"{product_codes},Refine(SQ8)", f"{product_codes},{refinement}"]
+    return factories
+
+
+def _gpu_factories(count: int, width: int) -> list[str]:
+    lists, fine = f"IVF{_list_count(count)}", _fine_codes(width)
+    in_lists = [f"{lists},{fine}", f"{lists},SQ8"]
+    small = count * width * _BYTES_PER_NUMBER[fine] <= EXACT_ON_GPU_BYTES
+    return [fine, *in_lists] if small else [*in_lists, fine]
+
+
+def _fine_codes(width: int) -> str:
+    return "SQfp16" if width % _HALF_PRECISION_STEP == 0 else "Flat"
+
+
+def _candidate(factory: str, count: int, width: int) -> Candidate:
+    return Candidate(spec_of_factory(factory, count), _estimate_bytes(factory.split(","), count, width))
+
+
+def _estimate_bytes(parts: list[str], count: int, width: int) -> int:
+    """Codes and, with lists, the coarse table, row numbers, and the map from rows to places of `VectorIndex`."""
+    lists = next((int(part.removeprefix("IVF")) for part in parts if part.startswith("IVF")), 0)
+    codes = [part for part in parts if not part.startswith("IVF")]
+    row_bytes = sum(width * _BYTES_PER_NUMBER.get(part, _PQ_BYTES_PER_NUMBER) for part in codes)
+    if lists:
+        row_bytes += _ROW_NUMBER_BYTES * (2 if len(codes) == 1 else 1)
+    return math.ceil(count * row_bytes + lists * width * _BYTES_PER_NUMBER["Flat"])

@@ -1,0 +1,52 @@
+"""Catalogues to vectors as builds do it, without the index that they make of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from artifacts.bundle import open_bundle
+from artifacts.catalog import open_catalog
+from index_builder.collect import EmbeddedProducts, collect
+from index_builder.embed import Embedder, EncodingOptions
+from index_builder.identify import identify_products
+from index_builder.photo_identity import PhotoIdentities
+from index_builder.pool import open_pool
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What came of it, how many products were encoded, and what was told."""
+
+    products: EmbeddedProducts
+    encoded: int
+    told: list[str]
+
+
+def embed_shop(
+    bundle: Path,
+    catalog: Path,
+    store: Path,
+    options: EncodingOptions | None = None,
+    *,
+    purpose: str = "a test",
+    keep_plan: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> Embedding:
+    """Vectors of a catalogue, in the store's pool and in a file beside it."""
+    model, products, told = open_bundle(bundle), open_catalog(catalog), list[str]()
+    with open_pool(store, model.product_fingerprint, model.card.width) as pool:
+        embedder = Embedder(
+            model, pool, options or EncodingOptions(), products.folder, products.path, purpose, tell or told.append
+        )
+
+        def identify():
+            memory = pool.memory_path(products.folder)
+            return identify_products(
+                products, PhotoIdentities(products.folder, memory) if model.product.reads_photos else None
+            )
+
+        identified, encoded = embedder.fill_pool(products, identify)
+        embedded = collect(pool, model, products, identified, store, told.append)
+        if not keep_plan:
+            embedder.forget_plan()
+    return Embedding(embedded, encoded, told)

@@ -1,0 +1,145 @@
+"""Files of changes: what they say, and what they make of a version's products."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from artifacts import catalog as catalogs
+from artifacts.catalog import CatalogStream, open_catalog
+from artifacts.errors import DamagedError, FormatError
+from index_builder.changes import ChangedRow, Merge, read_changes
+from index_builder.errors import BuildError
+
+BASE = {"product_id": list("abcdefg"), "title": list("ABCDEFG"), "image": [f"{x}.png" for x in "abcdefg"]}
+PRICES = [float(number) for number in range(7)]
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> CatalogStream:
+    pq.write_table(pa.table({**BASE, "price": PRICES}), tmp_path / "products.parquet")
+    return open_catalog(tmp_path / "products.parquet")
+
+
+def row(product_id: str, change: str = "upsert", **values: Any) -> dict[str, Any]:
+    return {
+        "product_id": product_id,
+        "change": change,
+        "title": product_id.upper(),
+        "image": f"{product_id}.png",
+        "price": 9.0,
+        **values,
+    }
+
+
+def write(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), folder / "changes.parquet")
+    return folder / "changes.parquet"
+
+
+def apply(base: CatalogStream, path: Path) -> tuple[list[dict[str, Any]], Merge]:
+    merge = Merge(base, read_changes(path, base.schema))
+    batches = list(merge.batches())
+    return pa.Table.from_batches(batches, base.schema).to_pylist(), merge
+
+
+def slowly_applied(base: CatalogStream, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, as a dictionary in order would have it."""
+    products = {p["product_id"]: p for p in pa.Table.from_batches(base.batches(), base.schema).to_pylist()}
+    for change in rows:
+        if change["change"] == "delete":
+            del products[change["product_id"]]
+        else:
+            products[change["product_id"]] = {name: change[name] for name in base.schema.names}
+    return list(products.values())
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 3, 100])
+def test_changed_rows_stay_where_they_were_and_new_ones_come_last(
+    base: CatalogStream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
+    monkeypatch.setattr(catalogs, "BATCH_ROWS", batch_rows)
+    rows = [row("z"), row("e", title="new"), row("b", "delete"), row("c"), row("y", image=None), row("g", "delete")]
+    found, merge = apply(base, write(tmp_path, rows))
+    assert found == slowly_applied(base, rows)
+    assert [product["product_id"] for product in found] == list("acdefzy")
+    kept = sorted(pair for pairs in merge.kept for pair in pairs.tolist())
+    assert kept == [[0, 0], [3, 2], [5, 4]]
+    upserts = [row["product_id"] for row in rows if row["change"] == "upsert"]
+    assert merge.changed == [
+        ChangedRow(1, upserts.index("c"), 2, same_entry=True),
+        ChangedRow(3, upserts.index("e"), 4, same_entry=False),
+        ChangedRow(5, upserts.index("z")),
+        ChangedRow(6, upserts.index("y")),
+    ]
+
+
+def test_an_entry_without_a_value_is_the_same_as_none(base: CatalogStream, tmp_path: Path) -> None:
+    for change, same in (({"image": None}, False), ({"title": None}, False), ({}, True)):
+        _, merge = apply(base, write(tmp_path, [row("a", **change)]))
+        assert merge.changed[0].same_entry is same
+    pq.write_table(pa.table({**BASE, "image": pa.nulls(7, pa.string()), "price": PRICES}), base.path)
+    _, merge = apply(open_catalog(base.path), write(tmp_path, [row("a", image=None), row("b", image="b.png")]))
+    assert [changed.same_entry for changed in merge.changed] == [True, False]
+
+
+def test_deletes_need_no_columns_but_the_id(base: CatalogStream, tmp_path: Path) -> None:
+    found, _ = apply(base, write(tmp_path, [{"product_id": "a", "change": "delete"}]))
+    assert [product["product_id"] for product in found] == list("bcdefg")
+
+
+def test_no_change_at_all(base: CatalogStream, tmp_path: Path) -> None:
+    nothing = pa.table({"product_id": pa.array([], pa.string()), "change": pa.array([], pa.string())})
+    pq.write_table(nothing, tmp_path / "changes.parquet")
+    found, merge = apply(base, tmp_path / "changes.parquet")
+    assert found == slowly_applied(base, [])
+    assert merge.changed == []
+
+
+def test_columns_come_in_any_order_and_in_types_that_convert(base: CatalogStream, tmp_path: Path) -> None:
+    table = pa.table({"price": pa.array([3], pa.int32()), "change": ["upsert"], "image": pa.nulls(1)})
+    table = table.append_column("title", pa.array(["T"]).dictionary_encode()).append_column(
+        "product_id", pa.array(["a"])
+    )
+    pq.write_table(table, tmp_path / "changes.parquet")
+    found, _ = apply(base, tmp_path / "changes.parquet")
+    assert found[0] == {"product_id": "a", "title": "T", "image": None, "price": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([row("a"), row("a", "delete")], "{path}: 1 product ids occur more than once, such as a"),
+        ([row("a", "remove")], "{path}: change is 'remove', expected 'upsert' or 'delete'"),
+        ([row("a", None)], "{path}: change is 'None', expected 'upsert' or 'delete'"),
+        ([row("a"), {**row("b"), "product_id": None}], "{path}: 1 rows have no product_id"),
+        (
+            [{"product_id": "a", "change": "upsert", "title": "A"}],
+            "{path} lacks the columns image, price, the products of the version have: an upsert replaces a whole row",
+        ),
+        (
+            [row("a", colour="red")],
+            "{path} has the column colour, the products of the version have not: an upsert replaces a whole row",
+        ),
+        ([row("a", price="cheap")], "{path}: its columns are of other types than the products of the version: "),
+    ],
+)
+def test_bad_files_are_refused(base: CatalogStream, tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+    path = write(tmp_path, rows)
+    with pytest.raises(FormatError) as caught:
+        read_changes(path, base.schema)
+    assert str(caught.value).startswith(message.format(path=path))
+
+
+def test_a_missing_file_is_damage(base: CatalogStream, tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match="is missing"):
+        read_changes(tmp_path / "no.parquet", base.schema)
+
+
+def test_a_product_that_is_not_there_cannot_be_deleted(base: CatalogStream, tmp_path: Path) -> None:
+    path = write(tmp_path, [row("x", "delete"), row("w", "delete"), row("a", "delete")])
+    with pytest.raises(BuildError) as caught:
+        apply(base, path)
+    assert str(caught.value) == f"{path}: 2 products are to be deleted that the version does not have, such as w"

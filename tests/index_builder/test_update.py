@@ -1,0 +1,207 @@
+"""Updates of a version: as if the changed catalogue had been built, with next to nothing encoded."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from artifacts.errors import FormatError, StoreError
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, open_index_version
+from artifacts.store import Store
+from index_builder.build import BuildRequest, BuiltVersion, build_version
+from index_builder.errors import BuildError
+from index_builder.indexing import IndexWish
+from index_builder.ledger import version_failures
+from index_builder.update import UpdateRequest, update_version
+from index_builder.verify import verify_version
+from knn import read_index
+from tests.support.photos import noise
+
+FLAT = IndexWish("Flat")
+Update = Callable[..., BuiltVersion]
+
+
+@pytest.fixture
+def rows(catalog: Path) -> list[dict[str, Any]]:
+    """The catalogue's products."""
+    products: list[dict[str, Any]] = pq.read_table(catalog).to_pylist()
+    return products
+
+
+@pytest.fixture
+def update(bundle: Path, catalog: Path, store: Path, tmp_path: Path) -> Update:
+    """Change the version "flat"; the file of changes lies far from all photos but those of `tmp_path/changes`."""
+    (tmp_path / "changes").mkdir()
+
+    def run(changes: list[dict[str, Any]], version: str = "new", **request: Any) -> BuiltVersion:
+        path = tmp_path / "changes" / f"{version}.parquet"
+        schema = pq.read_schema(catalog).append(pa.field("change", pa.string()))
+        pq.write_table(pa.Table.from_pylist(changes, schema=schema), path)
+        told: list[str] = []
+        return update_version(
+            UpdateRequest(
+                **{"bundle": bundle, "changes": path, "store": store, "base": "flat", "version": version}
+                | {"wish": FLAT}
+                | request
+            ),
+            told.append,
+        )
+
+    return run
+
+
+def vectors_of(version: Path) -> np.ndarray:
+    opened = open_index_version(version)
+    index = read_index(opened.index_path, opened.index_record.sha256, opened.index_record.size_bytes)
+    return index.reconstruct(np.arange(index.count))
+
+
+def upsert(product: dict[str, Any], **values: Any) -> dict[str, Any]:
+    return {**product, **values, "change": "upsert"}
+
+
+def delete(product: dict[str, Any]) -> dict[str, Any]:
+    return {"product_id": product["product_id"], "change": "delete"}
+
+
+def failures_of(store: Path, version: str) -> list[tuple[str, str]]:
+    return [(entry.product_id, entry.reason) for entry in version_failures(Store(store), version)]
+
+
+def test_a_new_price_encodes_nothing(
+    update: Update, store: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No photo of the catalogue is at hand, nor are those that could not be used."""
+    monkeypatch.setattr("index_builder.embed.encode_tasks", lambda *inputs: pytest.fail("encoded"))
+    changes = [upsert(product, price=0.5, in_stock=False) for product in rows[:40]]
+    built = update(changes)
+    assert (built.encoded, built.manifest.count) == (0, 300)
+    old = store / "versions" / "flat"
+    np.testing.assert_array_equal(vectors_of(built.path), vectors_of(old))
+    assert (built.path / KEYS_FILE).read_bytes() == (old / KEYS_FILE).read_bytes()
+    assert version_failures(Store(store), "new") == version_failures(Store(store), "flat")
+    assert built.manifest.photos == open_index_version(old).manifest.photos
+    products = open_index_version(built.path).products().to_pylist()
+    assert products == [{**product, "price": 0.5, "in_stock": False} for product in rows[:40]] + rows[40:]
+    assert verify_version(Store(store), "new").canary_overlap == 1.0
+
+
+def test_an_update_is_what_a_build_of_the_changed_catalogue_is(
+    update: Update, bundle: Path, catalog: Path, store: Path, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """New titles, photos replaced, lost and found, products added and removed, some of those without a usable photo."""
+    folder = tmp_path / "changes"
+    shop = Path(shutil.copytree(catalog.parent, tmp_path / "shop"))
+    shutil.copyfile(catalog.parent.parent / "outside.png", tmp_path / "outside.png")
+    for name, seed in (("new.png", 5), ("found.png", 6)):
+        noise(30, 30, seed=seed).save(folder / name)
+        shutil.copyfile(folder / name, shop / name)
+    (folder / "broken.png").write_bytes((folder / "new.png").read_bytes()[:100])
+    shutil.copyfile(folder / "broken.png", shop / "broken.png")
+    (folder / "images").mkdir()
+    shutil.copyfile(shop / rows[30]["image"], folder / rows[30]["image"])
+    changes = [
+        upsert(rows[20], image="new.png"),
+        upsert(rows[3], image="found.png", title="red cap"),  # was missing
+        upsert(rows[30], title="toy pan"),  # its photo is at hand
+        upsert(rows[31], price=2.0),  # its photo is not, and need not be
+        upsert(rows[40], image="no.png"),
+        upsert(rows[41], image="broken.png"),
+        upsert(rows[42], image=None),
+        delete(rows[5]),  # was unreadable
+        delete(rows[299]),
+        upsert({**rows[50], "product_id": "added"}, title="blue toy"),  # whose photo is not at hand
+        upsert({**rows[50], "product_id": "twin"}, image="new.png", title=rows[20]["title"]),
+    ]
+    built = update(changes)
+    expected_rows = slowly_changed(rows, changes)
+    pq.write_table(pa.Table.from_pylist(expected_rows, schema=pq.read_schema(catalog)), shop / "catalog.parquet")
+    (shop / rows[50]["image"]).rename(shop / "hidden.png")
+    shared = [row for row, product in enumerate(expected_rows) if product["image"] == rows[50]["image"]]
+    fresh = build_version(BuildRequest(bundle, shop / "catalog.parquet", tmp_path / "fresh", "v", "Flat"))
+    assert open_index_version(built.path).products().equals(open_index_version(fresh.path).products())
+    same = np.setdiff1d(np.arange(built.manifest.count), [row for row in shared if row != len(expected_rows) - 2])
+    np.testing.assert_allclose(vectors_of(built.path)[same], vectors_of(fresh.path)[same], atol=2e-6)
+    hidden = {expected_rows[row]["product_id"] for row in shared} - {"added"}
+    expected = [entry for entry in failures_of(tmp_path / "fresh", "v") if entry[0] not in hidden]
+    assert failures_of(store, "new") == expected
+    assert built.encoded == 7  # a twin is a twin, and nothing else of the eight new titles and photos was there
+    assert built.manifest.photos.absent == 3
+
+
+def slowly_changed(rows: list[dict[str, Any]], changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    products = {product["product_id"]: product for product in rows}
+    for change in changes:
+        if change["change"] == "delete":
+            del products[change["product_id"]]
+        else:
+            products[change["product_id"]] = {name: change[name] for name in rows[0]}
+    return list(products.values())
+
+
+def test_updates_of_updates_and_of_the_published_version(
+    update: Update, store: Path, rows: list[dict[str, Any]]
+) -> None:
+    Store(store).publish("ivf")
+    first = update([delete(rows[0])], "first", base=None)
+    Store(store).publish("first")
+    second = update([delete(rows[1]), upsert(rows[0])], "second", base=None)
+    assert (first.manifest.count, second.manifest.count) == (299, 299)
+    ids = open_index_version(second.path).products()["product_id"].to_pylist()
+    assert ids == [product["product_id"] for product in [*rows[2:], rows[0]]]
+    assert (first.encoded, second.encoded) == (0, 1)  # its photo is not at hand any more: by its title
+    assert failures_of(store, "second")[-1] == (rows[0]["product_id"], "missing")
+
+
+def test_photos_may_lie_elsewhere(update: Update, catalog: Path, store: Path, rows: list[dict[str, Any]]) -> None:
+    built = update([upsert(rows[20], title="blue cap")], photos=catalog.parent)
+    assert built.encoded == 1
+    assert built.manifest.photos.usable == 294
+
+
+def test_another_model_is_refused(update: Update, other_bundle: Path, store: Path) -> None:
+    with pytest.raises(BuildError, match=r"version flat was built with another model than .*; update it with its own"):
+        update([], bundle=other_bundle)
+    assert Store(store).version_ids() == ["flat", "ivf", "low"]
+
+
+def test_a_version_without_keys_is_refused(update: Update, store: Path, reseal: Callable[..., None]) -> None:
+    (store / "versions" / "flat" / KEYS_FILE).unlink()
+    reseal(store / "versions" / "flat")
+    with pytest.raises(
+        BuildError, match="version flat was built before versions could be updated; build it once again"
+    ):
+        update([])
+
+
+def test_vectors_that_are_gone_are_told(update: Update, store: Path, rows: list[dict[str, Any]]) -> None:
+    for shard in store.rglob("*.shard"):
+        shard.unlink()
+    with pytest.raises(BuildError, match=r"299 vectors of version flat are no longer in the store.*; build the whole"):
+        update([delete(rows[0])])
+    assert Store(store).version_ids() == ["flat", "ivf", "low"]
+
+
+def test_bad_changes_end_before_any_work(update: Update, store: Path, rows: list[dict[str, Any]]) -> None:
+    with pytest.raises(FormatError, match="occur more than once"):
+        update([delete(rows[0]), delete(rows[0])])
+    with pytest.raises(StoreError, match="has no version 'none'"):
+        update([], base="none")
+    with pytest.raises(StoreError, match="has no published version"):
+        update([], base=None)
+    with pytest.raises(StoreError, match="has a version 'ivf' already"):
+        update([], version="ivf")
+    with pytest.raises(BuildError, match="target recall: expected a number above 0"):
+        update([], wish=IndexWish(target_recall=2.0))
+    assert sorted(path.name for path in (store / "versions").iterdir()) == ["flat", "ivf", "low"]
+
+
+def test_a_forged_ledger_is_not_taken_over(update: Update, store: Path) -> None:
+    (store / "versions" / "flat" / FAILURES_FILE).write_bytes(b"")
+    with pytest.raises(Exception, match=r"failures\.parquet has 0 bytes"):
+        update([])
