@@ -1,0 +1,290 @@
+"""Building and searching an index of millions, against exact search, autofaiss and hnswlib, all in one run.
+
+`make bench-index` runs it. Five questions:
+
+1. The real set (benchmarks/index_data.py says what it is): recall, the time of a query, and time and memory of the
+   build, which goes through the same functions as `index_builder build`.
+2. The hard set: the same, without targets, so that nobody is fooled by easy data.
+3. The peers at equal recall, over fewer vectors, since they take hours over all.
+4. Encoding: the whole pipeline against the model's own forward pass, and a nightly run after one product in a hundred
+   has changed.
+5. Growth: time and memory at three sizes, in a table and in benchmarks/out/bench-index.png.
+
+Every part is a process of its own. Sets of vectors are kept in the work folder for the next run, indexes are not.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, get_args
+
+import numpy as np
+import typer
+
+from artifacts.bundle import open_bundle
+from artifacts.records import write_record
+from benchmarks.harness import OUT, Figure, Target, report, this_machine
+from benchmarks.index_compare import OURS, Compared, Duel
+from benchmarks.index_data import Kind, VectorSet, open_set
+from benchmarks.index_encoding import Encoded
+from benchmarks.index_growth import Measured, draw_growth, growth_table
+from benchmarks.index_ours import Built
+from benchmarks.index_peers import AUTOFAISS, HNSWLIB, PeerBuilt, build_peer, installed_peers
+from benchmarks.index_process import ROOT, Usage, run_part, run_program
+from benchmarks.index_search import Searched
+from index_builder.indexing import AUTO, TARGET_RECALL
+
+TOLERANT, STRICT = 0.99, 0.93
+BUILD_S = 15 * 60
+MEMORY_GB = 8.0
+SINGLE_MS = 0.8
+FORWARD_SHARE, NIGHTLY_SHARE = 0.85, 0.03
+ROWS, PEER_ROWS, PRODUCTS = 3_380_000, 1_000_000, 10_000
+PACKAGES = ("faiss-cpu", "numpy", "torch", "hnswlib")
+_INDEX_BYTES = 2 << 10  # of disk for a product, at most: ours, refined, over all; the peers' over fewer
+
+
+@dataclass(frozen=True)
+class Peers:
+    """What came of the peers.
+
+    Attributes:
+        built: by name, those that are installed.
+        duels: against ours at equal recall.
+        our_build_s: of the same size.
+        rows: that size.
+    """
+
+    built: dict[str, tuple[PeerBuilt, Usage]]
+    duels: tuple[Duel, ...]
+    our_build_s: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and where."""
+
+    bundle: Path
+    catalog: Path
+    work: Path
+    rows: int
+    peer_rows: int
+    index_type: str
+
+
+def main(
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/4tmm-mlp",
+    catalog: Annotated[Path, typer.Option(help="Products that it encodes.")] = ROOT / "var/demo/shop/catalog.parquet",
+    work: Annotated[Path, typer.Option(help="Scratch folder; 14 GB for the whole.")] = ROOT / "var/bench-index",
+    rows: Annotated[int, typer.Option(min=200, help="Vectors in all.")] = ROWS,
+    peer_rows: Annotated[int, typer.Option(min=200, help="Vectors that the peers index too.")] = PEER_ROWS,
+    products: Annotated[int, typer.Option(min=1, help="Products that are encoded.")] = PRODUCTS,
+    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
+) -> None:
+    """Measure all of it, compare with the targets, and write the result."""
+    options = Options(bundle, catalog, work, rows, min(peer_rows, rows), index_type)
+    _check_disk(options)
+    real, hard = make_set(options, "real"), make_set(options, "hard")
+    sizes = [size for size in sorted({options.peer_rows // 10, options.peer_rows}) if size < rows]
+    encoded = measure_encoding(options, products)
+    growth = [measure_size(options, real, size) for size in sizes if size != options.peer_rows]
+    with_peers, peers = measure_peers(options, real)
+    growth.append(with_peers)
+    if rows > options.peer_rows:
+        growth.append(measure_size(options, real, rows))
+    on_hard = measure_size(options, hard, rows)
+    print(f"\nGrowth, on the real set\n\n{growth_table(growth)}\n\nHard set\n\n{growth_table([on_hard])}")
+    out.mkdir(parents=True, exist_ok=True)
+    draw_growth(growth, out / "bench-index.png")
+    figures = [
+        *(figure for size in growth for figure in size_figures("real", size)),
+        *size_figures("hard", on_hard),
+        *peer_figures(peers),
+        *encoding_figures(encoded),
+    ]
+    targets = [*size_targets(growth[-1]), *peer_targets(peers), *encoding_targets(encoded)]
+    machine = this_machine(PACKAGES)
+    raise typer.Exit(report("bench-index", machine, describe(options, real, hard, peers), figures, targets, out))
+
+
+def make_set(options: Options, kind: Kind) -> VectorSet:
+    """A set of vectors, made in a process of its own unless it is there."""
+    folder = options.work / kind
+    model = ["--bundle", options.bundle, "--catalog", options.catalog] if kind == "real" else []
+    run_program("index_data", ["--kind", kind, "--folder", folder, "--rows", options.rows, *model])
+    return open_set(folder)
+
+
+def measure_size(options: Options, made: VectorSet, rows: int) -> Measured:
+    """Build and search over the first rows of a set."""
+    folder = _empty(options.work / "indexes")
+    try:
+        return _measure_size(options, made, rows, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def measure_peers(options: Options, made: VectorSet) -> tuple[Measured, Peers]:
+    """Ours and the peers over the same rows."""
+    folder, rows = _empty(options.work / "indexes"), options.peer_rows
+    try:
+        ours = _measure_size(options, made, rows, folder)
+        built = {}
+        for name in installed_peers():
+            path = folder / f"{name}.index"
+            built[name] = build_peer(name, made, rows, path, MEMORY_GB * rows / ROWS, SINGLE_MS)
+            write_record(folder / f"{name}.json", built[name][0])
+        arguments = ["--folder", made.folder, "--rows", rows, "--indexes", folder, "--target", TARGET_RECALL]
+        compared, _ = run_part("index_compare", arguments, Compared)
+    finally:
+        shutil.rmtree(folder)
+    return ours, Peers(built, compared.duels, ours.built.build_s, rows)
+
+
+def measure_encoding(options: Options, products: int) -> Encoded:
+    """Encode products of the catalogue."""
+    arguments = ["--bundle", options.bundle, "--catalog", options.catalog, "--work", options.work]
+    return run_part("index_encoding", [*arguments, "--products", products], Encoded)[0]
+
+
+def size_figures(kind: Kind, size: Measured) -> list[Figure]:
+    """What was measured at one size."""
+    name, searched, usage = f"{kind}, {size.rows:,}", size.searched, size.usage
+    return [
+        Figure(f"{name}: build of {size.built.factory}", "s", (size.built.build_s,)),
+        *(Figure(f"{name}: build, {stage}", "s", (seconds,)) for stage, seconds in size.built.seconds.items()),
+        Figure(f"{name}: build, peak resident memory", "GB", (usage.peak_resident_gb,)),
+        Figure(f"{name}: build, peak anonymous memory", "GB", (usage.peak_anonymous_gb,)),
+        Figure(f"{name}: index file", "GB", (size.built.size_bytes / 1e9,)),
+        Figure(f"{name}: a query alone, one thread", "ms", searched.single_ms),
+        Figure(f"{name}: a query of a batch, one thread", "ms", searched.batch_ms),
+        Figure(f"{name}: exact, a query alone, one thread", "ms", searched.exact_single_ms),
+        Figure(f"{name}: exact, a query of a batch, all threads", "ms", (searched.exact_batch_ms,)),
+        Figure(f"{name}: recall@100 within 0.001", "", (searched.tolerant,)),
+        Figure(f"{name}: recall@100 strict", "", (searched.strict,)),
+    ]
+
+
+def size_targets(size: Measured) -> list[Target]:
+    """What the largest size of the real set must reach."""
+    name, searched = f"real, {size.rows:,}", size.searched
+    single_ms = float(np.median(searched.single_ms))
+    return [
+        Target(f"{name}: recall@100 within 0.001", "at least", TOLERANT, searched.tolerant, ""),
+        Target(f"{name}: recall@100 strict", "at least", STRICT, searched.strict, ""),
+        Target(f"{name}: a query alone, one thread", "at most", SINGLE_MS, single_ms, "ms"),
+        Target(f"{name}: build from embeddings", "at most", BUILD_S, size.built.build_s, "s"),
+        Target(f"{name}: build, peak resident memory", "at most", MEMORY_GB, size.usage.peak_resident_gb, "GB"),
+    ]
+
+
+def peer_figures(peers: Peers) -> list[Figure]:
+    """What was measured of the peers, and of ours at their level of recall."""
+    figures = []
+    for name, (built, usage) in peers.built.items():
+        figures.append(Figure(f"{name}: build of {built.kind}", "s", (built.build_s,)))
+        figures.append(Figure(f"{name}: build, peak resident memory", "GB", (usage.peak_resident_gb,)))
+        figures.append(Figure(f"{name}: index file", "GB", (built.size_bytes / 1e9,)))
+    for duel in peers.duels:
+        for side in (duel.ours, duel.peer):
+            name = f"{side.name} against {(duel.peer if side is duel.ours else duel.ours).name} at {duel.level:.4f}"
+            figures.append(Figure(f"{name}: recall@100 within 0.001, dial {side.dial}", "", (side.tolerant,)))
+            figures.append(Figure(f"{name}: recall@100 strict", "", (side.strict,)))
+            figures.append(Figure(f"{name}: queries alone, one thread", "1/s", side.singles_per_s))
+            figures.append(Figure(f"{name}: queries in one call, one thread", "1/s", side.batch_per_s))
+    return figures
+
+
+def peer_targets(peers: Peers) -> list[Target]:
+    """That ours is no slower; of a peer that is not installed nothing is known, which is not enough."""
+    duels = {duel.peer.name: duel for duel in peers.duels}
+    targets = []
+    for name in (AUTOFAISS, HNSWLIB):
+        duel = duels.get(name)
+        label = f"against {name}" if duel else f"against {name} (not installed)"
+        alone = _ratio(duel.ours.singles_per_s, duel.peer.singles_per_s) if duel else float("nan")
+        batch = _ratio(duel.ours.batch_per_s, duel.peer.batch_per_s) if duel else float("nan")
+        targets.append(Target(f"{label}: queries alone, equal recall", "at least", 1.0, alone, "times"))
+        targets.append(Target(f"{label}: queries in one call, equal recall", "at least", 1.0, batch, "times"))
+    graph_s = peers.built[HNSWLIB][0].build_s if HNSWLIB in peers.built else float("nan")
+    label = HNSWLIB if HNSWLIB in peers.built else f"{HNSWLIB} (not installed)"
+    targets.append(Target(f"against {label}: build", "at most", 1.0, peers.our_build_s / graph_s, "times"))
+    return targets
+
+
+def encoding_figures(encoded: Encoded) -> list[Figure]:
+    """What was measured of encoding."""
+    name = f"encoding {encoded.products:,} products"
+    share = tuple(100 * value for value in encoded.nightly_share)
+    return [
+        Figure(f"{name}: pipeline", "1/s", encoded.pipeline_per_s),
+        Figure(f"{name}: forward pass alone", "1/s", encoded.forward_per_s),
+        Figure(f"{name}: decoding and tokenising alone, one thread", "1/s", (encoded.prepare_per_s,)),
+        Figure(f"{name}: a nightly run with {encoded.changed} changed, of a full one", "%", share),
+    ]
+
+
+def encoding_targets(encoded: Encoded) -> list[Target]:
+    """That the pipeline keeps the model busy, and a nightly run costs next to nothing."""
+    share = 100 * _ratio(encoded.pipeline_per_s, encoded.forward_per_s)
+    nightly = 100 * float(np.median(encoded.nightly_share))
+    return [
+        Target("encoding: pipeline, of the forward pass", "at least", 100 * FORWARD_SHARE, share, "%"),
+        Target("encoding: a nightly run, of a full one", "at most", 100 * NIGHTLY_SHARE, nightly, "%"),
+    ]
+
+
+def describe(options: Options, real: VectorSet, hard: VectorSet, peers: Peers) -> str:
+    """What was compared on what."""
+    card = real.card
+    libraries = [
+        f"{name} built {built.kind} ({built.parameters or 'no parameters'})" for name, (built, _) in peers.built.items()
+    ]
+    return (
+        f"{real.rows:,} x {card.width} vectors, from {card.real_products:,} products of {options.catalog.name} by the "
+        f"model {card.source.model[:12]}: local dimension {card.real_dimension:.1f} before they were multiplied and "
+        f"{card.dimension:.1f} after; a query's 100 best scores span {card.score_span:.3f}. Hard set: local dimension "
+        f"{hard.card.dimension:.1f}, span {hard.card.score_span:.3f}. {len(real.queries('test')):,} test queries, "
+        f"{len(real.queries('tuning')):,} others to tune with. Peers over {peers.rows:,} vectors, since graphs take "
+        f"hours over {ROWS:,}: {'; '.join(libraries) or 'none is installed'}."
+    )
+
+
+def _measure_size(options: Options, made: VectorSet, rows: int, folder: Path) -> Measured:
+    index, record = folder / f"{OURS}.index", folder / f"{OURS}.json"
+    common = ["--folder", made.folder, "--rows", rows, "--index", index]
+    built, usage = run_part("index_ours", [*common, "--index-type", options.index_type], Built)
+    write_record(record, built)
+    searched, _ = run_part("index_search", [*common, "--built", record], Searched)
+    return Measured(rows, built, usage, searched)
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    return float(np.median(ours) / np.median(theirs))
+
+
+def _empty(folder: Path) -> Path:
+    """A folder with nothing in it of a run that was broken off."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _check_disk(options: Options) -> None:
+    """Refuse at the beginning what would fail after an hour."""
+    options.work.mkdir(parents=True, exist_ok=True)
+    missing = [kind for kind in get_args(Kind) if not (options.work / kind).is_dir()]
+    width = open_bundle(options.bundle).card.width
+    needed = options.rows * (_INDEX_BYTES + len(missing) * width * np.dtype(np.float32).itemsize)
+    free = shutil.disk_usage(options.work).free
+    if free < needed:
+        raise typer.BadParameter(
+            f"{options.work} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} are needed; name another --work"
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)
