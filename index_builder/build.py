@@ -9,14 +9,12 @@ from artifacts.index_version import Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.collect import collect
 from index_builder.embed import Embedder, EncodingOptions
-from index_builder.errors import BuildError
 from index_builder.identify import Identified, identify_products
-from index_builder.indexing import AUTO, TARGET_RECALL, IndexWish
+from index_builder.indexing import IndexWish
 from index_builder.photo_identity import PhotoIdentities
 from index_builder.pool import Pool, open_pool
 from index_builder.progress import Tell
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
-from knn import Device
 from towers.vector_cache import digest_texts
 
 
@@ -29,35 +27,16 @@ class BuildRequest:
         catalog: catalog.parquet, or a folder of Parquet files.
         store: folder of the store; it is made if need be.
         version: id of the new version; None for one of the time and the model.
-        index: a FAISS factory string, or AUTO for the type that measures best.
-        target_recall: tie-tolerant recall@100 against exact search that the operating point should reach.
-        seed: of everything drawn: the training sample, the clustering, the queries measured with.
+        wish: what kind of index is wanted.
         encoding: how products are encoded.
-        device: what will search the index.
-        memory_budget_bytes: what an index of type AUTO may take there; None for half of what this machine has.
-
-    Raises:
-        BuildError: the target is out of range.
     """
 
     bundle: Path
     catalog: Path
     store: Path
     version: str | None = None
-    index: str = AUTO
-    target_recall: float = TARGET_RECALL
-    seed: int = 0
+    wish: IndexWish = field(default_factory=IndexWish)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
-    device: Device = "cpu"
-    memory_budget_bytes: int | None = None
-
-    def __post_init__(self) -> None:
-        check_target(self.target_recall)
-
-    @property
-    def index_wish(self) -> IndexWish:
-        """What kind of index is wanted."""
-        return IndexWish(self.index, self.target_recall, self.device, self.memory_budget_bytes, self.seed)
 
 
 @dataclass(frozen=True)
@@ -73,16 +52,6 @@ class BuiltVersion:
     path: Path
     manifest: Manifest
     encoded: int
-
-
-def check_target(recall: float) -> None:
-    """Refuse a recall that no index can reach.
-
-    Raises:
-        BuildError: it is out of range.
-    """
-    if not 0 < recall <= 1:
-        raise BuildError(f"target recall: expected a number above 0 and at most 1, got {recall:g}")
 
 
 def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> BuiltVersion:
@@ -102,7 +71,7 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
         KnnError: the index cannot be made, trained or filled.
     """
     bundle, catalog = open_bundle(request.bundle), open_catalog(request.catalog)
-    inputs = prepare_version(bundle, catalog, request.index_wish)
+    inputs = prepare_version(bundle, catalog, request.wish)
     store, version = Store(request.store), request.version or new_version_id(bundle)
     with open_pool(request.store, bundle.product_fingerprint, bundle.card.width) as pool:
         with store.new_version(version) as folder:

@@ -34,7 +34,10 @@ class IndexWish:
         device: what will search it; the machine that builds it need not have one.
         memory_budget_bytes: what the index may take where it is served, if the type is AUTO; None for half the
             memory of this machine, or of its GPU.
-        seed: of the samples and the clustering.
+        seed: of everything drawn: the training sample, the clustering, the queries measured with.
+
+    Raises:
+        BuildError: the target is out of range.
     """
 
     index: str = AUTO
@@ -42,6 +45,10 @@ class IndexWish:
     device: Device = "cpu"
     memory_budget_bytes: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target_recall <= 1:
+            raise BuildError(f"target recall: expected a number above 0 and at most 1, got {self.target_recall:g}")
 
 
 def plan_index(wish: IndexWish, count: int, width: int) -> tuple[IndexSpec, ...]:

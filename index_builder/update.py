@@ -14,7 +14,7 @@ from artifacts.catalog import open_catalog
 from artifacts.checksums import verify_files
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, Manifest, read_manifest
 from artifacts.store import Store
-from index_builder.build import BuiltVersion, check_target
+from index_builder.build import BuiltVersion
 from index_builder.changes import Merge, read_changes
 from index_builder.collect import collect
 from index_builder.embed import Embedder, EncodingOptions
@@ -46,9 +46,6 @@ class UpdateRequest:
         photos: the folder that paths of photos in the changes are relative to; None for that of the file.
         wish: what kind of index is wanted.
         encoding: how products are encoded.
-
-    Raises:
-        BuildError: the target is out of range.
     """
 
     bundle: Path
@@ -59,9 +56,6 @@ class UpdateRequest:
     photos: Path | None = None
     wish: IndexWish = field(default_factory=IndexWish)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
-
-    def __post_init__(self) -> None:
-        check_target(self.wish.target_recall)
 
 
 @dataclass(frozen=True, eq=False)

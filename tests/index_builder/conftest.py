@@ -25,6 +25,7 @@ from artifacts.index_version import MANIFEST_FILE, read_manifest
 from artifacts.records import write_record
 from artifacts.side import AlphaConcatenation, SideSpec, TowerName
 from index_builder.build import BuildRequest, build_version
+from index_builder.indexing import IndexWish
 from knn import set_threads
 from tests.support.folders import tiny_origin
 from tests.support.models import shaken
@@ -148,8 +149,8 @@ def slow_vectors(bundle: Path, catalog: Path) -> np.ndarray:
 def _built_store(tmp_path_factory: pytest.TempPathFactory, bundle: Path, catalog: Path) -> Path:
     store = tmp_path_factory.mktemp("stores") / "store"
     build_version(BuildRequest(bundle, catalog, store, "flat"))
-    build_version(BuildRequest(bundle, catalog, store, "ivf", index="IVF16,SQ8"))
-    build_version(BuildRequest(bundle, catalog, store, "low", index="IVF16,PQ2x4", target_recall=0.999))
+    build_version(BuildRequest(bundle, catalog, store, "ivf", wish=IndexWish("IVF16,SQ8")))
+    build_version(BuildRequest(bundle, catalog, store, "low", wish=IndexWish("IVF16,PQ2x4", 0.999)))
     return store
 
 

@@ -15,6 +15,7 @@ from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.download import DownloadSettings
 from index_builder.embed import EncodingOptions
+from index_builder.indexing import IndexWish
 from index_builder.ledger import version_failures
 from index_builder.verify import verify_version
 from knn import OperatingPoint, read_index
@@ -65,7 +66,7 @@ def test_broken_photos_are_named_and_their_products_found(
         write_shop(tmp_path / "shop", titles, web.url(""))
         encoding = EncodingOptions(DownloadSettings(allow_private_addresses=True))
         built = build_version(
-            BuildRequest(bundle, tmp_path / "shop", tmp_path / "store", "v", "Flat", encoding=encoding)
+            BuildRequest(bundle, tmp_path / "shop", tmp_path / "store", "v", IndexWish("Flat"), encoding=encoding)
         )
     failures = version_failures(Store(tmp_path / "store"), "v")
     assert {(int(entry.product_id[1:]), entry.reason, entry.attempts) for entry in failures} == {

@@ -19,6 +19,7 @@ from index_builder import build, embed, version_writer
 from index_builder.build import BuildRequest, build_version
 from index_builder.collect import VECTORS_FILE
 from index_builder.errors import BuildError
+from index_builder.indexing import IndexWish
 from index_builder.pool import open_pool
 from index_builder.verify import verify_version
 from knn import IndexSpecError, OperatingPoint, VectorIndex, read_index
@@ -157,7 +158,7 @@ def test_an_id_of_its_own(text_bundle: Path, catalog: Path, tmp_path: Path) -> N
     [
         ({"version": "flat"}, StoreError, "has a version 'flat' already, and versions never change"),
         ({"version": "../out"}, StoreError, r"'\.\./out' is no version id"),
-        ({"index": "IVF16,Nonsense"}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
+        ({"wish": IndexWish("IVF16,Nonsense")}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
         ({"bundle": Path("nowhere")}, DamagedError, "nowhere is no model bundle"),
         ({"catalog": Path("no.parquet")}, DamagedError, r"no\.parquet is missing"),
     ],
@@ -187,7 +188,7 @@ def test_a_catalogue_without_titles_column(bundle: Path, catalog: Path, tmp_path
 @pytest.mark.parametrize("target", [0, -0.1, 1.01, float("nan")])
 def test_a_target_out_of_range(target: float) -> None:
     with pytest.raises(BuildError, match="target recall: expected a number above 0 and at most 1, got"):
-        BuildRequest(Path("b"), Path("c"), Path("s"), target_recall=target)
+        IndexWish(target_recall=target)
 
 
 STAGES = (

@@ -12,6 +12,7 @@ from artifacts.index_version import KEYS_FILE, PRODUCTS_FILE
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.embed import EncodingOptions
+from index_builder.indexing import IndexWish
 from index_builder.pool import open_pool
 from index_builder.pool_keeping import prune_pools
 from index_builder.prune import prune_store
@@ -27,7 +28,7 @@ def built(text_bundle: Path, catalog: Path, tmp_path: Path) -> Store:
     some = tmp_path / "some.parquet"
     pq.write_table(pq.read_table(catalog).slice(140), some)
     for version, products in (("all", catalog), ("some", some)):
-        request = BuildRequest(text_bundle, products, tmp_path / "store", version, "Flat", encoding=SHARDS)
+        request = BuildRequest(text_bundle, products, tmp_path / "store", version, IndexWish("Flat"), encoding=SHARDS)
         assert build_version(request).encoded == (300 if version == "all" else 0)
     return Store(tmp_path / "store")
 
@@ -57,7 +58,7 @@ def test_a_shard_of_which_little_is_needed_is_written_anew(
 ) -> None:
     few = tmp_path / "few.parquet"
     pq.write_table(pq.read_table(catalog).slice(190, 20), few)
-    build_version(BuildRequest(text_bundle, few, built.path, "few", "Flat"))
+    build_version(BuildRequest(text_bundle, few, built.path, "few", IndexWish("Flat")))
     for version in ("all", "some"):
         shutil.rmtree(built.version_path(version))
     before = sum(path.stat().st_size for path in built.path.rglob("*.shard"))

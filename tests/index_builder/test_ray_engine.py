@@ -25,6 +25,7 @@ from index_builder.cli import app
 from index_builder.download import DownloadSettings
 from index_builder.embed import EncodingOptions
 from index_builder.errors import BuildError, OptionError
+from index_builder.indexing import IndexWish
 from index_builder.ledger import version_failures
 from index_builder.plan import write_plan
 from index_builder.ray_engine import RayEngine, Workforce, workforce
@@ -258,7 +259,7 @@ def build_here(bundle: Path, shop: tuple[Path, Web], tmp_path: Path) -> Any:
     def build(name: str, told: list[str], **options: Any) -> Path:
         encoding = EncodingOptions(ALLOWED, shard_rows=SHARD_ROWS, **options)
         store = tmp_path / name
-        build_version(BuildRequest(bundle, shop[0], store, "v", "Flat", encoding=encoding), told.append)
+        build_version(BuildRequest(bundle, shop[0], store, "v", IndexWish("Flat"), encoding=encoding), told.append)
         return store
 
     return build

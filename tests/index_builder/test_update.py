@@ -123,7 +123,7 @@ def test_an_update_is_what_a_build_of_the_changed_catalogue_is(
     pq.write_table(pa.Table.from_pylist(expected_rows, schema=pq.read_schema(catalog)), shop / "catalog.parquet")
     (shop / rows[50]["image"]).rename(shop / "hidden.png")
     shared = [row for row, product in enumerate(expected_rows) if product["image"] == rows[50]["image"]]
-    fresh = build_version(BuildRequest(bundle, shop / "catalog.parquet", tmp_path / "fresh", "v", "Flat"))
+    fresh = build_version(BuildRequest(bundle, shop / "catalog.parquet", tmp_path / "fresh", "v", FLAT))
     assert open_index_version(built.path).products().equals(open_index_version(fresh.path).products())
     same = np.setdiff1d(np.arange(built.manifest.count), [row for row in shared if row != len(expected_rows) - 2])
     np.testing.assert_allclose(vectors_of(built.path)[same], vectors_of(fresh.path)[same], atol=2e-6)
