@@ -10,7 +10,7 @@ from training.sample_shop.queries import QueryLog
 from training.sample_shop.simulation import PURCHASE, Events, Sessions
 
 TRAINING_LABELS = tuple(label.value for label in Relevance)
-MAX_TRAINING_QUERIES = 2_000
+MAX_TRAINING_QUERIES = 1_000
 # At most so many products of each label are judged for a query.
 EXACT, SUBSTITUTES, COMPLEMENTS, NEAR_IRRELEVANT, FAR_IRRELEVANT = 4, 3, 2, 2, 2
 
