@@ -26,10 +26,17 @@ class Recall:
             other.
         strict: A returned row counts if it is among the exact top k; which copy stands there is a matter of
             chance.
+        standard_error: Of `tie_tolerant`, over the queries.
     """
 
     tie_tolerant: float
     strict: float
+    standard_error: float = 0.0
+
+    @property
+    def assured(self) -> float:
+        """Tie-tolerant recall less its standard error: what other queries of the kind are likely to reach too."""
+        return self.tie_tolerant - self.standard_error
 
 
 def measure_recall(
@@ -60,7 +67,12 @@ def measure_recall(
     good = (exact_scores[:, :k] >= last - np.float32(tolerance)) & (found.rows[:, :k] != NO_ROW)
     tolerant = good.sum(axis=1)
     strict = _count_hits(found.rows[:, :k], exact.rows[:, :k])
-    return Recall(float((tolerant[asked] / truths[asked]).mean()), float((strict[asked] / truths[asked]).mean()))
+    shares = tolerant[asked] / truths[asked]
+    return Recall(
+        tie_tolerant=float(shares.mean()),
+        strict=float((strict[asked] / truths[asked]).mean()),
+        standard_error=float(shares.std() / np.sqrt(len(shares))),
+    )
 
 
 def _check_shapes(found: Neighbours, exact: Neighbours, k: int) -> None:

@@ -46,7 +46,8 @@ class Tuning:
     """What tuning found.
 
     Attributes:
-        chosen: The cheapest point that reaches the target; where none does, the one with the highest recall.
+        chosen: The cheapest point whose assured recall reaches the target, so that it is kept on other queries
+            as well; where none does, the one with the highest recall.
         reached_target: Whether the chosen point reaches the target.
         target_recall: What was asked for, tie-tolerant.
         k: The cut-off of recall.
@@ -99,12 +100,12 @@ def tune_operating_point(
         return _measure(index, yardstick, point, timed_k or yardstick.k)
 
     curve = tuple(_climb_all(index, measure, target_recall) if candidates is None else map(measure, candidates))
-    good = [point for point in curve if point.recall.tie_tolerant >= target_recall]
+    good = [point for point in curve if point.recall.assured >= target_recall]
     if good:
         chosen = min(good, key=lambda point: point.latency_ms)
     else:
         chosen = max(curve, key=lambda point: (point.recall.tie_tolerant, -point.latency_ms))
-    return Tuning(chosen, bool(good), target_recall, yardstick.k, curve)
+    return Tuning(chosen, chosen.recall.tie_tolerant >= target_recall, target_recall, yardstick.k, curve)
 
 
 _Measure = Callable[[OperatingPoint], TuningPoint]
@@ -140,7 +141,7 @@ def _halve_steps(curve: list[TuningPoint], measure: _Measure, target_recall: flo
     """The same curve with points between the last one below the target and the first one that reaches it."""
     curve = list(curve)
     for _ in range(HALVINGS):
-        first = next((i for i, point in enumerate(curve) if point.recall.tie_tolerant >= target_recall), 0)
+        first = next((i for i, point in enumerate(curve) if point.recall.assured >= target_recall), 0)
         below, above = (curve[i].operating_point.nprobe or 0 for i in (first - 1, first))
         if first == 0 or above - below < 2:
             break

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,10 @@ def _recall(found: Neighbours, exact: Neighbours, k: int, **options: float) -> R
 def test_solved_by_hand() -> None:
     exact = _neighbours([[1, 2, 3, 4], [5, 6, 7, 8]])
     found = _neighbours([[2, 9, 1, 0], [8, 7, 6, 5]])
-    assert _recall(found, exact, 4) == Recall(tie_tolerant=0.75, strict=0.75)
-    assert _recall(found, exact, 2) == Recall(tie_tolerant=0.25, strict=0.25)
+    error = pytest.approx(0.25 / math.sqrt(2))  # of 0.5 and 1, and of 0.5 and 0
+    assert _recall(found, exact, 4) == Recall(tie_tolerant=0.75, strict=0.75, standard_error=error)
+    assert _recall(found, exact, 2) == Recall(tie_tolerant=0.25, strict=0.25, standard_error=error)
+    assert Recall(tie_tolerant=0.75, strict=0.75, standard_error=0.125).assured == 0.625
 
 
 def test_a_row_within_a_thousandth_of_place_k_counts_as_well() -> None:
