@@ -3,7 +3,8 @@
     python -m tests.formats.make
 
 writes `NAME-N/` for each format whose schema version N is not kept yet, and never touches what is: a saved folder
-is what the code of its time wrote. Weights are random, all times are fixed; the same libraries write the same bytes.
+is what the code of its time wrote. Weights are random. The same libraries write the same bytes,
+but for times that a build measures and notes.
 """
 
 import datetime
@@ -54,10 +55,14 @@ from artifacts.index_version import (
 from artifacts.judgments import Relevance
 from artifacts.side import ENCODER_FILE
 from artifacts.store import Store
+from index_builder.build import BuildRequest, build_version
+from index_builder.indexing import IndexWish
+from index_builder.shard import SHARD_SCHEMA_VERSION
 from knn import IndexSpec, OperatingPoint, build_index, exact_search, write_index
 from tests.support.annotators import tiny_annotator
 from tests.support.folders import tiny_origin
 from tests.support.models import tiny_model
+from tests.support.photos import write_photos
 from tests.support.specs import tiny_tokenizer
 from towers.annotator import Annotator, open_annotator, score_pairs
 from towers.export import export_query_side
@@ -71,6 +76,7 @@ FOLDER = Path(__file__).parent
 TITLE_WORDS = ("red", "blue", "shoe", "dress", "cotton", "toy", "pan", "cap")
 QUERIES = ("red shoe", "cotton dress", "toy pan for kids", "blue cap")
 PRODUCTS = 160
+BUILT, PHOTOS = "v", 4  # of the store that a build filled
 PUBLISHED, BEFORE = "ivf", "flat"
 INDEXES = {BEFORE: ("Flat", OperatingPoint()), PUBLISHED: ("IVF4,SQ8", OperatingPoint(nprobe=4))}
 
@@ -102,6 +108,21 @@ def make_store(folder: Path) -> None:
     expected = {"queries": QUERIES, "product_ids": product_ids, "scores": rounded(found.scores)}
     write_json(folder / "expected.json", expected)
     shutil.rmtree(bundle.path)
+
+
+def make_shard(folder: Path) -> None:
+    """A store as a build leaves it: the vectors in a shard, by the titles and photos of a shop beside it."""
+    bundle, shop = write_bundle(folder / "bundle", "3tmm", seed=4), folder / "shop"
+    shop.mkdir()
+    photos = write_photos(shop, PHOTOS)
+    images = [*photos, "images/missing.png", *[None] * (PRODUCTS - PHOTOS - 1)]
+    catalog = products().set_column(2, "image", pa.array(images))
+    pq.write_table(catalog, shop / "catalog.parquet")
+    wish = IndexWish("Flat")
+    build_version(BuildRequest(bundle.path, shop / "catalog.parquet", folder / "store", BUILT, wish))
+    Store(folder / "store").publish(BUILT)
+    for path in (folder / "store").rglob(".lock"):
+        path.unlink()
 
 
 def make_gate(folder: Path) -> None:
@@ -160,6 +181,7 @@ MAKERS: dict[str, tuple[int, Callable[[Path], None]]] = {
     "bundle": (BUNDLE_SCHEMA_VERSION, make_bundle),
     "dataset": (DATASET_SCHEMA_VERSION, make_dataset),
     "gate": (GATE_SCHEMA_VERSION, make_gate),
+    "shard": (SHARD_SCHEMA_VERSION, make_shard),
     "store": (VERSION_SCHEMA_VERSION, make_store),
 }
 

@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import artifacts
 from artifacts.bundle import open_bundle
 from artifacts.dataset import open_dataset
 from artifacts.gate import read_gate_record
-from artifacts.index_version import open_index_version
+from artifacts.index_version import INDEX_FILE, open_index_version
 from artifacts.store import Publication, Store
+from index_builder import shard
+from index_builder.build import BuildRequest, build_version
+from index_builder.indexing import IndexWish
 from index_builder.publish import publish_version
+from index_builder.update import UpdateRequest, update_version
 from index_builder.verify import verify_version
 from knn import OperatingPoint, read_index
 from service.device import Device
@@ -32,6 +38,7 @@ FORMATS = {
     "dataset": "dataset",
     "gate": "gate",
     "index_version": "store",
+    "shard": "shard",
 }
 
 
@@ -45,9 +52,9 @@ def expected(folder: Path) -> Any:
 
 
 def schema_versions() -> dict[str, int]:
-    """The present schema version of each module of `artifacts` that has one, read from its source."""
+    """The present schema version of each module that has a format which outlives a program, read from its source."""
     found = {}
-    for path in Path(artifacts.__file__).parent.glob("*.py"):
+    for path in [*Path(artifacts.__file__).parent.glob("*.py"), Path(shard.__file__)]:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith("SCHEMA_VERSION"):
                 found[path.stem] = ast.literal_eval(node.value)
@@ -74,6 +81,7 @@ FINGERPRINTS = {
     "bundle-1": "57b82557fdb28833",
     "dataset-1": "b7bd4211ef7712c2",
     "gate-1": "b220d4e821fccf1b",
+    "shard-1": "f352150b40a22da4",
     "store-1": "f7cb1c94ecc00086",
 }
 
@@ -128,6 +136,26 @@ def test_a_saved_store_goes_on(folder: Path, tmp_path: Path) -> None:
     store = Store(Path(shutil.copytree(folder / "store", tmp_path / "store")))
     assert store.rollback() == Publication("flat")
     assert publish_version(store, "ivf") == Publication("ivf", ("flat",))
+
+
+@pytest.mark.parametrize("folder", saved("shard"), ids=lambda folder: folder.name)
+def test_a_saved_store_keeps_builds_and_updates_from_encoding(folder: Path, tmp_path: Path) -> None:
+    kept = Path(shutil.copytree(folder, tmp_path / "kept"))
+    bundle, store, catalog = kept / "bundle", kept / "store", kept / "shop" / "catalog.parquet"
+    before = pq.read_table(catalog)
+    built = build_version(BuildRequest(bundle, catalog, store, "built", IndexWish("Flat")))
+    assert (built.encoded, built.manifest.photos.unusable) == (0, {"missing": 1})
+    cheaper = before.set_column(3, "price", pa.array([1.5] * len(before)))
+    pq.write_table(cheaper.append_column("change", pa.array(["upsert"] * len(before))), kept / "changes.parquet")
+    updated = update_version(
+        UpdateRequest(bundle, kept / "changes.parquet", store, None, "new", wish=IndexWish("Flat"))
+    )
+    assert updated.encoded == 0
+    assert open_index_version(updated.path).products()["price"].to_pylist() == [1.5] * len(before)
+    first = store / "versions" / "v"
+    assert all(
+        (path / INDEX_FILE).read_bytes() == (first / INDEX_FILE).read_bytes() for path in (built.path, updated.path)
+    )
 
 
 @pytest.mark.parametrize("folder", saved("gate"), ids=lambda folder: folder.name)
