@@ -18,7 +18,6 @@ import numpy as np
 
 from artifacts.sealed import read_sealed, write_sealed
 from index_builder.keys import KEY_BYTES, NO_PHOTO, KeyIndex, Keys, content_identity, joined_keys, url_identity
-from index_builder.threads import core_count
 from towers.encoding import ABSENT
 from towers.errors import PhotoError
 from towers.photos import is_url, photo_path
@@ -26,6 +25,8 @@ from towers.photos import is_url, photo_path
 _SHA256_BYTES = 32
 # A file that was written just before it was read may be written again without a new time: clocks of files tick.
 _SETTLED_NS = 2_000_000_000
+_FILES_TRIED = 64  # by one thread, to see whether it has to wait for them
+_READERS = 16  # threads, where it has
 _FILES_BETWEEN_NOTES = 65_536  # that are read between two writings of the memory
 
 
@@ -96,9 +97,8 @@ class PhotoIdentities:
         rows = self._known_index.find(joined_keys(state or bytes(KEY_BYTES) for state in states))
         contents = [self._known.content(row) if row >= 0 else None for row in rows.tolist()]
         unknown = [number for number, content in enumerate(contents) if content is None]
-        with ThreadPoolExecutor(core_count(), thread_name_prefix="photos") as pool:
-            read = pool.map(lambda number: _read_identity(self._folder, images[number]), unknown)
-            found = dict(zip(unknown, read, strict=True))
+        read = _read_identities(self._folder, [images[number] for number in unknown])
+        found = dict(zip(unknown, read, strict=True))
         identities = []
         for number, (state, content) in enumerate(zip(states, contents, strict=True)):
             identity = PhotoIdentity(content_identity(content)) if content else found[number]
@@ -150,6 +150,21 @@ def _state(folder: Path, image: str) -> bytes | None:
         return None
     state = f"{image}\0{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
     return hashlib.blake2b(state.encode(), digest_size=KEY_BYTES).digest()
+
+
+def _read_identities(folder: Path, images: Sequence[str]) -> list[PhotoIdentity]:
+    """Read files: with several threads where one would wait most of the time, for a network or a slow disk.
+
+    Otherwise threads only wait for each other, which takes several times as long as reading a small file.
+    """
+    begin, busy_before = time.perf_counter(), time.thread_time()
+    found = [_read_identity(folder, image) for image in images[:_FILES_TRIED]]
+    busy_s, elapsed_s = time.thread_time() - busy_before, time.perf_counter() - begin
+    rest = images[_FILES_TRIED:]
+    if busy_s > elapsed_s / 2:
+        return [*found, *(_read_identity(folder, image) for image in rest)]
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="photos") as pool:
+        return [*found, *pool.map(lambda image: _read_identity(folder, image), rest)]
 
 
 def _read_identity(folder: Path, image: str) -> PhotoIdentity:

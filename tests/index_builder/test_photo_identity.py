@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -163,3 +164,25 @@ def test_what_was_read_is_noted_on_the_way(
 def test_without_a_memory_nothing_is_written(shop: Path) -> None:
     look(shop, ["a"])
     assert sorted(os.listdir(shop)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("waiting_s", "several"), [(0.0, False), (0.005, True)])
+def test_several_threads_read_where_one_would_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting_s: float, several: bool
+) -> None:
+    readers, read = set[str](), photo_identity.identity_of_file
+
+    def read_slowly(folder: Path, image: str) -> bytes:
+        readers.add(threading.current_thread().name)
+        begin = time.perf_counter()
+        while not waiting_s and time.perf_counter() - begin < 2e-4:  # busy for longer than the disk may take
+            pass
+        time.sleep(waiting_s)
+        return read(folder, image)
+
+    monkeypatch.setattr(photo_identity, "identity_of_file", read_slowly)
+    for number in range(100):
+        (tmp_path / f"{number}.jpg").write_bytes(bytes([number]))
+    identities = PhotoIdentities(tmp_path).of([f"{number}.jpg" for number in range(100)])
+    assert [identity.content for identity in identities] == [read(tmp_path, f"{number}.jpg") for number in range(100)]
+    assert (len(readers) > 1) is several
