@@ -2,7 +2,8 @@
 
 A stage leaves one file or folder, which is written in one piece, so that a stage whose output is there is
 finished and is not done again. Where several run at a time, each has its share of the cores, which serves
-small models better than all cores one after another, and its own log.
+small models better than all cores one after another, and its own log. A stage that can only run alone has all
+cores, and the terminal.
 """
 
 import ctypes
@@ -63,6 +64,7 @@ class _Running:
     label: str
     process: subprocess.Popen[bytes]
     began: float
+    log: Path | None
 
 
 def run_stages(todo: Sequence[Stage], out: Path, jobs: int = 1) -> None:
@@ -70,7 +72,7 @@ def run_stages(todo: Sequence[Stage], out: Path, jobs: int = 1) -> None:
 
     Args:
         todo: the stages; each stands after those that it needs.
-        out: folder of the times and, where several run at a time, of the logs.
+        out: folder of the times, and of the logs of stages that ran side by side.
         jobs: how many run at a time.
 
     Raises:
@@ -88,12 +90,11 @@ def run_stages(todo: Sequence[Stage], out: Path, jobs: int = 1) -> None:
                 if _is_finished(stage, labels[stage.name]):
                     finished.add(stage.name)
                 else:
-                    # What can only run alone has all cores.
                     beside = 1 + len(running) + sum(other.needs <= finished for other in waiting)
-                    running.append(_start(stage, labels[stage.name], out, min(jobs, beside), to_log=jobs > 1))
+                    running.append(_start(stage, labels[stage.name], out, min(jobs, beside)))
             for run in _ended(running):
                 running.remove(run)
-                _check_ended(run, out, has_log=jobs > 1)
+                _check_ended(run, out)
                 finished.add(run.stage.name)
 
 
@@ -114,10 +115,10 @@ def _is_finished(stage: Stage, label: str) -> bool:
     return True
 
 
-def _start(stage: Stage, label: str, out: Path, shares: int, to_log: bool) -> _Running:
-    """Start a stage with its share of the cores, its output on the terminal or in its log."""
+def _start(stage: Stage, label: str, out: Path, shares: int) -> _Running:
+    """Start a stage with its share of the cores; alone its output goes to the terminal, otherwise to its log."""
     out.mkdir(parents=True, exist_ok=True)
-    log = _log_path(out, stage) if to_log else None
+    log = out / LOG_FOLDER / f"{stage.name}.log" if shares > 1 else None
     print(f"{label}: python -m {shlex.join(stage.arguments)}" + (f" > {log}" if log else ""), flush=True)
     environment = {**os.environ}
     if shares > 1:
@@ -132,7 +133,7 @@ def _start(stage: Stage, label: str, out: Path, shares: int, to_log: bool) -> _R
             process = subprocess.Popen(
                 command, env=environment, stdout=file, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent
             )
-    return _Running(stage, label, process, began)
+    return _Running(stage, label, process, began, log)
 
 
 def _ended(running: Sequence[_Running]) -> list[_Running]:
@@ -145,13 +146,13 @@ def _ended(running: Sequence[_Running]) -> list[_Running]:
     return []
 
 
-def _check_ended(run: _Running, out: Path, has_log: bool) -> None:
+def _check_ended(run: _Running, out: Path) -> None:
     seconds = time.monotonic() - run.began
     if run.process.returncode:
-        if has_log:
-            print(_log_path(out, run.stage).read_text(errors="replace"), file=sys.stderr)
+        if run.log:
+            print(run.log.read_text(errors="replace"), file=sys.stderr)
         raise ExperimentError(f"{run.stage.name} failed, see above; the same command goes on from here")
-    if has_log:
+    if run.log:
         print(f"{run.label}: finished in {seconds:.0f} s", flush=True)
     _record_time(out, run.stage.name, seconds)
 
@@ -175,10 +176,6 @@ def _die_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _log_path(out: Path, stage: Stage) -> Path:
-    return out / LOG_FOLDER / f"{stage.name}.log"
 
 
 def _core_count() -> int:

@@ -53,7 +53,9 @@ def test_one_at_a_time_keeps_the_order_and_has_all_cores(tmp_path: Path) -> None
     assert not (tmp_path / "logs").exists()
 
 
-def test_two_at_a_time_share_the_cores_and_wait_for_what_they_need(tmp_path: Path) -> None:
+def test_two_at_a_time_share_the_cores_and_wait_for_what_they_need(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     todo = [
         stage(tmp_path, "a", seconds=0.5),
         stage(tmp_path, "b", seconds=0.5),
@@ -65,7 +67,10 @@ def test_two_at_a_time_share_the_cores_and_wait_for_what_they_need(tmp_path: Pat
     threads = {words[1]: words[2] for words in journal(tmp_path) if words[0] == "begin"}
     share = str(max(1, len(os.sched_getaffinity(0)) // 2))
     assert threads == {"a": share, "b": share, "c": "all"}
+    assert {path.name for path in (tmp_path / "logs").iterdir()} == {"a.log", "b.log"}
     assert (tmp_path / "logs" / "a.log").read_text() == "words of a\n"
+    told = capfd.readouterr().out
+    assert "words of c" in told and "words of a" not in told  # what runs alone has the terminal
     assert "a 1 s" in describe_times(tmp_path) or "a 0 s" in describe_times(tmp_path)
 
 
