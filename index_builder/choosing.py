@@ -77,6 +77,12 @@ class Choice:
     spec: IndexSpec
     trials: tuple[Trial, ...] = ()
 
+    @property
+    def surest(self) -> IndexSpec:
+        """The type with the best recall on the sample: where over all products the chosen one misses the target."""
+        best = max(self.trials, key=lambda trial: trial.tuning.best_recall, default=None)
+        return best.spec if best else self.spec
+
 
 def choose_index(
     specs: Sequence[IndexSpec], wish: IndexWish, vectors: Vectors, queries: Vectors, tell: Tell = lambda line: None

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from artifacts.atomic import replace_file
 from artifacts.checksums import verify_files
 from artifacts.columns import in_columns
-from artifacts.index_version import FAILURES_FILE, read_manifest
+from artifacts.index_version import FAILURES_FILE, Manifest, read_manifest
 from artifacts.store import Store
 from artifacts.tables import read_table
 from index_builder.errors import LedgerError
@@ -82,6 +82,20 @@ def version_failures(store: Store, version: str) -> list[Failure]:
     if FAILURES_FILE not in manifest.files:
         raise LedgerError(f"version {version} has no ledger of failures: it was built before there was one")
     verify_files(path, {FAILURES_FILE: manifest.files[FAILURES_FILE]})
+    return fitting_failures(path, manifest)
+
+
+def fitting_failures(path: Path, manifest: Manifest) -> list[Failure]:
+    """The ledger of a version whose files are verified.
+
+    Args:
+        path: folder of the version.
+        manifest: of the version; it has a ledger.
+
+    Raises:
+        DamagedError: the ledger is not Parquet.
+        LedgerError: it does not fit the manifest.
+    """
     failures = read_failures(path / FAILURES_FILE)
     if Counter(failure.reason for failure in failures) != manifest.photos.unusable:
         raise LedgerError(

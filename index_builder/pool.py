@@ -1,11 +1,12 @@
 """The pool of one product side in a store: every vector that builds have made with it, in shards.
 
     embeddings/FINGERPRINT/         first 16 digits of the product side's fingerprint
-        00000001-000000.shard       see index_builder/shard.py; the later one counts where two have a key
+        00000001-000000.shard       see index_builder/shard.py
         NAME.plan                   what a build that is running, or was killed, has to encode
         photos-NAME.memory          which content the files of a catalogue had; see index_builder/photo_identity.py
 
 A vector is looked up by its key (index_builder/keys.py), so that a build encodes only what no build has encoded yet.
+Where a key stands in several shards, the latest counts whose photo could be used; without any, the latest.
 """
 
 from collections.abc import Iterable, Iterator
@@ -54,6 +55,7 @@ class Pool:
         self.width = width
         self._shards: dict[Path, _Contents] = {}
         self._index = KeyIndex(joined_keys([]))
+        self._index_order: Rows = np.empty(0, np.int64)  # places of the keys of the index, in its order
         self._failed: npt.NDArray[np.bool_] = np.empty(0, np.bool_)
         self._starts: Rows = np.zeros(1, np.int64)  # place of each shard's first vector, and of the end
 
@@ -73,13 +75,17 @@ class Pool:
                 self._shards[path] = _Contents(np.array(shard.keys), shard.failed)
         self._shards = {path: self._shards[path] for path in paths if path in self._shards}
         contents = self._shards.values()
-        self._index = KeyIndex(np.concatenate([joined_keys([]), *(shard.keys for shard in contents)]))
         self._failed = np.concatenate([np.empty(0, np.bool_), *(shard.failed for shard in contents)])
+        self._index_order = np.argsort(~self._failed, kind="stable")  # those with a photo last, which is what counts
+        keys = np.concatenate([joined_keys([]), *(shard.keys for shard in contents)])
+        self._index = KeyIndex(keys[self._index_order])
         self._starts = np.cumsum([0, *(len(shard.keys) for shard in contents)])
 
     def find(self, keys: Keys) -> Places:
         """Where the vectors of these keys are, -1 for those that are not here. Shape (n,)."""
-        return self._index.find(keys)
+        found = self._index.find(keys)
+        found[found >= 0] = self._index_order[found[found >= 0]]
+        return found
 
     def failed(self, places: Places) -> npt.NDArray[np.bool_]:
         """Whether the photo could not be used, of what `find` gave. Shape (n,); False for what is not here."""

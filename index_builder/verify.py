@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from artifacts.canaries import Search, check_canaries
 from artifacts.errors import ArtifactError, MismatchError
-from artifacts.index_version import IndexVersion, Manifest, open_index_version
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, IndexVersion, Manifest, open_index_version
 from artifacts.store import Store
-from index_builder.errors import VerificationError
+from index_builder.errors import LedgerError, VerificationError
+from index_builder.ledger import fitting_failures
 from index_builder.measure import encode_queries
 from index_builder.threads import core_count
 from knn import KnnError, OperatingPoint, VectorIndex, read_index
@@ -45,7 +47,7 @@ def verify_version(store: Store, version: str) -> VerifiedVersion:
                 f"{path}: its manifest is that of version {opened.manifest.version!r}; build it again"
             )
         return _verify(opened)
-    except (ArtifactError, KnnError, OSError) as error:
+    except (ArtifactError, KnnError, LedgerError, OSError) as error:
         raise VerificationError(str(error)) from error
 
 
@@ -53,6 +55,7 @@ def _verify(opened: IndexVersion) -> VerifiedVersion:
     record, products = opened.index_record, _whole_products(opened)
     index = read_index(opened.index_path, record.sha256, record.size_bytes)
     _check_agreement(opened, index)
+    _check_records(opened)
     encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
     search = _search_of(opened.manifest, index, encoder, products["product_id"])
     return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search)
@@ -78,6 +81,19 @@ def _check_agreement(opened: IndexVersion, index: VectorIndex) -> None:
         raise VerificationError(
             f"{opened.path}: the index has {index.count} vectors, its manifest says {manifest.count}; build it again"
         )
+
+
+def _check_records(opened: IndexVersion) -> None:
+    """The ledger and the keys, which versions have since there are such."""
+    manifest = opened.manifest
+    if FAILURES_FILE in manifest.files:
+        fitting_failures(opened.path, manifest)
+    if KEYS_FILE in manifest.files:
+        shape = np.load(opened.path / KEYS_FILE, mmap_mode="r", allow_pickle=False).shape
+        if shape != (manifest.count, 2):
+            raise VerificationError(
+                f"{opened.path / KEYS_FILE} has the shape {shape} for {manifest.count} products; build it again"
+            )
 
 
 def _search_of(

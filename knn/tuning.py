@@ -61,6 +61,11 @@ class Tuning:
     curve: tuple[TuningPoint, ...]
 
     @property
+    def best_recall(self) -> float:
+        """Tie-tolerant, of the whole curve."""
+        return max(point.recall.tie_tolerant for point in self.curve)
+
+    @property
     def operating_point(self) -> OperatingPoint:
         """The dials of the chosen point."""
         return self.chosen.operating_point

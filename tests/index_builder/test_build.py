@@ -17,12 +17,14 @@ from artifacts.index_version import KEYS_FILE, PhotoCounts, open_index_version
 from artifacts.store import Publication, Store
 from index_builder import build, embed, version_writer
 from index_builder.build import BuildRequest, build_version
+from index_builder.choosing import Choice
 from index_builder.collect import VECTORS_FILE
 from index_builder.errors import BuildError
 from index_builder.indexing import IndexWish
 from index_builder.pool import open_pool
 from index_builder.verify import verify_version
-from knn import IndexSpecError, OperatingPoint, VectorIndex, read_index
+from knn import IndexSpec, IndexSpecError, OperatingPoint, VectorIndex, read_index
+from tests.index_builder.test_choosing import a_trial
 from towers.query_encoder import OnnxQueryEncoder
 
 
@@ -232,6 +234,19 @@ def test_a_build_is_told_stage_by_stage(text_bundle: Path, catalog: Path, tmp_pa
     build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), told.append)
     expected = ["encoding 300 of 300 products", "building Flat", "measuring with 300 queries", "writing"]
     assert told == expected
+
+
+def test_a_type_that_promised_too_much_on_the_sample_gives_way_to_the_surest(
+    text_bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coarse, fine, told = a_trial("IVF16,PQ2x4", 0.995, 0.1), a_trial("IVF16,SQ8", 0.999, 0.5), list[str]()
+    choice = Choice(IndexSpec("IVF16,PQ2x4", 300), (coarse, fine))
+    monkeypatch.setattr(version_writer, "choose_index", lambda *inputs: choice)
+    built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), told.append)
+    assert told[1:4:2] == ["building IVF16,PQ2x4", "IVF16,PQ2x4 misses the target over all products"]
+    assert (built.manifest.index.factory, built.manifest.index.reached_target) == ("IVF16,SQ8", True)
+    assert [trial.factory for trial in built.manifest.index.trials] == ["IVF16,PQ2x4", "IVF16,SQ8"]
+    assert verify_version(Store(tmp_path), "v").canary_overlap > 0.9
 
 
 def test_two_builds_with_one_model_cannot_run_at_once_and_with_two_they_can(

@@ -359,6 +359,19 @@ def test_photos_on_the_web_are_fetched_again_when_asked(
     assert moved.tolist() == [True, False, False]
 
 
+def test_a_photo_that_cannot_be_fetched_again_stays_what_it_was(
+    bundle: Path, web_shop: tuple[Path, dict[str, Any], Any], tmp_path: Path
+) -> None:
+    shop, answers, _ = web_shop
+    before = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED)).products
+    vectors = np.array(before.vectors)
+    answers["/0"] = page(404)
+    again = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, refetch_photos=True))
+    assert again.encoded == 3
+    np.testing.assert_array_equal(again.products.vectors, vectors)
+    assert [failure.image for failure in again.products.failures] == [failure.image for failure in before.failures]
+
+
 @pytest.mark.parametrize("rows", [0, -1, 1_000_001])
 def test_shard_rows_out_of_range(rows: int) -> None:
     with pytest.raises(BuildError) as caught:

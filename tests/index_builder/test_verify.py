@@ -190,6 +190,18 @@ def name_of_another_version(bench: Bench) -> None:
     bench.seal(version="flat")
 
 
+def ledger_of_other_photos_and_seal(bench: Bench) -> None:
+    path = bench.version / "failures.parquet"
+    pq.write_table(pq.read_table(path)[:-1], path)
+    bench.seal()
+
+
+def keys_of_fewer_products_and_seal(bench: Bench) -> None:
+    path = bench.version / "keys.npy"
+    np.save(path, np.load(path)[:-1])
+    bench.seal()
+
+
 DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (flip_a_bit_of_the_index, r"index\.faiss does not have the SHA-256 that it was written with"),
     (cut_the_index, r"index\.faiss has \d+ bytes, but \d+ were written"),
@@ -213,6 +225,8 @@ DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (canaries_of_another_shop, "its canary queries find .*the worst is '.*' with 0%"),
     (no_canaries, "has no canary queries to check it with"),
     (operating_point_of_another_type, "expected a value for nprobe with an index of type IVF16,SQ8"),
+    (ledger_of_other_photos_and_seal, "lists other photos than the manifest counts"),
+    (keys_of_fewer_products_and_seal, r"keys\.npy has the shape \(299, 2\) for 300 products"),
     (name_of_another_version, "its manifest is that of version 'flat'"),
 ]
 
