@@ -1,37 +1,80 @@
-"""Answering a batch of searches with one version: encode together, search together, cut to each one's k."""
+"""Answering a batch of queries with one version: encode together, search together, cut to each one's page."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from service.errors import QueryError, ServiceError
+from service.errors import QueryError, ServiceError, UnknownProductError
 from service.filters import Filters
 from service.loaded_version import LoadedVersion
+
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which of the nearest products are wanted.
+
+    Attributes:
+        k: How many, at most.
+        offset: How many before them are left out.
+        filters: What all of them meet.
+    """
+
+    k: int
+    offset: int = 0
+    filters: Filters = ()
+
+    @property
+    def depth(self) -> int:
+        """How far down the page reaches."""
+        return self.offset + self.k
 
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """One search, without HTTP."""
+    """The products nearest to a text."""
 
     text: str
-    k: int
-    filters: Filters = ()
+    page: Page
+
+
+@dataclass(frozen=True)
+class SimilarQuery:
+    """The products nearest to a product, itself left out."""
+
+    product_id: str
+    page: Page
+
+
+@dataclass(frozen=True)
+class ProductQuery:
+    """A product itself."""
+
+    product_id: str
+
+
+Query = SearchQuery | SimilarQuery | ProductQuery
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What one search found.
+    """What one query found.
 
     Attributes:
         rows: Shape (at most k,), best first, without padding.
         scores: Shape of `rows`, descending.
+        first_rank: Rank of the first of them.
+        passing: How many products meet the filters; None without filters.
     """
 
     rows: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
+    first_rank: int = 1
+    passing: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,45 +86,88 @@ class BatchResult:
     search_seconds: float
 
 
-def answer_queries(queries: Sequence[SearchQuery], version: LoadedVersion) -> BatchResult:
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What is to be searched for one query.
+
+    Attributes:
+        vector: Shape (D,), of unit length.
+        page: Of the query.
+        left_out: Row of the product itself, -1 for none.
+    """
+
+    vector: Vector
+    page: Page
+    left_out: int = -1
+
+
+def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchResult:
     """Answer queries together; one that cannot be answered does not touch the others.
 
-    Queries with equal filters, mostly none, are searched together with the largest k among them.
+    Queries with equal filters, mostly none, are searched together, as deep as the deepest of them.
 
     Raises:
         Exception: Whatever the encoder or the index raises; then no query has an answer.
     """
     started_at = time.perf_counter()
-    vectors = version.encoder.encode([query.text for query in queries])
+    wanted = _understand(queries, version)
     encoded_at = time.perf_counter()
-    results: list[Found | ServiceError] = [_UNREADABLE] * len(queries)
-    readable = np.asarray(np.isfinite(vectors).all(axis=1))
-    for filters, places in _places_by_filters(queries, readable).items():
-        try:
-            rows = version.attributes.mask(filters) if filters else None
-        except ServiceError as error:
-            for place in places:
-                results[place] = error
-            continue
-        near = version.search(vectors[places], max(queries[place].k for place in places), rows)
-        for place, near_rows, near_scores in zip(places, near.rows, near.scores, strict=True):
-            results[place] = _first(near_rows, near_scores, queries[place].k)
+    results = [_NOTHING if isinstance(each, _Wanted) else each for each in wanted]
+    places_by_filters: dict[Filters, list[int]] = {}
+    for place, each in enumerate(wanted):
+        if isinstance(each, _Wanted):
+            places_by_filters.setdefault(each.page.filters, []).append(place)
+    for filters, places in places_by_filters.items():
+        together = [each for place in places if isinstance(each := wanted[place], _Wanted)]
+        for place, result in zip(places, _search(together, filters, version), strict=True):
+            results[place] = result
     return BatchResult(results, encoded_at - started_at, time.perf_counter() - encoded_at)
 
 
-def _places_by_filters(queries: Sequence[SearchQuery], readable: npt.NDArray[np.bool_]) -> dict[Filters, list[int]]:
-    places: dict[Filters, list[int]] = {}
-    for place, query in enumerate(queries):
-        if readable[place]:
-            places.setdefault(query.filters, []).append(place)
-    return places
+def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wanted | Found | ServiceError]:
+    """What each query asks for; of those that need no search, the answer."""
+    texts = [query.text for query in queries if isinstance(query, SearchQuery)]
+    encoded: Iterator[Vector] = iter(version.encoder.encode(texts)) if texts else iter(())
+
+    def understand(query: Query) -> _Wanted | Found | ServiceError:
+        if isinstance(query, SearchQuery):
+            vector = next(encoded)
+            return _Wanted(vector, query.page) if np.isfinite(vector).all() else _UNREADABLE
+        row = version.rows.row_of(query.product_id)
+        if row is None:
+            return UnknownProductError("the served products have none of this id")
+        if isinstance(query, ProductQuery):
+            return Found(np.array([row]), np.empty(0, np.float32))
+        vector = version.index.reconstruct(np.array([row]))[0]
+        return _Wanted(vector / np.linalg.norm(vector), query.page, left_out=row)
+
+    return [understand(query) for query in queries]
 
 
-def _first(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], k: int) -> Found:
-    """The first k neighbours, without the padding at the end."""
-    rows = rows[:k]
+def _search(wanted: Sequence[_Wanted], filters: Filters, version: LoadedVersion) -> list[Found | ServiceError]:
+    """Search queries with equal filters."""
+    try:
+        mask = version.attributes.mask(filters) if filters else None
+    except ServiceError as error:
+        return [error] * len(wanted)
+    depth = max(each.page.depth + (each.left_out >= 0) for each in wanted)
+    near = version.search(np.stack([each.vector for each in wanted]), depth, mask)
+    passing = None if mask is None else int(np.count_nonzero(mask))
+    return [
+        _cut(rows, scores, each, passing) for each, rows, scores in zip(wanted, near.rows, near.scores, strict=True)
+    ]
+
+
+def _cut(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], wanted: _Wanted, passing: int | None) -> Found:
+    """The page, without the padding at the end and without the product itself."""
     found = len(rows) if len(rows) == 0 or rows[-1] >= 0 else int(np.argmax(rows < 0))
-    return Found(rows[:found], scores[:found])
+    rows, scores = rows[:found], scores[:found]
+    if wanted.left_out >= 0:
+        others = rows != wanted.left_out
+        rows, scores = rows[others], scores[others]
+    page = slice(wanted.page.offset, wanted.page.depth)
+    return Found(rows[page], scores[page], wanted.page.offset + 1, passing)
 
 
+_NOTHING = Found(np.empty(0, np.int64), np.empty(0, np.float32))
 _UNREADABLE = QueryError("query holds nothing that the model can read")

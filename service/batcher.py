@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from knn import set_threads
-from service.answering import Found, SearchQuery, answer_queries
+from service.answering import Found, Query, answer_queries
 from service.errors import NotReadyError, OverloadedError, SearchFailedError, ServiceError
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    query: SearchQuery
+    query: Query
     future: asyncio.Future[Answer]
     queued_at: float
 
@@ -88,20 +88,27 @@ class Batcher:
         while self._worker.is_alive() and time.monotonic() < give_up_at:
             await asyncio.sleep(0.005)
 
-    def submit(self, query: SearchQuery) -> asyncio.Future[Answer]:
-        """Queue a search. Cancel the future to give it up.
+    def submit(self, query: Query) -> asyncio.Future[Answer]:
+        """Queue a query; see `submit_all`."""
+        return self.submit_all([query])[0]
+
+    def submit_all(self, queries: Sequence[Query]) -> list[asyncio.Future[Answer]]:
+        """Queue queries, all or none. Cancel a future to give its query up.
 
         Raises:
             NotReadyError: No version is served.
-            OverloadedError: The queue is full.
+            OverloadedError: The queue has no room for all of them.
         """
         if not self._accepts or self._loop is None:
             raise NotReadyError("no index version is served")
-        if self._queue.qsize() >= self._max_queue:
-            raise OverloadedError(f"{self._max_queue} searches are waiting already; try again in a moment")
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._queue.put(_Job(query, future, time.perf_counter()))
-        return future
+        waiting = self._queue.qsize()
+        if waiting + len(queries) > self._max_queue:
+            raise OverloadedError(f"{waiting} searches are waiting already; try again in a moment")
+        queued_at = time.perf_counter()
+        jobs = [_Job(query, self._loop.create_future(), queued_at) for query in queries]
+        for job in jobs:
+            self._queue.put(job)
+        return [job.future for job in jobs]
 
     async def switch(self, version: LoadedVersion) -> LoadedVersion | None:
         """Serve another version from the next batch on; returns the one before, which no search uses now."""

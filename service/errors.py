@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError        the process cannot start with these settings (exit code 2, never an answer)
 ├── RequestError         the caller's mistake
 │   ├── QueryError           a query that is too long, or that the model cannot read
+│   ├── UnknownProductError  the served version has no such product
 │   ├── FilterError          a filter names no column, or does not fit its column
 │   ├── AdminOffError        admin routes are off
 │   ├── UnauthorizedError    no token, or a wrong one
@@ -44,6 +45,10 @@ class RequestError(ServiceError):
 
 class QueryError(RequestError):
     """The query is too long, or holds nothing that the model can read."""
+
+
+class UnknownProductError(RequestError):
+    """The served version has no product of this id."""
 
 
 class FilterError(RequestError):
@@ -114,6 +119,7 @@ INVALID_REQUEST = ProblemKind(422, "invalid-request", "The request is not valid"
 
 PROBLEM_KINDS: dict[type[ServiceError], ProblemKind] = {
     QueryError: INVALID_REQUEST,
+    UnknownProductError: ProblemKind(404, "unknown-product", "The served version has no such product"),
     FilterError: ProblemKind(422, "invalid-filter", "A filter is not valid"),
     AdminOffError: ProblemKind(404, "admin-off", "The admin routes are off"),
     UnauthorizedError: ProblemKind(401, "unauthorized", "The admin token is missing or wrong"),

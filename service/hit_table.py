@@ -37,21 +37,26 @@ class HitTable:
         self._starts = np.frombuffer(starts, dtype=np.int64)[: len(fragments) + 1]
         self._text = memoryview(text)
 
-    def render(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> bytes:
+    def render(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], first_rank: int = 1) -> bytes:
         """Hits as the elements of a JSON array, without its brackets.
 
         Args:
             rows: Shape (k,), best first, without padding.
             scores: Shape (k,).
+            first_rank: Rank of the first.
         """
         text = self._text
         starts, ends = self._starts[rows].tolist(), self._starts[rows + 1].tolist()
         return b",".join(
             [
                 b'{"rank":%d,"score":%.6f,' % (rank, score) + text[start:end]
-                for rank, (score, start, end) in enumerate(zip(scores.tolist(), starts, ends, strict=True), 1)
+                for rank, (score, start, end) in enumerate(zip(scores.tolist(), starts, ends, strict=True), first_rank)
             ]
         )
+
+    def render_product(self, row: int) -> bytes:
+        """A product as a JSON object."""
+        return b"{" + self._text[self._starts[row] : self._starts[row + 1]]
 
 
 def _fragments(batch: pa.RecordBatch) -> pa.Array:

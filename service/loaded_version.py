@@ -29,6 +29,7 @@ from service.attributes import Attributes, Mask
 from service.device import Device
 from service.errors import UnknownVersionError, VersionRefusedError
 from service.hit_table import SEARCH_FIELDS, HitTable
+from service.product_rows import ProductRows
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class LoadedVersion:
     operating_point: OperatingPoint
     attributes: Attributes
     hits: HitTable
+    rows: ProductRows
     loaded_at: str  # ISO 8601, UTC
 
     @property
@@ -104,6 +106,7 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
         operating_point=OperatingPoint(description.nprobe, description.k_factor),
         attributes=Attributes(products),
         hits=HitTable(products),
+        rows=ProductRows(products["product_id"]),
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     try:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service import routes_admin, routes_health, routes_search
+from service import routes_admin, routes_health, routes_products, routes_search
 from service.body_limit import BodyLimit
 from service.last_resort import LastResort
 from service.problems import add_problem_handlers
@@ -38,6 +38,7 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
     )
     app.state.service = service
     app.include_router(routes_search.router)
+    app.include_router(routes_products.router)
     app.include_router(routes_health.router)
     app.include_router(routes_admin.router)
     add_problem_handlers(app)

@@ -30,8 +30,14 @@ class ProblemResponse(Response):
     def __init__(
         self, status: int, type_uri: str, title: str, detail: str, headers: dict[str, str] | None = None
     ) -> None:
-        content = {"type": type_uri, "title": title, "status": status, "detail": detail}
+        content = _content(status, type_uri, title, detail)
         super().__init__(json.dumps(content).encode() + b"\n", status_code=status, headers=headers)
+
+
+def problem_of(error: ServiceError) -> dict[str, str | int]:
+    """The content of an error's answer, to stand inside of another answer."""
+    kind = PROBLEM_KINDS[type(error)]
+    return _content(kind.status, kind.type_uri, kind.title, str(error))
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -39,6 +45,10 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _answer_service_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
+
+
+def _content(status: int, type_uri: str, title: str, detail: str) -> dict[str, str | int]:
+    return {"type": type_uri, "title": title, "status": status, "detail": detail}
 
 
 async def _answer_service_error(_: Request, error: Exception) -> Response:

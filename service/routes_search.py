@@ -1,67 +1,129 @@
-"""POST /search."""
+"""POST /search, /search/batch and /search/similar."""
 
-import asyncio
 import json
 import time
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.answering import SearchQuery
+from service.answering import Page, SearchQuery, SimilarQuery
+from service.asking import ask, ask_all
 from service.batcher import Answer
-from service.errors import ClientGoneError, NotReadyError, QueryError
+from service.errors import QueryError, ServiceError
 from service.filters import parse_filters
-from service.schemas import Problem, SearchRequest, SearchResponse
+from service.problems import problem_of
+from service.schemas import (
+    MAX_K,
+    BatchRequest,
+    BatchResponse,
+    Problem,
+    SearchRequest,
+    SearchResponse,
+    SimilarRequest,
+    SimilarResponse,
+)
 from service.search_service import SearchService, service_of
 
 router = APIRouter()
+_REFUSALS: dict[int | str, dict[str, object]] = {
+    422: {"model": Problem, "description": "The request is not valid; the detail names the field."},
+    503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
+}
 
 
 @router.post(
     "/search",
     response_class=Response,
-    responses={
-        200: {"model": SearchResponse, "description": "The nearest products, best first."},
-        422: {"model": Problem, "description": "The request is not valid; the detail names the field."},
-        503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
-    },
+    responses={200: {"model": SearchResponse, "description": "The nearest products, best first."}, **_REFUSALS},
 )
 async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query."""
     started_at = time.perf_counter()
     service = service_of(request)
+    answer = await ask(request, _to_query(body, service))
+    return _respond(service, {"query": body.query}, answer, started_at)
+
+
+@router.post(
+    "/search/similar",
+    response_class=Response,
+    responses={
+        200: {"model": SimilarResponse, "description": "The nearest other products, best first."},
+        404: {"model": Problem, "description": "The served version has no such product."},
+        **_REFUSALS,
+    },
+)
+async def search_similar(body: SimilarRequest, request: Request) -> Response:
+    """Find the products nearest to a product, which itself is left out."""
+    started_at = time.perf_counter()
+    answer = await ask(request, SimilarQuery(body.product_id, _to_page(body)))
+    return _respond(service_of(request), {"product_id": body.product_id}, answer, started_at)
+
+
+@router.post(
+    "/search/batch",
+    response_class=Response,
+    responses={200: {"model": BatchResponse, "description": "An answer for each, in their order."}, **_REFUSALS},
+)
+async def search_batch(body: BatchRequest, request: Request) -> Response:
+    """Search several times; one search that has no answer does not touch the others."""
+    started_at = time.perf_counter()
+    service = service_of(request)
+    queries = [_to_query_or_error(search, service) for search in body.searches]
+    asked = [query for query in queries if not isinstance(query, ServiceError)]
+    answers = iter(await ask_all(request, asked))
+    outcomes = [query if isinstance(query, ServiceError) else next(answers) for query in queries]
+    took_seconds = time.perf_counter() - started_at
+    results = [
+        _render_problem(search.query, outcome)
+        if isinstance(outcome, ServiceError)
+        else _render({"query": search.query}, outcome, took_seconds)
+        for search, outcome in zip(body.searches, outcomes, strict=True)
+    ]
+    for outcome in outcomes:
+        if isinstance(outcome, Answer):
+            service.metrics.record_search(outcome.stages, took_seconds)
+    content = b'{"took_ms":%.3f,"results":[%b]}' % (took_seconds * 1000, b",".join(results))
+    return Response(content, media_type="application/json")
+
+
+def _to_query(body: SearchRequest, service: SearchService) -> SearchQuery:
     if len(body.query) > service.settings.max_query_chars:
         raise QueryError(f"query has {len(body.query)} characters: expected at most {service.settings.max_query_chars}")
-    query = SearchQuery(body.query, body.k, parse_filters(body.filters))
-    answer = await _answer_unless_gone(service, query, request)
+    return SearchQuery(body.query, _to_page(body))
+
+
+def _to_query_or_error(body: SearchRequest, service: SearchService) -> SearchQuery | ServiceError:
+    try:
+        return _to_query(body, service)
+    except ServiceError as error:
+        return error
+
+
+def _to_page(body: SearchRequest | SimilarRequest) -> Page:
+    page = Page(body.k, body.offset, parse_filters(body.filters))
+    if page.depth > MAX_K:
+        raise QueryError(f"offset {page.offset} and k {page.k} reach to place {page.depth}: expected at most {MAX_K}")
+    return page
+
+
+def _respond(service: SearchService, asked: dict[str, str], answer: Answer, started_at: float) -> Response:
     took_seconds = time.perf_counter() - started_at
     service.metrics.record_search(answer.stages, took_seconds)
-    return Response(_render(query.text, answer, took_seconds), media_type="application/json")
+    return Response(_render(asked, answer, took_seconds), media_type="application/json")
 
 
-async def _answer_unless_gone(service: SearchService, query: SearchQuery, request: Request) -> Answer:
-    """The answer. A search whose client hangs up while it waits is given up."""
-    try:
-        waiting = service.batcher.submit(query)
-    except NotReadyError as error:
-        raise NotReadyError(service.swapper.reason) from error
-    # The body was read, so the next message can only be that the client has gone.
-    gone = asyncio.ensure_future(request.receive())
-    gone.add_done_callback(lambda _: waiting.cancel())
-    try:
-        return await waiting
-    except asyncio.CancelledError:
-        if not gone.done():
-            raise  # it is this request's task that is cancelled: the process is ending
-        raise ClientGoneError("the client hung up") from None
-    finally:
-        gone.cancel()
-
-
-def _render(query: str, answer: Answer, took_seconds: float) -> bytes:
-    return b'{"query":%b,"index_version":%b,"took_ms":%.3f,"hits":[%b]}' % (
-        json.dumps(query).encode(),
+def _render(asked: dict[str, str], answer: Answer, took_seconds: float) -> bytes:
+    found = answer.found
+    passing = b"" if found.passing is None else b'"passing":%d,' % found.passing
+    return b'%b,"index_version":%b,"took_ms":%.3f,%b"hits":[%b]}' % (
+        json.dumps(asked).encode()[:-1],
         json.dumps(answer.version_id).encode(),
         took_seconds * 1000,
-        answer.hits.render(answer.found.rows, answer.found.scores),
+        passing,
+        answer.hits.render(found.rows, found.scores, found.first_rank),
     )
+
+
+def _render_problem(query: str, error: ServiceError) -> bytes:
+    return json.dumps({"query": query, "problem": problem_of(error)}).encode()

@@ -4,13 +4,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MAX_K = 1000
+MAX_K = 1000  # also how far down pages reach
 DEFAULT_K = 100
+MAX_SEARCHES = 100  # of one batch
 
 # What each field of a request may be, in the words of an error.
 EXPECTED = {
     "query": "a text",
     "k": f"a whole number from 1 to {MAX_K}",
+    "offset": f"a whole number from 0 to {MAX_K - 1}",
+    "product_id": "the id of a product, a text",
+    "searches": f"1 to {MAX_SEARCHES} searches, each an object",
     "filters": "an object of conditions by column",
     "version": "the id of a version, a text",
 }
@@ -20,21 +24,46 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+K = Annotated[int, Field(ge=1, le=MAX_K, description="How many products to return, at most.")]
+Offset = Annotated[
+    int, Field(ge=0, lt=MAX_K, description=f"How many to leave out before them; with k at most {MAX_K}.")
+]
+Conditions = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description=(
+            "Conditions on attribute columns, all of which must hold: a value, a list of values any of which "
+            "may hold, or a range with gte, gt, lte, lt."
+        ),
+        examples=[{"category": "shoes", "price": {"gte": 10, "lt": 50}, "colour": ["red", "blue"]}],
+    ),
+]
+
+
 class SearchRequest(_Body):
     """A search."""
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
         description="What the shopper typed.", examples=["red running shoes"]
     )
-    k: int = Field(default=DEFAULT_K, ge=1, le=MAX_K, description="How many products to return, at most.")
-    filters: dict[str, Any] | None = Field(
-        default=None,
-        description=(
-            "Conditions on attribute columns, all of which must hold: a value, a list of values any of which "
-            "may hold, or a range with gte, gt, lte, lt."
-        ),
-        examples=[{"category": "shoes", "price": {"gte": 10, "lt": 50}, "colour": ["red", "blue"]}],
-    )
+    k: K = DEFAULT_K
+    offset: Offset = 0
+    filters: Conditions = None
+
+
+class SimilarRequest(_Body):
+    """A search for what is like a product."""
+
+    product_id: str = Field(min_length=1, description="Of the product, which is left out.", examples=["p-1042"])
+    k: K = DEFAULT_K
+    offset: Offset = 0
+    filters: Conditions = None
+
+
+class BatchRequest(_Body):
+    """Several searches."""
+
+    searches: list[SearchRequest] = Field(min_length=1, max_length=MAX_SEARCHES)
 
 
 class Hit(BaseModel):
@@ -49,13 +78,62 @@ class Hit(BaseModel):
     image: str | None = Field(description="As in the catalogue.", examples=["images/p-1042.jpg"])
 
 
+IndexVersion = Annotated[str, Field(description="The version that answered.", examples=["2026-11-21-a"])]
+TookMs = Annotated[float, Field(examples=[1.9])]
+Passing = Annotated[
+    int | None, Field(description="How many products pass the filters; absent without filters.", examples=[57])
+]
+
+
 class SearchResponse(BaseModel):
     """What a search found, best first."""
 
     query: str = Field(examples=["red running shoes"])
-    index_version: str = Field(description="The version that answered.", examples=["2026-11-21-a"])
-    took_ms: float = Field(examples=[1.9])
+    index_version: IndexVersion
+    took_ms: TookMs
+    passing: Passing = None
     hits: list[Hit]
+
+
+class SimilarResponse(BaseModel):
+    """What is like a product, best first."""
+
+    product_id: str = Field(examples=["p-1042"])
+    index_version: IndexVersion
+    took_ms: TookMs
+    passing: Passing = None
+    hits: list[Hit]
+
+
+class FailedSearch(BaseModel):
+    """A search of a batch that has no answer."""
+
+    query: str = Field(examples=["red running shoes"])
+    problem: "Problem"
+
+
+class BatchResponse(BaseModel):
+    """What several searches found, in their order."""
+
+    took_ms: TookMs
+    results: list[SearchResponse | FailedSearch]
+
+
+class Product(BaseModel):
+    """A product's own row, with its attribute columns besides."""
+
+    model_config = ConfigDict(extra="allow")
+
+    product_id: str = Field(examples=["p-1042"])
+    title: str = Field(examples=["Red running shoes for women"])
+    image: str | None = Field(description="As in the catalogue.", examples=["images/p-1042.jpg"])
+
+
+class ProductResponse(BaseModel):
+    """A product of the served version."""
+
+    index_version: IndexVersion
+    product: Product
 
 
 class SwapRequest(_Body):

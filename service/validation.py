@@ -22,15 +22,21 @@ def _describe(fault: Mapping[str, Any]) -> str:
         return f"the body is not JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}"
     if len(fault["loc"]) < 2:
         return _describe_whole(kind, value)
-    field = str(fault["loc"][1])
+    name = _name(fault["loc"][1:])
     if kind == "extra_forbidden":
-        return f"{field} is not a known field"
-    expected = EXPECTED[field]
+        return f"{name} is not a known field"
+    expected = EXPECTED[next(part for part in reversed(fault["loc"]) if isinstance(part, str))]
     if kind == "missing":
-        return f"{field} is missing: expected {expected}"
+        return f"{name} is missing: expected {expected}"
     if kind == "string_too_short":
-        return f"{field} is empty: expected {expected}"
-    return f"{field} is {show_value(value)}: expected {expected}"
+        return f"{name} is empty: expected {expected}"
+    return f"{name} is {show_value(value)}: expected {expected}"
+
+
+def _name(location: Sequence[str | int]) -> str:
+    """A field as people write it: searches[3].k."""
+    first, *rest = location
+    return str(first) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
 
 
 def _describe_whole(kind: str, body: object) -> str:

@@ -11,6 +11,7 @@ from knn import IndexSpec, OperatingPoint, build_index
 from service.attributes import Attributes
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
+from service.product_rows import ProductRows
 
 STAND_IN_WIDTH = 4
 BROKEN, UNREADABLE = "break the encoder", "no words at all"
@@ -71,6 +72,7 @@ def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = No
         operating_point=OperatingPoint(),
         attributes=Attributes(products),
         hits=HitTable(products),
+        rows=ProductRows(products["product_id"]),
         loaded_at="2026-11-21T00:00:00+00:00",
     )
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from service.answering import Found, SearchQuery, answer_queries
-from service.errors import FilterError, QueryError
+from service.answering import Found, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
+from service.errors import FilterError, QueryError, UnknownProductError
 from service.filters import Filters, OneOf, Range
 from tests.service.stand_ins import UNREADABLE, stand_in_version
 
@@ -16,7 +16,12 @@ def rows(result: object) -> list[int]:
 
 
 def test_each_query_gets_its_own_answer_and_its_own_k() -> None:
-    queries = [SearchQuery("2", 1), SearchQuery("0", 4), SearchQuery("1", 2), SearchQuery("3", 1000)]
+    queries = [
+        SearchQuery("2", Page(1)),
+        SearchQuery("0", Page(4)),
+        SearchQuery("1", Page(2)),
+        SearchQuery("3", Page(1000)),
+    ]
     batch = answer_queries(queries, stand_in_version())
     # Product N leans to axis N + 1, and less to N + 2: the nearest to "N" are N, N - 1, N - 2, N - 3.
     assert [rows(result) for result in batch.results] == [[2], [0, 3, 2, 1], [1, 0], [3, 2, 1, 0]]
@@ -24,25 +29,29 @@ def test_each_query_gets_its_own_answer_and_its_own_k() -> None:
 
 def test_the_encoder_is_asked_once_for_a_batch() -> None:
     version = stand_in_version()
-    answer_queries([SearchQuery("2", 1), SearchQuery("0", 4)], version)
+    answer_queries([SearchQuery("2", Page(1)), SearchQuery("0", Page(4))], version)
     assert version.encoder.batches == [["2", "0"]]  # type: ignore[attr-defined]
 
 
 def test_filters_are_kept_apart() -> None:
     small, exactly_two = (Range("size", (("lt", 2),)),), (OneOf("size", (2,)),)
     searches: list[tuple[str, Filters]] = [("0", small), ("0", ()), ("1", small), ("0", exactly_two)]
-    queries = [SearchQuery(text, 4, filters) for text, filters in searches]
+    queries = [SearchQuery(text, Page(4, filters=filters)) for text, filters in searches]
     batch = answer_queries(queries, stand_in_version())
     assert [rows(result) for result in batch.results] == [[0, 1], [0, 3, 2, 1], [1, 0], [2]]
 
 
 def test_a_filter_that_nothing_meets_finds_nothing() -> None:
-    batch = answer_queries([SearchQuery("0", 4, (OneOf("size", (9,)),))], stand_in_version())
+    batch = answer_queries([SearchQuery("0", Page(4, filters=(OneOf("size", (9,)),)))], stand_in_version())
     assert rows(batch.results[0]) == []
 
 
 def test_one_bad_filter_fails_alone() -> None:
-    queries = [SearchQuery("0", 1), SearchQuery("0", 1, (OneOf("shade", ("red",)),)), SearchQuery("1", 1)]
+    queries = [
+        SearchQuery("0", Page(1)),
+        SearchQuery("0", Page(1, filters=(OneOf("shade", ("red",)),))),
+        SearchQuery("1", Page(1)),
+    ]
     first, bad, last = answer_queries(queries, stand_in_version()).results
     assert isinstance(bad, FilterError)
     assert (rows(first), rows(last)) == ([0], [1])
@@ -50,7 +59,7 @@ def test_one_bad_filter_fails_alone() -> None:
 
 def test_one_unreadable_query_fails_alone() -> None:
     first, bad, last = answer_queries(
-        [SearchQuery("0", 1), SearchQuery(UNREADABLE, 1), SearchQuery("1", 1)], stand_in_version()
+        [SearchQuery("0", Page(1)), SearchQuery(UNREADABLE, Page(1)), SearchQuery("1", Page(1))], stand_in_version()
     ).results
     assert isinstance(bad, QueryError)
     assert str(bad) == "query holds nothing that the model can read"
@@ -58,5 +67,48 @@ def test_one_unreadable_query_fails_alone() -> None:
 
 
 def test_a_batch_of_unreadable_queries() -> None:
-    batch = answer_queries([SearchQuery(UNREADABLE, 5)] * 2, stand_in_version())
+    batch = answer_queries([SearchQuery(UNREADABLE, Page(5))] * 2, stand_in_version())
     assert all(isinstance(result, QueryError) for result in batch.results)
+
+
+def test_pages_follow_each_other_and_end() -> None:
+    queries = [SearchQuery("0", Page(k, offset)) for k, offset in [(2, 0), (2, 2), (2, 3), (5, 4), (1, 999)]]
+    results = answer_queries(queries, stand_in_version()).results
+    assert [rows(result) for result in results] == [[0, 3], [2, 1], [1], [], []]
+    assert [result.first_rank for result in results if isinstance(result, Found)] == [1, 3, 4, 5, 1000]
+
+
+def test_how_many_products_pass_the_filters_is_told() -> None:
+    filters: list[Filters] = [(), (Range("size", (("lt", 3),)),), (OneOf("size", (9,)),)]
+    results = answer_queries([SearchQuery("0", Page(1, filters=each)) for each in filters], stand_in_version()).results
+    assert [result.passing for result in results if isinstance(result, Found)] == [None, 3, 0]
+
+
+def test_what_is_like_a_product_leaves_out_the_product() -> None:
+    queries = [
+        SimilarQuery("v1-p2", Page(100)),
+        SimilarQuery("v1-p2", Page(1, offset=1)),
+        SimilarQuery("v1-p2", Page(100, filters=(Range("size", (("gt", 0),)),))),
+        SimilarQuery("v1-p9", Page(1)),
+        SearchQuery("2", Page(1)),
+    ]
+    version = stand_in_version()
+    everything, second, filtered, unknown, text = answer_queries(queries, version).results
+    assert isinstance(everything, Found) and isinstance(second, Found) and isinstance(filtered, Found)
+    assert {*everything.rows.tolist()} == {0, 1, 3}
+    assert second.rows.tolist() == everything.rows.tolist()[1:2]
+    assert {*filtered.rows.tolist()} == {1, 3}
+    assert isinstance(unknown, UnknownProductError)
+    assert rows(text) == [2]
+    vectors = version.index.reconstruct(np.arange(4))
+    np.testing.assert_allclose(everything.scores, (vectors @ vectors[2])[everything.rows], atol=1e-6)
+
+
+def test_products_need_no_encoder() -> None:
+    version = stand_in_version()
+    found, unknown, _ = answer_queries(
+        [ProductQuery("v1-p3"), ProductQuery("p3"), SimilarQuery("v1-p0", Page(1))], version
+    ).results
+    assert isinstance(found, Found) and found.rows.tolist() == [3]
+    assert isinstance(unknown, UnknownProductError)
+    assert version.encoder.batches == []  # type: ignore[attr-defined]

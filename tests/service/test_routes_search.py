@@ -209,6 +209,83 @@ def test_other_routes_and_methods(served: Running, method: str, path: str, statu
         assert answer.headers["allow"] in ("POST", "GET")
 
 
+def test_pages_are_parts_of_one_list(served: Running) -> None:
+    whole = served.search(k=60).json()["hits"]
+    pages = [served.search(k=20, offset=offset).json()["hits"] for offset in (0, 20, 40)]
+    assert [hit for page in pages for hit in page] == whole
+    assert served.search(offset=PRODUCTS).json()["hits"] == []
+    check_problem(
+        served.search(k=100, offset=901), 422, INVALID,
+        "offset 901 and k 100 reach to place 1001: expected at most 1000",
+    )  # fmt: skip
+    check_problem(served.search(offset=-1), 422, INVALID, "offset is -1: expected a whole number from 0 to 999")
+
+
+def test_how_many_pass_is_told_with_filters_alone(served: Running) -> None:
+    assert "passing" not in served.search().json()
+    expected = sum(row["category"] == "bag" for row in products(PRODUCTS).to_pylist())
+    answer = served.search(k=2, filters={"category": "bag"}).json()
+    assert (answer["passing"], len(answer["hits"])) == (expected, 2)
+    few = served.search(k=100, filters={"category": "bag"}).json()
+    assert len(few["hits"]) == few["passing"] == expected
+
+
+def test_what_is_like_a_product(served: Running, shop: Shop) -> None:
+    answer = served.client.post("/search/similar", json={"product_id": "p7", "k": 10}).json()
+    assert (answer["product_id"], answer["index_version"]) == ("p7", "v1")
+    cosines = shop.vectors() @ shop.vectors()[7]
+    cosines[7] = -2
+    np.testing.assert_allclose([hit["score"] for hit in answer["hits"]], np.sort(cosines)[::-1][:10], atol=2e-6)
+    assert "p7" not in {hit["product_id"] for hit in answer["hits"]}
+    check_problem(
+        served.client.post("/search/similar", json={"product_id": "q7"}), 404,
+        "urn:problem-type:vitrine:unknown-product", "the served products have none of this id",
+    )  # fmt: skip
+
+
+def test_a_product_itself(served: Running) -> None:
+    answer = served.client.get("/products/p12").json()
+    assert answer == {"index_version": "v1", "product": products(PRODUCTS).slice(12, 1).to_pylist()[0]}
+    for unknown in ("p90", "p1/2", "..%2Fp1", "P12"):
+        check_problem(
+            served.client.get(f"/products/{unknown}"), 404,
+            "urn:problem-type:vitrine:unknown-product", "the served products have none of this id",
+        )  # fmt: skip
+
+
+def test_a_batch_has_the_answers_of_its_searches(served: Running) -> None:
+    searches: list[dict[str, Any]] = [
+        {"query": "red shoes", "k": 3},
+        {"query": "summer hat", "k": 2, "offset": 1, "filters": {"in_stock": True}},
+        {"query": "x" * 501},
+        {"query": "lamp", "filters": {"shade": "red"}},
+        {"query": " lamp ", "k": 1000, "offset": 1},
+    ]
+    answer = served.client.post("/search/batch", json={"searches": searches}).json()
+    assert answer["took_ms"] > 0
+    for search, result in zip(searches, answer["results"], strict=True):
+        alone = served.client.post("/search", json=search)
+        if alone.status_code == 200:
+            assert {**result, "took_ms": 0} == {**alone.json(), "took_ms": 0}
+        else:
+            assert result == {"query": search["query"].strip(), "problem": alone.json()}
+    assert ["problem" in result for result in answer["results"]] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({}, "searches is missing: expected 1 to 100 searches, each an object"),
+        ({"searches": []}, "searches is []: expected 1 to 100 searches, each an object"),
+        ({"searches": [{"query": "a"}, 5]}, "searches[1] is 5: expected 1 to 100 searches, each an object"),
+        ({"searches": [{"query": "a", "k": 0}]}, "searches[0].k is 0: expected a whole number from 1 to 1000"),
+        ({"searches": [{"query": "a", "q": 0}]}, "searches[0].q is not a known field"),
+    ],
+)
+def test_a_batch_whose_form_is_wrong(served: Running, body: dict[str, Any], detail: str) -> None:
+    check_problem(served.client.post("/search/batch", json=body), 422, INVALID, detail)
+
+
 def stand_in_service(store: Path, encoder: StandInEncoder, **settings: Any) -> AbstractContextManager[Running]:
     """A service of one stand-in version."""
     (store / "CURRENT").write_text('{"version": "v1", "previous": []}')
