@@ -1,14 +1,51 @@
 """A request's queries to the batcher, and its answers back, unless the client hangs up meanwhile."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from starlette.requests import Request
 
-from service.answering import Query
+from service.answer_cache import RenderedHits
+from service.answering import Query, SearchQuery, SimilarQuery
 from service.batcher import Answer
-from service.errors import ClientGoneError, NotReadyError, ServiceError
+from service.errors import ClientGoneError, DeadlineError, NotReadyError, ServiceError
+from service.metrics import Metrics
 from service.search_service import service_of
+
+
+async def find(request: Request, query: SearchQuery | SimilarQuery) -> RenderedHits:
+    """What a query finds; see `find_all`.
+
+    Raises:
+        ServiceError: It has no answer, and why.
+    """
+    (found,) = await find_all(request, [query])
+    if isinstance(found, ServiceError):
+        raise found
+    return found
+
+
+async def find_all(
+    request: Request, queries: Sequence[SearchQuery | SimilarQuery]
+) -> list[RenderedHits | ServiceError]:
+    """What each query finds, or why it finds nothing; what the served version found before is not searched again.
+
+    Raises: As `ask_all`.
+    """
+    service = service_of(request)
+    served = service.swapper.served
+    found: list[RenderedHits | ServiceError | None] = [
+        service.cache.get(served.version_id, query) if served else None for query in queries
+    ]
+    new = [query for query, before in zip(queries, found, strict=True) if before is None]
+    answers = iter(await ask_all(request, new) if new else ())
+    for place, query in enumerate(queries):
+        if found[place] is None:
+            found[place] = answer = _render(next(answers), service.metrics)
+            if isinstance(answer, RenderedHits):
+                service.cache.put(query, answer)
+    return [outcome for outcome in found if outcome is not None]
 
 
 async def ask(request: Request, query: Query) -> Answer:
@@ -30,6 +67,7 @@ async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | S
         NotReadyError: No version is served.
         OverloadedError: The queue has no room for all of them.
         ClientGoneError: The client hung up.
+        DeadlineError: They waited for too long.
     """
     service = service_of(request)
     try:
@@ -38,14 +76,29 @@ async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | S
         raise NotReadyError(service.swapper.reason) from error
     gone = asyncio.ensure_future(_hang_up(request))
     gone.add_done_callback(lambda _: [future.cancel() for future in waiting])
+    deadline_s = service.settings.deadline_seconds
     try:
-        return [await _outcome(future) for future in waiting]
+        async with asyncio.timeout(deadline_s):
+            return [await _outcome(future) for future in waiting]
+    except TimeoutError:
+        for future in waiting:
+            future.cancel()
+        raise DeadlineError(f"no answer within {deadline_s:g} s; try again in a moment") from None
     except asyncio.CancelledError:
         if not gone.done():
             raise  # it is this request's task that is cancelled: the process is ending
         raise ClientGoneError("the client hung up") from None
     finally:
         gone.cancel()
+
+
+def _render(answer: Answer | ServiceError, metrics: Metrics) -> RenderedHits | ServiceError:
+    if isinstance(answer, ServiceError):
+        return answer
+    begin, found = time.perf_counter(), answer.found
+    hits = answer.hits.render(found.rows, found.scores, found.first_rank)
+    metrics.record_stages(answer.stages, time.perf_counter() - begin)
+    return RenderedHits(answer.version_id, hits, found.passing)
 
 
 async def _hang_up(request: Request) -> None:

@@ -15,6 +15,7 @@ ServiceError
 └── UnavailableError     the world's failure, perhaps over in a moment
     ├── NotReadyError        no version is served
     ├── OverloadedError      the queue is full
+    ├── DeadlineError        a search waited for too long
     └── SearchFailedError    a search broke inside; the log says how
 """
 
@@ -91,6 +92,10 @@ class OverloadedError(UnavailableError):
     """More searches wait than the queue holds."""
 
 
+class DeadlineError(UnavailableError):
+    """A search waited longer than its deadline allows."""
+
+
 class SearchFailedError(UnavailableError):
     """A search broke inside the service."""
 
@@ -129,6 +134,7 @@ PROBLEM_KINDS: dict[type[ServiceError], ProblemKind] = {
     ClientGoneError: ProblemKind(499, "client-gone", "The client hung up"),  # nginx's number; for metrics
     NotReadyError: ProblemKind(503, "not-ready", "The service is not ready"),
     OverloadedError: ProblemKind(503, "overloaded", "The service is overloaded"),
+    DeadlineError: ProblemKind(503, "deadline", "The search took too long"),
     SearchFailedError: ProblemKind(500, "search-failed", "The search failed"),
 }
 

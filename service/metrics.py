@@ -54,12 +54,26 @@ class Metrics:
         stages = Histogram(
             "vitrine_search_seconds", "Time of a search", ["stage"], buckets=_STAGE_SECONDS, registry=registry
         )
-        names = ("queue", "encode", "search", "total")
-        self._queue_time, self._encode_time, self._search_time, self._total_time = map(stages.labels, names)
+        names = ("queue", "encode", "search", "render", "total")
+        self._queue_time, self._encode_time, self._search_time, self._render_time, self._total_time = map(
+            stages.labels, names
+        )
+        self._lookups = Counter(
+            "vitrine_cache_lookups", "Queries looked up among earlier answers", ["outcome"], registry=registry
+        )
+        self._cache_bytes = Gauge("vitrine_cache_bytes", "Size of the earlier answers", registry=registry)
 
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Read the queue's depth whenever Prometheus asks."""
         self._queue_depth.set_function(depth)
+
+    def watch_cache(self, size: Callable[[], int]) -> None:
+        """Read the size of the earlier answers whenever Prometheus asks."""
+        self._cache_bytes.set_function(size)
+
+    def count_lookup(self, hit: bool) -> None:
+        """A query was looked up among earlier answers."""
+        self._lookups.labels("hit" if hit else "miss").inc()
 
     def count_answer(self, route: str, status: int) -> None:
         """One request was answered."""
@@ -69,12 +83,16 @@ class Metrics:
         """One batch was taken from the queue."""
         self._batch_size.observe(size)
 
-    def record_search(self, stages: StageSeconds, total_seconds: float) -> None:
-        """One search was answered."""
+    def record_stages(self, stages: StageSeconds, render_seconds: float) -> None:
+        """One query was searched."""
         self._queue_time.observe(stages.queue)
         self._encode_time.observe(stages.encode)
         self._search_time.observe(stages.search)
-        self._total_time.observe(total_seconds)
+        self._render_time.observe(render_seconds)
+
+    def record_total(self, seconds: float) -> None:
+        """One request was answered."""
+        self._total_time.observe(seconds)
 
     def count_change(self, kind: str, outcome: str) -> None:
         """One attempt to serve a version ended: served, refused (a bad version) or failed (a bug)."""

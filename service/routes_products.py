@@ -18,6 +18,7 @@ router = APIRouter()
     responses={
         200: {"model": ProductResponse, "description": "The product's row."},
         404: {"model": Problem, "description": "The served version has no such product."},
+        422: {"model": Problem, "description": "The request is not valid."},
         503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
     },
 )

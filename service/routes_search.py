@@ -6,9 +6,9 @@ import time
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from service.answer_cache import RenderedHits
 from service.answering import Page, SearchQuery, SimilarQuery
-from service.asking import ask, ask_all
-from service.batcher import Answer
+from service.asking import find, find_all
 from service.errors import QueryError, ServiceError
 from service.filters import parse_filters
 from service.problems import problem_of
@@ -40,8 +40,8 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query."""
     started_at = time.perf_counter()
     service = service_of(request)
-    answer = await ask(request, _to_query(body, service))
-    return _respond(service, {"query": body.query}, answer, started_at)
+    found = await find(request, _to_query(body, service))
+    return _respond(service, {"query": body.query}, found, started_at)
 
 
 @router.post(
@@ -56,8 +56,8 @@ async def search(body: SearchRequest, request: Request) -> Response:
 async def search_similar(body: SimilarRequest, request: Request) -> Response:
     """Find the products nearest to a product, which itself is left out."""
     started_at = time.perf_counter()
-    answer = await ask(request, SimilarQuery(body.product_id, _to_page(body)))
-    return _respond(service_of(request), {"product_id": body.product_id}, answer, started_at)
+    found = await find(request, SimilarQuery(body.product_id, _to_page(body)))
+    return _respond(service_of(request), {"product_id": body.product_id}, found, started_at)
 
 
 @router.post(
@@ -70,19 +70,17 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
     started_at = time.perf_counter()
     service = service_of(request)
     queries = [_to_query_or_error(search, service) for search in body.searches]
-    asked = [query for query in queries if not isinstance(query, ServiceError)]
-    answers = iter(await ask_all(request, asked))
-    outcomes = [query if isinstance(query, ServiceError) else next(answers) for query in queries]
+    readable = [query for query in queries if not isinstance(query, ServiceError)]
+    found = iter(await find_all(request, readable))
+    outcomes = [query if isinstance(query, ServiceError) else next(found) for query in queries]
     took_seconds = time.perf_counter() - started_at
+    service.metrics.record_total(took_seconds)
     results = [
         _render_problem(search.query, outcome)
         if isinstance(outcome, ServiceError)
         else _render({"query": search.query}, outcome, took_seconds)
         for search, outcome in zip(body.searches, outcomes, strict=True)
     ]
-    for outcome in outcomes:
-        if isinstance(outcome, Answer):
-            service.metrics.record_search(outcome.stages, took_seconds)
     content = b'{"took_ms":%.3f,"results":[%b]}' % (took_seconds * 1000, b",".join(results))
     return Response(content, media_type="application/json")
 
@@ -107,21 +105,19 @@ def _to_page(body: SearchRequest | SimilarRequest) -> Page:
     return page
 
 
-def _respond(service: SearchService, asked: dict[str, str], answer: Answer, started_at: float) -> Response:
+def _respond(service: SearchService, asked: dict[str, str], found: RenderedHits, started_at: float) -> Response:
     took_seconds = time.perf_counter() - started_at
-    service.metrics.record_search(answer.stages, took_seconds)
-    return Response(_render(asked, answer, took_seconds), media_type="application/json")
+    service.metrics.record_total(took_seconds)
+    return Response(_render(asked, found, took_seconds), media_type="application/json")
 
 
-def _render(asked: dict[str, str], answer: Answer, took_seconds: float) -> bytes:
-    found = answer.found
-    passing = b"" if found.passing is None else b'"passing":%d,' % found.passing
+def _render(asked: dict[str, str], found: RenderedHits, took_seconds: float) -> bytes:
     return b'%b,"index_version":%b,"took_ms":%.3f,%b"hits":[%b]}' % (
         json.dumps(asked).encode()[:-1],
-        json.dumps(answer.version_id).encode(),
+        json.dumps(found.version_id).encode(),
         took_seconds * 1000,
-        passing,
-        answer.hits.render(found.rows, found.scores, found.first_rank),
+        b"" if found.passing is None else b'"passing":%d,' % found.passing,
+        found.hits,
     )
 
 

@@ -10,6 +10,7 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from artifacts.store import Store
+from service.answer_cache import AnswerCache
 from service.batcher import Batcher
 from service.device import choose_device
 from service.loaded_version import load_version
@@ -38,29 +39,35 @@ class SearchService:
         self.settings = settings
         self.metrics = Metrics()
         self.store = Store(settings.store)
+        self.cache = AnswerCache(settings.cache_mb * 1_000_000, self.metrics)
         self.batcher = Batcher(
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             search_threads=settings.search_threads,
             metrics=self.metrics,
         )
-        self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics)
-        self._first_load: asyncio.Task[None] | None = None
+        self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics, self.cache.clear)
+        self._versions: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to load the published version; returns at once, so that the process can tell its health."""
         self.batcher.start()
-        self._first_load = asyncio.create_task(self.swapper.start())
+        self._versions = asyncio.create_task(self._keep_versions())
 
     async def stop(self) -> None:
         """Answer what waits and end the worker."""
         self.swapper.drain()
-        if self._first_load is not None:
-            self._first_load.cancel()
+        if self._versions is not None:
+            self._versions.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._first_load
+                await self._versions
         await self.batcher.stop(_STOP_PATIENCE_SECONDS)
         _log.info("event=stopped")
+
+    async def _keep_versions(self) -> None:
+        await self.swapper.start()
+        if self.settings.follow_store:
+            await self.swapper.follow()
 
     def _loader(self) -> Loader:
         device = choose_device(self.settings.device)

@@ -34,10 +34,13 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)  # 0 takes a free one
     admin_token: SecretStr | None = None  # None turns the admin routes off
+    follow_store: bool = False  # serve what the store publishes, whenever that changes
     device: Literal["auto", "cpu", "cuda"] = "auto"
     max_batch: int = Field(default=64, ge=1, le=1024)  # searches answered together
     max_queue: int = Field(default=512, ge=1, le=100_000)  # searches waiting; beyond, 503 at once
     max_query_chars: int = Field(default=500, ge=1, le=10_000)
+    deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond, 503
+    cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none
     encoder_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
     search_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
     drain_seconds: float = Field(default=20, gt=0, le=3600)  # from SIGTERM to the end, at most

@@ -1,5 +1,6 @@
 """Which version is served: at the start, after a swap, after a rollback. Never writes to the store."""
 
+import asyncio
 import enum
 import logging
 import time
@@ -24,10 +25,12 @@ from service.metrics import Metrics
 from service.threads import run_in_daemon_thread
 
 _log = logging.getLogger(__name__)
+FOLLOW_SECONDS = 1.0  # between two looks at what the store publishes
+RETRY_SECONDS = 30.0  # until a published version that could not be served is tried again: its files may still come
 _REMEMBERED = 20  # versions that rollbacks can go back through
 
 Loader = Callable[[str], LoadedVersion]  # version id -> version; UnknownVersionError, VersionRefusedError
-Kind = Literal["start", "swap", "rollback"]
+Kind = Literal["start", "follow", "swap", "rollback"]
 
 
 class ServiceState(enum.Enum):
@@ -64,11 +67,15 @@ class Swapper:
     Its methods run on the event loop; one change at a time.
     """
 
-    def __init__(self, store: Store, load: Loader, batcher: Batcher, metrics: Metrics) -> None:
+    def __init__(
+        self, store: Store, load: Loader, batcher: Batcher, metrics: Metrics, on_switch: Callable[[], None]
+    ) -> None:
         self._store = store
         self._load = load
         self._batcher = batcher
         self._metrics = metrics
+        self._on_switch = on_switch  # told when another version is served
+        self._followed: str | None = None  # what the store published when that was looked at last
         self._state = ServiceState.STARTING
         self.served: ServedVersion | None = None
         self.previous: tuple[str, ...] = ()  # served before, latest first; ids only, so their memory is free
@@ -90,13 +97,39 @@ class Swapper:
             published = self._store.publication().current
             if published is None:
                 raise UnknownVersionError("the store publishes no version")
+            self._followed = published
             await self._change("start", published)
         except (RequestError, ArtifactError) as error:
             self._settle_waiting(str(error).replace(f"{self._store.path}/", ""))
         except Exception:
             self._settle_waiting("the published version could not be loaded; the log says why")
 
-    async def swap(self, version_id: str) -> Change:
+    async def follow(self) -> None:
+        """Serve what the store publishes whenever that changes, until cancelled. A swap by hand stays until then."""
+        retry_at = time.monotonic() + RETRY_SECONDS if self.served is None else None
+        while True:
+            await asyncio.sleep(FOLLOW_SECONDS)
+            published = await run_in_daemon_thread(self._published, "vitrine-follow")
+            due = retry_at is not None and time.monotonic() >= retry_at
+            if published is None or self.loading is not None or (published == self._followed and not due):
+                continue
+            self._followed, retry_at = published, None
+            try:
+                await self.swap(published, "follow")
+            except NotReadyError:
+                return  # the process is about to stop
+            except Exception:  # which is logged
+                retry_at = time.monotonic() + RETRY_SECONDS
+
+    def _published(self) -> str | None:
+        """What the store publishes; None where it cannot be told, and then the served version stays."""
+        try:
+            return self._store.publication().current
+        except (ArtifactError, OSError) as error:
+            _log.warning("event=follow outcome=unreadable reason=%r", str(error))
+            return None
+
+    async def swap(self, version_id: str, kind: Kind = "swap") -> Change:
         """Serve this version of the store.
 
         Raises:
@@ -108,7 +141,7 @@ class Swapper:
         if self.served is not None and self.served.version_id == version_id:
             return Change(version_id, replaced=version_id, took_seconds=0)
         before = self.served.version_id if self.served else None
-        change = await self._change("swap", version_id)
+        change = await self._change(kind, version_id)
         if before is not None:
             self.previous = (before, *self.previous)[:_REMEMBERED]
         return change
@@ -152,6 +185,7 @@ class Swapper:
     async def _serve(self, loaded: LoadedVersion) -> str | None:
         replaced = self.served.version_id if self.served else None
         before = [await self._batcher.switch(loaded)]
+        self._on_switch()
         self.served = ServedVersion(loaded.version_id, loaded.manifest, loaded.index_device, loaded.loaded_at)
         self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
         if self._state is not ServiceState.DRAINING:

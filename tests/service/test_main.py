@@ -22,7 +22,8 @@ def test_openapi_describes_every_route_and_its_problems(good_store: Path) -> Non
     description = create_app(Settings(store=good_store, device="cpu")).openapi()
     routes = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
     assert routes == {
-        ("POST", "/search"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
+        ("POST", "/search"), ("POST", "/search/batch"), ("POST", "/search/similar"),
+        ("GET", "/products/{product_id}"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
         ("GET", "/admin/index"), ("POST", "/admin/index/swap"), ("POST", "/admin/index/rollback"),
     }  # fmt: skip
     search = description["paths"]["/search"]["post"]

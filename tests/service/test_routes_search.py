@@ -320,6 +320,43 @@ def test_overload_is_refused_at_once(tmp_path: Path) -> None:
         assert encoder.batches == [["0"], ["1", "1"]]
 
 
+def test_a_search_that_waits_for_too_long_ends(tmp_path: Path) -> None:
+    encoder = StandInEncoder()
+    with stand_in_service(tmp_path, encoder, deadline_seconds=0.3) as running:
+        encoder.go.clear()
+        started_at = time.monotonic()
+        late = running.search("0")
+        assert 0.3 <= time.monotonic() - started_at < 3
+        check_problem(late, 503, "urn:problem-type:vitrine:deadline", "no answer within 0.3 s; try again in a moment")
+        assert late.headers["retry-after"] == "1"
+        waiting = running.search("1")  # behind the one that still is with the encoder
+        assert waiting.status_code == 503
+        encoder.go.set()
+        assert running.search("2").status_code == 200
+        assert "1" not in [query for batch in encoder.batches for query in batch]
+
+
+def test_the_same_query_is_searched_once_for_each_version(tmp_path: Path) -> None:
+    encoder = StandInEncoder()
+    with stand_in_service(tmp_path, encoder) as running:
+        first = running.search("1", k=2).json()
+        again = running.search(" 1 ", k=2).json()
+        assert {**again, "took_ms": 0} == {**first, "took_ms": 0}
+        assert encoder.batches == [["1"]]
+        batch = running.client.post("/search/batch", json={"searches": [{"query": "1", "k": 2}, {"query": "2"}]})
+        assert batch.json()["results"][0]["hits"] == first["hits"]
+        assert encoder.batches == [["1"], ["2"]]
+        assert running.metric("vitrine_cache_lookups_total", outcome="hit") == 2
+        running.swap("v2")
+        assert running.search("1", k=2).json()["index_version"] == "v2"
+        running.swap("v1")
+        assert running.search("1", k=2).json()["hits"] == first["hits"]
+        assert encoder.batches == [["1"], ["2"], ["1"], ["1"]]
+    with stand_in_service(tmp_path, encoder, cache_mb=0) as running:
+        assert [running.search("3").status_code for _ in range(2)] == [200, 200]
+        assert encoder.batches[4:] == [["3"], ["3"]]
+
+
 def test_a_search_whose_client_hangs_up_is_given_up(tmp_path: Path) -> None:
     encoder = StandInEncoder()
     with stand_in_service(tmp_path, encoder) as running:

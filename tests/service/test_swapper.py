@@ -4,13 +4,14 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from artifacts.atomic import replace_file
 from artifacts.store import Store
 from service.answering import Page, SearchQuery
 from service.batcher import Batcher
@@ -49,7 +50,7 @@ async def swapping(store: Path, loader: StandInLoader, published: str | None) ->
         (store / "CURRENT").write_text(f'{{"version": "{published}", "previous": []}}')
     metrics = Metrics()
     batcher = Batcher(max_batch=8, max_queue=8, search_threads=1, metrics=metrics)
-    swapper = Swapper(Store(store), loader, batcher, metrics)
+    swapper = Swapper(Store(store), loader, batcher, metrics, lambda: None)
     batcher.start()
     await swapper.start()
     try:
@@ -189,6 +190,97 @@ def test_a_start_without_a_version_waits_for_a_swap(tmp_path: Path, published: s
             assert await served(swapper, batcher) == "v2"
             with pytest.raises(ConflictError):
                 await swapper.rollback()
+
+    run(test())
+
+
+def publish(store: Path, version: str) -> None:
+    replace_file(store / "CURRENT", f'{{"version": "{version}", "previous": []}}'.encode())
+
+
+@asynccontextmanager
+async def following(swapper: Swapper) -> AsyncIterator[None]:
+    task = asyncio.create_task(swapper.follow())
+    yield
+    assert not task.done()
+    task.cancel()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Following in no time."""
+    monkeypatch.setattr("service.swapper.FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr("service.swapper.RETRY_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_the_store_publishes_is_followed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher), following(swapper):
+            for version in ("v2", "v3", "v1"):
+                publish(tmp_path, version)
+                await until(lambda version=version: swapper.served and swapper.served.version_id == version)
+                assert await served(swapper, batcher) == version
+            assert swapper.previous == ("v3", "v2", "v1")
+            assert await served(swapper, batcher) == "v1"
+
+    run(test())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_swap_by_hand_stays_until_the_store_publishes_another(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher), following(swapper):
+            await swapper.swap("v2")
+            await asyncio.sleep(0.3)
+            assert await served(swapper, batcher) == "v2"
+            publish(tmp_path, "v3")
+            await until(lambda: swapper.served is not None and swapper.served.version_id == "v3")
+
+    run(test())
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("bad", ["bad", "broken", "v9", '"]'])
+def test_what_cannot_be_served_leaves_the_served_version_and_is_tried_again(tmp_path: Path, bad: str) -> None:
+    loader = StandInLoader()
+    tried: list[str] = []
+
+    def load(version_id: str) -> LoadedVersion:
+        tried.append(version_id)
+        return stand_in_version(version_id) if tried.count(version_id) > 2 else loader(version_id)
+
+    async def test() -> None:
+        async with swapping(tmp_path, loader, "v1") as (swapper, batcher):
+            swapper._load = load
+            async with following(swapper):
+                publish(tmp_path, bad)
+                await asyncio.sleep(0.05)
+                assert await served(swapper, batcher) == "v1"
+                if bad == '"]':  # which CURRENT cannot be read with: nothing is tried
+                    publish(tmp_path, "v2")
+                    await until(lambda: swapper.served is not None and swapper.served.version_id == "v2")
+                    return
+                await until(lambda: swapper.served is not None and swapper.served.version_id == bad)
+                assert tried == [bad] * 3
+
+    run(test())
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("published", [None, "bad"])
+def test_a_store_that_publishes_nothing_good_yet_is_waited_for(tmp_path: Path, published: str | None) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), published) as (swapper, batcher), following(swapper):
+            assert swapper.state is ServiceState.WAITING
+            publish(tmp_path, "v2")
+            await until(lambda: swapper.state is ServiceState.SERVING)
+            assert await served(swapper, batcher) == "v2"
 
     run(test())
 
