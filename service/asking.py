@@ -10,8 +10,11 @@ from service.answer_cache import RenderedHits
 from service.answering import Query, SearchQuery, SimilarQuery
 from service.batcher import Answer
 from service.errors import ClientGoneError, DeadlineError, NotReadyError, ServiceError
+from service.logs import EventLog
 from service.metrics import Metrics
 from service.search_service import service_of
+
+_log = EventLog(__name__)
 
 
 async def find(request: Request, query: SearchQuery | SimilarQuery) -> RenderedHits:
@@ -34,6 +37,8 @@ async def find_all(
     Raises: As `ask_all`.
     """
     service = service_of(request)
+    if service.settings.log_queries:
+        _log_queries(queries)
     served = service.swapper.served
     found: list[RenderedHits | ServiceError | None] = [
         service.cache.get(served.version_id, query) if served else None for query in queries
@@ -99,6 +104,12 @@ def _render(answer: Answer | ServiceError, metrics: Metrics) -> RenderedHits | S
     hits = answer.hits.render(found.rows, found.scores, found.first_rank)
     metrics.record_stages(answer.stages, time.perf_counter() - begin)
     return RenderedHits(answer.version_id, hits, found.passing)
+
+
+def _log_queries(queries: Sequence[SearchQuery | SimilarQuery]) -> None:
+    for query in queries:
+        what = {"query": query.text} if isinstance(query, SearchQuery) else {"product": query.product_id}
+        _log.info("query", **what, k=query.page.k, offset=query.page.offset, filters=len(query.page.filters))
 
 
 async def _hang_up(request: Request) -> None:

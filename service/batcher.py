@@ -6,7 +6,6 @@ answered by one version from encoder to products.
 """
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +17,10 @@ from service.answering import Found, Query, answer_queries
 from service.errors import NotReadyError, OverloadedError, SearchFailedError, ServiceError
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
+from service.logs import EventLog
 from service.metrics import Metrics, StageSeconds
 
-_log = logging.getLogger(__name__)
+_log = EventLog(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +159,7 @@ class Batcher:
         try:
             return _answer_together(jobs, self._version)
         except Exception:
-            _log.exception("event=batch_failed version=%s searches=%d", self._version.version_id, len(jobs))
+            _log.exception("batch_failed", version=self._version.version_id, searches=len(jobs))
         if len(jobs) > 1:
             return [outcome for job in jobs for outcome in self._answer([job])]
         return [(jobs[0], SearchFailedError("the search broke inside the service; its log says how"))]
@@ -169,7 +169,7 @@ class Batcher:
         try:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:  # the loop was closed: the process is ending and nobody waits
-            _log.warning("event=answers_dropped")
+            _log.warning("answers_dropped")
 
 
 def _answer_together(jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:

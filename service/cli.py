@@ -23,9 +23,10 @@ def serve(
     """Serve searches until told to stop. Settings come from VITRINE_* variables; options go before them."""
     from service.server import run
 
-    set_up_logs()
     try:
-        run(read_settings({"store": store, "host": host, "port": port}))
+        settings = read_settings({"store": store, "host": host, "port": port})
+        set_up_logs(settings.log_format)
+        run(settings)
     except SettingsError as error:
         _refuse(error.faults)
 

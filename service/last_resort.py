@@ -1,12 +1,11 @@
 """Answers 500 where the application itself breaks."""
 
-import logging
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.logs import EventLog
 from service.problems import bug_response
 
-_log = logging.getLogger(__name__)
+_log = EventLog(__name__)
 
 
 class LastResort:
@@ -36,5 +35,5 @@ class LastResort:
         except Exception:
             if started:  # half an answer is out: only a broken connection tells the client so
                 raise
-            _log.exception("event=bug method=%s path=%r", scope["method"], scope["path"])
+            _log.exception("bug", method=scope["method"], path=scope["path"])
             await bug_response()(scope, receive, send)

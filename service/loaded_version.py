@@ -1,7 +1,6 @@
 """An index version in memory, checked and ready to search."""
 
 import datetime
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +28,12 @@ from service.attributes import Attributes, Mask
 from service.device import Device
 from service.errors import UnknownVersionError, VersionRefusedError
 from service.hit_table import SEARCH_FIELDS, HitTable
+from service.logs import EventLog
+from service.memory import free_bytes, needed_bytes
 from service.product_rows import ProductRows
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
 
-_log = logging.getLogger(__name__)
+_log = EventLog(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +93,7 @@ def load_version(store: Store, version_id: str, *, device: Device, encoder_threa
 
 
 def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads: int) -> LoadedVersion:
+    _check_memory(opened)
     products, description = opened.products(), opened.manifest.index
     record = opened.index_record
     cpu_index = read_index(opened.index_path, record.sha256, record.size_bytes)
@@ -131,8 +133,18 @@ def _place_index(index: VectorIndex, version_id: str, device: Device) -> VectorI
     try:
         return to_gpu(index)
     except DeviceError as error:
-        _log.warning("event=index_stays_on_cpu version=%s reason=%r", version_id, str(error))
+        _log.warning("index_stays_on_cpu", version=version_id, reason=str(error))
         return index
+
+
+def _check_memory(opened: IndexVersion) -> None:
+    """Refuse before loading what would end in the system killing the process, and with it what is served."""
+    needed, free = needed_bytes(opened), free_bytes()
+    if free is not None and needed > free:
+        raise VersionRefusedError(
+            f"it takes about {needed / 1e9:.2f} GB of memory and {free / 1e9:.2f} GB are free; give the process more, "
+            "or restart it, since a restart needs no room for two versions"
+        )
 
 
 def _check_sizes(manifest: Manifest, products: pa.Table, index: VectorIndex, encoder: QueryEncoder) -> None:
@@ -154,7 +166,7 @@ def _check_answers(version: LoadedVersion, product_ids: pa.ChunkedArray) -> None
         return [product_ids.take(rows[rows >= 0]).to_pylist() for rows in found.rows.astype(np.int64)]
 
     if not version.manifest.canaries:
-        _log.warning("event=no_canaries version=%s", version.version_id)
+        _log.warning("no_canaries", version=version.version_id)
         search(["warm up"], 1)
     check_canaries(version.manifest.canaries, search)
 
@@ -162,7 +174,7 @@ def _check_answers(version: LoadedVersion, product_ids: pa.ChunkedArray) -> None
 def _note_hidden_attributes(version_id: str, products: pa.Table) -> None:
     for name in SEARCH_FIELDS:
         if name in products.column_names:
-            _log.warning("event=attribute_not_shown version=%s column=%s", version_id, name)
+            _log.warning("attribute_not_shown", version=version_id, column=name)
 
 
 def _plain(error: BaseException, store_path: Path) -> str:

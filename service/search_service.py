@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 from functools import partial
 from typing import cast
@@ -14,11 +13,12 @@ from service.answer_cache import AnswerCache
 from service.batcher import Batcher
 from service.device import choose_device
 from service.loaded_version import load_version
+from service.logs import EventLog
 from service.metrics import Metrics
 from service.settings import Settings
 from service.swapper import Loader, Swapper
 
-_log = logging.getLogger(__name__)
+_log = EventLog(__name__)
 _STOP_PATIENCE_SECONDS = 5.0
 
 
@@ -62,7 +62,7 @@ class SearchService:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._versions
         await self.batcher.stop(_STOP_PATIENCE_SECONDS)
-        _log.info("event=stopped")
+        _log.info("stopped")
 
     async def _keep_versions(self) -> None:
         await self.swapper.start()
@@ -71,7 +71,7 @@ class SearchService:
 
     def _loader(self) -> Loader:
         device = choose_device(self.settings.device)
-        _log.info("event=device device=%s", device)
+        _log.info("device", device=device)
         return partial(load_version, self.store, device=device, encoder_threads=self.settings.encoder_threads)
 
 

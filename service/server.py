@@ -1,6 +1,5 @@
 """Running the application in this process until it is told to stop."""
 
-import logging
 import math
 import os
 import signal
@@ -11,11 +10,12 @@ from types import FrameType
 import uvicorn
 
 from service.errors import SettingsError
+from service.logs import EventLog
 from service.main import create_app
 from service.search_service import SearchService
 from service.settings import Settings, unknown_variables, variable_name
 
-_log = logging.getLogger(__name__)
+_log = EventLog(__name__)
 _BACKLOG = 2048
 
 
@@ -29,9 +29,9 @@ def run(settings: Settings) -> None:
     app = create_app(settings, service)
     listener = _listen(settings.host, settings.port)
     for name in unknown_variables(os.environ):
-        _log.warning("event=unknown_variable name=%s", name)
+        _log.warning("unknown_variable", name=name)
     host, port = listener.getsockname()[:2]
-    _log.info("event=listening host=%s port=%d store=%s", host, port, settings.store)
+    _log.info("listening", host=host, port=port, store=settings.store)
     DrainingServer(uvicorn_config(app, settings), service).run(sockets=[listener])
 
 
@@ -73,7 +73,7 @@ class DrainingServer(uvicorn.Server):
         self._service.swapper.drain()
         notice = 0.0 if sig == signal.SIGINT else self._service.settings.drain_notice_seconds
         self._close_at = time.monotonic() + notice
-        _log.info("event=draining signal=%s notice_s=%g", signal.Signals(sig).name, notice)
+        _log.info("draining", signal=signal.Signals(sig).name, notice_s=notice)
 
     async def on_tick(self, counter: int) -> bool:
         """Called by uvicorn ten times a second; true ends the main loop."""

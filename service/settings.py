@@ -6,12 +6,14 @@ Every variable has its row in docs/http-api.md; a test holds the table to this c
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import DirectoryPath, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
+from service.logs import LogFormat
 
 ENV_PREFIX = "VITRINE_"
 # More threads than this do not make one small batch faster.
@@ -34,6 +36,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)  # 0 takes a free one
     admin_token: SecretStr | None = None  # None turns the admin routes off
+    admin_token_file: Path | None = None  # holds the token, in place of the variable
     follow_store: bool = False  # serve what the store publishes, whenever that changes
     device: Literal["auto", "cpu", "cuda"] = "auto"
     max_batch: int = Field(default=64, ge=1, le=1024)  # searches answered together
@@ -43,9 +46,26 @@ class Settings(BaseSettings):
     cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none
     encoder_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
     search_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
+    log_format: LogFormat = "text"
+    log_requests: bool = False  # otherwise only those that the service failed to answer
+    log_queries: bool = False  # what shoppers type is theirs
     drain_seconds: float = Field(default=20, gt=0, le=3600)  # from SIGTERM to the end, at most
     # After SIGTERM, /ready says 503 while new requests are still taken, so that load balancers turn away.
     drain_notice_seconds: float = Field(default=1, ge=0, le=600)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_token(cls, given: dict[str, Any]) -> dict[str, Any]:
+        path = given.get("admin_token_file")
+        if path is None:
+            return given
+        if given.get("admin_token") is not None:
+            raise ValueError(f"{ENV_PREFIX}ADMIN_TOKEN and {ENV_PREFIX}ADMIN_TOKEN_FILE are both set: expected one")
+        try:
+            return given | {"admin_token": Path(path).read_text(encoding="utf-8").strip()}
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ValueError(f"{ENV_PREFIX}ADMIN_TOKEN_FILE is {str(path)!r}: cannot be read: {reason}") from error
 
     @field_validator("admin_token")
     @classmethod

@@ -2,7 +2,6 @@
 
 import asyncio
 import enum
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,10 +20,11 @@ from service.errors import (
     VersionRefusedError,
 )
 from service.loaded_version import LoadedVersion
+from service.logs import EventLog
 from service.metrics import Metrics
 from service.threads import run_in_daemon_thread
 
-_log = logging.getLogger(__name__)
+_log = EventLog(__name__)
 FOLLOW_SECONDS = 1.0  # between two looks at what the store publishes
 RETRY_SECONDS = 30.0  # until a published version that could not be served is tried again: its files may still come
 _REMEMBERED = 20  # versions that rollbacks can go back through
@@ -126,7 +126,7 @@ class Swapper:
         try:
             return self._store.publication().current
         except (ArtifactError, OSError) as error:
-            _log.warning("event=follow outcome=unreadable reason=%r", str(error))
+            _log.warning("follow", outcome="unreadable", reason=str(error))
             return None
 
     async def swap(self, version_id: str, kind: Kind = "swap") -> Change:
@@ -169,17 +169,17 @@ class Swapper:
             replaced = await self._serve(loaded)
         except (UnknownVersionError, VersionRefusedError) as error:
             self._metrics.count_change(kind, "refused")
-            _log.error("event=%s outcome=refused version=%r reason=%r", kind, version_id, str(error))
+            _log.error(kind, outcome="refused", version=version_id, reason=str(error))
             raise
         except Exception:
             self._metrics.count_change(kind, "failed")
-            _log.exception("event=%s outcome=failed version=%r", kind, version_id)
+            _log.exception(kind, outcome="failed", version=version_id)
             raise
         finally:
             self.loading = None
         took_seconds = time.monotonic() - started_at
         self._metrics.count_change(kind, "served")
-        _log.info("event=%s outcome=served version=%s took_s=%.2f", kind, version_id, took_seconds)
+        _log.info(kind, outcome="served", version=version_id, took_s=round(took_seconds, 2))
         return Change(version_id, replaced, took_seconds)
 
     async def _serve(self, loaded: LoadedVersion) -> str | None:
@@ -196,6 +196,6 @@ class Swapper:
 
     def _settle_waiting(self, reason: str) -> None:
         self.reason = reason
-        _log.error("event=waiting reason=%r", reason)
+        _log.error("waiting", reason=reason)
         if self._state is ServiceState.STARTING:
             self._state = ServiceState.WAITING

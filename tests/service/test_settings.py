@@ -92,3 +92,34 @@ def test_a_token_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_misspelt_variables_are_found() -> None:
     names = {"VITRINE_STORE": "", "VITRINE_MAX_BACTH": "", "PATH": ""}
     assert unknown_variables(names) == ["VITRINE_MAX_BACTH"]
+
+
+def test_the_token_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("correct-horse-battery\n")
+    monkeypatch.setenv("VITRINE_ADMIN_TOKEN_FILE", str(tmp_path / "token"))
+    token = read_settings({}).admin_token
+    assert token is not None and token.get_secret_value() == "correct-horse-battery"
+    monkeypatch.setenv("VITRINE_ADMIN_TOKEN", "another-horse-battery")
+    with pytest.raises(SettingsError) as caught:
+        read_settings({})
+    assert caught.value.faults == ["VITRINE_ADMIN_TOKEN and VITRINE_ADMIN_TOKEN_FILE are both set: expected one"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "VITRINE_ADMIN_TOKEN_FILE is '{path}': cannot be read: No such file or directory"),
+        (b"\xff\xfe", "VITRINE_ADMIN_TOKEN_FILE is '{path}': cannot be read: it is no text"),
+        (b"short", TOKEN_FAULT),
+    ],
+)
+def test_a_token_file_that_is_of_no_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, fault: str
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("VITRINE_ADMIN_TOKEN_FILE", str(path))
+    with pytest.raises(SettingsError) as caught:
+        read_settings({})
+    assert caught.value.faults == [fault.format(path=path)]

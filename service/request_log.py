@@ -1,0 +1,61 @@
+"""Gives every request an id, tells the client, and logs how it was answered."""
+
+import re
+import time
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.logs import EventLog, RequestIds, current_request
+
+_log = EventLog(__name__)
+REQUEST_ID_HEADER = "x-request-id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# Version 00 of W3C trace context: trace id, parent id, flags. Ids of zeros alone are not valid.
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestLog:
+    """ASGI middleware around an application.
+
+    Args:
+        app: The application.
+        log_all: Log all requests; otherwise only those that the service failed to answer.
+    """
+
+    def __init__(self, app: ASGIApp, log_all: bool) -> None:
+        self._app = app
+        self._log_all = log_all
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on under its id."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_at, status = time.perf_counter(), 500
+        ids = _ids_of(Headers(scope=scope))
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = ids.request_id
+            await send(message)
+
+        token = current_request.set(ids)
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            if self._log_all or status >= 500:
+                took_ms = round(1000 * (time.perf_counter() - started_at), 3)
+                _log.info("request", method=scope["method"], path=scope["path"], status=status, took_ms=took_ms)
+            current_request.reset(token)
+
+
+def _ids_of(headers: Headers) -> RequestIds:
+    """The caller's ids where they are well-formed: what goes into logs and headers must not break them."""
+    trace = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    given = headers.get(REQUEST_ID_HEADER, "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    return RequestIds(request_id, trace[1] if trace else None)

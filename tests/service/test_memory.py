@@ -1,0 +1,63 @@
+"""What a version needs, and what is free."""
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from artifacts.index_version import open_index_version
+from artifacts.store import Store
+from service import memory
+from service.device import Device
+from service.errors import VersionRefusedError
+from service.loaded_version import load_version
+from service.memory import free_bytes, needed_bytes
+
+
+def test_a_version_needs_at_least_its_index_and_not_the_world(good_store: Path) -> None:
+    version = open_index_version(good_store / "versions" / "v1")
+    assert version.index_record.size_bytes < needed_bytes(version) < 10_000_000
+
+
+def test_what_is_free_is_less_than_what_there_is() -> None:
+    free = free_bytes()
+    total = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    assert free is not None and 0 < free < 1024 * int(total.split()[1])
+    assert resource.getpagesize() < free
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "stat", "free"),
+    [
+        ("1000", "700", "anon 1\ninactive_file 200\nactive_file 50\n", 550),
+        ("1000", "1200", "inactive_file 0\nactive_file 0\n", 0),
+        ("max", "700", "inactive_file 200\n", None),
+    ],
+)
+def test_a_container_has_its_own_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, used: str, stat: str, free: int | None
+) -> None:
+    for name, text in (("memory.max", limit), ("memory.current", used), ("memory.stat", stat)):
+        (tmp_path / name).write_text(f"{text}\n")
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:       3 kB\n")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    assert free_bytes() == (3 * 1024 if free is None else free)
+
+
+def test_elsewhere_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "none")
+    assert free_bytes() is None
+
+
+def test_a_version_that_does_not_fit_is_refused_with_the_figures(
+    good_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.loaded_version.needed_bytes", lambda version: 3_140_000_000)
+    monkeypatch.setattr("service.loaded_version.free_bytes", lambda: 1_500_000_000)
+    monkeypatch.setattr("service.loaded_version.read_index", lambda *inputs: pytest.fail("it was loaded"))
+    with pytest.raises(
+        VersionRefusedError, match=r"version v1: it takes about 3\.14 GB of memory and 1\.50 GB are free"
+    ):
+        load_version(Store(good_store), "v1", device=Device.CPU, encoder_threads=1)
