@@ -12,6 +12,7 @@ import uvicorn
 from service.errors import SettingsError
 from service.logs import EventLog
 from service.main import create_app
+from service.patience import protocol_with
 from service.search_service import SearchService
 from service.settings import Settings, unknown_variables, variable_name
 
@@ -42,6 +43,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         lifespan="on",
+        http=protocol_with(settings.read_seconds),
         ws="none",
         log_config=None,
         access_log=False,

@@ -1,0 +1,108 @@
+"""Clients that send slowly, or without end."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.patience import MAX_HEAD_BYTES
+from tests.service.running import Running, running_service
+from tests.service.stand_ins import StandInEncoder, stand_in_version
+
+pytestmark = pytest.mark.integration
+READ_SECONDS = 0.5
+HEAD = b"POST /search HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+BODY = b'{"query": "1"}'
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Running]:
+    (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    with running_service(tmp_path, load=stand_in_version, read_seconds=READ_SECONDS) as running:
+        yield running
+
+
+def connect(running: Running) -> socket.socket:
+    host, port = running.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Until the service closes the connection, or resets it since it has not read all that was sent."""
+    found = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            found += part
+    return found
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", HEAD[:40], HEAD[:-2], HEAD, HEAD + BODY[:-1]])
+def test_half_a_request_is_not_waited_for(impatient: Running, sent: bytes) -> None:
+    with connect(impatient) as connection:
+        began = time.monotonic()
+        connection.sendall(sent)
+        answer = read_all(connection)
+        assert READ_SECONDS * 0.9 <= time.monotonic() - began < READ_SECONDS + 3
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n") and answer.count(b"HTTP/1.1") == 1
+    assert impatient.search("1").status_code == 200
+
+
+def test_clients_that_drip_get_no_more_time_and_hold_nobody(impatient: Running) -> None:
+    connections = [connect(impatient) for _ in range(50)]
+    began, slowest, sent = time.monotonic(), 0.0, 0
+    while time.monotonic() - began < READ_SECONDS * 1.5:
+        for connection in connections:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(HEAD[sent : sent + 1])
+        sent += 1
+        time.sleep(0.02)
+        asked = time.monotonic()
+        assert impatient.search("1").status_code == 200
+        slowest = max(slowest, time.monotonic() - asked)
+    assert slowest < READ_SECONDS
+    assert sent < len(HEAD)
+    for connection in connections:
+        assert read_all(connection).startswith(b"HTTP/1.1 408 ")
+        connection.close()
+
+
+def test_a_later_request_on_the_connection_has_its_own_time(impatient: Running) -> None:
+    with connect(impatient) as connection:
+        for _ in range(3):
+            connection.sendall(HEAD + BODY[:5])
+            time.sleep(READ_SECONDS * 0.6)
+            connection.sendall(BODY[5:])
+            answer = connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        connection.sendall(HEAD)
+        assert read_all(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_search_may_take_longer_than_its_request(tmp_path: Path) -> None:
+    encoder = StandInEncoder()
+    (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    with running_service(
+        tmp_path, load=lambda version_id: stand_in_version(version_id, encoder), read_seconds=0.2
+    ) as running:
+        encoder.go.clear()
+        threading.Timer(0.6, encoder.go.set).start()
+        assert running.search("1").status_code == 200
+
+
+def test_headers_without_end_are_not_kept(impatient: Running) -> None:
+    with connect(impatient) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: shop\r\n")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(4):
+                connection.sendall(b"x: " + b"y" * (MAX_HEAD_BYTES // 3) + b"\r\n")
+                time.sleep(0.02)
+        answer = read_all(connection)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    with connect(impatient) as connection:
+        head = b"GET /health HTTP/1.1\r\nHost: shop\r\nx: " + b"y" * (MAX_HEAD_BYTES // 2) + b"\r\n\r\n"
+        connection.sendall(head)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
