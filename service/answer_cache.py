@@ -72,9 +72,10 @@ class AnswerCache:
 def _key(version_id: str, query: SearchQuery | SimilarQuery) -> Hashable:
     """Equal for queries that have the same answer."""
     # Tokenizers take any run of blanks for one.
-    text = " ".join(query.text.split()) if isinstance(query, SearchQuery) else query.product_id
+    is_text = isinstance(query, SearchQuery)
+    what = (" ".join(query.text.split()), query.explain) if isinstance(query, SearchQuery) else query.product_id
     # To Python 1, 1.0 and True are equal; as filters they are not.
-    return version_id, type(query), text, query.page.k, query.page.offset, repr(query.page.filters)
+    return version_id, is_text, what, query.page.k, query.page.offset, repr(query.page.filters)
 
 
 def _size(found: RenderedHits) -> int:

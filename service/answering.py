@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from service.errors import QueryError, ServiceError, UnknownProductError
 from service.filters import Filters
 from service.loaded_version import LoadedVersion
+from service.score_parts import Parts, ScoreParts
 
 Vector = npt.NDArray[np.float32]
 
@@ -36,10 +37,15 @@ class Page:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """The products nearest to a text."""
+    """The products nearest to a text.
+
+    Attributes:
+        explain: Say what of each score came from the title and what from the photo.
+    """
 
     text: str
     page: Page
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,14 @@ class Found:
         scores: Shape of `rows`, descending.
         first_rank: Rank of the first of them.
         passing: How many products meet the filters; None without filters.
+        parts: Of the scores, where they were asked for.
     """
 
     rows: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
     first_rank: int = 1
     passing: int | None = None
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +102,13 @@ class _Wanted:
         vector: Shape (D,), of unit length.
         page: Of the query.
         left_out: Row of the product itself, -1 for none.
+        parts: What the scores are split into, if they are to be.
     """
 
     vector: Vector
     page: Page
     left_out: int = -1
+    parts: ScoreParts | None = None
 
 
 def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchResult:
@@ -131,8 +141,7 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
 
     def understand(query: Query) -> _Wanted | Found | ServiceError:
         if isinstance(query, SearchQuery):
-            vector = next(encoded)
-            return _Wanted(vector, query.page) if np.isfinite(vector).all() else _UNREADABLE
+            return _understand_text(query, next(encoded), version)
         row = version.rows.row_of(query.product_id)
         if row is None:
             return UnknownProductError("the served products have none of this id")
@@ -144,6 +153,17 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
     return [understand(query) for query in queries]
 
 
+def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion) -> _Wanted | ServiceError:
+    if not np.isfinite(vector).all():
+        return _UNREADABLE
+    if query.explain and version.score_parts is None:
+        return QueryError(
+            f"explain is true, but the served model, {version.manifest.model.name}, mixes title and photo: only models "
+            "that concatenate them (cat, alpha) tell the parts of a score"
+        )
+    return _Wanted(vector, query.page, parts=version.score_parts if query.explain else None)
+
+
 def _search(wanted: Sequence[_Wanted], filters: Filters, version: LoadedVersion) -> list[Found | ServiceError]:
     """Search queries with equal filters."""
     try:
@@ -153,9 +173,10 @@ def _search(wanted: Sequence[_Wanted], filters: Filters, version: LoadedVersion)
     depth = max(each.page.depth + (each.left_out >= 0) for each in wanted)
     near = version.search(np.stack([each.vector for each in wanted]), depth, mask)
     passing = None if mask is None else int(np.count_nonzero(mask))
-    return [
+    found = [
         _cut(rows, scores, each, passing) for each, rows, scores in zip(wanted, near.rows, near.scores, strict=True)
     ]
+    return [_explain(result, each, version) for result, each in zip(found, wanted, strict=True)]
 
 
 def _cut(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], wanted: _Wanted, passing: int | None) -> Found:
@@ -167,6 +188,12 @@ def _cut(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], wanted: _
         rows, scores = rows[others], scores[others]
     page = slice(wanted.page.offset, wanted.page.depth)
     return Found(rows[page], scores[page], wanted.page.offset + 1, passing)
+
+
+def _explain(found: Found, wanted: _Wanted, version: LoadedVersion) -> Found:
+    if wanted.parts is None:
+        return found
+    return replace(found, parts=wanted.parts.split(wanted.vector, version.index.reconstruct(found.rows)))
 
 
 _NOTHING = Found(np.empty(0, np.int64), np.empty(0, np.float32))

@@ -61,6 +61,7 @@ class Search:
     k: int = DEFAULT_K
     offset: int = 0
     filters: Filters | None = None
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,16 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def search(self, query: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None) -> SearchResponse:
+    def search(
+        self, query: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None, explain: bool = False
+    ) -> SearchResponse:
         """The products nearest to a text.
 
         Raises:
             ProblemError: The service refuses the search.
             ClientError: It cannot be reached.
         """
-        return self._send(_search(Search(query, k, offset, filters)))
+        return self._send(_search(Search(query, k, offset, filters, explain)))
 
     def search_batch(self, searches: Sequence[Search]) -> BatchResponse:
         """Several searches at once; see `search` for errors of the whole."""
@@ -171,10 +174,10 @@ class AsyncClient:
         await self._http.aclose()
 
     async def search(
-        self, query: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None
+        self, query: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None, explain: bool = False
     ) -> SearchResponse:
         """See `Client.search`."""
-        return await self._send(_search(Search(query, k, offset, filters)))
+        return await self._send(_search(Search(query, k, offset, filters, explain)))
 
     async def search_batch(self, searches: Sequence[Search]) -> BatchResponse:
         """See `Client.search_batch`."""

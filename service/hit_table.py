@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.errors import FormatError
+from service.score_parts import Parts
 
 # Fields of a hit that the search itself gives. An attribute of that name can be filtered by but is not shown.
-SEARCH_FIELDS = ("rank", "score")
+SEARCH_FIELDS = ("rank", "score", "explain")
 _ROWS_AT_ONCE = 65_536
 _FIRST_PRINTABLE = 0x20  # JSON wants every character below it escaped
 
@@ -37,26 +38,41 @@ class HitTable:
         self._starts = np.frombuffer(starts, dtype=np.int64)[: len(fragments) + 1]
         self._text = memoryview(text)
 
-    def render(self, rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], first_rank: int = 1) -> bytes:
+    def render(
+        self,
+        rows: npt.NDArray[np.int64],
+        scores: npt.NDArray[np.float32],
+        first_rank: int = 1,
+        parts: Parts | None = None,
+    ) -> bytes:
         """Hits as the elements of a JSON array, without its brackets.
 
         Args:
             rows: Shape (k,), best first, without padding.
             scores: Shape (k,).
             first_rank: Rank of the first.
+            parts: Of the scores, to stand in `explain`.
         """
         text = self._text
         starts, ends = self._starts[rows].tolist(), self._starts[rows + 1].tolist()
+        explained = [b""] * len(starts) if parts is None else _explained(parts)
+        hits = zip(scores.tolist(), explained, starts, ends, strict=True)
         return b",".join(
             [
-                b'{"rank":%d,"score":%.6f,' % (rank, score) + text[start:end]
-                for rank, (score, start, end) in enumerate(zip(scores.tolist(), starts, ends, strict=True), first_rank)
+                b'{"rank":%d,"score":%.6f,%b' % (rank, score, explain) + text[start:end]
+                for rank, (score, explain, start, end) in enumerate(hits, first_rank)
             ]
         )
 
     def render_product(self, row: int) -> bytes:
         """A product as a JSON object."""
         return b"{" + self._text[self._starts[row] : self._starts[row + 1]]
+
+
+def _explained(parts: Parts) -> list[bytes]:
+    """The field `explain` of each hit, with the comma after it."""
+    pairs = [[b'"%b":%.6f' % (name.encode(), value) for value in values.tolist()] for name, values in parts.items()]
+    return [b'"explain":{%b},' % b",".join(hit) for hit in zip(*pairs, strict=True)]
 
 
 def _fragments(batch: pa.RecordBatch) -> pa.Array:

@@ -31,6 +31,7 @@ from service.hit_table import SEARCH_FIELDS, HitTable
 from service.logs import EventLog
 from service.memory import free_bytes, needed_bytes
 from service.product_rows import ProductRows
+from service.score_parts import ScoreParts
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
 
 _log = EventLog(__name__)
@@ -48,6 +49,7 @@ class LoadedVersion:
     attributes: Attributes
     hits: HitTable
     rows: ProductRows
+    score_parts: ScoreParts | None  # None where the model's fusion mixes its towers
     loaded_at: str  # ISO 8601, UTC
 
     @property
@@ -109,6 +111,7 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
         attributes=Attributes(products),
         hits=HitTable(products),
         rows=ProductRows(products["product_id"]),
+        score_parts=ScoreParts.of(opened.query),
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     try:

@@ -88,7 +88,7 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
 def _to_query(body: SearchRequest, service: SearchService) -> SearchQuery:
     if len(body.query) > service.settings.max_query_chars:
         raise QueryError(f"query has {len(body.query)} characters: expected at most {service.settings.max_query_chars}")
-    return SearchQuery(body.query, _to_page(body))
+    return SearchQuery(body.query, _to_page(body), body.explain)
 
 
 def _to_query_or_error(body: SearchRequest, service: SearchService) -> SearchQuery | ServiceError:

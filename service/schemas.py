@@ -13,6 +13,7 @@ EXPECTED = {
     "query": "a text",
     "k": f"a whole number from 1 to {MAX_K}",
     "offset": f"a whole number from 0 to {MAX_K - 1}",
+    "explain": "true or false",
     "product_id": "the id of a product, a text",
     "searches": f"1 to {MAX_SEARCHES} searches, each an object",
     "filters": "an object of conditions by column",
@@ -49,6 +50,9 @@ class SearchRequest(_Body):
     k: K = DEFAULT_K
     offset: Offset = 0
     filters: Conditions = None
+    explain: bool = Field(
+        default=False, description="Say what of each score came from the title and what from the photo."
+    )
 
 
 class SimilarRequest(_Body):
@@ -66,6 +70,13 @@ class BatchRequest(_Body):
     searches: list[SearchRequest] = Field(min_length=1, max_length=MAX_SEARCHES)
 
 
+class ScoreParts(BaseModel):
+    """The parts of a score, which add up to it."""
+
+    text: float = Field(default=0.0, description="From the title.", examples=[0.4711])
+    photo: float = Field(default=0.0, description="From the photo.", examples=[0.3601])
+
+
 class Hit(BaseModel):
     """A product that was found, with its attribute columns besides."""
 
@@ -73,6 +84,7 @@ class Hit(BaseModel):
 
     rank: int = Field(description="From 1.", examples=[1])
     score: float = Field(description="Cosine of query and product.", examples=[0.8312])
+    explain: ScoreParts | None = Field(default=None, description="Only if it was asked for.")
     product_id: str = Field(examples=["p-1042"])
     title: str = Field(examples=["Red running shoes for women"])
     image: str | None = Field(description="As in the catalogue.", examples=["images/p-1042.jpg"])

@@ -12,6 +12,7 @@ from service.attributes import Attributes
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
 from service.product_rows import ProductRows
+from service.score_parts import ScoreParts
 
 STAND_IN_WIDTH = 4
 BROKEN, UNREADABLE = "break the encoder", "no words at all"
@@ -73,6 +74,7 @@ def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = No
         attributes=Attributes(products),
         hits=HitTable(products),
         rows=ProductRows(products["product_id"]),
+        score_parts=ScoreParts((("text", 0, 1), ("photo", 1, 4))),
         loaded_at="2026-11-21T00:00:00+00:00",
     )
 

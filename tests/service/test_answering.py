@@ -1,5 +1,7 @@
 """A batch of searches over one version."""
 
+import dataclasses
+
 import numpy as np
 
 from service.answering import Found, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
@@ -112,3 +114,22 @@ def test_products_need_no_encoder() -> None:
     assert isinstance(found, Found) and found.rows.tolist() == [3]
     assert isinstance(unknown, UnknownProductError)
     assert version.encoder.batches == []  # type: ignore[attr-defined]
+
+
+def test_scores_are_explained_where_that_is_asked_for() -> None:
+    version = stand_in_version()
+    queries = [SearchQuery("1", Page(3), explain=True), SearchQuery("1", Page(3)), SearchQuery("0", Page(2, 1), True)]
+    explained, plain, page = answer_queries(queries, version).results
+    assert isinstance(explained, Found) and isinstance(plain, Found) and isinstance(page, Found)
+    assert plain.parts is None and explained.parts is not None and page.parts is not None
+    assert explained.parts["text"].tolist() == [0, 0, 0]  # the query is the second axis alone
+    np.testing.assert_allclose(explained.parts["photo"], explained.scores, atol=1e-6)
+    np.testing.assert_allclose(page.parts["text"], page.scores, atol=1e-6)
+    np.testing.assert_array_equal(explained.rows, plain.rows)
+
+
+def test_a_model_that_mixes_its_towers_explains_nothing() -> None:
+    version = dataclasses.replace(stand_in_version(), score_parts=None)
+    refused, other = answer_queries([SearchQuery("1", Page(3), True), SearchQuery("1", Page(3))], version).results
+    assert isinstance(refused, QueryError) and "the served model, m, mixes title and photo" in str(refused)
+    assert isinstance(other, Found)

@@ -28,7 +28,10 @@ def test_every_method_gives_what_the_service_answers(served: Running) -> None:
     with Client(served.url) as client:
         found = client.search("red shoes", 5, 2, filters)
         raw = served.search("red shoes", k=5, offset=2, filters=filters).json()
-        assert found.model_dump() | {"took_ms": 0} == raw | {"took_ms": 0}
+        dumped = found.model_dump(exclude={"hits": {"__all__": {"explain"}}})  # which was not asked for
+        assert dumped | {"took_ms": 0} == raw | {"took_ms": 0}
+        parts = client.search("red shoes", 1, explain=True).hits[0].explain
+        assert parts is not None and parts.text + parts.photo == pytest.approx(client.search("red shoes").hits[0].score)
         similar = client.similar("p3", k=4)
         assert (similar.product_id, len(similar.hits), similar.passing) == ("p3", 4, None)
         batch = client.search_batch([Search("lamp", 2), Search("lamp", filters={"shade": "red"})])
@@ -115,7 +118,7 @@ def test_an_overloaded_service_is_asked_again_when_it_says(waits: list[float], o
     assert search(respond, on_a_loop).index_version == "v1"
     assert waits == [2.0, 2.0]
     assert [json.loads(request.content) for request in asked] == [
-        {"query": "a", "k": 100, "offset": 0, "filters": None}
+        {"query": "a", "k": 100, "offset": 0, "filters": None, "explain": False}
     ] * 3
 
 

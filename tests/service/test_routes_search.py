@@ -253,6 +253,18 @@ def test_a_product_itself(served: Running) -> None:
         )  # fmt: skip
 
 
+def test_an_explained_score_is_the_sum_of_its_parts(served: Running, tmp_path: Path) -> None:
+    plain = served.search(k=5).json()["hits"]
+    explained = served.search(k=5, explain=True).json()["hits"]
+    for hit, other in zip(explained, plain, strict=True):
+        assert hit.pop("explain") == {"text": pytest.approx(hit["score"], abs=2e-6)}  # a model of text alone
+        assert hit == other
+    with stand_in_service(tmp_path, StandInEncoder()) as running:
+        for hit in running.search("0", explain=True).json()["hits"]:
+            assert sum(hit["explain"].values()) == pytest.approx(hit["score"], abs=2e-6)
+            assert list(hit)[:4] == ["rank", "score", "explain", "product_id"]
+
+
 def test_a_batch_has_the_answers_of_its_searches(served: Running) -> None:
     searches: list[dict[str, Any]] = [
         {"query": "red shoes", "k": 3},
