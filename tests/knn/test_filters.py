@@ -14,6 +14,7 @@ _TYPES = [
     ("IVF64,SQfp16", OperatingPoint(nprobe=1)),
     ("IVF64,SQ8,Refine(SQfp16)", OperatingPoint(nprobe=1, k_factor=1.0)),
     ("IVF64,PQ8x4fs,Refine(SQfp16)", OperatingPoint(nprobe=1, k_factor=1.0)),
+    ("IVF64,PQ8x4fsr,Refine(SQfp16)", OperatingPoint(nprobe=1, k_factor=1.0)),
     ("IVF64,RaBitQ,Refine(SQfp16)", OperatingPoint(nprobe=1, k_factor=1.0)),
     ("PCA32,IVF64,SQfp16", OperatingPoint(nprobe=1)),
     ("HNSW16", OperatingPoint()),

@@ -34,6 +34,7 @@ def _rows_agree(found: Neighbours, exact: Neighbours, k: int) -> float:
         ("IVF64,Flat", _IVF, 1.0),
         ("IVF64,SQfp16", _IVF, 0.995),
         ("IVF64,SQ8,Refine(SQfp16)", OperatingPoint(nprobe=64, k_factor=2.0), 0.995),
+        ("IVF64,PQ16x4fsr,Refine(SQfp16)", OperatingPoint(nprobe=64, k_factor=8.0), 0.99),
         ("PCA32,IVF64,SQfp16", _IVF, 0.99),
         ("PQ16x4fs,RFlat", OperatingPoint(k_factor=16.0), 0.9),
         ("HNSW16", _FLAT, 0.6),
