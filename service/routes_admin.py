@@ -1,12 +1,25 @@
 """The admin routes: which index version is served, and which should be."""
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
 
 from artifacts.errors import ArtifactError
 from service.auth import require_admin
-from service.schemas import AdminIndexResponse, ChangeResponse, Problem, ServedIndex, SwapRequest
+from service.schemas import (
+    AdminIndexResponse,
+    ChangeResponse,
+    LastAttempt,
+    LoadingResponse,
+    Problem,
+    ServedIndex,
+    SwapRequest,
+)
 from service.search_service import SearchService, service_of
-from service.swapper import Change, ServedVersion
+from service.swapper import Attempt, Change, ServedVersion
 
 router = APIRouter(
     prefix="/admin/index",
@@ -16,7 +29,9 @@ router = APIRouter(
         404: {"model": Problem, "description": "The admin routes are off, or there is no such version."},
     },
 )
-_REFUSALS: dict[int | str, dict[str, object]] = {
+_ANSWERS: dict[int | str, dict[str, object]] = {
+    200: {"model": ChangeResponse, "description": "The version is served."},
+    202: {"model": LoadingResponse, "description": "It is still being loaded; ask GET /admin/index."},
     409: {"model": Problem, "description": "Another change is under way, or there is nothing to go back to."},
     422: {"model": Problem, "description": "The version cannot be served; the present one still is."},
 }
@@ -32,27 +47,41 @@ async def show_index(request: Request) -> AdminIndexResponse:
         served=_to_served_index(swapper.served) if swapper.served else None,
         previous=list(swapper.previous),
         loading=swapper.loading,
+        last_attempt=_to_last_attempt(swapper.last_attempt) if swapper.last_attempt else None,
         published=_published(service),
         available=service.store.version_ids(),
     )
 
 
-@router.post("/swap", responses=_REFUSALS)
-async def swap(body: SwapRequest, request: Request) -> ChangeResponse:
+@router.post("/swap", response_class=Response, responses=_ANSWERS)
+async def swap(body: SwapRequest, request: Request) -> Response:
     """Serve a version: loaded and checked beside the present one, answered when searches go to it."""
-    return _to_response(await service_of(request).swapper.swap(body.version))
+    service = service_of(request)
+    return await _answer(service, service.swapper.swap(body.version))
 
 
-@router.post("/rollback", responses=_REFUSALS)
-async def rollback(request: Request) -> ChangeResponse:
+@router.post("/rollback", response_class=Response, responses=_ANSWERS)
+async def rollback(request: Request) -> Response:
     """Serve again what was served before."""
-    return _to_response(await service_of(request).swapper.rollback())
+    service = service_of(request)
+    return await _answer(service, service.swapper.rollback())
 
 
-def _to_response(change: Change) -> ChangeResponse:
-    return ChangeResponse(
-        version=change.version_id, replaced=change.replaced, took_seconds=round(change.took_seconds, 3)
-    )
+async def _answer(service: SearchService, change: Coroutine[Any, Any, Change]) -> Response:
+    """The change when it is done; where that takes long, a place to ask. It goes on either way."""
+    task = service.run_change(change)
+    await asyncio.wait({task}, timeout=service.settings.swap_wait_seconds)
+    if not task.done():
+        content = LoadingResponse(loading=service.swapper.loading or "", ask=router.prefix)
+        return JSONResponse(content.model_dump(), status_code=202, headers={"Location": router.prefix})
+    done = task.result()
+    took_seconds = round(done.took_seconds, 3)
+    answer = ChangeResponse(version=done.version_id, replaced=done.replaced, took_seconds=took_seconds)
+    return JSONResponse(answer.model_dump())
+
+
+def _to_last_attempt(attempt: Attempt) -> LastAttempt:
+    return LastAttempt(kind=attempt.kind, version=attempt.version_id, outcome=attempt.outcome, reason=attempt.reason)
 
 
 def _to_served_index(served: ServedVersion) -> ServedIndex:

@@ -162,6 +162,22 @@ class ChangeResponse(BaseModel):
     took_seconds: float = Field(examples=[12.4])
 
 
+class LoadingResponse(BaseModel):
+    """A change of version that is under way."""
+
+    loading: str = Field(description="Served when it is loaded and checked.", examples=["2026-11-21-a"])
+    ask: str = Field(description="Where to ask what became of it.", examples=["/admin/index"])
+
+
+class LastAttempt(BaseModel):
+    """How the last attempt to change the version ended."""
+
+    kind: Literal["start", "follow", "swap", "rollback"]
+    version: str = Field(examples=["2026-11-21-a"])
+    outcome: Literal["served", "refused", "failed"]
+    reason: str | None = Field(description="Why it is not served.", examples=[None])
+
+
 class HealthResponse(BaseModel):
     """Whether the process is alive, and what it serves."""
 
@@ -201,6 +217,7 @@ class AdminIndexResponse(BaseModel):
     served: ServedIndex | None
     previous: list[str] = Field(description="Served before, latest first: what rollbacks go back to.")
     loading: str | None = Field(description="Being loaded now.")
+    last_attempt: LastAttempt | None
     published: str | None = Field(description="What the store publishes, which a restart would serve.")
     available: list[str] = Field(description="All versions of the store.")
 

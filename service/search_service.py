@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Coroutine
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from starlette.requests import HTTPConnection
 
@@ -16,7 +17,7 @@ from service.loaded_version import load_version
 from service.logs import EventLog
 from service.metrics import Metrics
 from service.settings import Settings
-from service.swapper import Loader, Swapper
+from service.swapper import Change, Loader, Swapper
 
 _log = EventLog(__name__)
 _STOP_PATIENCE_SECONDS = 5.0
@@ -48,6 +49,7 @@ class SearchService:
         )
         self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics, self.cache.clear)
         self._versions: asyncio.Task[None] | None = None
+        self._change: asyncio.Task[Change] | None = None
 
     async def start(self) -> None:
         """Begin to load the published version; returns at once, so that the process can tell its health."""
@@ -63,6 +65,12 @@ class SearchService:
                 await self._versions
         await self.batcher.stop(_STOP_PATIENCE_SECONDS)
         _log.info("stopped")
+
+    def run_change(self, change: Coroutine[Any, Any, Change]) -> asyncio.Task[Change]:
+        """Let a change of version run on, whoever waits for it. One that is refused is logged."""
+        self._change = task = asyncio.create_task(change)  # kept, since the loop keeps no task
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     async def _keep_versions(self) -> None:
         await self.swapper.start()

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none
     encoder_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
     search_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
+    swap_wait_seconds: float = Field(default=30, ge=0, le=3600)  # until a swap that still loads is answered with 202
     log_format: LogFormat = "text"
     log_requests: bool = False  # otherwise only those that the service failed to answer
     log_queries: bool = False  # what shoppers type is theirs

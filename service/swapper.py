@@ -61,6 +61,20 @@ class Change:
     took_seconds: float
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """How the last attempt to change the version ended.
+
+    Attributes:
+        reason: Why another version is not served; None where it is.
+    """
+
+    kind: Kind
+    version_id: str
+    outcome: Literal["served", "refused", "failed"]
+    reason: str | None = None
+
+
 class Swapper:
     """Loads versions beside the served one and switches to those that are good.
 
@@ -80,6 +94,7 @@ class Swapper:
         self.served: ServedVersion | None = None
         self.previous: tuple[str, ...] = ()  # served before, latest first; ids only, so their memory is free
         self.loading: str | None = None
+        self.last_attempt: Attempt | None = None
         self.reason = "the published version is being loaded"  # why nothing is served
 
     @property
@@ -168,19 +183,23 @@ class Swapper:
             loaded = await run_in_daemon_thread(lambda: self._load(version_id), "vitrine-load")
             replaced = await self._serve(loaded)
         except (UnknownVersionError, VersionRefusedError) as error:
-            self._metrics.count_change(kind, "refused")
+            self._note(Attempt(kind, version_id, "refused", str(error)))
             _log.error(kind, outcome="refused", version=version_id, reason=str(error))
             raise
         except Exception:
-            self._metrics.count_change(kind, "failed")
+            self._note(Attempt(kind, version_id, "failed", "something broke inside the service; its log says what"))
             _log.exception(kind, outcome="failed", version=version_id)
             raise
         finally:
             self.loading = None
         took_seconds = time.monotonic() - started_at
-        self._metrics.count_change(kind, "served")
+        self._note(Attempt(kind, version_id, "served"))
         _log.info(kind, outcome="served", version=version_id, took_s=round(took_seconds, 2))
         return Change(version_id, replaced, took_seconds)
+
+    def _note(self, attempt: Attempt) -> None:
+        self.last_attempt = attempt
+        self._metrics.count_change(attempt.kind, attempt.outcome)
 
     async def _serve(self, loaded: LoadedVersion) -> str | None:
         replaced = self.served.version_id if self.served else None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from artifacts.store import Store
+from service.errors import VersionRefusedError
 from service.loaded_version import LoadedVersion
 from tests.service.running import ADMIN, Running, running_service
 from tests.service.shop import PRODUCTS, WIDTH, Shop, save_query_side
@@ -40,6 +41,7 @@ def test_show_swap_and_rollback(good_store: Path) -> None:
                 "index_device": "cpu", "nprobe": None, "k_factor": None, "recall_at_100": 1.0,
             },
             "previous": [], "loading": None, "published": "v1", "available": ["v1", "v2"],
+            "last_attempt": {"kind": "start", "version": "v1", "outcome": "served", "reason": None},
         }  # fmt: skip
         check_serves(running, "v1", "p")
 
@@ -201,3 +203,34 @@ def test_searches_during_swaps_are_neither_lost_nor_mixed(good_store: Path) -> N
     assert swaps >= 5
     assert min(seen.values()) >= 20, seen
     assert counted == sum(seen.values())
+
+
+def test_a_swap_that_takes_long_is_answered_with_a_place_to_ask(tmp_path: Path) -> None:
+    (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    go = threading.Event()
+
+    def load(version_id: str) -> LoadedVersion:
+        if version_id != "v1":
+            assert go.wait(10)
+        if version_id == "bad":
+            raise VersionRefusedError("version bad: index.faiss is damaged")
+        return stand_in_version(version_id)
+
+    with running_service(tmp_path, load=load, swap_wait_seconds=0.1) as running:
+        for version, outcome, reason in (
+            ("v2", "served", None),
+            ("bad", "refused", "version bad: index.faiss is damaged"),
+        ):
+            go.clear()
+            answer = running.swap(version)
+            assert (answer.status_code, answer.headers["location"]) == (202, "/admin/index")
+            assert answer.json() == {"loading": version, "ask": "/admin/index"}
+            assert running.swap("v3").status_code == 409
+            assert running.client.get("/admin/index", headers=ADMIN).json()["loading"] == version
+            go.set()
+            give_up_at = time.monotonic() + 5
+            while (shown := running.client.get("/admin/index", headers=ADMIN).json())["loading"]:
+                assert time.monotonic() < give_up_at
+                time.sleep(0.01)
+            assert shown["last_attempt"] == {"kind": "swap", "version": version, "outcome": outcome, "reason": reason}
+            assert shown["served"]["version"] == "v2"
