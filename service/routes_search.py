@@ -113,7 +113,7 @@ def _respond(service: SearchService, asked: dict[str, str], found: RenderedHits,
 
 def _render(asked: dict[str, str], found: RenderedHits, took_seconds: float) -> bytes:
     return b'%b,"index_version":%b,"took_ms":%.3f,%b"hits":[%b]}' % (
-        json.dumps(asked).encode()[:-1],
+        json.dumps(asked, separators=(",", ":")).encode()[:-1],
         json.dumps(found.version_id).encode(),
         took_seconds * 1000,
         b"" if found.passing is None else b'"passing":%d,' % found.passing,

@@ -1,6 +1,8 @@
 """The gate: each figure, counted a second time here, and its limit; all failures at once."""
 
+import datetime
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +12,10 @@ import pytest
 
 from artifacts.errors import StoreError
 from artifacts.gate import GateCheck, read_gate_record
-from artifacts.index_version import Canary, Manifest, PhotoCounts, read_manifest
+from artifacts.index_version import FAILURES_FILE, Canary, Manifest, PhotoCounts, read_manifest
 from artifacts.store import Store
 from index_builder.gate import Examination, examine_version, mark_version
+from index_builder.ledger import Failure, write_failures
 from index_builder.limits import GateLimits
 
 RECALL = "recall@100"
@@ -34,7 +37,13 @@ class Gate:
         return read_manifest(self.store / "versions" / version)
 
     def change(self, version: str, **changes: Any) -> None:
-        self.reseal(self.store / "versions" / version, **changes)
+        """Forge a manifest, and a ledger that goes with its photos."""
+        path = self.store / "versions" / version
+        if "photos" in changes:
+            now = datetime.datetime.now(datetime.UTC)
+            unusable = Counter(changes["photos"].unusable).elements()
+            write_failures(path / FAILURES_FILE, [Failure("p", "p.jpg", reason, 1, now) for reason in unusable])
+        self.reseal(path, **changes)
 
     def examine(self, limits: GateLimits | None = None) -> Examination:
         return examine_version(Store(self.store), "ivf", limits or GateLimits())

@@ -74,19 +74,22 @@ def test_metrics_move(good_store: Path) -> None:
         text = running.client.get("/metrics").text
         families = {family.name for family in text_string_to_metric_families(text)}
         assert {"process_resident_memory_bytes", "vitrine_requests", "vitrine_queue_depth"} <= families
-        for _ in range(3):
-            assert running.search().status_code == 200
+        for query in ("red shoes", "blue bag", "lamp"):
+            assert running.search(query).status_code == 200
+        assert running.search("lamp").status_code == 200  # which the cache answers
         running.search(k=0)
         running.client.get("/no/such/path/123")
         running.swap("v2")
         running.swap("v9")
         expected = [
-            ("vitrine_requests_total", {"route": "/search", "status": "200"}, 3),
+            ("vitrine_requests_total", {"route": "/search", "status": "200"}, 4),
             ("vitrine_requests_total", {"route": "/search", "status": "422"}, 1),
             ("vitrine_requests_total", {"route": "unmatched", "status": "404"}, 1),
             ("vitrine_requests_total", {"route": "/admin/index/swap", "status": "404"}, 1),
             ("vitrine_batch_size_count", {}, 3),
             ("vitrine_batch_size_sum", {}, 3),
+            ("vitrine_cache_lookups_total", {"outcome": "miss"}, 3),
+            ("vitrine_cache_lookups_total", {"outcome": "hit"}, 1),
             ("vitrine_queue_depth", {}, 0),
             ("vitrine_index_products", {}, 90),
             ("vitrine_index_version", {"version": "v2", "model": "bibert"}, 1),
@@ -97,9 +100,10 @@ def test_metrics_move(good_store: Path) -> None:
         ]
         found = [(name, labels, running.metric(name, **labels)) for name, labels, _ in expected]
         assert found == expected
-        for stage in ("queue", "encode", "search", "total"):
-            assert running.metric("vitrine_search_seconds_count", stage=stage) == 3
+        stages = ("queue", "encode", "search", "render")
+        for stage, count in {**dict.fromkeys(stages, 3), "total": 4}.items():
+            assert running.metric("vitrine_search_seconds_count", stage=stage) == count
         name = "vitrine_search_seconds_sum"
-        parts = [running.metric(name, stage=stage) for stage in ("queue", "encode", "search")]
+        parts = [running.metric(name, stage=stage) for stage in stages]
         assert min(parts) > 0
         assert sum(parts) < running.metric(name, stage="total")

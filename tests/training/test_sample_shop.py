@@ -298,7 +298,7 @@ def test_training_judgments_are_right_and_of_training_queries_alone(
     later = {row["query"] for row in log if row["timestamp"] >= EVALUATION_START}
     judged = {row["query"] for row in sampled}
     assert judged <= bought and not judged & later
-    assert len(judged) == min(2000, len(bought - later))
+    assert len(judged) == min(1000, len(bought - later))
 
 
 def test_judged_queries_led_to_a_purchase_in_the_evaluation_month(shop: Path) -> None:
