@@ -49,7 +49,7 @@ class SearchService:
         )
         self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics, self.cache.clear)
         self._versions: asyncio.Task[None] | None = None
-        self._change: asyncio.Task[Change] | None = None
+        self._changes: set[asyncio.Task[Change]] = set()  # kept, since the loop keeps no task
 
     async def start(self) -> None:
         """Begin to load the published version; returns at once, so that the process can tell its health."""
@@ -67,9 +67,11 @@ class SearchService:
         _log.info("stopped")
 
     def run_change(self, change: Coroutine[Any, Any, Change]) -> asyncio.Task[Change]:
-        """Let a change of version run on, whoever waits for it. One that is refused is logged."""
-        self._change = task = asyncio.create_task(change)  # kept, since the loop keeps no task
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        """Let a change of version run on, whoever waits for it. One that is refused is logged by the swapper."""
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to read it
         return task
 
     async def _keep_versions(self) -> None:
