@@ -72,10 +72,10 @@ class AnswerCache:
 def _key(version_id: str, query: SearchQuery | SimilarQuery) -> Hashable:
     """Equal for queries that have the same answer."""
     # Tokenizers take any run of blanks for one.
-    is_text = isinstance(query, SearchQuery)
     what = (" ".join(query.text.split()), query.explain) if isinstance(query, SearchQuery) else query.product_id
+    page = query.page
     # To Python 1, 1.0 and True are equal; as filters they are not.
-    return version_id, is_text, what, query.page.k, query.page.offset, repr(query.page.filters)
+    return version_id, what, page.k, page.offset, repr(page.filters) if page.filters else ""
 
 
 def _size(found: RenderedHits) -> int:

@@ -1,7 +1,7 @@
 """Answering a batch of queries with one version: encode together, search together, cut to each one's page."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -137,11 +137,14 @@ def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchRes
 def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wanted | Found | ServiceError]:
     """What each query asks for; of those that need no search, the answer."""
     texts = [query.text for query in queries if isinstance(query, SearchQuery)]
-    encoded: Iterator[Vector] = iter(version.encoder.encode(texts)) if texts else iter(())
+    vectors = version.encoder.encode(texts) if texts else np.empty((0, version.index.width), np.float32)
+    readable = np.asarray(np.isfinite(vectors).all(axis=1))
+    encoded = iter(zip(vectors, readable.tolist(), strict=True))
 
     def understand(query: Query) -> _Wanted | Found | ServiceError:
         if isinstance(query, SearchQuery):
-            return _understand_text(query, next(encoded), version)
+            vector, is_readable = next(encoded)
+            return _understand_text(query, vector, version) if is_readable else _UNREADABLE
         row = version.rows.row_of(query.product_id)
         if row is None:
             return UnknownProductError("the served products have none of this id")
@@ -154,8 +157,6 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
 
 
 def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion) -> _Wanted | ServiceError:
-    if not np.isfinite(vector).all():
-        return _UNREADABLE
     if query.explain and version.score_parts is None:
         return QueryError(
             f"explain is true, but the served model, {version.manifest.model.name}, mixes title and photo: only models "
@@ -173,10 +174,10 @@ def _search(wanted: Sequence[_Wanted], filters: Filters, version: LoadedVersion)
     depth = max(each.page.depth + (each.left_out >= 0) for each in wanted)
     near = version.search(np.stack([each.vector for each in wanted]), depth, mask)
     passing = None if mask is None else int(np.count_nonzero(mask))
-    found = [
-        _cut(rows, scores, each, passing) for each, rows, scores in zip(wanted, near.rows, near.scores, strict=True)
+    return [
+        _explain(_cut(rows, scores, each, passing), each, version)
+        for each, rows, scores in zip(wanted, near.rows, near.scores, strict=True)
     ]
-    return [_explain(result, each, version) for result, each in zip(found, wanted, strict=True)]
 
 
 def _cut(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], wanted: _Wanted, passing: int | None) -> Found:

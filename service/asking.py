@@ -76,7 +76,7 @@ async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | S
     """
     service = service_of(request)
     try:
-        waiting = service.batcher.submit_all(queries)
+        waiting = service.batcher.submit(queries)
     except NotReadyError as error:
         raise NotReadyError(service.swapper.reason) from error
     gone = asyncio.ensure_future(_hang_up(request))

@@ -88,11 +88,7 @@ class Batcher:
         while self._worker.is_alive() and time.monotonic() < give_up_at:
             await asyncio.sleep(0.005)
 
-    def submit(self, query: Query) -> asyncio.Future[Answer]:
-        """Queue a query; see `submit_all`."""
-        return self.submit_all([query])[0]
-
-    def submit_all(self, queries: Sequence[Query]) -> list[asyncio.Future[Answer]]:
+    def submit(self, queries: Sequence[Query]) -> list[asyncio.Future[Answer]]:
         """Queue queries, all or none. Cancel a future to give its query up.
 
         Raises:

@@ -10,7 +10,6 @@ from service import routes_admin, routes_health, routes_products, routes_search
 from service.body_limit import BodyLimit
 from service.last_resort import LastResort
 from service.problems import add_problem_handlers
-from service.request_counter import RequestCounter
 from service.request_log import RequestLog
 from service.search_service import SearchService
 from service.settings import Settings
@@ -45,8 +44,7 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
     add_problem_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(LastResort)
-    app.add_middleware(RequestCounter, metrics=service.metrics)  # it counts all answers
-    app.add_middleware(RequestLog, log_all=settings.log_requests)  # outermost
+    app.add_middleware(RequestLog, metrics=service.metrics, log_all=settings.log_requests)  # outermost: it sees all
     return app
 
 

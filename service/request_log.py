@@ -1,16 +1,18 @@
-"""Gives every request an id, tells the client, and logs how it was answered."""
+"""Gives every request an id, tells the client, counts and logs how it was answered."""
 
 import re
 import time
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.logs import EventLog, RequestIds, current_request
+from service.metrics import Metrics
 
 _log = EventLog(__name__)
 REQUEST_ID_HEADER = "x-request-id"
+UNMATCHED = "unmatched"  # one name for all paths without a route: strangers must not grow the metrics
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Version 00 of W3C trace context: trace id, parent id, flags. Ids of zeros alone are not valid.
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -21,15 +23,17 @@ class RequestLog:
 
     Args:
         app: The application.
+        metrics: Told of every answer.
         log_all: Log all requests; otherwise only those that the service failed to answer.
     """
 
-    def __init__(self, app: ASGIApp, log_all: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, log_all: bool) -> None:
         self._app = app
+        self._metrics = metrics
         self._log_all = log_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on under its id."""
+        """Pass a request on under its id; one that broke before any answer counts as 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -40,13 +44,14 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = ids.request_id
+                message["headers"].append((REQUEST_ID_HEADER.encode(), ids.request_id.encode()))
             await send(message)
 
         token = current_request.set(ids)
         try:
             await self._app(scope, receive, note_status)
         finally:
+            self._metrics.count_answer(getattr(scope.get("route"), "path", UNMATCHED), status)
             if self._log_all or status >= 500:
                 took_ms = round(1000 * (time.perf_counter() - started_at), 3)
                 _log.info("request", method=scope["method"], path=scope["path"], status=status, took_ms=took_ms)

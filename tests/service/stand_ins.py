@@ -1,5 +1,6 @@
 """A version whose encoder does what a test tells it, over a real small index."""
 
+import asyncio
 import threading
 from collections.abc import Sequence
 
@@ -8,7 +9,9 @@ import pyarrow as pa
 
 from artifacts.index_version import IndexDescription, Manifest, ModelIdentity, PhotoCounts
 from knn import IndexSpec, OperatingPoint, build_index
+from service.answering import Query
 from service.attributes import Attributes
+from service.batcher import Answer, Batcher
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
 from service.product_rows import ProductRows
@@ -77,6 +80,12 @@ def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = No
         score_parts=ScoreParts((("text", 0, 1), ("photo", 1, 4))),
         loaded_at="2026-11-21T00:00:00+00:00",
     )
+
+
+def submit(batcher: Batcher, query: Query) -> "asyncio.Future[Answer]":
+    """Queue one query."""
+    (future,) = batcher.submit([query])
+    return future
 
 
 def _manifest(version_id: str) -> Manifest:

@@ -14,7 +14,7 @@ from service.answering import Page, SearchQuery
 from service.batcher import Answer, Batcher
 from service.errors import NotReadyError, OverloadedError, QueryError, SearchFailedError
 from service.metrics import Metrics
-from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in_version
+from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in_version, submit
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ async def hold(encoder: StandInEncoder, batcher: Batcher) -> "asyncio.Future[Ans
     """Keep the worker busy with one search until `encoder.go` is set."""
     encoder.go.clear()
     encoder.entered.clear()
-    future = batcher.submit(SearchQuery("0", Page(1)))
+    future = submit(batcher, SearchQuery("0", Page(1)))
     while not encoder.entered.is_set():
         await asyncio.sleep(0.001)
     return future
@@ -55,7 +55,7 @@ def test_an_idle_worker_takes_one_search_at_once_and_a_busy_one_gathers() -> Non
         encoder = StandInEncoder()
         async with batching(encoder, max_batch=4) as batcher:
             first = await hold(encoder, batcher)
-            rest = [batcher.submit(SearchQuery(str(number % 4), Page(1))) for number in range(6)]
+            rest = [submit(batcher, SearchQuery(str(number % 4), Page(1))) for number in range(6)]
             encoder.go.set()
             answers = await asyncio.gather(first, *rest)
         assert encoder.batches == [["0"], ["0", "1", "2", "3"], ["0", "1"]]
@@ -70,12 +70,12 @@ def test_a_full_queue_refuses_at_once_and_recovers() -> None:
         encoder = StandInEncoder()
         async with batching(encoder, max_queue=3) as batcher:
             held = await hold(encoder, batcher)
-            waiting = [batcher.submit(SearchQuery("1", Page(1))) for _ in range(3)]
+            waiting = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(3)]
             with pytest.raises(OverloadedError, match="3 searches are waiting already"):
-                batcher.submit(SearchQuery("1", Page(1)))
+                submit(batcher, SearchQuery("1", Page(1)))
             encoder.go.set()
             await asyncio.gather(held, *waiting)
-            assert (await batcher.submit(SearchQuery("2", Page(1)))).found.rows.tolist() == [2]
+            assert (await submit(batcher, SearchQuery("2", Page(1)))).found.rows.tolist() == [2]
 
     run(test())
 
@@ -85,7 +85,7 @@ def test_searches_given_up_are_not_encoded() -> None:
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
-            gone, kept = batcher.submit(SearchQuery("1", Page(1))), batcher.submit(SearchQuery("2", Page(1)))
+            gone, kept = submit(batcher, SearchQuery("1", Page(1))), submit(batcher, SearchQuery("2", Page(1)))
             gone.cancel()
             encoder.go.set()
             await asyncio.gather(held, kept)
@@ -101,7 +101,7 @@ def test_a_search_that_breaks_the_batch_fails_alone_and_the_worker_lives(
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
-            futures = [batcher.submit(SearchQuery(text, Page(1))) for text in ("1", BROKEN, "2")]
+            futures = [submit(batcher, SearchQuery(text, Page(1))) for text in ("1", BROKEN, "2")]
             encoder.go.set()
             first, broken, last = await asyncio.gather(*futures, return_exceptions=True)
             await held
@@ -110,7 +110,7 @@ def test_a_search_that_breaks_the_batch_fails_alone_and_the_worker_lives(
             assert isinstance(first, Answer)
             assert isinstance(last, Answer)
             assert (first.found.rows.tolist(), last.found.rows.tolist()) == ([1], [2])
-            assert (await batcher.submit(SearchQuery("3", Page(1)))).found.rows.tolist() == [3]
+            assert (await submit(batcher, SearchQuery("3", Page(1)))).found.rows.tolist() == [3]
 
     run(test())
     assert "secret inside" in caplog.text
@@ -121,7 +121,7 @@ def test_requests_that_share_a_fault_raise_their_own_errors() -> None:
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
-            futures = [batcher.submit(SearchQuery(UNREADABLE, Page(1))) for _ in range(2)]
+            futures = [submit(batcher, SearchQuery(UNREADABLE, Page(1))) for _ in range(2)]
             encoder.go.set()
             one, other = await asyncio.gather(*futures, return_exceptions=True)
             await held
@@ -136,7 +136,7 @@ def test_no_version_no_search() -> None:
     async def test() -> None:
         async with batching() as batcher:
             with pytest.raises(NotReadyError):
-                batcher.submit(SearchQuery("0", Page(1)))
+                submit(batcher, SearchQuery("0", Page(1)))
 
     run(test())
 
@@ -146,10 +146,10 @@ def test_a_switch_falls_between_two_batches() -> None:
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
-            before = [batcher.submit(SearchQuery("1", Page(1))) for _ in range(3)]
+            before = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(3)]
             switching = asyncio.create_task(batcher.switch(stand_in_version("v2")))
             await asyncio.sleep(0)
-            after = [batcher.submit(SearchQuery("1", Page(1))) for _ in range(3)]
+            after = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(3)]
             assert not switching.done()
             encoder.go.set()
             answers = await asyncio.gather(held, *before, *after)
@@ -170,7 +170,7 @@ def test_a_replaced_version_leaves_memory_without_the_garbage_collector() -> Non
             version = stand_in_version()
             forgotten = weakref.ref(version)
             await batcher.switch(version)
-            await batcher.submit(SearchQuery("0", Page(1)))
+            await submit(batcher, SearchQuery("0", Page(1)))
             del version
             gc.disable()
             try:
@@ -188,11 +188,11 @@ def test_stopping_answers_what_waits_and_takes_no_more() -> None:
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
-            waiting = batcher.submit(SearchQuery("2", Page(1)))
+            waiting = submit(batcher, SearchQuery("2", Page(1)))
             stopping = asyncio.create_task(batcher.stop(10))
             await asyncio.sleep(0)
             with pytest.raises(NotReadyError):
-                batcher.submit(SearchQuery("3", Page(1)))
+                submit(batcher, SearchQuery("3", Page(1)))
             encoder.go.set()
             await stopping
             assert (await held).found.rows.tolist() == [0]

@@ -19,7 +19,7 @@ from service.errors import ConflictError, NotReadyError, UnknownVersionError, Ve
 from service.loaded_version import LoadedVersion
 from service.metrics import Metrics
 from service.swapper import ServiceState, Swapper
-from tests.service.stand_ins import stand_in_version
+from tests.service.stand_ins import stand_in_version, submit
 
 
 class StandInLoader:
@@ -66,7 +66,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 async def served(swapper: Swapper, batcher: Batcher) -> str:
     """The version that searches are answered by, which the swapper must know."""
-    answer = await batcher.submit(SearchQuery("0", Page(1)))
+    answer = await submit(batcher, SearchQuery("0", Page(1)))
     assert swapper.served is not None
     assert swapper.served.version_id == answer.version_id
     return answer.version_id
@@ -184,7 +184,7 @@ def test_a_start_without_a_version_waits_for_a_swap(tmp_path: Path, published: s
         async with swapping(tmp_path, StandInLoader(), published) as (swapper, batcher):
             assert (swapper.state, swapper.reason, swapper.served) == (ServiceState.WAITING, reason, None)
             with pytest.raises(NotReadyError):
-                batcher.submit(SearchQuery("0", Page(1)))
+                submit(batcher, SearchQuery("0", Page(1)))
             assert (await swapper.swap("v2")).replaced is None
             assert swapper.state is ServiceState.SERVING
             assert await served(swapper, batcher) == "v2"
