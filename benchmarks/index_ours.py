@@ -57,7 +57,7 @@ def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
     with timed("choose"):
         choice = choose_index(plan_index(wish, *vectors.shape), wish, vectors, queries, lambda line: print(line))
     with timed("train and add"):
-        index = fill_index(choice.spec, vectors, wish.seed)
+        index = fill_index(choice.spec, vectors, wish.seed, choice.centres)
     with timed("tune"):
         yardstick = make_yardstick(vectors, queries, min(RECALL_DEPTH, rows))
         tuning = tune_operating_point(index, yardstick, TARGET_RECALL)

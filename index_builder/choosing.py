@@ -1,22 +1,23 @@
 """The type of index, chosen by measurement.
 
 All types that come into question are built over a sample of the products, tuned to the target recall, and
-compared in time. What a sample tells of the whole catalogue:
+compared in time. The inverted lists are those of the final index: their centres are found once, for all types and for
+what is built in the end. What a sample then tells of the whole catalogue:
 
 - Recall. A random sample of a share p of the products thins out the neighbours of a query as it thins out what
-  they can be confused with. So the k best of all, k times p of the sample, stand at the same distance, with the
-  same number of rivals for each, and coarse codes lose the same share of them. Recall on the sample is taken at
-  that depth. At 100 it would be too kind to coarse codes.
-- Time. Lists grow with the square root of the count, in number and in length, and with them all that a search
-  through the same number of lists does; a search through all rows grows with the count. A query is timed with
-  the full k.
-- Lists. Over all products somewhat more of them must be visited than over the sample. That holds for all types
-  alike; the operating point itself is tuned over all products.
+  they can be confused with. So the k best of all, k times p of the sample, stand at the same distance, in the same
+  lists, with the same number of rivals for each, and coarse codes lose the same share of them. Recall on the sample is
+  taken at that depth. At 100 it would be too kind to coarse codes.
+- Time. Over all products the lists are longer, so a query is timed with the full k and with as many more lists as holds
+  the rows that it would score. That is somewhat more than it will take, since lists have a price of their own. A search
+  through all rows grows with the count.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from index_builder.indexing import IndexWish, fill_index, sample_vectors
 from index_builder.progress import Tell
@@ -27,20 +28,21 @@ from knn import (
     IndexSpec,
     Tuning,
     VectorIndex,
+    cluster_lists,
     gpu_count,
     make_yardstick,
-    spec_of_factory,
+    time_queries,
     to_gpu,
     torch_gpu_count,
     tune_operating_point,
-    with_lists_for,
 )
 from towers.query_encoder import Vectors
 
 RECALL_DEPTH = 100  # as many products as a search returns
-# Rows that types are compared on. At a width of 256 a type takes some ten seconds of one core: clustering (which grows
-# faster than the sample), filling and tuning.
-SAMPLE_ROWS = 100_000
+# Rows that types are compared on. At a width of 256 and 8,192 lists a type takes some 20 s of two cores. Of 100,000
+# rows such a list holds a dozen, and then the price of the lists hides that of the codes.
+SAMPLE_ROWS = 300_000
+MOST_LISTS_TIMED = 2048  # what a GPU visits at most
 # How much faster a type must be than one that stands before it in the list, which is the simpler one: two
 # measurements of the same thing differ by some percent.
 LEAST_ADVANTAGE = 0.1
@@ -65,17 +67,19 @@ class Trial:
     estimated_ms: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     """What to build.
 
     Attributes:
         spec: the type chosen.
         trials: what the choice rests on; empty where there was only one type.
+        centres: of the lists of every type that has them, (lists, D) float32; None where they are still to be found.
     """
 
     spec: IndexSpec
     trials: tuple[Trial, ...] = ()
+    centres: Vectors | None = None
 
     @property
     def surest(self) -> IndexSpec:
@@ -93,7 +97,7 @@ def choose_index(
     reaches the target.
 
     Args:
-        specs: what comes into question, the one to take in case of doubt first.
+        specs: what comes into question, the one to take in case of doubt first; those with lists have equally many.
         wish: the target, and what it is for.
         vectors: (count, D) float32, those to be indexed; may be memory-mapped.
         queries: (n, D) float32, real ones.
@@ -101,17 +105,18 @@ def choose_index(
     """
     if len(specs) == 1:
         return Choice(specs[0])
+    centres = _cluster(specs, vectors, wish.seed, tell)
     sample = sample_vectors(vectors, SAMPLE_ROWS, wish.seed)
     yardstick = make_yardstick(sample, queries, _depth(len(sample), len(vectors)))
     trials = []
     for spec in specs:
-        sample_spec = spec_of_factory(with_lists_for(spec.factory, len(sample)), len(sample))
-        index = fill_index(sample_spec, sample, wish.seed)
+        index = fill_index(spec, sample, wish.seed, centres)
         with on_device(index, wish.device) as served:
             tuning = tune_operating_point(served, yardstick, wish.target_recall, timed_k=RECALL_DEPTH)
-        trials.append(_trial(spec, index, tuning, len(vectors)))
+            estimated_ms = _estimate_ms(served, queries, tuning, len(vectors))
+        trials.append(Trial(spec, index.count, _estimate_bytes(index, len(vectors)), tuning, estimated_ms))
         tell(describe_trial(trials[-1]))
-    return Choice(_best(trials, timed=_can_time(wish.device)).spec, tuple(trials))
+    return Choice(_best(trials, timed=_can_time(wish.device)).spec, tuple(trials), centres)
 
 
 @contextmanager
@@ -150,10 +155,31 @@ def _depth(sample_rows: int, count: int) -> int:
     return max(1, round(min(RECALL_DEPTH, count) * sample_rows / count))
 
 
-def _trial(spec: IndexSpec, index: VectorIndex, tuning: Tuning, count: int) -> Trial:
-    growth = count / index.count
-    grown_ms = tuning.chosen.latency_ms * (growth if index.structure.list_count is None else growth**0.5)
-    return Trial(spec, index.count, round(index.index_bytes * growth), tuning, grown_ms)
+def _cluster(specs: Sequence[IndexSpec], vectors: Vectors, seed: int, tell: Tell) -> Vectors | None:
+    with_lists = next((spec for spec in specs if spec.list_count), None)
+    if with_lists is None:
+        return None
+    tell(f"finding the centres of {with_lists.list_count:,} lists")
+    return cluster_lists(with_lists.list_count, sample_vectors(vectors, with_lists.training_rows, seed), seed)
+
+
+def _estimate_ms(index: VectorIndex, queries: Vectors, tuning: Tuning, count: int) -> float:
+    """What a query takes over all products, at the point that tuning chose."""
+    growth, lists = count / index.count, index.structure.list_count
+    tuned_ms, nprobe = tuning.chosen.latency_ms, tuning.operating_point.nprobe
+    if lists is None or nprobe is None:
+        return tuned_ms * growth
+    grown = min(nprobe * growth, lists)
+    timed = min(round(grown), max(MOST_LISTS_TIMED, nprobe))
+    if timed == nprobe:
+        return tuned_ms
+    timed_ms = time_queries(index, queries, RECALL_DEPTH, replace(tuning.operating_point, nprobe=timed))
+    return tuned_ms + (timed_ms - tuned_ms) * (grown - nprobe) / (timed - nprobe)
+
+
+def _estimate_bytes(index: VectorIndex, count: int) -> int:
+    centres = (index.structure.list_count or 0) * index.width * np.dtype(np.float32).itemsize
+    return round(centres + (index.index_bytes - centres) * count / index.count)
 
 
 def _best(trials: Sequence[Trial], timed: bool) -> Trial:

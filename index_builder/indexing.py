@@ -75,19 +75,20 @@ def plan_index(wish: IndexWish, count: int, width: int) -> tuple[IndexSpec, ...]
     return fitting
 
 
-def fill_index(spec: IndexSpec, vectors: Vectors, seed: int) -> VectorIndex:
+def fill_index(spec: IndexSpec, vectors: Vectors, seed: int, centres: Vectors | None = None) -> VectorIndex:
     """An index of all vectors, row by row; besides the index, one block and the training sample are held.
 
     Args:
         spec: what to build.
         vectors: (count, D) float32; may be memory-mapped.
         seed: of the training sample and the clustering.
+        centres: of its lists, if they are known already.
 
     Raises:
         IndexSpecError: the index cannot be trained on these vectors, or takes none.
     """
     sample = sample_vectors(vectors, spec.training_rows, seed) if spec.training_rows else None
-    return build_index(spec, vectors.shape[1], _blocks(vectors), sample, seed)
+    return build_index(spec, vectors.shape[1], _blocks(vectors), sample, seed, centres)
 
 
 def sample_vectors(vectors: Vectors, rows: int, seed: int) -> Vectors:

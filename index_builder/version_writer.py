@@ -96,7 +96,7 @@ def write_version(
 
     def build(spec: IndexSpec) -> tuple[VectorIndex, Measurement]:
         tell(f"building {spec.factory}")
-        index = fill_index(spec, embedded.vectors, inputs.wish.seed)
+        index = fill_index(spec, embedded.vectors, inputs.wish.seed, choice.centres)
         tell(f"measuring with {len(inputs.queries.texts):,} queries")
         return index, measure(index, embedded.vectors, ids, inputs.queries, queries, inputs.wish)
 

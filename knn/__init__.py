@@ -15,8 +15,8 @@ Filters are boolean masks over the rows: ``index.search(queries, 100, point, row
 rows only, and never fewer than there are. Thread counts belong to the calling thread: see `set_threads`.
 """
 
-from .build import build_index
-from .candidates import Candidate, Device, list_candidates, with_lists_for
+from .build import build_index, cluster_lists
+from .candidates import Candidate, Device, list_candidates
 from .errors import ArgumentError, DeviceError, IndexFileError, IndexSpecError, KnnError, VectorError
 from .exact import exact_search, extend_exact_search, score_rows
 from .files import IndexFile, read_index, write_index
@@ -30,7 +30,7 @@ from .relevant import recall_of_rows
 from .spec import IndexSpec, spec_of_factory
 from .threads import one_thread, set_threads
 from .torch_exact import TorchExactIndex, torch_gpu_count
-from .tuning import Tuning, TuningPoint, tune_operating_point
+from .tuning import Tuning, TuningPoint, time_queries, tune_operating_point
 from .vectors import check_vectors
 from .yardstick import Yardstick, make_yardstick
 
@@ -57,6 +57,7 @@ __all__ = [
     "Yardstick",
     "build_index",
     "check_vectors",
+    "cluster_lists",
     "exact_search",
     "extend_exact_search",
     "gpu_count",
@@ -70,9 +71,9 @@ __all__ = [
     "score_rows",
     "set_threads",
     "spec_of_factory",
+    "time_queries",
     "to_gpu",
     "torch_gpu_count",
     "tune_operating_point",
-    "with_lists_for",
     "write_index",
 ]

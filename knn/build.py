@@ -1,6 +1,7 @@
 """From vectors to an index, a block at a time."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import faiss
 import numpy as np
@@ -18,6 +19,7 @@ def build_index(
     blocks: Iterable[np.ndarray],
     training_sample: np.ndarray | None = None,
     seed: int = 0,
+    centres: np.ndarray | None = None,
 ) -> VectorIndex:
     """An index of all vectors of the blocks, in their order: the first vector of the first block is row 0.
 
@@ -32,6 +34,8 @@ def build_index(
             `IndexSpec.training_rows` says how many. Not needed (None) for a type without training such as
             ``Flat``.
         seed: Of the clustering; the same seed, sample and blocks give the same index with one thread.
+        centres: Of the inverted lists, as `cluster_lists` gives them, of the same vectors; most of the training is
+            done then. None to find them here. A type without lists takes no notice.
 
     Returns:
         The index, ready to be searched.
@@ -43,6 +47,8 @@ def build_index(
     """
     index = _make_index(spec, width)
     _set_seed(index, seed)
+    if centres is not None:
+        _give_centres(index, spec, centres)
     if not index.is_trained:
         _train(index, spec, width, training_sample)
     for block in blocks:
@@ -52,6 +58,27 @@ def build_index(
         except (RuntimeError, AssertionError) as exc:
             raise IndexSpecError(f"factory {spec.factory!r}: FAISS cannot add vectors to it: {exc}") from exc
     return VectorIndex(index)
+
+
+def cluster_lists(lists: int, sample: np.ndarray, seed: int = 0) -> np.ndarray:
+    """The centres of inverted lists, which types of index that differ in their codes alone can share.
+
+    Args:
+        lists: How many.
+        sample: Shape (m, width), float32, with a row for each list at least.
+        seed: Of the clustering.
+
+    Returns:
+        Shape (lists, width), float32.
+
+    Raises:
+        IndexSpecError: The sample is too small.
+        VectorError: The sample is not finite float32.
+    """
+    index = build_index(IndexSpec(f"IVF{lists},Flat", len(sample)), sample.shape[1], [], sample, seed)
+    inverted_file: Any = index.faiss_index
+    centres: np.ndarray = inverted_file.quantizer.reconstruct_n(0, lists)
+    return centres
 
 
 def _make_index(spec: IndexSpec, width: int) -> faiss.Index:
@@ -65,6 +92,15 @@ def _make_index(spec: IndexSpec, width: int) -> faiss.Index:
     if any(isinstance(part, faiss.IndexIDMap) for part in walk_index(index)):
         raise IndexSpecError(f"factory {spec.factory!r}: rows are numbered by order of adding; leave out the IDMap")
     return index
+
+
+def _give_centres(index: faiss.Index, spec: IndexSpec, centres: np.ndarray) -> None:
+    innermost = list(walk_index(index))[-1]
+    if not isinstance(innermost, faiss.IndexIVF):
+        return
+    if innermost.nlist != len(centres):
+        raise IndexSpecError(f"factory {spec.factory!r}: expected {innermost.nlist} centres, got {len(centres)}")
+    innermost.quantizer.add(check_vectors(centres, index.d, name="centres"))
 
 
 def _train(index: faiss.Index, spec: IndexSpec, width: int, sample: np.ndarray | None) -> None:

@@ -5,7 +5,6 @@ they lose it. So this is a short list for measurement, not a choice.
 """
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,11 +68,6 @@ def list_candidates(count: int, width: int, device: Device = "cpu") -> tuple[Can
         return (_candidate("Flat", count, width),)
     factories = _gpu_factories(count, width) if device == "cuda" else _cpu_factories(count, width)
     return tuple(_candidate(factory, count, width) for factory in factories)
-
-
-def with_lists_for(factory: str, count: int) -> str:
-    """The factory string with as many lists as so many vectors have; one without lists stays as it is."""
-    return re.sub(r"^IVF\d+", f"IVF{_list_count(count)}", factory)
 
 
 def _list_count(count: int) -> int:

@@ -36,9 +36,14 @@ class IndexSpec:
         if type(self.training_rows) is not int or self.training_rows < 0:
             raise IndexSpecError(f"training_rows: expected a whole number from 0 up, got {self.training_rows!r}")
 
+    @property
+    def list_count(self) -> int:
+        """Number of inverted lists that the factory string names; 0 where it names none."""
+        return max((int(number) for number in re.findall(r"IVF(\d+)", self.factory)), default=0)
+
 
 def spec_of_factory(factory: str, count: int) -> IndexSpec:
     """A factory string with the training sample that suits its lists and so many vectors."""
-    lists = max((int(number) for number in re.findall(r"IVF(\d+)", factory)), default=0)
+    lists = IndexSpec(factory, 0).list_count
     rows = 0 if factory == "Flat" else max(LEAST_TRAINING_ROWS, TRAINING_ROWS_PER_LIST * lists)
     return IndexSpec(factory, min(count, rows))

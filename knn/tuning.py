@@ -113,6 +113,24 @@ def tune_operating_point(
     return Tuning(chosen, chosen.recall.tie_tolerant >= target_recall, target_recall, yardstick.k, curve)
 
 
+def time_queries(index: VectorIndex, queries: np.ndarray, k: int, point: OperatingPoint) -> float:
+    """Milliseconds of a query searched alone, by one FAISS thread: the median of the first `TIMED_QUERIES`.
+
+    Args:
+        index: What is searched.
+        queries: Shape (n, d), float32; at least one.
+        k: Neighbours asked for.
+        point: The dials.
+    """
+    latencies_ms = []
+    with one_thread():
+        for i in range(min(len(queries), TIMED_QUERIES)):
+            start = time.perf_counter()
+            index.search(queries[i : i + 1], k, point)
+            latencies_ms.append(1000 * (time.perf_counter() - start))
+    return float(np.median(latencies_ms))
+
+
 _Measure = Callable[[OperatingPoint], TuningPoint]
 
 
@@ -159,12 +177,5 @@ def _gain(before: TuningPoint, after: TuningPoint) -> float:
 
 
 def _measure(index: VectorIndex, yardstick: Yardstick, point: OperatingPoint, timed_k: int) -> TuningPoint:
-    queries = yardstick.queries
-    recall = yardstick.measure(index.search(queries, yardstick.k, point))
-    latencies_ms = []
-    with one_thread():
-        for i in range(min(len(queries), TIMED_QUERIES)):
-            start = time.perf_counter()
-            index.search(queries[i : i + 1], timed_k, point)
-            latencies_ms.append(1000 * (time.perf_counter() - start))
-    return TuningPoint(point, recall, float(np.median(latencies_ms)))
+    recall = yardstick.measure(index.search(yardstick.queries, yardstick.k, point))
+    return TuningPoint(point, recall, time_queries(index, yardstick.queries, timed_k, point))

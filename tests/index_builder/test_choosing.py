@@ -58,10 +58,10 @@ def test_each_type_is_built_and_tuned_over_the_same_sample(vectors: np.ndarray, 
     choice = choose_index(_specs(SQFP16, SQ4, PQ), IndexWish(target_recall=0.9), vectors, queries, told.append)
     assert [trial.spec.factory for trial in choice.trials] == [SQFP16, SQ4, PQ]
     assert choice.spec in [trial.spec for trial in choice.trials]
+    assert told.pop(0) == "finding the centres of 1,024 lists"
     for trial, line in zip(choice.trials, told, strict=True):
         assert (trial.sample_rows, trial.tuning.k, trial.tuning.target_recall) == (8_000, 20, 0.9)
-        growth = 5**0.5
-        assert trial.estimated_ms == pytest.approx(trial.tuning.chosen.latency_ms * growth)
+        assert trial.estimated_ms > trial.tuning.chosen.latency_ms
         assert line.startswith(f"tried {trial.spec.factory} on 8,000 products: recall 0.")
     assert choice.trials[0].tuning.reached_target
     top = [max(point.recall.strict for point in trial.tuning.curve) for trial in choice.trials]
@@ -112,13 +112,48 @@ def test_the_fastest_that_reaches_the_target(trials: list[tuple[str, float, floa
     assert choosing._best([a_trial(*trial) for trial in trials], timed).spec.factory == best
 
 
-@pytest.mark.parametrize(("factory", "growth"), [("Flat", 4.0), ("IVF16,SQfp16", 2.0)])
-def test_a_search_through_all_rows_grows_with_the_count_and_one_through_lists_with_its_root(
-    vectors: np.ndarray, factory: str, growth: float
+@pytest.mark.parametrize(
+    ("nprobe", "most", "timed", "estimate"),
+    [
+        (4, 64, 16, 0.5 + (16 - 4) * 0.1),  # as many rows as of all products
+        (8, 64, 20, 0.5 + (20 - 8) * 0.1),  # there are no more lists
+        (4, 10, 10, 0.5 + (16 - 4) * 0.1),  # what cannot be timed is drawn further
+        (20, 64, None, 0.5),
+    ],
+)
+def test_a_search_through_lists_is_timed_over_as_many_rows(
+    vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, nprobe: int, most: int, timed: int | None, estimate: float
 ) -> None:
-    index = fill_index(IndexSpec(factory, 1_000), vectors[:1_000], seed=0)
-    trial = choosing._trial(IndexSpec(factory, 0), index, a_trial(factory, 1.0, 0.5).tuning, 4_000)
-    assert trial.estimated_ms == pytest.approx(0.5 * growth)
+    asked: list[int | None] = []
+
+    def time_queries(index: object, queries: object, k: int, point: OperatingPoint) -> float:
+        assert (k, point.nprobe is not None) == (100, True)
+        asked.append(point.nprobe)
+        return 0.5 + ((point.nprobe or 0) - nprobe) * 0.1
+
+    monkeypatch.setattr(choosing, "time_queries", time_queries)
+    monkeypatch.setattr(choosing, "MOST_LISTS_TIMED", most)
+    index = fill_index(IndexSpec("IVF20,SQfp16", 1_000), vectors[:1_000], seed=0)
+    point = TuningPoint(OperatingPoint(nprobe=nprobe), Recall(1.0, 1.0), 0.5)
+    tuning = Tuning(point, True, 0.99, 100, (point,))
+    assert choosing._estimate_ms(index, vectors[:3], tuning, 4_000) == pytest.approx(estimate)
+    assert asked == ([timed] if timed else [])
+
+
+def test_a_search_through_all_rows_grows_with_the_count(vectors: np.ndarray) -> None:
+    index = fill_index(IndexSpec("Flat", 0), vectors[:1_000], seed=0)
+    point = TuningPoint(OperatingPoint(), Recall(1.0, 1.0), 0.5)
+    tuning = Tuning(point, True, 0.99, 100, (point,))
+    assert choosing._estimate_ms(index, vectors[:3], tuning, 4_000) == pytest.approx(2.0)
+
+
+def test_the_index_built_in_the_end_has_the_lists_of_the_trials(vectors: np.ndarray, queries: np.ndarray) -> None:
+    choice = choose_index(_specs(SQFP16, SQ4), IndexWish(seed=3), vectors, queries)
+    assert choice.centres is not None
+    with_them = fill_index(choice.spec, vectors, 3, choice.centres)
+    without = fill_index(choice.spec, vectors, 3)
+    point = OperatingPoint(nprobe=4)
+    assert np.array_equal(with_them.search(queries, 10, point).rows, without.search(queries, 10, point).rows)
 
 
 def test_without_a_gpu_times_say_nothing_of_one(

@@ -87,7 +87,7 @@ def test_the_seed_decides_the_index(vectors: np.ndarray) -> None:
 def test_the_training_sample_is_drawn_from_all_rows(vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     samples: list[np.ndarray] = []
 
-    def keep(spec: object, width: int, blocks: object, sample: np.ndarray, seed: int) -> None:
+    def keep(spec: object, width: int, blocks: object, sample: np.ndarray, *_: object) -> None:
         samples.append(sample)
 
     monkeypatch.setattr(indexing, "build_index", keep)

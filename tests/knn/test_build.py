@@ -5,7 +5,7 @@ import faiss
 import numpy as np
 import pytest
 
-from knn import IndexSpec, IndexSpecError, OperatingPoint, VectorError, VectorIndex, build_index
+from knn import IndexSpec, IndexSpecError, OperatingPoint, VectorError, VectorIndex, build_index, cluster_lists
 
 _SPEC = IndexSpec("IVF16,SQfp16", 2_000)
 _REMEDY = "use one such as 'Flat' or 'IVF1024,SQfp16'. FAISS says:"
@@ -29,6 +29,25 @@ def test_one_seed_one_index_and_another_seed_another(products: np.ndarray) -> No
         build_index(_SPEC, 32, [products[:3_000]], products[:2_000], seed=seed) for seed in (0, 0, 1)
     )
     assert _bytes(first) == _bytes(again) != _bytes(other)
+
+
+@pytest.mark.parametrize("factory", ["IVF16,SQfp16", "IVF16,PQ8x4fsr,Refine(SQfp16)"])
+def test_centres_found_before_give_the_index_that_finds_them_itself(products: np.ndarray, factory: str) -> None:
+    spec, sample = IndexSpec(factory, 2_000), products[:2_000]
+    centres = cluster_lists(16, sample, seed=5)
+    assert centres.shape == (16, 32)
+    given = build_index(spec, 32, [products], sample, 5, centres)
+    assert _bytes(given) == _bytes(build_index(spec, 32, [products], sample, 5))
+
+
+def test_centres_mean_nothing_to_a_type_without_lists(products: np.ndarray) -> None:
+    centres = cluster_lists(16, products[:2_000])
+    assert build_index(IndexSpec("Flat", 0), 32, [products], centres=centres).count == len(products)
+
+
+def test_as_many_centres_as_lists(products: np.ndarray) -> None:
+    with pytest.raises(IndexSpecError, match=r"^factory 'IVF16,SQfp16': expected 16 centres, got 8$"):
+        build_index(_SPEC, 32, [products], products[:2_000], centres=cluster_lists(8, products[:2_000]))
 
 
 def test_rows_are_numbered_by_order_of_adding(products: np.ndarray) -> None:

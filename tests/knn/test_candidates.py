@@ -2,7 +2,7 @@ import faiss
 import numpy as np
 import pytest
 
-from knn import ArgumentError, Device, IndexSpec, VectorIndex, build_index, gpu, list_candidates, with_lists_for
+from knn import ArgumentError, Device, IndexSpec, VectorIndex, build_index, gpu, list_candidates
 from knn.candidates import FLAT_MAX_ROWS
 
 
@@ -72,18 +72,6 @@ def test_there_are_always_enough_rows_to_train_on() -> None:
         for candidate in list_candidates(count, 64):
             lists = int(candidate.spec.factory.removeprefix("IVF").split(",")[0])
             assert 39 * lists <= candidate.spec.training_rows <= count  # FAISS warns below 39
-
-
-@pytest.mark.parametrize(
-    ("factory", "count", "expected"),
-    [
-        ("IVF8192,SQ8,Refine(SQfp16)", 200_000, "IVF2048,SQ8,Refine(SQfp16)"),
-        ("IVF8192,SQfp16", 60_000, "IVF1024,SQfp16"),
-        ("SQfp16", 60_000, "SQfp16"),
-    ],
-)
-def test_lists_for_another_count(factory: str, count: int, expected: str) -> None:
-    assert with_lists_for(factory, count) == expected
 
 
 @pytest.mark.parametrize(("count", "width"), [(-1, 8), (10, 0)])
