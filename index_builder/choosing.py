@@ -88,6 +88,23 @@ class Choice:
         return best.spec if best else self.spec
 
 
+@dataclass(frozen=True, eq=False)
+class TriedOn:
+    """What all types are tried on.
+
+    Attributes:
+        sample: (m, D) float32, of the products.
+        queries: (n, D) float32.
+        count: of all products.
+        wish: what the index is for.
+    """
+
+    sample: Vectors
+    queries: Vectors
+    count: int
+    wish: IndexWish
+
+
 def choose_index(
     specs: Sequence[IndexSpec], wish: IndexWish, vectors: Vectors, queries: Vectors, tell: Tell = lambda line: None
 ) -> Choice:
@@ -107,13 +124,14 @@ def choose_index(
         return Choice(specs[0])
     centres = _cluster(specs, vectors, wish.seed, tell)
     sample = sample_vectors(vectors, SAMPLE_ROWS, wish.seed)
+    tried = TriedOn(sample, queries, len(vectors), wish)
     yardstick = make_yardstick(sample, queries, _depth(len(sample), len(vectors)))
     trials = []
     for spec in specs:
         index = fill_index(spec, sample, wish.seed, centres)
         with on_device(index, wish.device) as served:
             tuning = tune_operating_point(served, yardstick, wish.target_recall, timed_k=RECALL_DEPTH)
-            estimated_ms = _estimate_ms(served, queries, tuning, len(vectors))
+        estimated_ms = _estimate_ms(index, spec, tuning, tried)
         trials.append(Trial(spec, index.count, _estimate_bytes(index, len(vectors)), tuning, estimated_ms))
         tell(describe_trial(trials[-1]))
     return Choice(_best(trials, timed=_can_time(wish.device)).spec, tuple(trials), centres)
@@ -163,18 +181,24 @@ def _cluster(specs: Sequence[IndexSpec], vectors: Vectors, seed: int, tell: Tell
     return cluster_lists(with_lists.list_count, sample_vectors(vectors, with_lists.training_rows, seed), seed)
 
 
-def _estimate_ms(index: VectorIndex, queries: Vectors, tuning: Tuning, count: int) -> float:
-    """What a query takes over all products, at the point that tuning chose."""
-    growth, lists = count / index.count, index.structure.list_count
-    tuned_ms, nprobe = tuning.chosen.latency_ms, tuning.operating_point.nprobe
-    if lists is None or nprobe is None:
-        return tuned_ms * growth
-    grown = min(nprobe * growth, lists)
-    timed = min(round(grown), max(MOST_LISTS_TIMED, nprobe))
-    if timed == nprobe:
-        return tuned_ms
-    timed_ms = time_queries(index, queries, RECALL_DEPTH, replace(tuning.operating_point, nprobe=timed))
-    return tuned_ms + (timed_ms - tuned_ms) * (grown - nprobe) / (timed - nprobe)
+def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, tried: TriedOn) -> float:
+    """What a query takes over all products, at the point that tuning chose over the sample."""
+    growth, lists = tried.count / trial.count, trial.structure.list_count
+    point = tuning.operating_point
+    if lists is None or point.nprobe is None:
+        return tuning.chosen.latency_ms * growth
+    if growth == 1:
+        return tuning.chosen.latency_ms
+    lists_as_long = max(1, round(lists / growth))
+    visited = min(point.nprobe, lists_as_long)
+    long = fill_index(spec.with_lists(lists_as_long, trial.count), tried.sample, tried.wish.seed)
+
+    def time_in(index: VectorIndex, k: int, nprobe: int) -> float:
+        with on_device(index, tried.wish.device) as served:
+            return time_queries(served, tried.queries, k, replace(point, nprobe=nprobe))
+
+    visit_ms = time_in(long, RECALL_DEPTH, visited) * point.nprobe / visited
+    return visit_ms + max(0.0, time_in(trial, 1, 1) - time_in(long, 1, 1))
 
 
 def _estimate_bytes(index: VectorIndex, count: int) -> int:

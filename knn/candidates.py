@@ -46,8 +46,9 @@ def list_candidates(count: int, width: int, device: Device = "cpu") -> tuple[Can
     """The types worth a try, the one to take in case of doubt first.
 
     Up to `FLAT_MAX_ROWS` that is ``Flat`` alone. Above, on a CPU, inverted lists: of half-precision numbers
-    (exact but for rounding); of 8 bits a number; of 8 bits refined by half precision; and of 4-bit product
-    codes of residuals, scanned in registers, refined by 8 bits or by half precision. On a GPU: all rows in half
+    (exact but for rounding); of 8 bits a number; and of 4-bit product codes of residuals, scanned in registers,
+    refined by 8 bits or by half precision. (8 bits refined by half precision take more memory than half precision
+    alone, and were never the faster of the two.) On a GPU: all rows in half
     precision (first up to `EXACT_ON_GPU_BYTES`, else last), and lists of half precision or 8 bits, which is what
     FAISS moves there. A width that is no multiple of 8 has single precision instead of half.
 
@@ -77,7 +78,7 @@ def _list_count(count: int) -> int:
 def _cpu_factories(count: int, width: int) -> list[str]:
     lists, fine = f"IVF{_list_count(count)}", _fine_codes(width)
     refinement = "RFlat" if fine == "Flat" else f"Refine({fine})"
-    factories = [f"{lists},{fine}", f"{lists},SQ8", f"{lists},SQ8,{refinement}"]
+    factories = [f"{lists},{fine}", f"{lists},SQ8"]
     if width % 2 == 0:
         # Codes of what a vector has besides the centre of its list, at the same price: on 3.38 million product vectors
         # those of whole vectors (fs) reached 0.92 of recall, these 0.99.

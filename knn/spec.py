@@ -41,6 +41,10 @@ class IndexSpec:
         """Number of inverted lists that the factory string names; 0 where it names none."""
         return max((int(number) for number in re.findall(r"IVF(\d+)", self.factory)), default=0)
 
+    def with_lists(self, lists: int, count: int) -> "IndexSpec":
+        """The same type with another number of lists, for so many vectors."""
+        return spec_of_factory(re.sub(r"IVF\d+", f"IVF{lists}", self.factory), count)
+
 
 def spec_of_factory(factory: str, count: int) -> IndexSpec:
     """A factory string with the training sample that suits its lists and so many vectors."""

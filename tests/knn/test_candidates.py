@@ -20,14 +20,14 @@ def test_few_rows_are_all_scored(count: int, device: Device) -> None:
     ("count", "width", "device", "factories"),
     [
         (FLAT_MAX_ROWS + 1, 256, "cpu", [
-            "IVF1024,SQfp16", "IVF1024,SQ8", "IVF1024,SQ8,Refine(SQfp16)",
+            "IVF1024,SQfp16", "IVF1024,SQ8",
             "IVF1024,PQ128x4fsr,Refine(SQ8)", "IVF1024,PQ128x4fsr,Refine(SQfp16)",
         ]),
         (3_380_000, 250, "cpu", [
-            "IVF8192,Flat", "IVF8192,SQ8", "IVF8192,SQ8,RFlat",
+            "IVF8192,Flat", "IVF8192,SQ8",
             "IVF8192,PQ125x4fsr,Refine(SQ8)", "IVF8192,PQ125x4fsr,RFlat",
         ]),
-        (300_000, 33, "cpu", ["IVF2048,Flat", "IVF2048,SQ8", "IVF2048,SQ8,RFlat"]),
+        (300_000, 33, "cpu", ["IVF2048,Flat", "IVF2048,SQ8"]),
         (3_380_000, 256, "cuda", ["SQfp16", "IVF8192,SQfp16", "IVF8192,SQ8"]),
         (30_000_000, 256, "cuda", ["IVF16384,SQfp16", "IVF16384,SQ8", "SQfp16"]),
     ],

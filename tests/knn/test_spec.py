@@ -35,3 +35,10 @@ def test_bad_specs(factory: Any, training_rows: Any, message: str) -> None:
     with pytest.raises(IndexSpecError) as caught:
         IndexSpec(factory, training_rows)
     assert str(caught.value) == message
+
+
+def test_another_number_of_lists() -> None:
+    spec = spec_of_factory("IVF8192,PQ16x4fsr,Refine(SQfp16)", 1_000_000)
+    assert spec.list_count == 8192
+    assert spec.with_lists(512, 50_000) == IndexSpec("IVF512,PQ16x4fsr,Refine(SQfp16)", 50_000)
+    assert IndexSpec("Flat", 0).list_count == 0
