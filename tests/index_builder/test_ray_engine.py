@@ -297,18 +297,8 @@ def test_two_nodes_make_what_one_machine_makes(
     cluster: Any, second_node: Any, shop: tuple[Path, Web], mixed_bundle: Path, tmp_path: Path, build_here: Any
 ) -> None:
     store = tmp_path / "ray"
-    options = [
-        "--explain",
-        "--bundle",
-        str(mixed_bundle),
-        "--catalog",
-        str(shop[0]),
-        "--store",
-        str(store),
-        "--version",
-        "v",
-    ]
-    options += ["--index", "Flat", "--shard-rows", str(SHARD_ROWS), "--allow-private-addresses"]
+    options = ["--bundle", str(mixed_bundle), "--catalog", str(shop[0]), "--store", str(store), "--version", "v"]
+    options += ["--explain", "--index", "Flat", "--shard-rows", str(SHARD_ROWS), "--allow-private-addresses"]
     options += ["--download-concurrency", "1", "--download-timeout", "200"]
     options += ["--engine", "ray", "--ray-address", cluster.address, "--ray-threads", "1"]
     result = CliRunner().invoke(app, ["build", *options])

@@ -149,7 +149,7 @@ def test_mixed_towers_that_a_version_does_not_keep_explain_nothing() -> None:
     refused, other = answer_queries([SearchQuery("1", Page(3), True), SearchQuery("1", Page(3))], version).results
     assert isinstance(refused, QueryError)
     assert str(refused) == (
-        "explain is true, but the served model, m, mixes title and photo, and version v1 keeps no vectors of its towers: "
-        "build one with `index_builder build --explain`"
+        "explain is true, but the served model, m, mixes title and photo, and version v1 keeps no vectors of its "
+        "towers: build one with `index_builder build --explain`"
     )
     assert isinstance(other, Found)
