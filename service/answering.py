@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.errors import QueryError, ServiceError, UnknownProductError
-from service.explaining import Explanation
 from service.filters import Filters
 from service.loaded_version import LoadedVersion
+from service.tower_cosines import Explanation
 
 Vector = npt.NDArray[np.float32]
 
@@ -157,7 +157,7 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
 
 
 def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion) -> _Wanted | ServiceError:
-    if query.explain and version.explainer is None:
+    if query.explain and version.score_parts is None and version.tower_cosines is None:
         return QueryError(
             f"explain is true, but the served model, {version.manifest.model.name}, mixes title and photo, and version "
             f"{version.version_id} keeps no vectors of its towers: build one with `index_builder build --explain`"
@@ -192,9 +192,13 @@ def _cut(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], wanted: _
 
 
 def _explain(found: Found, wanted: _Wanted, version: LoadedVersion) -> Found:
-    if wanted.explained_text is None or version.explainer is None:
+    if wanted.explained_text is None:
         return found
-    return replace(found, explanation=version.explainer.explain(wanted.explained_text, wanted.vector, found.rows))
+    if version.score_parts:
+        parts = version.score_parts.split(wanted.vector, version.index.reconstruct(found.rows))
+        return replace(found, explanation=Explanation("parts", parts))
+    assert version.tower_cosines, "such a query is refused"
+    return replace(found, explanation=version.tower_cosines.explain(wanted.explained_text, found.rows))
 
 
 _NOTHING = Found(np.empty(0, np.int64), np.empty(0, np.float32))

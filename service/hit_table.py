@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.errors import FormatError
-from service.explaining import Explanation
+from service.tower_cosines import Explanation
 
 # Fields of a hit that the search itself gives. An attribute of that name can be filtered by but is not shown.
 SEARCH_FIELDS = ("rank", "score", "explain")

@@ -27,11 +27,12 @@ from knn import (
 from service.attributes import Attributes, Mask
 from service.device import Device
 from service.errors import UnknownVersionError, VersionRefusedError
-from service.explaining import Explainer, explainer_of
 from service.hit_table import SEARCH_FIELDS, HitTable
 from service.logs import EventLog
 from service.memory import free_bytes, needed_bytes
 from service.product_rows import ProductRows
+from service.score_parts import ScoreParts
+from service.tower_cosines import TowerCosines, mixes_towers
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
 
 _log = EventLog(__name__)
@@ -49,7 +50,8 @@ class LoadedVersion:
     attributes: Attributes
     hits: HitTable
     rows: ProductRows
-    explainer: Explainer | None  # None where the model's fusion mixes its towers, and the version keeps none of them
+    score_parts: ScoreParts | None  # None where the model's fusion mixes its towers
+    tower_cosines: TowerCosines | None  # None where the version keeps no vectors of towers
     loaded_at: str  # ISO 8601, UTC
 
     @property
@@ -102,7 +104,7 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
     encoder = _load_encoder(opened, device, encoder_threads)
     _check_sizes(opened.manifest, products, cpu_index, encoder)
     _note_hidden_attributes(version_id, products)
-    explainer = explainer_of(opened, cpu_index, encoder)
+    tower_cosines = TowerCosines.of(opened, encoder)
     version = LoadedVersion(
         version_id=version_id,
         manifest=opened.manifest,
@@ -112,7 +114,8 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
         attributes=Attributes(products),
         hits=HitTable(products),
         rows=ProductRows(products["product_id"]),
-        explainer=explainer,
+        score_parts=None if mixes_towers(opened) else ScoreParts.of(opened.query),
+        tower_cosines=tower_cosines,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     try:

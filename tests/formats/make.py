@@ -127,10 +127,10 @@ def make_explained(folder: Path) -> None:
 
 def explained(version: LoadedVersion, queries: Sequence[str]) -> list[dict[str, list[float | None]]]:
     """What explains searches of the first products; a photo that is not there counts as null."""
-    assert version.explainer is not None
+    assert version.tower_cosines is not None
     rows, found = np.arange(2 * PHOTOS), []
-    for query, vector in zip(queries, version.encoder.encode(queries), strict=True):
-        values = version.explainer.explain(query, vector, rows).values
+    for query in queries:
+        values = version.tower_cosines.explain(query, rows).values
         found.append({name: [None if np.isnan(x) else x for x in rounded([row])[0]] for name, row in values.items()})
     return found
 

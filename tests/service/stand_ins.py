@@ -12,10 +12,10 @@ from knn import IndexSpec, OperatingPoint, build_index
 from service.answering import Query
 from service.attributes import Attributes
 from service.batcher import Answer, Batcher
-from service.explaining import ScoreParts
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
 from service.product_rows import ProductRows
+from service.score_parts import ScoreParts
 
 STAND_IN_WIDTH = 4
 BROKEN, UNREADABLE = "break the encoder", "no words at all"
@@ -73,17 +73,17 @@ def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = No
             "size": list(range(STAND_IN_WIDTH)),
         }
     )
-    index = build_index(IndexSpec("Flat", 0), STAND_IN_WIDTH, [vectors])
     return LoadedVersion(
         version_id=version_id,
         manifest=_manifest(version_id),
         encoder=encoder or StandInEncoder(),
-        index=index,
+        index=build_index(IndexSpec("Flat", 0), STAND_IN_WIDTH, [vectors]),
         operating_point=OperatingPoint(),
         attributes=Attributes(products),
         hits=HitTable(products),
         rows=ProductRows(products["product_id"]),
-        explainer=ScoreParts({"text": slice(0, 1), "photo": slice(1, 4)}, index),
+        score_parts=ScoreParts((("text", 0, 1), ("photo", 1, 4))),
+        tower_cosines=None,
         loaded_at="2026-11-21T00:00:00+00:00",
     )
 

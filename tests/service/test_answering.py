@@ -6,8 +6,8 @@ import numpy as np
 
 from service.answering import Found, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
 from service.errors import FilterError, QueryError, UnknownProductError
-from service.explaining import TowerCosines
 from service.filters import Filters, OneOf, Range
+from service.tower_cosines import TowerCosines
 from tests.service.stand_ins import UNREADABLE, stand_in_version
 
 
@@ -134,9 +134,10 @@ def test_scores_are_explained_where_that_is_asked_for() -> None:
 def test_mixed_towers_are_explained_by_their_cosines() -> None:
     version = stand_in_version()
     towers = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float16)
-    cosines = TowerCosines({"text": slice(0, 4)}, version.encoder, towers)
+    cosines = TowerCosines({"bibert": slice(0, 4)}, version.encoder, towers)
+    mixed = dataclasses.replace(version, score_parts=None, tower_cosines=cosines)
     queries = [SearchQuery("1", Page(3), explain=True), SearchQuery("1", Page(3)), SearchQuery("2", Page(2, 1), True)]
-    explained, plain, page = answer_queries(queries, dataclasses.replace(version, explainer=cosines)).results
+    explained, plain, page = answer_queries(queries, mixed).results
     assert isinstance(explained, Found) and isinstance(plain, Found) and isinstance(page, Found)
     assert version.encoder.batches == [["1", "1", "2"], ["1"], ["2"]]  # type: ignore[attr-defined]
     assert plain.explanation is None and explained.explanation is not None and page.explanation is not None
@@ -145,7 +146,7 @@ def test_mixed_towers_are_explained_by_their_cosines() -> None:
 
 
 def test_mixed_towers_that_a_version_does_not_keep_explain_nothing() -> None:
-    version = dataclasses.replace(stand_in_version(), explainer=None)
+    version = dataclasses.replace(stand_in_version(), score_parts=None)
     refused, other = answer_queries([SearchQuery("1", Page(3), True), SearchQuery("1", Page(3))], version).results
     assert isinstance(refused, QueryError)
     assert str(refused) == (

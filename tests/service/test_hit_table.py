@@ -11,8 +11,8 @@ import pytest
 
 from artifacts.errors import FormatError
 from service import hit_table
-from service.explaining import Explanation
 from service.hit_table import HitTable
+from service.tower_cosines import Explanation
 
 NASTY = [
     "plain", "", 'say "hi"', "back\\slash", "\\", '\\"', "new\nline", "tab\t\x00\x1f", "</script>",

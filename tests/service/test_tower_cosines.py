@@ -1,4 +1,4 @@
-"""Explanations, against each tower alone."""
+"""Cosines of mixed towers, against each of them alone."""
 
 from pathlib import Path
 
@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from artifacts.index_version import MANIFEST_FILE, IndexVersion, PhotoCounts, finish_index_version, open_index_version
-from artifacts.side import Concatenation, SideSpec
-from knn import IndexSpec, VectorIndex, build_index
 from service.errors import VersionRefusedError
-from service.explaining import ScoreParts, TowerCosines, explainer_of, named_slices
+from service.tower_cosines import TowerCosines, mixes_towers
 from tests.service.stand_ins import StandInEncoder
 from tests.support.folders import write_hollow_bundle, write_hollow_version
-from tests.support.specs import BERT_WIDTH, CLIP_WIDTH, COMPOSITIONS, tiny_bert_specs, tiny_clip_specs, tiny_sides
+from tests.support.specs import BERT_WIDTH, CLIP_WIDTH, COMPOSITIONS
 
 NO_PHOTOS = PhotoCounts(usable=0, absent=0)
 
@@ -41,40 +39,12 @@ def a_version(path: Path, composition: str, towers: np.ndarray | None, photos: P
     return open_index_version(path)
 
 
-def an_index(width: int) -> VectorIndex:
-    vectors = np.random.default_rng(1).standard_normal((3, width)).astype(np.float32)
-    return build_index(IndexSpec("Flat", 0), width, [vectors])
-
-
-@pytest.mark.parametrize("composition", ["cat", "alpha"])
-def test_parts_of_towers_side_by_side_add_up_to_the_score(tmp_path: Path, composition: str) -> None:
-    width, rows = BERT_WIDTH + CLIP_WIDTH, np.array([2, 0])
-    index = an_index(width)
-    explainer = explainer_of(a_version(tmp_path / "v", composition, None, NO_PHOTOS), index, Encoder(0))
-    assert isinstance(explainer, ScoreParts)
-    query = np.random.default_rng(2).standard_normal(width).astype(np.float32)
-    explained, vectors = explainer.explain("red shoes", query, rows), index.reconstruct(rows)
-    assert (explained.kind, list(explained.values)) == ("parts", ["text", "photo"])
-    for place in range(2):
-        slow = [sum(float(query[i] * vectors[place, i]) for i in part) for part in (range(32), range(32, 56))]
-        assert [values[place] for values in explained.values.values()] == pytest.approx(slow, abs=1e-4)
-    np.testing.assert_allclose(sum(explained.values.values()), vectors @ query, rtol=1e-4)
-
-
-def test_slices_in_the_other_order_and_of_single_towers() -> None:
-    bert, clip = tiny_bert_specs()[0], tiny_clip_specs()[0]
-    turned = SideSpec(towers=(clip, bert), fusion=Concatenation())
-    assert named_slices(turned) == {"photo": slice(0, 24), "text": slice(24, 56)}
-    assert named_slices(tiny_sides("bibert")[0]) == {"text": slice(0, 32)}
-    assert named_slices(tiny_sides("clip")[0]) == {"photo": slice(0, 24)}
-
-
 @pytest.mark.parametrize("composition", COMPOSITIONS)
-def test_only_mixed_towers_need_vectors_of_their_own(tmp_path: Path, composition: str) -> None:
+def test_which_versions_mix_their_towers(tmp_path: Path, composition: str) -> None:
     photos = NO_PHOTOS if composition == "bibert" else PhotoCounts(usable=1, absent=1, unusable={"missing": 1})
     version = a_version(tmp_path / "v", composition, None, photos)
-    explainer = explainer_of(version, an_index(version.query.width), Encoder(0))
-    assert (explainer is None) == (composition in ("mlp", "3tmm"))
+    assert mixes_towers(version) == (composition in ("mlp", "3tmm"))
+    assert TowerCosines.of(version, Encoder(0)) is None
 
 
 @pytest.mark.parametrize(("composition", "width"), [("mlp", BERT_WIDTH + CLIP_WIDTH), ("3tmm", BERT_WIDTH)])
@@ -82,11 +52,10 @@ def test_cosines_of_mixed_towers(tmp_path: Path, composition: str, width: int) -
     towers = np.random.default_rng(3).standard_normal((3, width)).astype(np.float16)
     towers[1, BERT_WIDTH:] = np.nan
     version, encoder = a_version(tmp_path / "v", composition, towers, NO_PHOTOS), Encoder(width)
-    explainer = explainer_of(version, an_index(version.query.width), encoder)
-    assert isinstance(explainer, TowerCosines)
-    assert isinstance(explainer.towers, np.memmap)
+    cosines = TowerCosines.of(version, encoder)
+    assert cosines is not None and isinstance(cosines.products, np.memmap)
     rows = np.array([2, 1, 0])
-    explained = explainer.explain("red shoes", np.zeros(version.query.width, np.float32), rows)
+    explained = cosines.explain("red shoes", rows)
     (query,) = encoder.encode_towers(["red shoes"]).astype(np.float64)
     text = [query[:32] @ towers[row, :32].astype(np.float64) for row in rows]
     photo = [query[32:] @ towers[row, 32:].astype(np.float64) for row in rows] if width > 32 else [np.nan] * 3
@@ -94,11 +63,11 @@ def test_cosines_of_mixed_towers(tmp_path: Path, composition: str, width: int) -
     np.testing.assert_allclose(explained.values["text"], text, rtol=1e-4)
     np.testing.assert_allclose(explained.values["photo"], photo, rtol=1e-4)
     assert np.isnan(photo).tolist() == [width == 32, True, width == 32]
-    nothing = explainer.explain("red shoes", np.zeros(version.query.width, np.float32), rows[:0])
+    nothing = cosines.explain("red shoes", rows[:0])
     assert [len(values) for values in nothing.values.values()] == [0, 0]
 
 
 def test_vectors_of_towers_without_those_of_queries_are_refused(tmp_path: Path) -> None:
     version = a_version(tmp_path / "v", "mlp", np.zeros((3, 56), np.float16), NO_PHOTOS)
     with pytest.raises(VersionRefusedError, match="keeps vectors of towers, but its encoder gives none of queries"):
-        explainer_of(version, an_index(40), Encoder(56, gives_towers=False))
+        TowerCosines.of(version, Encoder(56, gives_towers=False))
