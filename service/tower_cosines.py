@@ -53,7 +53,7 @@ class TowerCosines:
             return None
         if not encoder.gives_towers:
             raise VersionRefusedError(
-                "it keeps vectors of towers, but its encoder gives none of queries; build it anew"
+                "its encoder gives no vectors of towers, which it keeps of its products; build it again"
             )
         return cls(version.query.tower_slices, encoder, products)
 

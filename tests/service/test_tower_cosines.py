@@ -69,5 +69,7 @@ def test_cosines_of_mixed_towers(tmp_path: Path, composition: str, width: int) -
 
 def test_vectors_of_towers_without_those_of_queries_are_refused(tmp_path: Path) -> None:
     version = a_version(tmp_path / "v", "mlp", np.zeros((3, 56), np.float16), NO_PHOTOS)
-    with pytest.raises(VersionRefusedError, match="keeps vectors of towers, but its encoder gives none of queries"):
+    with pytest.raises(
+        VersionRefusedError, match="its encoder gives no vectors of towers, which it keeps of its products"
+    ):
         TowerCosines.of(version, Encoder(56, gives_towers=False))
