@@ -175,7 +175,7 @@ class IndexVersion:
         except ValueError as error:
             raise DamagedError(f"{self.path / TOWERS_FILE} cannot be read: {error}; build the version again") from error
         expected = (self.manifest.count, sum(tower.width for tower in self.query.towers))
-        if (vectors.shape, vectors.dtype) != (expected, np.float16):
+        if vectors.shape != expected or vectors.dtype != np.float16:
             raise MismatchError(
                 f"{self.path / TOWERS_FILE} has {vectors.dtype} of the shape {vectors.shape}, expected float16 of "
                 f"{expected}; build the version again"

@@ -82,6 +82,7 @@ FINGERPRINTS = {
     "annotator-1": "0d73057d880a07f8",
     "bundle-1": "57b82557fdb28833",
     "dataset-1": "b7bd4211ef7712c2",
+    "explained-1": "f75873d0bb867a6c",
     "gate-1": "b220d4e821fccf1b",
     "shard-1": "f352150b40a22da4",
     "store-1": "f7cb1c94ecc00086",
