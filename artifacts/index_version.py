@@ -6,6 +6,7 @@
     products.parquet   the catalogue; row i is FAISS id i
     failures.parquet   photos that could not be used, and why; versions of the first builders have none
     keys.npy           of which title and photo each vector was made (index_builder/keys.py); older versions have none
+    towers.npy         the vectors of the products' towers, of a version whose scores are explained by them
     query/             the query side of the model (artifacts/side.py)
 
 It is complete in itself and never changes once written.
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
@@ -33,7 +36,10 @@ PRODUCTS_FILE = "products.parquet"
 FAILURES_FILE = "failures.parquet"
 CURVE_FILE = "curve.png"
 KEYS_FILE = "keys.npy"
+TOWERS_FILE = "towers.npy"
 QUERY_FOLDER = "query"
+
+TowerVectors = npt.NDArray[np.float16]
 
 
 class ModelIdentity(Record):
@@ -151,6 +157,30 @@ class IndexVersion:
     def products(self) -> pa.Table:
         """The catalogue's rows, row i being FAISS id i."""
         return read_table(self.path / PRODUCTS_FILE, CATALOG_COLUMNS)
+
+    def open_towers(self) -> TowerVectors | None:
+        """Unit vectors of each product's towers, before they were fused; None where the version keeps none.
+
+        They stand side by side as those of a query do (`SideSpec.tower_slices` of the query side), with NaN in place of
+        the vector of a photo that was not usable. Shape: (count, T), float16, mapped into memory and not read.
+
+        Raises:
+            DamagedError: the file is no array.
+            MismatchError: there are more or fewer of them, or of another width or type.
+        """
+        if TOWERS_FILE not in self.manifest.files:
+            return None
+        try:
+            vectors: TowerVectors = np.load(self.path / TOWERS_FILE, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise DamagedError(f"{self.path / TOWERS_FILE} cannot be read: {error}; build the version again") from error
+        expected = (self.manifest.count, sum(tower.width for tower in self.query.towers))
+        if vectors.shape != expected or vectors.dtype != np.float16:
+            raise MismatchError(
+                f"{self.path / TOWERS_FILE} has {vectors.dtype} of the shape {vectors.shape}, expected float16 of "
+                f"{expected}; build the version again"
+            )
+        return vectors
 
 
 def finish_index_version(folder: Path, manifest_without_files: Manifest) -> None:

@@ -6,9 +6,11 @@ complete in itself:
     side.json                 the SideSpec below
     weights.safetensors       towers and fusion
     tokenizer-TOWER.json      for each tower that reads text (Hugging Face `tokenizers` format)
-    encoder.onnx              query side only: text token ids in, unit vectors out, for CPU serving
+    encoder.onnx              query side only: text token ids in, unit vectors out, for CPU serving; where a learned
+                              fusion mixes the towers also these (TOWER_vectors), but not in older exports
 """
 
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -258,6 +260,17 @@ class SideSpec(Record):
         if isinstance(self.fusion, MlpFusion):
             return self.fusion.width
         return sum(tower.width for tower in self.towers)
+
+    @property
+    def mixes_towers(self) -> bool:
+        """Whether a learned fusion mixes the towers, so that no number of the vector belongs to one of them."""
+        return isinstance(self.fusion, MlpFusion)
+
+    @property
+    def tower_slices(self) -> dict[TowerName, slice]:
+        """Where each tower's numbers are when the vectors of all towers stand side by side."""
+        ends = accumulate(tower.width for tower in self.towers)
+        return {tower.name: slice(end - tower.width, end) for tower, end in zip(self.towers, ends, strict=True)}
 
     @property
     def text_towers(self) -> tuple[TextTowerSpec, ...]:

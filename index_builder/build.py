@@ -14,6 +14,7 @@ from index_builder.indexing import IndexWish
 from index_builder.photo_identity import PhotoIdentities
 from index_builder.pool import Pool, open_pool
 from index_builder.progress import Tell
+from index_builder.towers_file import needs_towers
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
 from towers.vector_cache import digest_texts
 
@@ -29,6 +30,7 @@ class BuildRequest:
         version: id of the new version; None for one of the time and the model.
         wish: what kind of index is wanted.
         encoding: how products are encoded.
+        explain: keep the vectors of the towers where scores cannot be explained without.
     """
 
     bundle: Path
@@ -37,6 +39,7 @@ class BuildRequest:
     version: str | None = None
     wish: IndexWish = field(default_factory=IndexWish)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,15 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
 
     Raises:
         ArtifactError: bundle or catalogue cannot be used, or the version exists.
-        BuildError: there is nothing to measure with, or another build with this model is running.
+        BuildError: there is nothing to measure with, another build with this model is running, or its scores are to be
+            explained and cannot be.
         KnnError: the index cannot be made, trained or filled.
     """
     bundle, catalog = open_bundle(request.bundle), open_catalog(request.catalog)
     inputs = prepare_version(bundle, catalog, request.wish)
     store, version = Store(request.store), request.version or new_version_id(bundle)
-    with open_pool(request.store, bundle.product_fingerprint, bundle.card.width) as pool:
+    with_towers = request.explain and needs_towers(bundle)
+    with open_pool(request.store, bundle.product_fingerprint, bundle.card.width, with_towers=with_towers) as pool:
         with store.new_version(version) as folder:
             products = write_products(folder, catalog.schema, catalog.batches())
             embedder = _embedder(request, bundle, pool, catalog, products, tell)
@@ -91,8 +96,9 @@ def _embedder(
     request: BuildRequest, bundle: ModelBundle, pool: Pool, catalog: CatalogStream, products: CatalogStream, tell: Tell
 ) -> Embedder:
     options = request.encoding
-    purpose = (products.sha256(), str(catalog.folder.resolve()), str(options.retry_failed), str(options.refetch_photos))
-    return Embedder(bundle, pool, options, catalog.folder, catalog.path, digest_texts(purpose), tell)
+    flags = (options.retry_failed, options.refetch_photos, pool.with_towers)
+    purpose = digest_texts((products.sha256(), str(catalog.folder.resolve()), *map(str, flags)))
+    return Embedder(bundle, pool, options, catalog.folder, catalog.path, purpose, tell)
 
 
 def _identify(products: CatalogStream, bundle: ModelBundle, pool: Pool, photos: Path) -> Identified:

@@ -61,6 +61,14 @@ def build(
     refetch_photos: Annotated[
         bool, typer.Option("--refetch-photos", help="Download photos again, since others may stand at their URLs now.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Keep what `explain` of a search needs where a learned fusion (mlp) mixes title and photo. The first "
+            "such build encodes all products again.",
+        ),
+    ] = False,
     shard_rows: ShardRows = 4096,
     download_concurrency: DownloadConcurrency = 32,
     download_timeout: DownloadTimeout = 30.0,
@@ -83,7 +91,8 @@ def build(
     encode = _engine(engine, ray_address, ray_threads)
     encoding = EncodingOptions(downloads, retry_failed, refetch_photos, shard_rows, encode)
     wish = IndexWish(index, target_recall, device, _in_bytes(memory_budget), seed)
-    _finish(store, build_version(BuildRequest(bundle, catalog, store, version, wish, encoding), _tell), publish)
+    request = BuildRequest(bundle, catalog, store, version, wish, encoding, explain)
+    _finish(store, build_version(request, _tell), publish)
 
 
 @app.command()

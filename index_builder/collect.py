@@ -1,6 +1,5 @@
 """Vectors out of the shards of a pool into one file, in the order of the products, and what became of the photos."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,14 @@ import pyarrow.compute as pc
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
-from artifacts.index_version import PhotoCounts
+from artifacts.index_version import TOWERS_FILE, PhotoCounts
 from index_builder.identify import FailedPhoto, Identified
 from index_builder.keys import Keys, Rows
 from index_builder.ledger import Failure
 from index_builder.pool import Pool
 from index_builder.progress import Tell
 from index_builder.shard import PHOTO_COLUMNS, Shard
+from index_builder.towers_file import TowersFile, reserve
 from towers.encoding import USABLE
 from towers.query_encoder import Vectors
 
@@ -54,15 +54,18 @@ def collect(
         bundle: the model that made them.
         products: whose they are.
         identified: which vectors they need.
-        folder: where VECTORS_FILE goes.
+        folder: where VECTORS_FILE goes, and if the pool has them the vectors of the towers.
         tell: told of shards that were damaged meanwhile.
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
+    towers = TowersFile(folder / TOWERS_FILE, bundle, products.count) if pool.with_towers else None
     usable, failed = np.zeros(products.count, np.bool_), dict[int, FailedPhoto]()
     for rows, shard in pool.shards(pool.find(identified.keys), tell):
         vectors[rows] = shard.vectors
         usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
         failed.update(_failed_photos(rows[shard.failed], shard.taken(np.flatnonzero(shard.failed))))
+        if towers and shard.towers is not None:
+            towers.put(rows, shard.towers, usable[rows])
     failed |= {row: photo for row, photo in identified.refused.items() if not usable[row] and row not in failed}
     photos = PhotoCounts(usable=0, absent=0)
     if bundle.product.reads_photos:
@@ -73,11 +76,7 @@ def collect(
 def _new_vectors(path: Path, count: int, width: int) -> MappedVectors:
     """An array on disk, (count, width). A disk too small is an error here and not a bus error while writing."""
     with path.open("wb") as file:
-        size_bytes = count * width * np.dtype(np.float32).itemsize
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size_bytes)
-        else:
-            file.truncate(size_bytes)
+        reserve(file, count * width * np.dtype(np.float32).itemsize)
     return np.memmap(path, dtype=np.float32, mode="r+", shape=(count, width))
 
 

@@ -133,7 +133,7 @@ class Embedder:
         tasks = plan.unfinished if plan else []
         if plan is None or not tasks:
             return 0
-        job = EncodingJob(self.bundle.path, self.photos, plan, self.options.downloads)
+        job = EncodingJob(self.bundle.path, self.photos, plan, self.options.downloads, self.pool.with_towers)
         rows = sum(plan.rows_of(task) for task in tasks)
         with telling(plan.rows, plan.rows - rows, self.tell) as advance:
             self.options.engine(job, tasks, advance)

@@ -6,7 +6,8 @@
         photos-NAME.memory          which content the files of a catalogue had; see index_builder/photo_identity.py
 
 A vector is looked up by its key (index_builder/keys.py), so that a build encodes only what no build has encoded yet.
-Where a key stands in several shards, the latest counts whose photo could be used; without any, the latest.
+Where a key stands in several shards, the latest counts whose photo could be used; without any, the latest. A build that
+keeps the towers' own vectors sees only shards that have them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,11 +49,13 @@ class Pool:
     Args:
         folder: of the pool.
         width: D of the vectors.
+        with_towers: whether the vectors of towers are needed too.
     """
 
-    def __init__(self, folder: Path, width: int) -> None:
+    def __init__(self, folder: Path, width: int, *, with_towers: bool = False) -> None:
         self.folder = folder
         self.width = width
+        self.with_towers = with_towers
         self._shards: dict[Path, _Contents] = {}
         self._index = KeyIndex(joined_keys([]))
         self._index_order: Rows = np.empty(0, np.int64)  # places of the keys of the index, in its order
@@ -72,7 +75,8 @@ class Pool:
         paths = sorted(path for path in self.folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path))
         for path in paths:
             if path not in self._shards and (shard := self._read_shard(path, tell)):
-                self._shards[path] = _Contents(np.array(shard.keys), shard.failed)
+                seen = slice(0 if self.with_towers and shard.towers is None else None)
+                self._shards[path] = _Contents(np.array(shard.keys[seen]), shard.failed[seen])
         self._shards = {path: self._shards[path] for path in paths if path in self._shards}
         contents = self._shards.values()
         self._failed = np.concatenate([np.empty(0, np.bool_), *(shard.failed for shard in contents)])
@@ -128,7 +132,7 @@ class Pool:
 
 
 @contextmanager
-def open_pool(store: Path, product_fingerprint: str, width: int) -> Iterator[Pool]:
+def open_pool(store: Path, product_fingerprint: str, width: int, *, with_towers: bool = False) -> Iterator[Pool]:
     """The pool of a product side, which is made if need be; no other build may use it.
 
     Raises:
@@ -139,7 +143,7 @@ def open_pool(store: Path, product_fingerprint: str, width: int) -> Iterator[Poo
     with hold_pool(folder):
         for path in leftovers(folder):
             path.unlink()
-        yield Pool(folder, width)
+        yield Pool(folder, width, with_towers=with_towers)
 
 
 @contextmanager

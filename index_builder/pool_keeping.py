@@ -1,17 +1,18 @@
 """Vectors that no version needs any more go out of the pools."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError
-from artifacts.index_version import KEYS_FILE, Manifest, read_manifest
+from artifacts.index_version import KEYS_FILE, TOWERS_FILE, Manifest, read_manifest
 from artifacts.removal import Removal
 from artifacts.store import Store
 from index_builder.errors import BuildError
-from index_builder.keys import Keys
+from index_builder.keys import Keys, Rows
 from index_builder.plan import PLAN_SUFFIX, sequence_of
 from index_builder.pool import MEMORY_SUFFIX, POOLS_FOLDER, SHARD_SUFFIX, Pool, hold_pool, leftovers, pool_folder
 from index_builder.shard import read_shard, write_shard
@@ -69,9 +70,7 @@ def _remove_shards(folder: Path, needed: list[tuple[Manifest, Keys]]) -> None:
             path.unlink()
         return
     width = needed[0][0].width
-    pool = Pool(folder, width)
-    pool.read(lambda line: None)
-    for path, rows, count in pool.needed_rows(keys for _, keys in needed):
+    for path, rows, count in _needed_rows(folder, width, needed):
         shard = read_shard(path, width) if 0 < len(rows) < _LEAST_NEEDED * count else None
         if sequence_of(path) in planned:
             continue
@@ -79,6 +78,23 @@ def _remove_shards(folder: Path, needed: list[tuple[Manifest, Keys]]) -> None:
             path.unlink()
         elif shard:
             write_shard(path, shard.taken(rows))
+
+
+def _needed_rows(folder: Path, width: int, needed: list[tuple[Manifest, Keys]]) -> Iterator[tuple[Path, Rows, int]]:
+    """The rows of each shard that some version needs, and how many rows it has.
+
+    Versions with and without the towers' vectors may have had the same product from different shards.
+    """
+    kinds = defaultdict[bool, list[Keys]](list)
+    for manifest, keys in needed:
+        kinds[TOWERS_FILE in manifest.files].append(keys)
+    pools = {with_towers: Pool(folder, width, with_towers=with_towers) for with_towers in kinds}
+    for pool in pools.values():
+        pool.read(lambda line: None)
+    found = zip(*(pool.needed_rows(kinds[with_towers]) for with_towers, pool in pools.items()), strict=True)
+    for seen in found:
+        paths, rows, counts = zip(*seen, strict=True)
+        yield paths[0], np.unique(np.concatenate(rows)), max(counts)
 
 
 def _size(folder: Path) -> int:

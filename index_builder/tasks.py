@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import tee
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -39,12 +40,14 @@ class EncodingJob:
         photos: the folder that paths of photos are relative to.
         plan: the tasks; their shards go beside it.
         downloads: how photos by URL are had.
+        with_towers: whether the shards have the towers' own vectors too.
     """
 
     bundle: Path
     photos: Path
     plan: Plan
     downloads: DownloadSettings
+    with_towers: bool = False
 
 
 Engine = Callable[[EncodingJob, Sequence[int], Advance], None]  # does tasks of a job
@@ -88,7 +91,8 @@ def encode_tasks(
     read = (_Task(number, *job.plan.products(number)) for number in tasks)
     with _open_photos(job, encoder.side, read) as (to_encode, photos):
         for task in to_encode:
-            write_shard(job.plan.shard_path(task.number), _encode(encoder, task, photos, advance))
+            shard = _encode(encoder, task, photos, advance, job.with_towers)
+            write_shard(job.plan.shard_path(task.number), shard)
             yield task.number
 
 
@@ -105,7 +109,9 @@ def _open_photos(
         yield tasks, feed.photos(image for task in ahead for image in task.images)
 
 
-def _encode(encoder: SideEncoder, task: _Task, photos: Iterator[FetchedPhoto], advance: Advance) -> Shard:
+def _encode(
+    encoder: SideEncoder, task: _Task, photos: Iterator[FetchedPhoto], advance: Advance, with_towers: bool
+) -> Shard:
     """The shard of a task."""
     vectors: dict[TowerName, Vectors] = {}
     tried: list[FetchedPhoto] = []
@@ -119,7 +125,8 @@ def _encode(encoder: SideEncoder, task: _Task, photos: Iterator[FetchedPhoto], a
         tried = [FetchedPhoto(None, ABSENT, attempts=0)] * len(task.titles)
         advance(len(task.titles))
     keys = joined_keys(product_key(title, photo.identity) for title, photo in zip(task.titles, tried, strict=True))
-    return Shard(keys, encoder.fuse(vectors), _photo_table(tried))
+    towers = np.hstack(list(vectors.values())).astype(np.float16) if with_towers else None
+    return Shard(keys, encoder.fuse(vectors), _photo_table(tried), towers)
 
 
 def _noting(photos: Iterator[FetchedPhoto], tried: list[FetchedPhoto]) -> Iterator[Decoded]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import open_catalog
 from artifacts.checksums import verify_files
-from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, Manifest, read_manifest
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, TOWERS_FILE, Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.build import BuiltVersion
 from index_builder.changes import Merge, read_changes
@@ -27,6 +27,7 @@ from index_builder.photo_identity import PhotoIdentities, PhotoIdentity
 from index_builder.pool import Pool, open_pool
 from index_builder.progress import Tell
 from index_builder.publish import current_version
+from index_builder.towers_file import needs_towers
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
 from towers.encoding import ABSENT
 from towers.photos import is_url
@@ -67,12 +68,14 @@ class _Base:
         path: its folder.
         keys: (count, 2) what its vectors were made of.
         failures: its ledger.
+        has_towers: whether it keeps the vectors of the towers, as the new version then does.
     """
 
     version: str
     path: Path
     keys: Keys
     failures: Sequence[Failure]
+    has_towers: bool
 
 
 def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> BuiltVersion:
@@ -97,11 +100,12 @@ def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> Bu
     merge = Merge(before, read_changes(request.changes, before.schema))
     version = request.version or new_version_id(bundle)
     photos = request.photos or request.changes.parent
-    with open_pool(request.store, bundle.product_fingerprint, bundle.card.width) as pool:
+    with_towers = base.has_towers and needs_towers(bundle)
+    with open_pool(request.store, bundle.product_fingerprint, bundle.card.width, with_towers=with_towers) as pool:
         with store.new_version(version) as folder:
             products = write_products(folder, before.schema, merge.batches())
             inputs = prepare_version(bundle, products, request.wish)
-            purpose = digest_texts((products.sha256(), str(photos.resolve())))
+            purpose = digest_texts((products.sha256(), str(photos.resolve()), str(pool.with_towers)))
             embedder = Embedder(bundle, pool, request.encoding, photos, request.changes, purpose, tell)
             identified, encoded = embedder.fill_pool(products, lambda: _identify(merge, base, bundle, pool, photos))
             embedded = collect(pool, bundle, products, identified, folder, tell)
@@ -121,7 +125,7 @@ def _open_base(store: Store, version: str, bundle: ModelBundle) -> _Base:
     verify_files(path, {name: manifest.files[name] for name in (PRODUCTS_FILE, KEYS_FILE)})
     keys = np.load(path / KEYS_FILE, allow_pickle=False)
     failures = version_failures(store, version) if FAILURES_FILE in manifest.files else []
-    return _Base(version, path, keys, failures)
+    return _Base(version, path, keys, failures, TOWERS_FILE in manifest.files)
 
 
 def _check_model(manifest: Manifest, bundle: ModelBundle) -> None:

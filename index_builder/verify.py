@@ -57,6 +57,10 @@ def _verify(opened: IndexVersion) -> VerifiedVersion:
     _check_agreement(opened, index)
     _check_records(opened)
     encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
+    if opened.open_towers() is not None and not encoder.gives_towers:
+        raise VerificationError(
+            f"{opened.path} keeps vectors of towers, but its encoder gives none of queries; build it again"
+        )
     search = _search_of(opened.manifest, index, encoder, products["product_id"])
     return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from service.errors import QueryError, ServiceError, UnknownProductError
 from service.filters import Filters
 from service.loaded_version import LoadedVersion
-from service.score_parts import Parts, ScoreParts
+from service.tower_cosines import Explanation
 
 Vector = npt.NDArray[np.float32]
 
@@ -40,7 +40,7 @@ class SearchQuery:
     """The products nearest to a text.
 
     Attributes:
-        explain: Say what of each score came from the title and what from the photo.
+        explain: Say what came from the title and what from the photo.
     """
 
     text: str
@@ -75,14 +75,14 @@ class Found:
         scores: Shape of `rows`, descending.
         first_rank: Rank of the first of them.
         passing: How many products meet the filters; None without filters.
-        parts: Of the scores, where they were asked for.
+        explanation: Of the scores, where it was asked for.
     """
 
     rows: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
     first_rank: int = 1
     passing: int | None = None
-    parts: Parts | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +102,13 @@ class _Wanted:
         vector: Shape (D,), of unit length.
         page: Of the query.
         left_out: Row of the product itself, -1 for none.
-        parts: What the scores are split into, if they are to be.
+        explained_text: Of the query, if its scores are to be explained.
     """
 
     vector: Vector
     page: Page
     left_out: int = -1
-    parts: ScoreParts | None = None
+    explained_text: str | None = None
 
 
 def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchResult:
@@ -157,12 +157,12 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
 
 
 def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion) -> _Wanted | ServiceError:
-    if query.explain and version.score_parts is None:
+    if query.explain and version.score_parts is None and version.tower_cosines is None:
         return QueryError(
-            f"explain is true, but the served model, {version.manifest.model.name}, mixes title and photo: only models "
-            "that concatenate them (cat, alpha) tell the parts of a score"
+            f"explain is true, but the served model, {version.manifest.model.name}, mixes title and photo, and version "
+            f"{version.version_id} keeps no vectors of its towers: build one with `index_builder build --explain`"
         )
-    return _Wanted(vector, query.page, parts=version.score_parts if query.explain else None)
+    return _Wanted(vector, query.page, explained_text=query.text if query.explain else None)
 
 
 def _search(wanted: Sequence[_Wanted], filters: Filters, version: LoadedVersion) -> list[Found | ServiceError]:
@@ -192,9 +192,13 @@ def _cut(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], wanted: _
 
 
 def _explain(found: Found, wanted: _Wanted, version: LoadedVersion) -> Found:
-    if wanted.parts is None:
+    if wanted.explained_text is None:
         return found
-    return replace(found, parts=wanted.parts.split(wanted.vector, version.index.reconstruct(found.rows)))
+    if version.score_parts:
+        parts = version.score_parts.split(wanted.vector, version.index.reconstruct(found.rows))
+        return replace(found, explanation=Explanation("parts", parts))
+    assert version.tower_cosines, "such a query is refused"
+    return replace(found, explanation=version.tower_cosines.explain(wanted.explained_text, found.rows))
 
 
 _NOTHING = Found(np.empty(0, np.int64), np.empty(0, np.float32))

@@ -101,7 +101,7 @@ def _render(answer: Answer | ServiceError, metrics: Metrics) -> RenderedHits | S
     if isinstance(answer, ServiceError):
         return answer
     begin, found = time.perf_counter(), answer.found
-    hits = answer.hits.render(found.rows, found.scores, found.first_rank, found.parts)
+    hits = answer.hits.render(found.rows, found.scores, found.first_rank, found.explanation)
     metrics.record_stages(answer.stages, time.perf_counter() - begin)
     return RenderedHits(answer.version_id, hits, found.passing)
 

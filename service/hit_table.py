@@ -6,6 +6,7 @@ as much as products.parquet unpacked, plus the column names once per product.
 """
 
 import json
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.errors import FormatError
-from service.score_parts import Parts
+from service.tower_cosines import Explanation
 
 # Fields of a hit that the search itself gives. An attribute of that name can be filtered by but is not shown.
 SEARCH_FIELDS = ("rank", "score", "explain")
@@ -43,7 +44,7 @@ class HitTable:
         rows: npt.NDArray[np.int64],
         scores: npt.NDArray[np.float32],
         first_rank: int = 1,
-        parts: Parts | None = None,
+        explanation: Explanation | None = None,
     ) -> bytes:
         """Hits as the elements of a JSON array, without its brackets.
 
@@ -51,11 +52,11 @@ class HitTable:
             rows: Shape (k,), best first, without padding.
             scores: Shape (k,).
             first_rank: Rank of the first.
-            parts: Of the scores, to stand in `explain`.
+            explanation: Of the scores, to stand in `explain`.
         """
         text = self._text
         starts, ends = self._starts[rows].tolist(), self._starts[rows + 1].tolist()
-        explained = [b""] * len(starts) if parts is None else _explained(parts)
+        explained = [b""] * len(starts) if explanation is None else _explained(explanation)
         hits = zip(scores.tolist(), explained, starts, ends, strict=True)
         return b",".join(
             [
@@ -69,10 +70,14 @@ class HitTable:
         return b"{" + self._text[self._starts[row] : self._starts[row + 1]]
 
 
-def _explained(parts: Parts) -> list[bytes]:
+def _explained(explanation: Explanation) -> list[bytes]:
     """The field `explain` of each hit, with the comma after it."""
-    pairs = [[b'"%b":%.6f' % (name.encode(), value) for value in values.tolist()] for name, values in parts.items()]
-    return [b'"explain":{%b},' % b",".join(hit) for hit in zip(*pairs, strict=True)]
+    pairs = [
+        [b'"%b":%b' % (name.encode(), b"null" if math.isnan(value) else b"%.6f" % value) for value in values.tolist()]
+        for name, values in explanation.values.items()
+    ]
+    kind = b'"kind":"cosines",' if explanation.kind == "cosines" else b""
+    return [b'"explain":{%b%b},' % (kind, b",".join(hit)) for hit in zip(*pairs, strict=True)]
 
 
 def _fragments(batch: pa.RecordBatch) -> pa.Array:

@@ -32,6 +32,7 @@ from service.logs import EventLog
 from service.memory import free_bytes, needed_bytes
 from service.product_rows import ProductRows
 from service.score_parts import ScoreParts
+from service.tower_cosines import TowerCosines, mixes_towers
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
 
 _log = EventLog(__name__)
@@ -50,6 +51,7 @@ class LoadedVersion:
     hits: HitTable
     rows: ProductRows
     score_parts: ScoreParts | None  # None where the model's fusion mixes its towers
+    tower_cosines: TowerCosines | None  # None where the version keeps no vectors of towers
     loaded_at: str  # ISO 8601, UTC
 
     @property
@@ -102,6 +104,7 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
     encoder = _load_encoder(opened, device, encoder_threads)
     _check_sizes(opened.manifest, products, cpu_index, encoder)
     _note_hidden_attributes(version_id, products)
+    tower_cosines = TowerCosines.of(opened, encoder)
     version = LoadedVersion(
         version_id=version_id,
         manifest=opened.manifest,
@@ -111,7 +114,8 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
         attributes=Attributes(products),
         hits=HitTable(products),
         rows=ProductRows(products["product_id"]),
-        score_parts=ScoreParts.of(opened.query),
+        score_parts=None if mixes_towers(opened) else ScoreParts.of(opened.query),
+        tower_cosines=tower_cosines,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     try:

@@ -51,7 +51,7 @@ class SearchRequest(_Body):
     offset: Offset = 0
     filters: Conditions = None
     explain: bool = Field(
-        default=False, description="Say what of each score came from the title and what from the photo."
+        default=False, description="Say of each hit what came from the title and what from the photo."
     )
 
 
@@ -70,11 +70,21 @@ class BatchRequest(_Body):
     searches: list[SearchRequest] = Field(min_length=1, max_length=MAX_SEARCHES)
 
 
-class ScoreParts(BaseModel):
-    """The parts of a score, which add up to it."""
+class Explanation(BaseModel):
+    """What came from the title and what from the photo."""
 
-    text: float = Field(default=0.0, description="From the title.", examples=[0.4711])
-    photo: float = Field(default=0.0, description="From the photo.", examples=[0.3601])
+    kind: Literal["parts", "cosines"] = Field(
+        default="parts",
+        description="Parts of the score, which add up to it; or, where the model mixes title and photo, the query's "
+        "cosines with them before they are mixed.",
+        examples=["cosines"],
+    )
+    text: float | None = Field(default=None, description="Of the title; absent if none is read.", examples=[0.6211])
+    photo: float | None = Field(
+        default=None,
+        description="Of the photo; absent or null if queries are not compared with photos, null if there is none.",
+        examples=[0.2874],
+    )
 
 
 class Hit(BaseModel):
@@ -84,7 +94,7 @@ class Hit(BaseModel):
 
     rank: int = Field(description="From 1.", examples=[1])
     score: float = Field(description="Cosine of query and product.", examples=[0.8312])
-    explain: ScoreParts | None = Field(default=None, description="Only if it was asked for.")
+    explain: Explanation | None = Field(default=None, description="Only if it was asked for.")
     product_id: str = Field(examples=["p-1042"])
     title: str = Field(examples=["Red running shoes for women"])
     image: str | None = Field(description="As in the catalogue.", examples=["images/p-1042.jpg"])

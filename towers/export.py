@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from artifacts.side import ENCODER_FILE, TextInput
 from towers.errors import ExportError
 from towers.model import Side
-from towers.query_encoder import OnnxQueryEncoder
+from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, tower_output
 from towers.tokens import read_tokenizers
 
 # Largest difference of a coordinate between torch and ONNX Runtime, both in float32. Unit vectors have
@@ -56,7 +56,9 @@ def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
     names = [tower.name for tower in side.spec.text_towers]
     batch = torch.export.Dim("batch")
     inputs = [_input(tower.name, tower.text, batch) for tower in side.spec.text_towers]
-    _export(_TextSide(side, names), inputs, [f"{name}_ids" for name in names], folder)
+    # Of towers that are mixed the vectors explain a score. They are computed anyhow, and given if they are asked for.
+    outputs = [VECTORS_OUTPUT, *(tower_output(name) for name in names if side.spec.mixes_towers)]
+    _export(_TextSide(side, names), inputs, [f"{name}_ids" for name in names], outputs, folder)
     _check(side, folder, queries)
 
 
@@ -73,22 +75,24 @@ def _input(name: str, text: TextInput, batch: torch.export.Dim) -> _Input:
 
 
 class _TextSide(nn.Module):
-    """The query side as a function of one tensor of token ids a tower."""
+    """The query side as a function of one tensor of token ids a tower, to its vectors and, if mixed, its towers'."""
 
     def __init__(self, side: Side, names: Sequence[str]) -> None:
         super().__init__()
         self.side = side
         self.names = names
 
-    def forward(self, ids: tuple[Tensor, ...]) -> Tensor:
-        vectors: Tensor = self.side(dict(zip(self.names, ids, strict=True)))
-        return vectors
+    def forward(self, ids: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+        towers = {name: self.side.encode_tower(name, read) for name, read in zip(self.names, ids, strict=True)}
+        vectors = self.side.fuse(towers)
+        return (vectors, *towers.values()) if self.side.spec.mixes_towers else vectors
 
 
 def _export(
     module: nn.Module,
     inputs: Sequence[_Input],
     input_names: list[str],
+    output_names: list[str],
     folder: Path,
 ) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -99,7 +103,7 @@ def _export(
             (tuple(example for example, _ in inputs),),
             str(folder / ENCODER_FILE),
             input_names=input_names,
-            output_names=["vectors"],
+            output_names=output_names,
             dynamic_shapes=(tuple(varying for _, varying in inputs),),
             dynamo=True,
             external_data=False,
@@ -132,8 +136,11 @@ def _check(side: Side, folder: Path, queries: list[str]) -> None:
     for batch in ([queries[0]], queries):
         with torch.no_grad():
             ids = {name: torch.from_numpy(tokenizer.encode(batch)) for name, tokenizer in tokenizers.items()}
-            expected = side(ids).numpy()
-        difference = float(np.abs(encoder.encode(batch) - expected).max())
+            expected, found = side(ids).numpy(), encoder.encode(batch)
+            if encoder.gives_towers:
+                expected = np.hstack([expected, *(side.encode_tower(name, read).numpy() for name, read in ids.items())])
+                found = np.hstack([found, encoder.encode_towers(batch)])
+        difference = float(np.abs(found - expected).max())
         if not difference <= TOLERANCE:  # NaN differs too
             raise ExportError(
                 f"{folder / ENCODER_FILE} differs from the fitted model by {difference:.2g} in a coordinate, "

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from artifacts.errors import DamagedError
-from artifacts.side import ENCODER_FILE, SideSpec
+from artifacts.side import ENCODER_FILE, SideSpec, TowerName
 from towers.errors import in_short
 from towers.tokens import read_tokenizers
 
 Vectors = npt.NDArray[np.float32]
+VECTORS_OUTPUT = "vectors"  # of an exported encoder: the side's
 
 
 class QueryEncoder(Protocol):
@@ -26,8 +27,23 @@ class QueryEncoder(Protocol):
     def width(self) -> int:
         """Length D of the vectors."""
 
+    @property
+    def gives_towers(self) -> bool:
+        """Whether `encode_towers` can be called."""
+
     def encode(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors, shape (len(queries), D), float32."""
+
+    def encode_towers(self, queries: Sequence[str]) -> Vectors:
+        """Unit vectors of each tower, before they are fused, of at least one query.
+
+        They stand side by side, as `SideSpec.tower_slices` says. Shape: (len(queries), T), float32.
+        """
+
+
+def tower_output(tower: TowerName) -> str:
+    """Name of a tower's vectors in an exported encoder."""
+    return f"{tower}_vectors"
 
 
 class OnnxQueryEncoder:
@@ -48,19 +64,36 @@ class OnnxQueryEncoder:
         self._spec = spec
         self._tokenizers = read_tokenizers(folder, spec)
         self._session = _session(folder / ENCODER_FILE, threads)
+        # A single tower's vectors are the side's.
+        self._tower_outputs = [tower_output(tower.name) for tower in spec.towers if len(spec.towers) > 1]
+        outputs = {output.name for output in self._session.get_outputs()}
+        self._gives_towers = outputs.issuperset(self._tower_outputs)
 
     @property
     def width(self) -> int:
         """Length D of the vectors."""
         return self._spec.width
 
+    @property
+    def gives_towers(self) -> bool:
+        """Whether `encode_towers` can be called: exports of two towers have their vectors where a fusion mixes them."""
+        return self._gives_towers
+
     def encode(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors, shape (len(queries), D), float32."""
         if not queries:
             return np.empty((0, self.width), dtype=np.float32)
-        inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
-        (vectors,) = self._session.run(None, inputs)
+        (vectors,) = self._run([VECTORS_OUTPUT], queries)
         return np.asarray(vectors, dtype=np.float32)
+
+    def encode_towers(self, queries: Sequence[str]) -> Vectors:
+        """Unit vectors of each tower side by side, shape (len(queries), T), float32."""
+        return np.hstack(self._run(self._tower_outputs or [VECTORS_OUTPUT], queries))
+
+    def _run(self, outputs: list[str], queries: Sequence[str]) -> list[Vectors]:
+        inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
+        found: list[Vectors] = self._session.run(outputs, inputs)
+        return found
 
 
 def _session(path: Path, threads: int) -> ort.InferenceSession:

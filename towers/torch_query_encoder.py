@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from artifacts.side import SideSpec
+from artifacts.side import SideSpec, TowerName
 from towers.query_encoder import Vectors
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
@@ -37,17 +37,37 @@ class TorchQueryEncoder:
         """Length D of the vectors."""
         return self._spec.width
 
+    @property
+    def gives_towers(self) -> bool:
+        """Whether `encode_towers` can be called: always."""
+        return True
+
     @torch.inference_mode()
     def encode(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors, shape (len(queries), D), float32."""
         if not queries:
             return np.empty((0, self.width), dtype=np.float32)
-        ids = {
+        with self._half_precision():
+            vectors = self._side(self._ids(queries))
+        return _of_unit_length(vectors)
+
+    @torch.inference_mode()
+    def encode_towers(self, queries: Sequence[str]) -> Vectors:
+        """Unit vectors of each tower side by side, shape (len(queries), T), float32."""
+        with self._half_precision():
+            towers = [self._side.encode_tower(name, ids) for name, ids in self._ids(queries).items()]
+        return np.hstack([_of_unit_length(vectors) for vectors in towers])
+
+    def _ids(self, queries: Sequence[str]) -> dict[TowerName, torch.Tensor]:
+        return {
             name: torch.from_numpy(tokenizer.encode(queries)).to(self._device, non_blocking=True)
             for name, tokenizer in self._tokenizers.items()
         }
-        with torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda"):
-            vectors = self._side(ids)
-        # Rounding in half precision leaves lengths off by about 1e-3: make them one again.
-        vectors = torch.nn.functional.normalize(vectors.float(), dim=1)
-        return np.asarray(vectors.cpu().numpy())
+
+    def _half_precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda")
+
+
+def _of_unit_length(vectors: torch.Tensor) -> Vectors:
+    """Rounding in half precision leaves lengths off by about 1e-3."""
+    return np.asarray(torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy())

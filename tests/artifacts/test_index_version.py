@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from artifacts.bundle import ModelBundle
@@ -14,11 +15,13 @@ from artifacts.index_version import (
     MANIFEST_FILE,
     PRODUCTS_FILE,
     QUERY_FOLDER,
+    TOWERS_FILE,
     finish_index_version,
     open_index_version,
     read_manifest,
 )
 from tests.support.folders import write_hollow_bundle, write_hollow_version
+from tests.support.specs import BERT_WIDTH, CLIP_WIDTH
 
 FILES = [
     "index.faiss",
@@ -109,6 +112,53 @@ def test_a_manifest_that_does_not_fit_is_refused(
         open_index_version(version)
     found = bundle.query_fingerprint[:12]
     assert str(caught.value) == reason.format(manifest=path, version=version, found=found)
+
+
+def test_vectors_of_towers_are_mapped(version: Path) -> None:
+    assert open_index_version(version).open_towers() is None
+    vectors = np.random.default_rng(0).standard_normal((3, BERT_WIDTH + CLIP_WIDTH)).astype(np.float16)
+    keep_towers(version, vectors)
+    found = open_index_version(version).open_towers()
+    assert isinstance(found, np.memmap)
+    np.testing.assert_array_equal(found, vectors)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "told"),
+    [
+        (np.zeros((2, 56), np.float16), "float16 of the shape (2, 56)"),
+        (np.zeros((3, 40), np.float16), "float16 of the shape (3, 40)"),
+        (np.zeros((3, 56), np.float32), "float32 of the shape (3, 56)"),
+    ],
+)
+def test_vectors_of_towers_that_do_not_fit_are_refused(version: Path, vectors: np.ndarray, told: str) -> None:
+    keep_towers(version, vectors)
+    with pytest.raises(MismatchError) as caught:
+        open_index_version(version).open_towers()
+    path = version / TOWERS_FILE
+    assert str(caught.value) == f"{path} has {told}, expected float16 of (3, 56); build the version again"
+
+
+def test_vectors_of_towers_that_are_no_array_are_damage(version: Path) -> None:
+    keep_towers(version, np.zeros((3, 56), np.float16))
+    (version / TOWERS_FILE).write_bytes(b"altered")
+    with pytest.raises(DamagedError, match=r"towers\.npy has 7 bytes"):
+        open_index_version(version)
+    reseal(version)
+    with pytest.raises(DamagedError, match=r"towers\.npy cannot be read: .*; build the version again"):
+        open_index_version(version).open_towers()
+
+
+def keep_towers(version: Path, vectors: np.ndarray) -> None:
+    """Add them to a sealed version."""
+    np.save(version / TOWERS_FILE, vectors)
+    reseal(version)
+
+
+def reseal(version: Path) -> None:
+    manifest = read_manifest(version)
+    (version / MANIFEST_FILE).unlink()
+    finish_index_version(version, manifest)
 
 
 def test_a_query_side_of_another_model_is_refused(tmp_path: Path, version: Path, bundle: ModelBundle) -> None:

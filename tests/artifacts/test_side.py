@@ -45,6 +45,22 @@ def test_a_side_knows_its_width(composition: str, query: int, product: int) -> N
     assert tuple(spec.width for spec in tiny_sides(composition)) == (query, product)
 
 
+def test_towers_stand_side_by_side_in_their_order() -> None:
+    query, product = tiny_sides("mlp")
+    ends = {"bibert": slice(0, BERT_WIDTH), "clip": slice(BERT_WIDTH, BERT_WIDTH + CLIP_WIDTH)}
+    assert query.tower_slices == product.tower_slices == ends
+    turned = query.model_copy(update={"towers": query.towers[::-1]})
+    assert turned.tower_slices == {"clip": slice(0, CLIP_WIDTH), "bibert": slice(CLIP_WIDTH, CLIP_WIDTH + BERT_WIDTH)}
+    assert tiny_sides("3tmm")[0].tower_slices == {"bibert": slice(0, BERT_WIDTH)}
+
+
+def test_only_a_learned_fusion_mixes_towers() -> None:
+    mixed = {name: [side.mixes_towers for side in tiny_sides(name)] for name in COMPOSITIONS}
+    assert mixed.pop("mlp") == [True, True]
+    assert mixed.pop("3tmm") == [False, True]
+    assert set(map(tuple, mixed.values())) == {(False, False)}
+
+
 def test_text_towers_are_those_that_read_text() -> None:
     query, product = tiny_sides("cat")
     assert [type(tower) for tower in query.text_towers] == [BertTowerSpec, ClipTextTowerSpec]

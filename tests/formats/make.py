@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 
 from artifacts.annotator import ANNOTATOR_SCHEMA_VERSION
 from artifacts.atomic import new_folder
@@ -53,12 +54,14 @@ from artifacts.index_version import (
     finish_index_version,
 )
 from artifacts.judgments import Relevance
-from artifacts.side import ENCODER_FILE
+from artifacts.side import ENCODER_FILE, TowerName
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.indexing import IndexWish
 from index_builder.shard import SHARD_SCHEMA_VERSION
 from knn import IndexSpec, OperatingPoint, build_index, exact_search, write_index
+from service.device import Device
+from service.loaded_version import LoadedVersion, load_version
 from tests.support.annotators import tiny_annotator
 from tests.support.folders import tiny_origin
 from tests.support.models import tiny_model
@@ -112,14 +115,36 @@ def make_store(folder: Path) -> None:
 
 def make_shard(folder: Path) -> None:
     """A store as a build leaves it: the vectors in a shard, by the titles and photos of a shop beside it."""
-    bundle, shop = write_bundle(folder / "bundle", "3tmm", seed=4), folder / "shop"
+    _build_shop(folder, "3tmm", seed=4, explain=False)
+
+
+def make_explained(folder: Path) -> None:
+    """The same with the vectors of towers, and the cosines that explain a search of the first products."""
+    _build_shop(folder, "mlp", seed=5, explain=True)
+    loaded = load_version(Store(folder / "store"), BUILT, device=Device.CPU, encoder_threads=1)
+    write_json(folder / "expected.json", {"queries": QUERIES, "cosines": explained(loaded, QUERIES)})
+
+
+def explained(version: LoadedVersion, queries: Sequence[str]) -> list[dict[str, list[float | None]]]:
+    """What explains searches of the first products; a photo that is not there counts as null."""
+    assert version.tower_cosines is not None
+    rows, found = np.arange(2 * PHOTOS), []
+    for query in queries:
+        values = version.tower_cosines.explain(query, rows).values
+        found.append({name: [None if np.isnan(x) else x for x in rounded([row])[0]] for name, row in values.items()})
+    return found
+
+
+def _build_shop(folder: Path, composition: str, seed: int, explain: bool) -> None:
+    bundle, shop = write_bundle(folder / "bundle", composition, seed), folder / "shop"
     shop.mkdir()
     photos = write_photos(shop, PHOTOS)
     images = [*photos, "images/missing.png", *[None] * (PRODUCTS - PHOTOS - 1)]
     catalog = products().set_column(2, "image", pa.array(images))
     pq.write_table(catalog, shop / "catalog.parquet")
     wish = IndexWish("Flat")
-    build_version(BuildRequest(bundle.path, shop / "catalog.parquet", folder / "store", BUILT, wish))
+    catalog_path, store = shop / "catalog.parquet", folder / "store"
+    build_version(BuildRequest(bundle.path, catalog_path, store, BUILT, wish, explain=explain))
     Store(folder / "store").publish(BUILT)
     for path in (folder / "store").rglob(".lock"):
         path.unlink()
@@ -180,6 +205,7 @@ MAKERS: dict[str, tuple[int, Callable[[Path], None]]] = {
     "annotator": (ANNOTATOR_SCHEMA_VERSION, make_annotator),
     "bundle": (BUNDLE_SCHEMA_VERSION, make_bundle),
     "dataset": (DATASET_SCHEMA_VERSION, make_dataset),
+    "explained": (VERSION_SCHEMA_VERSION, make_explained),
     "gate": (GATE_SCHEMA_VERSION, make_gate),
     "shard": (SHARD_SCHEMA_VERSION, make_shard),
     "store": (VERSION_SCHEMA_VERSION, make_store),
@@ -201,7 +227,8 @@ def write_bundle(path: Path, composition: str, seed: int) -> ModelBundle:
     Its exported encoder lacks the traces of source lines that torch writes into it: most of its bytes, and none of
     its meaning.
     """
-    model, tokenizers = tiny_model(composition, seed), {"bibert": tiny_tokenizer()}
+    model = tiny_model(composition, seed)
+    tokenizers: dict[TowerName, Tokenizer] = {"bibert": tiny_tokenizer(), "clip": tiny_tokenizer()}
     save_side(model.query, path / QUERY_SIDE, tokenizers)
     save_side(model.product, path / PRODUCT_SIDE, tokenizers)
     export_query_side(model.query, path / QUERY_SIDE, list(QUERIES))
@@ -245,7 +272,7 @@ def pair_logits(annotator: Annotator, queries: Sequence[str], titles: Sequence[s
     return score_pairs(annotator.model, tokens, np.arange(len(queries)), np.arange(len(queries)))
 
 
-def rounded(values: Vectors) -> list[list[float]]:
+def rounded(values: Vectors | Sequence[Vectors]) -> list[list[float]]:
     """As many digits as mean something."""
     return [[round(float(value), 5) for value in row] for row in values]
 

@@ -27,7 +27,7 @@ from index_builder.verify import verify_version
 from knn import OperatingPoint, read_index
 from service.device import Device
 from service.loaded_version import load_version
-from tests.formats.make import FOLDER, MAKERS, main, pair_logits, product_vectors
+from tests.formats.make import FOLDER, MAKERS, explained, main, pair_logits, product_vectors
 from towers.annotator import open_annotator
 from towers.query_encoder import OnnxQueryEncoder
 
@@ -40,6 +40,7 @@ FORMATS = {
     "index_version": "store",
     "shard": "shard",
 }
+PARTS = {"explained": "index_version"}  # what is saved of a format besides, since not every folder of it has it
 
 
 def saved(name: str) -> list[Path]:
@@ -63,8 +64,9 @@ def schema_versions() -> dict[str, int]:
 
 def test_every_format_is_saved() -> None:
     assert schema_versions().keys() == FORMATS.keys()
+    modules = {name: module for module, name in FORMATS.items()} | PARTS
     assert {name: version for name, (version, _) in MAKERS.items()} == {
-        FORMATS[module]: version for module, version in schema_versions().items()
+        name: schema_versions()[module] for name, module in modules.items()
     }
 
 
@@ -80,6 +82,7 @@ FINGERPRINTS = {
     "annotator-1": "0d73057d880a07f8",
     "bundle-1": "57b82557fdb28833",
     "dataset-1": "b7bd4211ef7712c2",
+    "explained-1": "f75873d0bb867a6c",
     "gate-1": "b220d4e821fccf1b",
     "shard-1": "f352150b40a22da4",
     "store-1": "f7cb1c94ecc00086",
@@ -156,6 +159,21 @@ def test_a_saved_store_keeps_builds_and_updates_from_encoding(folder: Path, tmp_
     assert all(
         (path / INDEX_FILE).read_bytes() == (first / INDEX_FILE).read_bytes() for path in (built.path, updated.path)
     )
+
+
+@pytest.mark.parametrize("folder", saved("explained"), ids=lambda folder: folder.name)
+def test_a_saved_version_is_explained_as_it_was(folder: Path, tmp_path: Path) -> None:
+    kept, wanted = Path(shutil.copytree(folder, tmp_path / "kept")), expected(folder)
+    store, bundle, catalog = kept / "store", kept / "bundle", kept / "shop" / "catalog.parquet"
+    built = build_version(BuildRequest(bundle, catalog, store, "built", IndexWish("Flat"), explain=True))
+    assert built.encoded == 0
+    for version in ("v", "built"):
+        loaded = load_version(Store(store), version, device=Device.CPU, encoder_threads=1)
+        for found, before in zip(explained(loaded, wanted["queries"]), wanted["cosines"], strict=True):
+            assert found == {
+                name: [value and pytest.approx(value, abs=1e-3) for value in before[name]] for name in before
+            }
+            assert [value is None for value in found["photo"]] == [False] * 4 + [True] * 4
 
 
 @pytest.mark.parametrize("folder", saved("gate"), ids=lambda folder: folder.name)

@@ -90,7 +90,7 @@ def queries() -> list[str]:
 
 def _title_heavy(side: SideSpec) -> SideSpec:
     """The side with titles far heavier than photos, which say nothing in a model that learnt nothing."""
-    if len(side.towers) == 1:
+    if not isinstance(side.fusion, AlphaConcatenation):
         return side
     return side.model_copy(update={"fusion": AlphaConcatenation(alpha=0.97)})
 
@@ -121,6 +121,12 @@ def other_bundle(tmp_path_factory: pytest.TempPathFactory, queries: list[str]) -
 
 
 @pytest.fixture(scope="session")
+def mixed_bundle(tmp_path_factory: pytest.TempPathFactory, queries: list[str]) -> Path:
+    """A model whose fusion mixes the towers, of width 40, with held-out queries."""
+    return _write_bundle(tmp_path_factory.mktemp("models") / "mixed", "mlp", 4, queries)
+
+
+@pytest.fixture(scope="session")
 def text_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of titles alone, of width 32, fitted without held-out queries."""
     return _write_bundle(tmp_path_factory.mktemp("models") / "text", "bibert", 3, [])
@@ -129,20 +135,34 @@ def text_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def slow_vectors(bundle: Path, catalog: Path) -> np.ndarray:
     """The catalogue's vectors, encoded a second way: one product at a time. Shape (300, 56), float32."""
+    side = load_side(open_bundle(bundle).product_folder)
+    with torch.inference_mode():
+        return np.concatenate([side(inputs).numpy() for inputs in _one_by_one(bundle, catalog)])
+
+
+@pytest.fixture(scope="session")
+def slow_towers(mixed_bundle: Path, catalog: Path) -> np.ndarray:
+    """Vectors of titles, and of photos or NaN, one product at a time. Shape (300, 32 + 24), float32."""
+    side, rows = load_side(open_bundle(mixed_bundle).product_folder), []
+    for inputs in _one_by_one(mixed_bundle, catalog):
+        with torch.inference_mode():
+            title, photo = (side.encode_tower(name, inputs[name])[0].numpy() for name in ("bibert", "clip"))
+        rows.append(np.concatenate([title, photo if len(inputs["clip"].pixels) else np.full(24, np.nan, np.float32)]))
+    return np.stack(rows)
+
+
+def _one_by_one(bundle: Path, catalog: Path) -> Iterator[dict[str, Any]]:
+    """What the towers read of each product."""
     opened, products = open_bundle(bundle), read_catalog(catalog)
-    side = load_side(opened.product_folder)
     tokenizer = read_tokenizers(opened.product_folder, opened.product)["bibert"]
     broken = {MISSING, TRUNCATED, OUTSIDE, NULL, EMPTY, URL}
-    rows = []
     for row, (title, image) in enumerate(zip(products.titles, products.images, strict=True)):
         pixels = torch.empty(0, 3, 16, 16)
         if row not in broken:
             loaded = load_photo(catalog.parent / str(image), tiny_photo_input())
             pixels = normalise_photos(torch.from_numpy(loaded[None].copy()), tiny_photo_input())
         photos = PhotoBatch(pixels, torch.tensor([row not in broken]))
-        with torch.inference_mode():
-            rows.append(side({"bibert": torch.from_numpy(tokenizer.encode([title])), "clip": photos}).numpy())
-    return np.concatenate(rows)
+        yield {"bibert": torch.from_numpy(tokenizer.encode([title])), "clip": photos}
 
 
 @pytest.fixture(scope="session")

@@ -30,11 +30,12 @@ def embed_shop(
     *,
     purpose: str = "a test",
     keep_plan: bool = False,
+    with_towers: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> Embedding:
     """Vectors of a catalogue, in the store's pool and in a file beside it."""
     model, products, told = open_bundle(bundle), open_catalog(catalog), list[str]()
-    with open_pool(store, model.product_fingerprint, model.card.width) as pool:
+    with open_pool(store, model.product_fingerprint, model.card.width, with_towers=with_towers) as pool:
         embedder = Embedder(
             model, pool, options or EncodingOptions(), products.folder, products.path, purpose, tell or told.append
         )

@@ -20,10 +20,11 @@ def key(number: int) -> bytes:
     return number.to_bytes(8, "little") + bytes(8)
 
 
-def put(pool: Pool, name: str, numbers: list[int], seed: int) -> Shard:
-    """Write a shard with these keys."""
+def put(pool: Pool, name: str, numbers: list[int], seed: int, towers: int = 0) -> Shard:
+    """Write a shard with these keys, and vectors of towers if they have a width."""
     content = a_shard(len(numbers), WIDTH, seed)
-    shard = Shard(joined_keys(map(key, numbers)), content.vectors, content.photos)
+    of_towers = np.random.default_rng(seed).standard_normal((len(numbers), towers)).astype(np.float16)
+    shard = Shard(joined_keys(map(key, numbers)), content.vectors, content.photos, of_towers if towers else None)
     write_shard(pool.folder / f"{name}.shard", shard)
     return shard
 
@@ -69,6 +70,23 @@ def test_shards_that_come_later_are_read_too(pool: Pool) -> None:
     second = put(pool, "00000002-000000", [2, 1], 2)
     pool.read(pytest.fail)
     np.testing.assert_array_equal(vectors_of(pool, [1, 2]), second.vectors[::-1])
+
+
+def test_who_needs_vectors_of_towers_sees_only_shards_that_have_them(pool: Pool) -> None:
+    first = put(pool, "00000001-000000", [1, 2], 1, towers=3)
+    later = put(pool, "00000002-000000", [2, 3], 2)
+    last = put(pool, "00000003-000000", [4], 3, towers=3)
+    needing = Pool(pool.folder, WIDTH, with_towers=True)
+    for each in (pool, needing):
+        each.read(pytest.fail)
+    np.testing.assert_array_equal(vectors_of(pool, [1, 2, 3, 4]), [first.vectors[0], *later.vectors, last.vectors[0]])
+    assert np.isnan(vectors_of(needing, [3])).all()
+    np.testing.assert_array_equal(vectors_of(needing, [4, 2, 1]), [last.vectors[0], *first.vectors[::-1]])
+    places = needing.find(joined_keys(map(key, [4, 2, 1])))
+    towers = [row for _, shard in needing.shards(places, pytest.fail) for row in np.array(shard.towers)]
+    assert first.towers is not None and last.towers is not None
+    np.testing.assert_array_equal(towers, [*first.towers, last.towers[0]])
+    assert len(list(pool.folder.iterdir())) == 3  # the others stay
 
 
 def test_a_damaged_shard_is_as_good_as_absent_and_it_is_told(pool: Pool) -> None:

@@ -69,6 +69,23 @@ def test_a_shard_of_which_little_is_needed_is_written_anew(
     assert embed_shop(text_bundle, catalog, built.path).encoded == 280
 
 
+def test_versions_with_and_without_vectors_of_towers_keep_the_shards_they_need(
+    mixed_bundle: Path, catalog: Path, tmp_path: Path
+) -> None:
+    """Both have all products; a build without sees the later shards, which have them too."""
+    store, shards = Store(tmp_path), dict[str, set[Path]]()
+    for version, explain in (("plain", False), ("explained", True)):
+        request = BuildRequest(mixed_bundle, catalog, tmp_path, version, IndexWish("Flat"), SHARDS, explain)
+        assert build_version(request).encoded == 300
+        shards[version] = set(tmp_path.rglob("*.shard")) - shards.get("plain", set())
+    (removal,) = prune_pools(store)
+    assert set(tmp_path.rglob("*.shard")) == shards["explained"]
+    assert removal.freed_bytes > 0
+    for version, explain in (("plain-again", False), ("explained-again", True)):
+        request = BuildRequest(mixed_bundle, catalog, tmp_path, version, IndexWish("Flat"), SHARDS, explain)
+        assert build_version(request).encoded == 0
+
+
 def test_a_pool_without_versions_is_emptied(built: Store) -> None:
     for version in ("all", "some"):
         shutil.rmtree(built.version_path(version))

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from artifacts.catalog import open_catalog
-from artifacts.index_version import INDEX_FILE, KEYS_FILE
+from artifacts.index_version import INDEX_FILE, KEYS_FILE, TOWERS_FILE
 from artifacts.store import Store
 from index_builder import ray_engine
 from index_builder.build import BuildRequest, build_version
@@ -253,13 +253,13 @@ def shop(catalog: Path, tmp_path: Path) -> Iterator[tuple[Path, Web]]:
 
 
 @pytest.fixture
-def build_here(bundle: Path, shop: tuple[Path, Web], tmp_path: Path) -> Any:
+def build_here(mixed_bundle: Path, shop: tuple[Path, Web], tmp_path: Path) -> Any:
     """Builds the shop with an engine, or with the local one; gives the store."""
 
     def build(name: str, told: list[str], **options: Any) -> Path:
         encoding = EncodingOptions(ALLOWED, shard_rows=SHARD_ROWS, **options)
         store = tmp_path / name
-        build_version(BuildRequest(bundle, shop[0], store, "v", IndexWish("Flat"), encoding=encoding), told.append)
+        build_version(BuildRequest(mixed_bundle, shop[0], store, "v", IndexWish("Flat"), encoding, True), told.append)
         return store
 
     return build
@@ -273,7 +273,7 @@ def check_equal(one: Path, other: Path) -> None:
     told = [[replace(failure, tried_at=same_time) for failure in ledger] for ledger in ledgers]
     assert told[0] == told[1]
     assert [failure.reason for failure in told[0]] == ["status-404", "missing", "unreadable", "outside"]
-    for name in (INDEX_FILE, KEYS_FILE):  # flat, so that equal vectors give equal bytes
+    for name in (INDEX_FILE, KEYS_FILE, TOWERS_FILE):  # flat, so that equal vectors give equal bytes
         first, second = ((store / "versions" / "v" / name).read_bytes() for store in (one, other))
         assert first == second, name
     assert verify_version(Store(other), "v").canary_overlap == 1
@@ -283,7 +283,7 @@ def pool_of(store: Path) -> dict[bytes, tuple[bytes, str, int]]:
     """Vector, outcome and attempts by key."""
     found = {}
     for path in store.rglob("*.shard"):
-        shard = read_shard(path, 56)
+        shard = read_shard(path, 40)
         assert shard is not None
         photos = shard.photos.to_pylist()
         for key, vector, photo in zip(shard.keys, shard.vectors, photos, strict=True):
@@ -294,11 +294,11 @@ def pool_of(store: Path) -> dict[bytes, tuple[bytes, str, int]]:
 
 @pytest.mark.integration
 def test_two_nodes_make_what_one_machine_makes(
-    cluster: Any, second_node: Any, shop: tuple[Path, Web], bundle: Path, tmp_path: Path, build_here: Any
+    cluster: Any, second_node: Any, shop: tuple[Path, Web], mixed_bundle: Path, tmp_path: Path, build_here: Any
 ) -> None:
     store = tmp_path / "ray"
-    options = ["--bundle", str(bundle), "--catalog", str(shop[0]), "--store", str(store), "--version", "v"]
-    options += ["--index", "Flat", "--shard-rows", str(SHARD_ROWS), "--allow-private-addresses"]
+    options = ["--bundle", str(mixed_bundle), "--catalog", str(shop[0]), "--store", str(store), "--version", "v"]
+    options += ["--explain", "--index", "Flat", "--shard-rows", str(SHARD_ROWS), "--allow-private-addresses"]
     options += ["--download-concurrency", "1", "--download-timeout", "200"]
     options += ["--engine", "ray", "--ray-address", cluster.address, "--ray-threads", "1"]
     result = CliRunner().invoke(app, ["build", *options])

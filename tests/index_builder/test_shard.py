@@ -1,5 +1,6 @@
 """Shards: what is written is read, and nothing else is."""
 
+import dataclasses
 import datetime
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def assert_equal(one: Shard, other: Shard) -> None:
     np.testing.assert_array_equal(one.keys, other.keys)
     np.testing.assert_array_equal(one.vectors, other.vectors)
     assert one.photos.equals(other.photos)
+    np.testing.assert_array_equal(one.towers, other.towers)
 
 
 @pytest.mark.parametrize(("rows", "width"), [(1, 1), (5, 7), (300, 256)])
@@ -46,6 +48,21 @@ def test_what_is_written_is_read(tmp_path: Path, rows: int, width: int) -> None:
     assert (read.vectors.dtype, read.keys.dtype) == (np.float32, np.uint64)
     assert {field.name: field.type for field in read.photos.schema} == PHOTO_COLUMNS
     assert read.failed.tolist() == [row % 4 > 1 for row in range(rows)]
+
+
+def test_vectors_of_towers_are_read_as_they_were_written(tmp_path: Path) -> None:
+    plain, rows = a_shard(9), np.array([8, 2, 2])
+    towers = np.random.default_rng(3).standard_normal((9, 5)).astype(np.float16)
+    towers[2, 1:] = np.nan
+    written = dataclasses.replace(plain, towers=towers)
+    write_shard(tmp_path / "x", written)
+    write_shard(tmp_path / "y", plain)
+    read, without = read_shard(tmp_path / "x", 7), read_shard(tmp_path / "y", 7)
+    assert read is not None and read.towers is not None and without is not None
+    assert_equal(read, written)
+    assert read.towers.dtype == np.float16
+    assert without.towers is None and without.taken(rows).towers is None
+    np.testing.assert_array_equal(read.taken(rows).towers, towers[rows])
 
 
 def test_equal_shards_are_equal_files(tmp_path: Path) -> None:

@@ -202,6 +202,16 @@ def keys_of_fewer_products_and_seal(bench: Bench) -> None:
     bench.seal()
 
 
+def vectors_of_other_towers_and_seal(bench: Bench) -> None:
+    np.save(bench.version / "towers.npy", np.zeros((300, 40), np.float16))
+    bench.seal()
+
+
+def vectors_of_towers_that_queries_lack_and_seal(bench: Bench) -> None:
+    np.save(bench.version / "towers.npy", np.zeros((300, 56), np.float16))
+    bench.seal()
+
+
 DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (flip_a_bit_of_the_index, r"index\.faiss does not have the SHA-256 that it was written with"),
     (cut_the_index, r"index\.faiss has \d+ bytes, but \d+ were written"),
@@ -227,6 +237,8 @@ DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (operating_point_of_another_type, "expected a value for nprobe with an index of type IVF16,SQ8"),
     (ledger_of_other_photos_and_seal, "lists other photos than the manifest counts"),
     (keys_of_fewer_products_and_seal, r"keys\.npy has the shape \(299, 2\) for 300 products"),
+    (vectors_of_other_towers_and_seal, r"towers\.npy has float16 of the shape \(300, 40\), expected .*\(300, 56\)"),
+    (vectors_of_towers_that_queries_lack_and_seal, "keeps vectors of towers, but its encoder gives none of queries"),
     (name_of_another_version, "its manifest is that of version 'flat'"),
 ]
 

@@ -130,7 +130,7 @@ class Shop:
             "width": WIDTH,
             "count": count,
             "index": index,
-            "photos": PhotoCounts(usable=count, absent=0),
+            "photos": PhotoCounts(usable=0, absent=0),  # which the model does not read
             "canaries": canaries,
             "files": {},
         }

@@ -31,6 +31,7 @@ class StandInEncoder:
     """
 
     width = STAND_IN_WIDTH
+    gives_towers = True
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -52,6 +53,10 @@ class StandInEncoder:
             else:
                 vectors[place, int(query)] = 1
         return vectors
+
+    def encode_towers(self, queries: Sequence[str]) -> np.ndarray:
+        """The vectors again."""
+        return self.encode(queries)
 
 
 def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = None) -> LoadedVersion:
@@ -78,6 +83,7 @@ def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = No
         hits=HitTable(products),
         rows=ProductRows(products["product_id"]),
         score_parts=ScoreParts((("text", 0, 1), ("photo", 1, 4))),
+        tower_cosines=None,
         loaded_at="2026-11-21T00:00:00+00:00",
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from service.answering import Found, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
 from service.errors import FilterError, QueryError, UnknownProductError
 from service.filters import Filters, OneOf, Range
+from service.tower_cosines import TowerCosines
 from tests.service.stand_ins import UNREADABLE, stand_in_version
 
 
@@ -121,15 +122,35 @@ def test_scores_are_explained_where_that_is_asked_for() -> None:
     queries = [SearchQuery("1", Page(3), explain=True), SearchQuery("1", Page(3)), SearchQuery("0", Page(2, 1), True)]
     explained, plain, page = answer_queries(queries, version).results
     assert isinstance(explained, Found) and isinstance(plain, Found) and isinstance(page, Found)
-    assert plain.parts is None and explained.parts is not None and page.parts is not None
-    assert explained.parts["text"].tolist() == [0, 0, 0]  # the query is the second axis alone
-    np.testing.assert_allclose(explained.parts["photo"], explained.scores, atol=1e-6)
-    np.testing.assert_allclose(page.parts["text"], page.scores, atol=1e-6)
+    assert plain.explanation is None and explained.explanation is not None and page.explanation is not None
+    assert (explained.explanation.kind, page.explanation.kind) == ("parts", "parts")
+    parts = explained.explanation.values
+    assert parts["text"].tolist() == [0, 0, 0]  # the query is the second axis alone
+    np.testing.assert_allclose(parts["photo"], explained.scores, atol=1e-6)
+    np.testing.assert_allclose(page.explanation.values["text"], page.scores, atol=1e-6)
     np.testing.assert_array_equal(explained.rows, plain.rows)
 
 
-def test_a_model_that_mixes_its_towers_explains_nothing() -> None:
+def test_mixed_towers_are_explained_by_their_cosines() -> None:
+    version = stand_in_version()
+    towers = np.random.default_rng(0).standard_normal((4, 4)).astype(np.float16)
+    cosines = TowerCosines({"bibert": slice(0, 4)}, version.encoder, towers)
+    mixed = dataclasses.replace(version, score_parts=None, tower_cosines=cosines)
+    queries = [SearchQuery("1", Page(3), explain=True), SearchQuery("1", Page(3)), SearchQuery("2", Page(2, 1), True)]
+    explained, plain, page = answer_queries(queries, mixed).results
+    assert isinstance(explained, Found) and isinstance(plain, Found) and isinstance(page, Found)
+    assert version.encoder.batches == [["1", "1", "2"], ["1"], ["2"]]  # type: ignore[attr-defined]
+    assert plain.explanation is None and explained.explanation is not None and page.explanation is not None
+    np.testing.assert_allclose(explained.explanation.values["text"], towers[explained.rows, 1], atol=1e-6)
+    np.testing.assert_allclose(page.explanation.values["text"], towers[page.rows, 2], atol=1e-6)
+
+
+def test_mixed_towers_that_a_version_does_not_keep_explain_nothing() -> None:
     version = dataclasses.replace(stand_in_version(), score_parts=None)
     refused, other = answer_queries([SearchQuery("1", Page(3), True), SearchQuery("1", Page(3))], version).results
-    assert isinstance(refused, QueryError) and "the served model, m, mixes title and photo" in str(refused)
+    assert isinstance(refused, QueryError)
+    assert str(refused) == (
+        "explain is true, but the served model, m, mixes title and photo, and version v1 keeps no vectors of its "
+        "towers: build one with `index_builder build --explain`"
+    )
     assert isinstance(other, Found)

@@ -12,6 +12,7 @@ import pytest
 from artifacts.errors import FormatError
 from service import hit_table
 from service.hit_table import HitTable
+from service.tower_cosines import Explanation
 
 NASTY = [
     "plain", "", 'say "hi"', "back\\slash", "\\", '\\"', "new\nline", "tab\t\x00\x1f", "</script>",
@@ -97,6 +98,19 @@ def test_fields_of_the_search_win_over_attributes() -> None:
     assert (hit["rank"], hit["score"]) == (1, pytest.approx(0.9))
     text = HitTable(catalogue(score=[5.0] * size)).render(np.array([0]), np.array([0.5], dtype=np.float32))
     assert text.count(b'"score"') == 1
+
+
+@pytest.mark.parametrize("kind", ["parts", "cosines"])
+def test_explanations(kind: str) -> None:
+    values = {"text": np.array([0.5, -0.25], np.float32), "photo": np.array([np.nan, 0.125], np.float32)}
+    rows, scores = np.array([3, 0]), np.array([0.5, 0.25], np.float32)
+    content = HitTable(catalogue()).render(rows, scores, 4, Explanation(kind, values))  # type: ignore[arg-type]
+    first, second = json.loads(b"[%b]" % content)
+    told = {} if kind == "parts" else {"kind": "cosines"}
+    assert first["explain"] == {**told, "text": 0.5, "photo": None}
+    assert second["explain"] == {**told, "text": -0.25, "photo": 0.125}
+    assert list(first)[:5] == ["rank", "score", "explain", "product_id", "title"]
+    assert (first["rank"], second["product_id"]) == (4, NASTY[0])
 
 
 def test_products_over_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

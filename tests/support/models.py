@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import onnx
 import torch
 from torch import nn
 
@@ -49,6 +50,7 @@ __all__ = [
     "QUERIES",
     "QUERY_TOKENS",
     "TITLE_TOKENS",
+    "forget_towers",
     "shaken",
     "tiny_bert_config",
     "tiny_bert_specs",
@@ -80,6 +82,13 @@ def shaken(module: Module) -> Module:
 def tiny_tokenizers(side: SideSpec) -> Mapping[TowerName, TextTokenizer]:
     """The tokenizer of each text tower of a side, with the tower's limits."""
     return {tower.name: text_tokenizer(tiny_tokenizer(), tower.text) for tower in side.text_towers}
+
+
+def forget_towers(path: Path) -> None:
+    """Make an exported encoder what it was before exports had the vectors of towers."""
+    model = onnx.load(path)
+    del model.graph.output[1:]
+    onnx.save(model, path)
 
 
 def tiny_bundle(path: Path, composition: str = "bibert", *, seed: int = 0, export: bool = True) -> ModelBundle:

@@ -41,6 +41,28 @@ def test_exported_vectors_are_torchs(exported: Exported, composition: str) -> No
     assert np.abs(encoder.encode(["red"]) - encoder.encode(["blue"])).max() > 1e-3
 
 
+@pytest.mark.parametrize("composition", ["bibert", "clip", "mlp", "3tmm"])
+def test_exported_vectors_of_towers_are_torchs(exported: Exported, composition: str) -> None:
+    bundle = exported(composition)
+    side, encoder = load_side(bundle.query_folder), OnnxQueryEncoder(bundle.query_folder, bundle.query)
+    assert encoder.gives_towers
+    for queries in ([""], ["red shoe"], QUERIES, MANY):
+        found = encoder.encode_towers(queries)
+        assert found.shape == (len(queries), sum(tower.width for tower in bundle.query.towers))
+        assert found.dtype == np.float32
+        for name, read in tiny_tokenizers(side.spec).items():
+            with torch.inference_mode():
+                tower = side.encode_tower(name, torch.from_numpy(read.encode(queries))).numpy()
+            np.testing.assert_allclose(found[:, bundle.query.tower_slices[name]], tower, atol=2e-6)
+
+
+@pytest.mark.parametrize("composition", ["cat", "alpha"])
+def test_towers_that_stand_side_by_side_are_exported_once(exported: Exported, composition: str) -> None:
+    encoder = OnnxQueryEncoder(exported(composition).query_folder, exported(composition).query)
+    assert not encoder.gives_towers
+    assert [output.name for output in encoder._session.get_outputs()] == ["vectors"]
+
+
 def test_a_tower_that_reads_its_padding_is_exported_at_its_full_length(tmp_path: Path) -> None:
     torch.manual_seed(0)
     spec = SideSpec(towers=(tiny_clip_specs(no_causal_mask=True, pool_type="first")[0],), fusion=NoFusion())
@@ -104,6 +126,16 @@ def test_a_query_that_differs_only_in_a_batch_is_found(copied: Path, monkeypatch
     export_query_side(load_side(copied), copied, QUERIES[:1])
     with pytest.raises(ExportError, match=r"differs from the fitted model by 0\.01 "):
         export_query_side(load_side(copied), copied, QUERIES)
+
+
+def test_wrong_vectors_of_towers_are_found(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_export", lambda *arguments: None)
+    folder = Path(shutil.copytree(exported("mlp").query_folder, tmp_path / "query"))
+    export_query_side(load_side(folder), folder, QUERIES)
+    right = OnnxQueryEncoder.encode_towers
+    monkeypatch.setattr(OnnxQueryEncoder, "encode_towers", lambda *arguments: right(*arguments)[:, ::-1])
+    with pytest.raises(ExportError, match="differs from the fitted model by 0"):
+        export_query_side(load_side(folder), folder, QUERIES)
 
 
 def test_there_must_be_queries_to_compare_on(copied: Path) -> None:

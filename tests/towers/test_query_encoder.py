@@ -9,7 +9,7 @@ import pytest
 
 from artifacts.bundle import ModelBundle
 from artifacts.errors import DamagedError
-from tests.support.models import QUERIES
+from tests.support.models import QUERIES, forget_towers
 from towers.query_encoder import OnnxQueryEncoder
 
 Exported = Callable[[str], ModelBundle]
@@ -49,6 +49,15 @@ def test_more_threads_give_the_same_vectors(exported: Exported, encoder: OnnxQue
     np.testing.assert_allclose(threaded.encode(QUERIES), encoder.encode(QUERIES), atol=2e-6)
     assert threaded._session.get_session_options().intra_op_num_threads == 2
     assert encoder._session.get_session_options().intra_op_num_threads == 1
+
+
+def test_an_export_of_before_there_were_vectors_of_towers(exported: Exported, tmp_path: Path) -> None:
+    bundle = exported("mlp")
+    folder = Path(shutil.copytree(bundle.query_folder, tmp_path / "query"))
+    forget_towers(folder / "encoder.onnx")
+    old, new = OnnxQueryEncoder(folder, bundle.query), OnnxQueryEncoder(bundle.query_folder, bundle.query)
+    assert (old.gives_towers, new.gives_towers) == (False, True)
+    np.testing.assert_array_equal(old.encode(QUERIES), new.encode(QUERIES))
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "no model"])

@@ -31,6 +31,19 @@ def test_both_encoders_give_the_same_vectors(exported: Exported, composition: st
         np.testing.assert_allclose(torch, onnx, atol=2e-6)
 
 
+@pytest.mark.parametrize("composition", ["bibert", "mlp"])
+def test_both_encoders_give_the_same_vectors_of_towers(exported: Exported, composition: str) -> None:
+    bundle = exported(composition)
+    onnx = OnnxQueryEncoder(bundle.query_folder, bundle.query)
+    torch = TorchQueryEncoder(bundle.query_folder, bundle.query, device="cpu")
+    assert onnx.gives_towers and torch.gives_towers
+    np.testing.assert_allclose(torch.encode_towers(QUERIES), onnx.encode_towers(QUERIES), atol=2e-6)
+    cat = exported("cat")  # whose exports give none
+    towers = TorchQueryEncoder(cat.query_folder, cat.query, device="cpu").encode_towers(QUERIES)
+    for where in cat.query.tower_slices.values():
+        np.testing.assert_allclose(np.linalg.norm(towers[:, where], axis=1), 1, atol=1e-6)
+
+
 @pytest.mark.parametrize("file", ["weights.safetensors", "tokenizer-bibert.json"])
 def test_a_damaged_file_is_told(exported: Exported, tmp_path: Path, file: str) -> None:
     folder = Path(shutil.copytree(exported("bibert").query_folder, tmp_path / "query"))
