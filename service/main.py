@@ -7,34 +7,40 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import routes_admin, routes_health, routes_products, routes_search
+from service.admin_port import AdminPort
 from service.body_limit import BodyLimit
+from service.description import DescribedApp
 from service.last_resort import LastResort
 from service.problems import add_problem_handlers
 from service.request_log import RequestLog
 from service.search_service import SearchService
 from service.settings import Settings
+from service.tracing import NO_TELEMETRY
 
 MAX_BODY_BYTES = 64 * 1024
 
 
-def create_app(settings: Settings, service: SearchService | None = None) -> FastAPI:
+def create_app(settings: Settings, service: SearchService | None = None, admin_port: int | None = None) -> FastAPI:
     """The service as an ASGI application; it loads its version when the application is started.
 
     Args:
         settings: Of the process.
         service: What to serve with; made from the settings by default.
+        admin_port: On which alone the admin routes and metrics are answered; None answers all routes everywhere.
 
     Raises:
         SettingsError: The settings ask for a device that is not there.
     """
     service = service or SearchService(settings)
-    app = FastAPI(
+    app = DescribedApp(
         title="Vitrine",
         summary="Multimodal product search",
         version=version("vitrine"),
         lifespan=_run_service,
+        docs_url=None,  # FastAPI's pages load their scripts from another host; /openapi.json has all they show
+        redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics is for that
+        telemetry=service.tracing.telemetry() if service.tracing else NO_TELEMETRY,
     )
     app.state.service = service
     app.include_router(routes_search.router)
@@ -43,8 +49,15 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
     app.include_router(routes_admin.router)
     add_problem_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    if admin_port is not None:
+        app.add_middleware(AdminPort, admin_port=admin_port)
     app.add_middleware(LastResort)
-    app.add_middleware(RequestLog, metrics=service.metrics, log_all=settings.log_requests)  # outermost: it sees all
+    app.add_middleware(  # outermost: it sees all
+        RequestLog,
+        metrics=service.metrics,
+        is_draining=lambda: service.swapper.is_draining,
+        log_all=settings.log_requests,
+    )
     return app
 
 

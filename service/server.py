@@ -1,5 +1,6 @@
 """Running the application in this process until it is told to stop."""
 
+import asyncio
 import math
 import os
 import signal
@@ -14,10 +15,12 @@ from service.logs import EventLog
 from service.main import create_app
 from service.patience import protocol_with
 from service.search_service import SearchService
+from service.security_headers import SECURITY_HEADERS
 from service.settings import Settings, unknown_variables, variable_name
 
 _log = EventLog(__name__)
 _BACKLOG = 2048
+_LAST_READ_SECONDS = 0.1  # for requests that were sent before their connection could be told to close
 
 
 def run(settings: Settings) -> None:
@@ -27,17 +30,22 @@ def run(settings: Settings) -> None:
         SettingsError: The address cannot be listened on, or the device is not there.
     """
     service = SearchService(settings)
-    app = create_app(settings, service)
-    listener = _listen(settings.host, settings.port)
+    listeners = [_listen(settings.host, settings.port, "port")]
     for name in unknown_variables(os.environ):
         _log.warning("unknown_variable", name=name)
-    host, port = listener.getsockname()[:2]
+    host, port = listeners[0].getsockname()[:2]
     _log.info("listening", host=host, port=port, store=settings.store)
-    DrainingServer(uvicorn_config(app, settings), service).run(sockets=[listener])
+    admin_port: int | None = None
+    if settings.admin_port is not None:
+        listeners.append(_listen(settings.host, settings.admin_port, "admin_port"))
+        admin_port = listeners[1].getsockname()[1]
+        _log.info("listening_for_admin", host=host, port=admin_port)
+    app = create_app(settings, service, admin_port)
+    DrainingServer(uvicorn_config(app, settings), service).run(sockets=listeners)
 
 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
-    """How uvicorn runs the application: no access log, no headers that tell of the server."""
+    """How uvicorn runs the application: no access log, no headers that tell of the server but those of security."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=settings.host,
@@ -48,6 +56,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=SECURITY_HEADERS,
         proxy_headers=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds - settings.drain_notice_seconds),
     )
@@ -83,13 +92,20 @@ class DrainingServer(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the listeners, read what is on connections that were taken before, and only then close idle ones."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_LAST_READ_SECONDS)
+        await super().shutdown(sockets)
 
-def _listen(host: str, port: int) -> socket.socket:
+
+def _listen(host: str, port: int, field: str) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        names = f"{variable_name('host')} and {variable_name('port')}"
+        names = f"{variable_name('host')} and {variable_name(field)}"
         # The interpreter adds the address to the operating system's words, but not to the resolver's.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise SettingsError([f"{names} are {host!r} and {port}: cannot listen there: {reason}"]) from error
