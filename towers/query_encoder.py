@@ -4,6 +4,7 @@ The other implementation, for GPUs, is `towers/torch_query_encoder.py`. This fil
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,9 @@ class QueryEncoder(Protocol):
 class OnnxQueryEncoder:
     """The query side of a model on ONNX Runtime.
 
+    A file that takes one query at a time (`towers/int8.py`) is given one at a time: no vector depends on which queries
+    come together.
+
     One encoder is used by one thread at a time.
 
     Args:
@@ -48,6 +52,8 @@ class OnnxQueryEncoder:
         self._spec = spec
         self._tokenizers = read_tokenizers(folder, spec)
         self._session = _session(folder / ENCODER_FILE, threads)
+        self._one_at_a_time = any(entry.shape[0] == 1 for entry in self._session.get_inputs())
+        self._threads = ThreadPoolExecutor(threads) if self._one_at_a_time and threads > 1 else None
 
     @property
     def width(self) -> int:
@@ -58,6 +64,12 @@ class OnnxQueryEncoder:
         """Unit vectors, shape (len(queries), D), float32."""
         if not queries:
             return np.empty((0, self.width), dtype=np.float32)
+        if not self._one_at_a_time or len(queries) == 1:
+            return self._run(queries)
+        each = self._threads.map if self._threads else map
+        return np.concatenate(list(each(self._run, ([query] for query in queries))))
+
+    def _run(self, queries: Sequence[str]) -> Vectors:
         inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
         (vectors,) = self._session.run(None, inputs)
         return np.asarray(vectors, dtype=np.float32)
