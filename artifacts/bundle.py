@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -42,12 +42,40 @@ class ModelOrigin(Record):
     created_at: str  # ISO 8601, UTC
 
 
+class EncoderCost(Record):
+    """What an exported query side costs: processor time of one thread, tokenizing included, and its size."""
+
+    ms: float  # one query alone, median
+    batch_ms: float  # a query in batches of 32, median
+    bytes: int
+
+
+class EncoderComparison(Record):
+    """The exported query side in int8 beside float32, on held-out queries and the catalogue."""
+
+    queries: int
+    products: int
+    overlap_at_100: float  # mean share of float32's 100 best products, by exact search, that int8 finds
+    batch_cosine: float  # the least, of an int8 vector alone and the same query's in a batch
+    fp32: EncoderCost
+    int8: EncoderCost
+
+
+class EncoderChoice(Record):
+    """Which of the two became query/encoder.onnx, and why."""
+
+    precision: Literal["fp32", "int8"]
+    reason: str  # a clause for people
+    comparison: EncoderComparison | None = None  # absent where there was nothing to compare on
+
+
 class BundleCard(Record):
     """The content of model.json."""
 
     schema_version: int = BUNDLE_SCHEMA_VERSION
     width: int
     origin: ModelOrigin
+    query_encoder: EncoderChoice | None = None  # absent in bundles of before there was a choice: float32
     files: dict[str, FileRecord]
 
 
@@ -107,7 +135,9 @@ class ModelBundle:
         return queries
 
 
-def finish_bundle(folder: Path, origin: ModelOrigin, held_out_queries: list[str]) -> None:
+def finish_bundle(
+    folder: Path, origin: ModelOrigin, held_out_queries: list[str], query_encoder: EncoderChoice | None = None
+) -> None:
     """Seal a folder that holds both sides: write the queries, then model.json with all checksums.
 
     Raises:
@@ -119,7 +149,7 @@ def finish_bundle(folder: Path, origin: ModelOrigin, held_out_queries: list[str]
     (folder / HELD_OUT_QUERIES_FILE).write_text(text, encoding="utf-8")
     files = record_files(folder)
     kept = {name: file for name, file in files.items() if not name.startswith(f"{CURVES_FOLDER}/")}
-    card = BundleCard(width=query.width, origin=origin, files=kept)
+    card = BundleCard(width=query.width, origin=origin, query_encoder=query_encoder, files=kept)
     write_record(folder / CARD_FILE, card)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
 
 from artifacts.side import ENCODER_FILE, TextInput
 from towers.errors import ExportError
 from towers.model import Side
+from towers.onnx_file import forget_origins
 from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, tower_output
 from towers.tokens import read_tokenizers
 
@@ -110,23 +110,7 @@ def _export(
             optimize=True,
             verbose=False,
         )
-    _forget_origins(folder / ENCODER_FILE)
-
-
-def _forget_origins(path: Path) -> None:
-    """Take out where in whose source files each operator came from.
-
-    Otherwise equal models would have other fingerprints where Vitrine is installed in another place.
-    """
-    model = onnx.load(path)
-    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    for function in model.functions:
-        for node in function.node:
-            del node.metadata_props[:]
-            node.doc_string = ""
-    onnx.save(model, path)
+    forget_origins(folder / ENCODER_FILE)
 
 
 def _check(side: Side, folder: Path, queries: list[str]) -> None:

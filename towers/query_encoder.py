@@ -4,6 +4,8 @@ The other implementation, for GPUs, is `towers/torch_query_encoder.py`. This fil
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -49,6 +51,9 @@ def tower_output(tower: TowerName) -> str:
 class OnnxQueryEncoder:
     """The query side of a model on ONNX Runtime.
 
+    A file that takes one query at a time (`towers/int8.py`) is given one at a time: no vector depends on which queries
+    come together.
+
     One encoder is used by one thread at a time.
 
     Args:
@@ -68,6 +73,8 @@ class OnnxQueryEncoder:
         self._tower_outputs = [tower_output(tower.name) for tower in spec.towers if len(spec.towers) > 1]
         outputs = {output.name for output in self._session.get_outputs()}
         self._gives_towers = outputs.issuperset(self._tower_outputs)
+        self._one_at_a_time = any(entry.shape[0] == 1 for entry in self._session.get_inputs())
+        self._threads = ThreadPoolExecutor(threads) if self._one_at_a_time and threads > 1 else None
 
     @property
     def width(self) -> int:
@@ -83,17 +90,24 @@ class OnnxQueryEncoder:
         """Unit vectors, shape (len(queries), D), float32."""
         if not queries:
             return np.empty((0, self.width), dtype=np.float32)
-        (vectors,) = self._run([VECTORS_OUTPUT], queries)
-        return np.asarray(vectors, dtype=np.float32)
+        return self._encode([VECTORS_OUTPUT], queries)
 
     def encode_towers(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors of each tower side by side, shape (len(queries), T), float32."""
-        return np.hstack(self._run(self._tower_outputs or [VECTORS_OUTPUT], queries))
+        return self._encode(self._tower_outputs or [VECTORS_OUTPUT], queries)
 
-    def _run(self, outputs: list[str], queries: Sequence[str]) -> list[Vectors]:
+    def _encode(self, outputs: list[str], queries: Sequence[str]) -> Vectors:
+        """Outputs side by side, shape (len(queries), all their widths), float32."""
+        run = partial(self._run, outputs)
+        if not self._one_at_a_time or len(queries) == 1:
+            return run(queries)
+        each = self._threads.map if self._threads else map
+        return np.concatenate(list(each(run, ([query] for query in queries))))
+
+    def _run(self, outputs: list[str], queries: Sequence[str]) -> Vectors:
         inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
-        found: list[Vectors] = self._session.run(outputs, inputs)
-        return found
+        vectors = self._session.run(outputs, inputs)
+        return np.asarray(vectors[0] if len(vectors) == 1 else np.hstack(vectors), dtype=np.float32)
 
 
 def _session(path: Path, threads: int) -> ort.InferenceSession:

@@ -260,3 +260,5 @@ def _report(bundle: ModelBundle) -> None:
         f"{bundle.path}: {bundle.card.origin.name}, width {bundle.card.width}, "
         f"fingerprint {bundle.fingerprint[:12]}{metrics}"
     )
+    if choice := bundle.card.query_encoder:
+        print(f"query encoder for CPUs: {choice.precision}, {choice.reason}")

@@ -6,6 +6,7 @@ import importlib.metadata
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,12 +25,14 @@ from artifacts.bundle import (
 from artifacts.side import TowerName
 from towers.export import export_query_side
 from towers.model import Model, Side
+from towers.query_encoder import Vectors
 from towers.side_encoder import SideEncoder, Tokenizers
 from towers.storage import save_side
 from towers.tokens import text_tokenizer
 from towers.vector_cache import VectorCache
 from training.curves import CurveFiles, write_last_point
 from training.data import TrainingData
+from training.encoder_choice import choose_encoder
 from training.errors import RecipeError
 from training.gradient_cache import has_batch_statistics
 from training.inputs import pairs_for, tower_sources
@@ -100,7 +103,11 @@ def fit(request: FitRequest) -> ModelBundle:
 def write_bundle(
     request: FitRequest, start: Start, metrics: dict[str, float], curves: CurveFiles | None = None
 ) -> ModelBundle:
-    """Write a fitted model: both sides, the exported query side, how it came to be and how the fit went."""
+    """Write a fitted model: both sides, the exported query side, how it came to be and how the fit went.
+
+    The query side is exported in float32, or in int8 where that finds the same and is faster
+    (training/encoder_choice.py).
+    """
     held_out = request.data.held_out_queries()
     sample = (held_out or request.data.catalog.titles)[:EXPORT_SAMPLE]
     origin = ModelOrigin(
@@ -115,12 +122,14 @@ def write_bundle(
     with new_folder(request.out) as folder:
         save_side(start.model.query, folder / QUERY_SIDE, start.tokenizers)
         export_query_side(start.model.query, folder / QUERY_SIDE, sample)
+        products = partial(_products, request, start)
+        choice = choose_encoder(folder / QUERY_SIDE, start.model.query.spec, held_out, products)
         save_side(start.model.product, folder / PRODUCT_SIDE, start.tokenizers)
         if curves:
             shutil.copytree(curves.folder, folder / CURVES_FOLDER)
             recalls = {name: value for name, value in metrics.items() if name == VALIDATION_RECALL}
             write_last_point(CurveFiles(folder / CURVES_FOLDER, curves.steps), recalls)
-        finish_bundle(folder, origin, held_out)
+        finish_bundle(folder, origin, held_out, choice)
     return open_bundle(request.out)
 
 
@@ -184,6 +193,11 @@ def _validate(request: FitRequest, start: Start) -> dict[str, float]:
         query, product = _encoders(request, start)
     vectors = query.queries(held_out.queries), product.products(request.data.products)
     return {VALIDATION_RECALL: float(held_out.recalls(*vectors).mean()), **metrics}
+
+
+def _products(request: FitRequest, start: Start) -> Vectors:
+    _, product = _encoders(request, start)
+    return product.products(request.data.products)
 
 
 def _encoders(request: FitRequest, start: Start) -> tuple[SideEncoder, SideEncoder]:

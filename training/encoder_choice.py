@@ -1,0 +1,129 @@
+"""Whether a bundle's query encoder for CPUs is the export in float32 or its int8 version.
+
+Int8 is shipped if it finds the same products, gives a query the same vector in any company, and is faster. Exactly one
+of the two becomes encoder.onnx, so that the index builder, the canaries and the service measure and use the same.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from artifacts.bundle import EncoderChoice, EncoderComparison, EncoderCost
+from artifacts.side import ENCODER_FILE, SideSpec, tokenizer_file
+from knn import exact_search, recall_of_rows
+from towers.int8 import write_int8
+from towers.query_encoder import OnnxQueryEncoder, Vectors
+
+DEPTH = 100  # products of a list that are compared
+LEAST_OVERLAP = 0.99
+LEAST_BATCH_COSINE = 0.99999  # rounding alone gives 1e-6 less than 1
+# Of float32's time. A smaller gain could be noise, by which equal fits would ship different files.
+MOST_TIME = 0.9
+LEAST_QUERIES = 100  # fewer do not tell 0.99 from 0.98
+BATCH = 32
+_TIMED_QUERIES = 320
+
+
+def choose_encoder(
+    folder: Path, spec: SideSpec, queries: Sequence[str], products: Callable[[], Vectors]
+) -> EncoderChoice:
+    """Compare the export with its int8 version, and put that in its place if it is to be shipped.
+
+    Args:
+        folder: the query side, with its export in float32.
+        spec: its side.json.
+        queries: held-out ones.
+        products: gives the vectors of the catalogue, shape (n, D); asked only if there are enough queries.
+    """
+    if len(queries) < LEAST_QUERIES:
+        reason = f"{len(queries)} held-out queries are too few to compare int8 on, {LEAST_QUERIES} are needed"
+        return EncoderChoice(precision="fp32", reason=reason)
+    vectors = products()
+    if len(vectors) <= DEPTH:
+        reason = f"{len(vectors)} products are too few to compare the best {DEPTH} of"
+        return EncoderChoice(precision="fp32", reason=reason)
+    with TemporaryDirectory(dir=folder.parent) as candidate:
+        _write_candidate(folder, spec, Path(candidate))
+        comparison = compare((folder, Path(candidate)), spec, queries, vectors)
+        choice = choose(comparison)
+        if choice.precision == "int8":
+            os.replace(Path(candidate) / ENCODER_FILE, folder / ENCODER_FILE)
+    return choice
+
+
+def compare(folders: tuple[Path, Path], spec: SideSpec, queries: Sequence[str], products: Vectors) -> EncoderComparison:
+    """Measure two query sides, in float32 and in int8, each with a thread.
+
+    Args:
+        folders: theirs.
+        spec: side.json of both.
+        queries: at least one.
+        products: vectors of more than DEPTH products, shape (n, D).
+    """
+    fp32, int8 = (OnnxQueryEncoder(folder, spec) for folder in folders)
+    alone = np.concatenate([int8.encode([query]) for query in queries])
+    together = np.concatenate([int8.encode(batch) for batch in _batches(queries)])
+    wanted = exact_search(products, np.concatenate([fp32.encode([query]) for query in queries]), DEPTH).rows
+    found = exact_search(products, alone, DEPTH).rows
+    timed = queries[:_TIMED_QUERIES]
+    ms = _median_ms((fp32, int8), [[query] for query in timed])
+    batch_ms = _median_ms((fp32, int8), _batches(timed))
+    sizes = [(folder / ENCODER_FILE).stat().st_size for folder in folders]
+    costs = [EncoderCost(ms=a, batch_ms=b, bytes=size) for a, b, size in zip(ms, batch_ms, sizes, strict=True)]
+    return EncoderComparison(
+        queries=len(queries),
+        products=len(products),
+        overlap_at_100=float(recall_of_rows(found, list(wanted)).mean()),
+        batch_cosine=float((alone * together).sum(axis=1).min()),
+        fp32=costs[0],
+        int8=costs[1],
+    )
+
+
+def choose(comparison: EncoderComparison) -> EncoderChoice:
+    """Int8 if it is as good and faster, alone and in batches; otherwise float32."""
+    fp32, int8 = comparison.fp32, comparison.int8
+    same = f"int8 finds {comparison.overlap_at_100:.1%} of the {DEPTH} products that fp32 finds"
+    times = f"takes {int8.ms:.3g} ms a query for {fp32.ms:.3g}, in batches {int8.batch_ms:.3g} for {fp32.batch_ms:.3g}"
+    if not comparison.overlap_at_100 >= LEAST_OVERLAP:  # NaN is none
+        reason = f"{same}, {LEAST_OVERLAP:.0%} are wanted"
+    elif not comparison.batch_cosine >= LEAST_BATCH_COSINE:
+        reason = (
+            f"int8 vectors depend on the queries beside them: their cosine goes down to {comparison.batch_cosine:.6f}, "
+            f"{LEAST_BATCH_COSINE} is wanted"
+        )
+    elif int8.ms > MOST_TIME * fp32.ms or int8.batch_ms > MOST_TIME * fp32.batch_ms:
+        reason = f"int8 is not faster: it {times}"
+    else:
+        return EncoderChoice(precision="int8", reason=f"{same} and {times}", comparison=comparison)
+    return EncoderChoice(precision="fp32", reason=reason, comparison=comparison)
+
+
+def _write_candidate(folder: Path, spec: SideSpec, candidate: Path) -> None:
+    """The int8 version with its tokenizers, so that it is measured as it would be served."""
+    for tower in spec.text_towers:
+        shutil.copyfile(folder / tokenizer_file(tower.name), candidate / tokenizer_file(tower.name))
+    write_int8(folder / ENCODER_FILE, candidate / ENCODER_FILE)
+
+
+def _batches(queries: Sequence[str]) -> list[Sequence[str]]:
+    return [queries[start : start + BATCH] for start in range(0, len(queries), BATCH)]
+
+
+def _median_ms(encoders: Sequence[OnnxQueryEncoder], batches: Sequence[Sequence[str]]) -> list[float]:
+    """Median milliseconds a query of each encoder, by turns.
+
+    Processor time of this thread, which does all the work: other programs do not count.
+    """
+    seconds: list[list[float]] = [[] for _ in encoders]
+    for batch in batches:
+        for encoder, taken in zip(encoders, seconds, strict=True):
+            began = time.thread_time()
+            encoder.encode(batch)
+            taken.append((time.thread_time() - began) / len(batch))
+    return [float(np.median(taken)) * 1000 for taken in seconds]
