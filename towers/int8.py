@@ -2,7 +2,7 @@
 
 The inputs of a layer are rounded to eight bits too, over a range that is found while the model runs (dynamic
 quantisation). ONNX Runtime takes one range for the whole input, so the vector of a query would depend on the others
-of its batch: by up to 2e-4 of the cosine, and one in a hundred of its 100 products. Hence the file takes one query at
+of its batch: a hundredth of a query's 100 best products changed with its company. Hence the file takes one query at
 a time, which `OnnxQueryEncoder` reads off it. A padded text would move the range as well; alone a query has no padding.
 """
 
@@ -11,10 +11,11 @@ from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.onnx_model import ONNXModel
 
 from towers.onnx_file import forget_origins
 
-_LAYERS = ("MatMul", "Gemm")
+_LAYER = "MatMul"
 
 
 def write_int8(source: Path, target: Path) -> None:
@@ -29,12 +30,13 @@ def write_int8(source: Path, target: Path) -> None:
         target: where to write.
     """
     model = onnx.load(source)
-    del model.graph.value_info[:]  # shapes of weights that are turned round below
+    del model.graph.value_info[:]  # shapes of weights, some of which the next line turns round
+    ONNXModel(model).replace_gemm_with_matmul()  # as below, but now, so that the last layers have their final names
     model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")  # the export has optimised it
     quantize_dynamic(
         model,
         target,
-        op_types_to_quantize=list(_LAYERS),
+        op_types_to_quantize=[_LAYER],
         nodes_to_exclude=sorted(_last_layers(model.graph)),
         weight_type=QuantType.QInt8,
         per_channel=True,
@@ -57,7 +59,7 @@ def _last_layers(graph: onnx.GraphProto) -> set[str]:
         if node is None or value in seen:
             continue
         seen.add(value)
-        if node.op_type in _LAYERS and weights.intersection(node.input):
+        if node.op_type == _LAYER and weights.intersection(node.input):
             last.add(node.name)
         else:
             values.extend(node.input)

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from artifacts.bundle import CARD_FILE, PRODUCT_SIDE, QUERY_SIDE, ModelBundle, finish_bundle, open_bundle
+from artifacts.bundle import (
+    CARD_FILE,
+    PRODUCT_SIDE,
+    QUERY_SIDE,
+    EncoderChoice,
+    EncoderComparison,
+    EncoderCost,
+    ModelBundle,
+    finish_bundle,
+    open_bundle,
+)
 from artifacts.errors import DamagedError, FormatError
 from tests.support.folders import tiny_origin, write_hollow_bundle, write_hollow_side
 from tests.support.specs import COMPOSITIONS, tiny_sides
@@ -126,6 +136,25 @@ def test_a_bundle_of_before_seeds_were_kept_is_read(bundle: ModelBundle) -> None
     del card["origin"]["seed"]
     (bundle.path / CARD_FILE).write_text(json.dumps(card))
     assert open_bundle(bundle.path).card.origin.seed is None
+
+
+def test_the_choice_of_the_query_encoder_is_kept_outside_the_fingerprint(bundle: ModelBundle) -> None:
+    cost = EncoderCost(ms=0.25, batch_ms=0.2, bytes=10)
+    comparison = EncoderComparison(
+        queries=100, products=101, overlap_at_100=0.99, batch_cosine=1.0, fp32=cost, int8=cost
+    )
+    choice = EncoderChoice(precision="int8", reason="it passes", comparison=comparison)
+    (bundle.path / CARD_FILE).unlink()
+    finish_bundle(bundle.path, bundle.card.origin, bundle.held_out_queries(), choice)
+    assert open_bundle(bundle.path).card.query_encoder == choice
+    assert open_bundle(bundle.path).fingerprint == bundle.fingerprint
+
+
+def test_a_bundle_of_before_there_was_a_choice_is_read(bundle: ModelBundle) -> None:
+    card = json.loads((bundle.path / CARD_FILE).read_text())
+    del card["query_encoder"]
+    (bundle.path / CARD_FILE).write_text(json.dumps(card))
+    assert open_bundle(bundle.path).card.query_encoder is None
 
 
 def test_fingerprints_do_not_depend_on_the_place(bundle: ModelBundle, tmp_path: Path) -> None:

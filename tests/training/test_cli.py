@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from artifacts.bundle import EncoderChoice
 from artifacts.dataset import Dataset
-from training.cli import app
+from tests.support.folders import write_hollow_bundle
+from training.cli import _report, app
 
 RUNNER = CliRunner()
 
@@ -17,6 +20,16 @@ RUNNER = CliRunner()
 def test_every_command_has_help(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
     assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_a_fit_ends_with_which_query_encoder_is_shipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_hollow_bundle(tmp_path / "bundle", "bibert")
+    _report(bundle)
+    before = capsys.readouterr().out
+    assert before.startswith(f"{bundle.path}: ") and "query encoder" not in before
+    card = bundle.card.model_copy(update={"query_encoder": EncoderChoice(precision="int8", reason="it passes")})
+    _report(replace(bundle, card=card))
+    assert capsys.readouterr().out == f"{before}query encoder for CPUs: int8, it passes\n"
 
 
 def test_recipes_are_listed_with_what_they_are() -> None:

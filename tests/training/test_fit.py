@@ -89,6 +89,7 @@ def test_a_recipe_becomes_a_bundle_that_encodes(
     np.testing.assert_allclose(np.linalg.norm(by_onnx, axis=1), 1, atol=1e-5)
     assert bundle.card.width == by_onnx.shape[1]
     assert 0 <= bundle.card.origin.metrics["validation_recall_at_100"] <= 1
+    assert bundle.card.query_encoder is not None and bundle.card.query_encoder.precision == "fp32"
     kept = [part for part in ("bibert", "clip") if part in recipe.fitted_towers and part not in recipe.train]
     for part in kept:
         assert_same_tower(model, load_model(fitted[part]), part)
