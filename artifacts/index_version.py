@@ -11,9 +11,11 @@
 It is complete in itself and never changes once written.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from pydantic import Field
@@ -123,6 +125,7 @@ class Manifest(Record):
     photos: PhotoCounts
     canaries: tuple[Canary, ...]
     files: dict[str, FileRecord]
+    seal: str | None = None  # SHA-256 of all of the above; versions of the first builders have none
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,8 @@ class IndexVersion:
 def finish_index_version(folder: Path, manifest_without_files: Manifest) -> None:
     """Seal a folder that holds index, products and query side: write manifest.json with their checksums."""
     manifest = manifest_without_files.model_copy(update={"files": record_files(folder)})
-    write_record(folder / MANIFEST_FILE, manifest)
+    seal = _seal_of(json.loads(manifest.model_dump_json()))
+    write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": seal}))
 
 
 def open_index_version(path: Path) -> IndexVersion:
@@ -192,9 +196,19 @@ def read_manifest(path: Path) -> Manifest:
     """Read a version's manifest alone, verifying nothing else.
 
     Raises:
-        DamagedError: it is missing or not JSON.
+        DamagedError: it is missing, not JSON, or not what was written.
         FormatError: it is not what this version of Vitrine reads.
     """
-    if not (path / MANIFEST_FILE).is_file():
+    file = path / MANIFEST_FILE
+    if not file.is_file():
         raise DamagedError(f"{path} is no index version: it has no {MANIFEST_FILE}")
-    return read_record(path / MANIFEST_FILE, Manifest, schema_version=VERSION_SCHEMA_VERSION)
+    manifest = read_record(file, Manifest, schema_version=VERSION_SCHEMA_VERSION)
+    if manifest.seal not in (None, _seal_of(json.loads(file.read_bytes()))):
+        raise DamagedError(f"{file} does not have the seal that it was written with; it is damaged")
+    return manifest
+
+
+def _seal_of(content: dict[str, Any]) -> str:
+    """Of the keys as they stand in the file, whatever keys later manifests have."""
+    sealed = {name: value for name, value in content.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()

@@ -20,9 +20,7 @@ import torch
 
 from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, finish_bundle, open_bundle
 from artifacts.catalog import read_catalog
-from artifacts.checksums import record_files
-from artifacts.index_version import MANIFEST_FILE, read_manifest
-from artifacts.records import write_record
+from artifacts.index_version import MANIFEST_FILE, finish_index_version, read_manifest
 from artifacts.side import AlphaConcatenation, SideSpec, TowerName
 from index_builder.build import BuildRequest, build_version
 from index_builder.indexing import IndexWish
@@ -170,8 +168,7 @@ def reseal() -> Callable[..., None]:
     def rewrite(version: Path, /, **changes: Any) -> None:
         manifest = read_manifest(version)
         (version / MANIFEST_FILE).unlink()
-        changes |= {"files": record_files(version)}
-        write_record(version / MANIFEST_FILE, manifest.model_copy(update=changes))
+        finish_index_version(version, manifest.model_copy(update=changes))
 
     return rewrite
 

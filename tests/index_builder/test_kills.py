@@ -77,6 +77,7 @@ def contents(version: Path) -> dict[str, Any]:
     assert (version / CURVE_FILE).is_file()
     manifest = read_manifest(version).model_dump()
     manifest.pop("created_at")
+    manifest.pop("seal")
     for point in manifest["index"]["curve"]:
         point.pop("ms_per_query")
     manifest["files"] = {name: record for name, record in manifest["files"].items() if name not in TIMED}
