@@ -3,7 +3,9 @@
 A row whose value is null matches no condition on that column.
 """
 
+import math
 import operator
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +21,7 @@ from service.filters import Condition, Filters, OneOf, Range, Scalar, show_value
 
 Mask = npt.NDArray[np.bool_]  # shape (count,): one mark per row
 
+_LARGEST_FLOAT = int(sys.float_info.max)
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "gte": operator.ge,
     "gt": operator.gt,
@@ -131,13 +134,13 @@ class _NumberColumn:
                 return self._in_range(condition)
             mask = np.zeros(len(self.values), dtype=np.bool_)
             for value in _values_of_type(condition, (int, float), "a number"):
-                mask |= self.values == value
+                mask |= self.values == _comparable(value)
         return mask & self.present
 
     def _in_range(self, condition: Range) -> Mask:
         mask = self.present.copy()
         for name, bound in condition.bounds:
-            mask &= _COMPARISONS[name](self.values, bound)
+            mask &= _COMPARISONS[name](self.values, _comparable(bound))
         return mask
 
 
@@ -152,6 +155,13 @@ class _OtherColumn:
             f"filters.{condition.column} cannot be used: the column holds {self.kind}, "
             "and filters know text, numbers and true or false"
         )
+
+
+def _comparable(number: Scalar) -> Scalar:
+    """The number, or infinity for a whole number beyond all floats, which numpy would not compare with them."""
+    if isinstance(number, int) and abs(number) > _LARGEST_FLOAT:
+        return math.inf if number > 0 else -math.inf
+    return number
 
 
 def _values_of_type(condition: Condition, kind: type | tuple[type, ...], expected: str) -> tuple[Scalar, ...]:

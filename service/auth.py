@@ -1,14 +1,21 @@
 """Who may use the admin routes: whoever knows the token."""
 
 import secrets
+from typing import Annotated
 
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
 from service.errors import AdminOffError, UnauthorizedError
 from service.search_service import service_of
 
+_bearer = HTTPBearer(auto_error=False, scheme_name="admin", description="The token of VITRINE_ADMIN_TOKEN.")
 
-async def require_admin(request: Request) -> None:
+
+async def require_admin(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> None:
     """Let a request with the right bearer token pass.
 
     Raises:
@@ -18,8 +25,7 @@ async def require_admin(request: Request) -> None:
     token = service_of(request).settings.admin_token
     if token is None:
         raise AdminOffError("the admin routes are off; set VITRINE_ADMIN_TOKEN to turn them on")
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not given.strip():
+    if given is None or not given.credentials.strip():
         raise UnauthorizedError("expected the header Authorization: Bearer TOKEN")
-    if not secrets.compare_digest(given.strip().encode(), token.get_secret_value().encode()):
+    if not secrets.compare_digest(given.credentials.strip().encode(), token.get_secret_value().encode()):
         raise UnauthorizedError("the token is wrong")

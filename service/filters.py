@@ -81,9 +81,14 @@ def _parse_range(column: str, bounds: Mapping[str, object]) -> Range:
 
 
 def _scalar(name: str, value: object) -> Scalar:
-    if isinstance(value, str | bool) or _is_number(value):
+    if isinstance(value, bool) or _is_text(value) or _is_number(value):
         return value  # type: ignore[return-value]
     raise FilterError(f"{name} is {show_value(value)}: expected {_FORMS}")
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text that UTF-8 can hold: JSON as Python reads it also has lone surrogates."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _is_number(value: object) -> bool:

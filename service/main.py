@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from service import routes_admin, routes_health, routes_products, routes_search
 from service.body_limit import BodyLimit
+from service.description import DescribedApp
 from service.last_resort import LastResort
 from service.problems import add_problem_handlers
 from service.request_log import RequestLog
@@ -28,7 +29,7 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
         SettingsError: The settings ask for a device that is not there.
     """
     service = service or SearchService(settings)
-    app = FastAPI(
+    app = DescribedApp(
         title="Vitrine",
         summary="Multimodal product search",
         version=version("vitrine"),
@@ -44,7 +45,12 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
     add_problem_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(LastResort)
-    app.add_middleware(RequestLog, metrics=service.metrics, log_all=settings.log_requests)  # outermost: it sees all
+    app.add_middleware(  # outermost: it sees all
+        RequestLog,
+        metrics=service.metrics,
+        is_draining=lambda: service.swapper.is_draining,
+        log_all=settings.log_requests,
+    )
     return app
 
 

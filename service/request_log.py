@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from uuid import uuid4
 
 from starlette.datastructures import Headers
@@ -24,12 +25,14 @@ class RequestLog:
     Args:
         app: The application.
         metrics: Told of every answer.
+        is_draining: Whether clients should connect anew, to another process, after this answer.
         log_all: Log all requests; otherwise only those that the service failed to answer.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, log_all: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, is_draining: Callable[[], bool], log_all: bool) -> None:
         self._app = app
         self._metrics = metrics
+        self._is_draining = is_draining
         self._log_all = log_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,6 +48,8 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((REQUEST_ID_HEADER.encode(), ids.request_id.encode()))
+                if self._is_draining():
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         token = current_request.set(ids)

@@ -34,7 +34,11 @@ async def ready(request: Request) -> ReadyResponse:
     return ReadyResponse(state="serving", index_version=swapper.served.version_id)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "In Prometheus' own format.", "content": {"text/plain": {}}}},
+)
 async def metrics(request: Request) -> Response:
     """The numbers of this process in the text format of Prometheus."""
     return Response(service_of(request).metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -1,5 +1,6 @@
 """Running the application in this process until it is told to stop."""
 
+import asyncio
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from service.settings import Settings, unknown_variables, variable_name
 
 _log = EventLog(__name__)
 _BACKLOG = 2048
+_LAST_READ_SECONDS = 0.1  # for requests that were sent before their connection could be told to close
 
 
 def run(settings: Settings) -> None:
@@ -82,6 +84,13 @@ class DrainingServer(uvicorn.Server):
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the listeners, read what is on connections that were taken before, and only then close idle ones."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_LAST_READ_SECONDS)
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -102,6 +102,11 @@ class Swapper:
         """Whether searches can be answered."""
         return self._state
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the process was told to stop."""
+        return self._state is ServiceState.DRAINING
+
     def drain(self) -> None:
         """Be not ready any more. Safe in a signal handler."""
         self._state = ServiceState.DRAINING

@@ -22,12 +22,14 @@ class Flood:
 
     Attributes:
         answers: In the order in which they came.
-        lost: Searches whose connection broke, or for which no connection was left.
+        lost: Searches whose connection broke.
+        unsent: Searches for which no connection was left, since all waited for their answers.
         seconds: From the first arrival to the last.
     """
 
     answers: list[Answered] = field(default_factory=list)
     lost: int = 0
+    unsent: int = 0
     seconds: float = 0.0
 
     def of(self, status: int) -> list[Answered]:
@@ -46,13 +48,12 @@ async def flood(url: str, body: dict[str, object], *, rate: float, seconds: floa
         connections: Opened at most.
     """
     host, port = url.removeprefix("http://").split(":")
-    result, began = Flood(), time.perf_counter()
+    result = Flood()
     idle = [await asyncio.open_connection(host, int(port)) for _ in range(connections)]
     waiting: set[asyncio.Task[None]] = set()
     sent, began = 0, time.perf_counter()
 
-    async def ask(number: int) -> None:
-        reader, writer = idle.pop()
+    async def ask(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         sent_at = time.perf_counter()
         try:
             writer.write(_request(host, body, number))
@@ -70,11 +71,11 @@ async def flood(url: str, body: dict[str, object], *, rate: float, seconds: floa
         while sent < elapsed * rate:
             sent += 1
             if idle:
-                task = asyncio.create_task(ask(sent))
+                task = asyncio.create_task(ask(sent, *idle.pop()))
                 waiting.add(task)
                 task.add_done_callback(waiting.discard)
             else:
-                result.lost += 1
+                result.unsent += 1
         await asyncio.sleep(0.001)
     result.seconds = time.perf_counter() - began
     await asyncio.gather(*waiting)

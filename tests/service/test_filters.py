@@ -33,6 +33,7 @@ def test_none(filters: dict[str, object] | None) -> None:
         ('{"a": null}', f"filters.a is null: {FORMS}"),
         ('{"a": [null]}', f"filters.a is null: {FORMS}"),
         ('{"a": [["x"]]}', f'filters.a is ["x"]: {FORMS}'),
+        ('{"a": "\\ud800"}', f'filters.a is "\\ud800": {FORMS}'),
         ('{"a": NaN}', f"filters.a is NaN: {FORMS}"),
         ('{"a": 1e999}', f"filters.a is Infinity: {FORMS}"),
         ('{"a": []}', "filters.a lists 0 values: expected 1 to 100"),

@@ -27,7 +27,11 @@ def test_openapi_describes_every_route_and_its_problems(good_store: Path) -> Non
         ("GET", "/admin/index"), ("POST", "/admin/index/swap"), ("POST", "/admin/index/rollback"),
     }  # fmt: skip
     search = description["paths"]["/search"]["post"]
-    assert set(search["responses"]) == {"200", "422", "503"}
+    assert set(search["responses"]) == {"200", "400", "413", "422", "503"}
+    for status, response in search["responses"].items():
+        assert list(response["content"]) == ["application/json" if status == "200" else "application/problem+json"]
+    assert description["paths"]["/admin/index/swap"]["post"]["security"] == [{"admin": []}]
+    assert "security" not in search
     schemas = description["components"]["schemas"]
     assert "HTTPValidationError" not in schemas  # the framework's own form of 422, which is never sent
     assert schemas["SearchRequest"]["properties"]["query"]["examples"] == ["red running shoes"]

@@ -16,6 +16,7 @@ from tests.service.stand_ins import StandInEncoder, stand_in_version
 pytestmark = pytest.mark.integration
 READ_SECONDS = 0.5
 HEAD = b"POST /search HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+CHUNKED = HEAD.replace(b"Content-Length: 14", b"Transfer-Encoding: chunked")
 BODY = b'{"query": "1"}'
 
 
@@ -51,23 +52,56 @@ def test_half_a_request_is_not_waited_for(impatient: Running, sent: bytes) -> No
     assert impatient.search("1").status_code == 200
 
 
-def test_clients_that_drip_get_no_more_time_and_hold_nobody(impatient: Running) -> None:
+@pytest.mark.parametrize(("before", "dripped"), [(b"", HEAD), (HEAD, BODY * 10), (CHUNKED, b"1\r\n \r\n" * 30)])
+def test_clients_that_drip_get_no_more_time_and_hold_nobody(impatient: Running, before: bytes, dripped: bytes) -> None:
     connections = [connect(impatient) for _ in range(50)]
+    for connection in connections:
+        connection.sendall(before)
     began, slowest, sent = time.monotonic(), 0.0, 0
     while time.monotonic() - began < READ_SECONDS * 1.5:
-        for connection in connections:
+        for connection in connections if sent < 10 else ():  # never the whole of a request
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.sendall(HEAD[sent : sent + 1])
+                connection.sendall(dripped[sent : sent + 1])
         sent += 1
-        time.sleep(0.02)
+        time.sleep(0.04)
         asked = time.monotonic()
         assert impatient.search("1").status_code == 200
         slowest = max(slowest, time.monotonic() - asked)
     assert slowest < READ_SECONDS
-    assert sent < len(HEAD)
     for connection in connections:
         assert read_all(connection).startswith(b"HTTP/1.1 408 ")
         connection.close()
+
+
+def test_bodies_without_end_are_refused_and_hold_nobody(impatient: Running) -> None:
+    """Each is answered 413 when it is too long; who sends on is cut off when the time of a request is over."""
+    stop = threading.Event()
+    ended: list[bytes] = []
+
+    def send_on() -> None:
+        with connect(impatient) as connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(CHUNKED)
+            while not stop.is_set():
+                connection.sendall(b"1000\r\n" + b" " * 0x1000 + b"\r\n")
+            return
+        ended.append(b"cut off")
+
+    threads = [threading.Thread(target=send_on) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    while time.monotonic() - began < READ_SECONDS * 2:
+        asked = time.monotonic()
+        assert impatient.search("1").status_code == 200
+        assert time.monotonic() - asked < READ_SECONDS * 2
+    give_up_at = time.monotonic() + 20
+    while len(ended) < len(threads) and time.monotonic() < give_up_at:
+        time.sleep(0.02)
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(ended) == len(threads)
+    assert impatient.metric("vitrine_requests_total", route="/search", status="413") == len(threads)
 
 
 def test_a_later_request_on_the_connection_has_its_own_time(impatient: Running) -> None:

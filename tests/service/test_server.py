@@ -1,20 +1,20 @@
 """The process itself: how it starts, what it imports, how it stops."""
 
 import contextlib
-import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+
+from artifacts.store import Store
+from tests.service.processes import environment, service_process, wait_for
+from tests.service.shop import Shop
 
 pytestmark = pytest.mark.integration
 
@@ -43,54 +43,6 @@ sys.meta_path.insert(0, Refuse())
 from service.cli import app
 app(prog_name="python -m service")
 """
-
-
-@dataclass(frozen=True)
-class Process:
-    """A service in a process of its own."""
-
-    popen: "subprocess.Popen[str]"
-    url: str
-    log: Path
-
-    def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
-        self.popen.send_signal(sig)
-
-
-def environment(**variables: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
-    return {**kept, "PYTHONUNBUFFERED": "1", **variables}
-
-
-@contextlib.contextmanager
-def service_process(store: Path, folder: Path, code: str | None = None, **variables: str) -> Iterator[Process]:
-    """Start `python -m service serve` and wait until it is ready; kill it at the end if it still runs."""
-    log = folder / "log"
-    program = ["-m", "service"] if code is None else ["-c", code]
-    with log.open("w") as stream:
-        popen = subprocess.Popen(
-            [sys.executable, *program, "serve", "--store", str(store), "--port", "0"],
-            stderr=stream, text=True, env=environment(VITRINE_DEVICE="cpu", **variables),
-        )  # fmt: skip
-    try:
-        port = wait_for(log, popen, r"event=listening host=127\.0\.0\.1 port=(\d+)")
-        wait_for(log, popen, "event=start outcome=(served)")
-        yield Process(popen, f"http://127.0.0.1:{port}", log)
-    finally:
-        if popen.poll() is None:
-            popen.kill()
-        popen.wait(10)
-
-
-def wait_for(log: Path, popen: "subprocess.Popen[str]", pattern: str) -> str:
-    give_up_at = time.monotonic() + 60
-    while time.monotonic() < give_up_at:
-        found = re.search(pattern, log.read_text())
-        if found:
-            return found[1]
-        assert popen.poll() is None, log.read_text()
-        time.sleep(0.02)
-    raise AssertionError(f"no {pattern} in {log.read_text()}")
 
 
 def test_a_cpu_service_starts_and_searches_without_torch(good_store: Path, tmp_path: Path) -> None:
@@ -135,6 +87,80 @@ def test_sigterm_answers_what_is_under_way_and_is_seen_at_ready(good_store: Path
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{process.url}/health")
     assert "event=stopped" in process.log.read_text()
+
+
+def test_a_drain_under_load_loses_no_request(good_store: Path, tmp_path: Path) -> None:
+    answers: list[httpx.Response] = []
+    lost: list[httpx.HTTPError] = []
+    turn_away = threading.Event()
+
+    def search_on(url: str, number: int) -> None:
+        """One search after the other; the encoder takes a second for each batch of them."""
+        with httpx.Client(base_url=url, timeout=30) as client:
+            while not turn_away.is_set():
+                try:
+                    answers.append(client.post("/search", json={"query": "slow", "k": 1 + number}))
+                except httpx.HTTPError as error:
+                    lost.append(error)
+
+    with service_process(
+        good_store, tmp_path, SLOW_ENCODER,
+        VITRINE_DRAIN_NOTICE_SECONDS="2", VITRINE_DRAIN_SECONDS="30", VITRINE_CACHE_MB="0", VITRINE_MAX_BATCH="4",
+    ) as process:  # fmt: skip
+        threads = [threading.Thread(target=search_on, args=(process.url, number)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        while len(answers) < 12:
+            time.sleep(0.02)
+        process.stop()
+        before = len(answers)
+        time.sleep(1.2)  # a balancer that has seen /ready turns away; the last of these wait past the listener's end
+        turn_away.set()
+        for thread in threads:
+            thread.join(30)
+        assert process.popen.wait(30) == 0
+    assert lost == []
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(answers) >= before + 12
+    # From the signal on, clients are told to connect anew: to another replica, where there is one.
+    assert [answer.headers.get("connection") for answer in answers[:12]] == [None] * 12
+    assert answers[-1].headers["connection"] == "close"
+
+
+def test_two_replicas_follow_one_publish(shop: Shop, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for version, prefix in (("v1", "p"), ("v2", "q")):
+        shop.add_version(store, version, prefix=prefix)
+    Store(store).publish("v1")
+    folders = [tmp_path / name for name in ("first", "second")]
+    with contextlib.ExitStack() as stack:
+        replicas = []
+        for folder in folders:
+            folder.mkdir()
+            replicas.append(stack.enter_context(service_process(store, folder, VITRINE_FOLLOW_STORE="1")))
+        clients = [stack.enter_context(httpx.Client(base_url=replica.url)) for replica in replicas]
+
+        def search_until(version: str) -> None:
+            """Search both until both have answered from this version; not one search may fail meanwhile."""
+            give_up_at = time.monotonic() + 60
+            served = set()
+            while served != {version}:
+                assert time.monotonic() < give_up_at, served
+                found = [client.post("/search", json={"query": "red shoes"}) for client in clients]
+                assert [answer.status_code for answer in found] == [200, 200]
+                served = {answer.json()["index_version"] for answer in found}
+                assert served <= {"v1", "v2"}
+                time.sleep(0.05)
+
+        search_until("v1")
+        Store(store).publish("v2")
+        search_until("v2")
+        shop.add_version(store, "v3")
+        (store / "versions" / "v3" / "products.parquet").write_bytes(b"damaged on the way")
+        Store(store).publish("v3")
+        for replica in replicas:
+            wait_for(replica.log, replica.popen, "event=follow outcome=(refused) version=v3")
+        search_until("v2")
 
 
 def test_draining_ends_in_time_despite_a_client_that_never_finishes(good_store: Path, tmp_path: Path) -> None:
