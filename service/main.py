@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import routes_admin, routes_health, routes_products, routes_search
+from service.admin_port import AdminPort
 from service.body_limit import BodyLimit
 from service.description import DescribedApp
 from service.last_resort import LastResort
@@ -18,12 +19,13 @@ from service.settings import Settings
 MAX_BODY_BYTES = 64 * 1024
 
 
-def create_app(settings: Settings, service: SearchService | None = None) -> FastAPI:
+def create_app(settings: Settings, service: SearchService | None = None, admin_port: int | None = None) -> FastAPI:
     """The service as an ASGI application; it loads its version when the application is started.
 
     Args:
         settings: Of the process.
         service: What to serve with; made from the settings by default.
+        admin_port: On which alone the admin routes and metrics are answered; None answers all routes everywhere.
 
     Raises:
         SettingsError: The settings ask for a device that is not there.
@@ -44,6 +46,8 @@ def create_app(settings: Settings, service: SearchService | None = None) -> Fast
     app.include_router(routes_admin.router)
     add_problem_handlers(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    if admin_port is not None:
+        app.add_middleware(AdminPort, admin_port=admin_port)
     app.add_middleware(LastResort)
     app.add_middleware(  # outermost: it sees all
         RequestLog,

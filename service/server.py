@@ -29,13 +29,18 @@ def run(settings: Settings) -> None:
         SettingsError: The address cannot be listened on, or the device is not there.
     """
     service = SearchService(settings)
-    app = create_app(settings, service)
-    listener = _listen(settings.host, settings.port)
+    listeners = [_listen(settings.host, settings.port, "port")]
     for name in unknown_variables(os.environ):
         _log.warning("unknown_variable", name=name)
-    host, port = listener.getsockname()[:2]
+    host, port = listeners[0].getsockname()[:2]
     _log.info("listening", host=host, port=port, store=settings.store)
-    DrainingServer(uvicorn_config(app, settings), service).run(sockets=[listener])
+    admin_port: int | None = None
+    if settings.admin_port is not None:
+        listeners.append(_listen(settings.host, settings.admin_port, "admin_port"))
+        admin_port = listeners[1].getsockname()[1]
+        _log.info("listening_for_admin", host=host, port=admin_port)
+    app = create_app(settings, service, admin_port)
+    DrainingServer(uvicorn_config(app, settings), service).run(sockets=listeners)
 
 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
@@ -93,12 +98,12 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, field: str) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        names = f"{variable_name('host')} and {variable_name('port')}"
+        names = f"{variable_name('host')} and {variable_name(field)}"
         # The interpreter adds the address to the operating system's words, but not to the resolver's.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise SettingsError([f"{names} are {host!r} and {port}: cannot listen there: {reason}"]) from error

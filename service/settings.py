@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     store: DirectoryPath  # of index versions; only read
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)  # 0 takes a free one
+    admin_port: int | None = Field(default=None, ge=0, le=65535)  # of admin routes and metrics alone; None: all on one
     admin_token: SecretStr | None = None  # None turns the admin routes off
     admin_token_file: Path | None = None  # holds the token, in place of the variable
     follow_store: bool = False  # serve what the store publishes, whenever that changes
@@ -78,6 +79,15 @@ class Settings(BaseSettings):
                 "leave it unset to turn the admin routes off"
             )
         return token
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> "Settings":
+        if self.admin_port and self.admin_port == self.port:
+            raise ValueError(
+                f"{ENV_PREFIX}ADMIN_PORT is {self.admin_port}: expected another port than {ENV_PREFIX}PORT; "
+                "leave it unset to have all routes on one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_drain(self) -> "Settings":

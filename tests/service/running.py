@@ -27,6 +27,7 @@ class Running:
     url: str
     client: httpx.Client
     service: SearchService
+    admin_url: str = ""  # where the admin routes have a port of their own
 
     def search(self, query: str = "red shoes", **fields: object) -> httpx.Response:
         """POST /search."""
@@ -64,15 +65,17 @@ def running_service(
     """
     made = Settings(**{"store": store, "device": "cpu", "admin_token": TOKEN, **settings})  # type: ignore[arg-type]
     service = SearchService(made, load)
-    listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = DrainingServer(uvicorn_config(create_app(made, service), made), service)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(1 if made.admin_port is None else 2)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    url, admin_url = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[-1]}"
+    app = create_app(made, service, None if made.admin_port is None else ports[1])
+    server = DrainingServer(uvicorn_config(app, made), service)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": listeners})
     thread.start()
     try:
         with httpx.Client(base_url=url, timeout=10) as client:
             _wait(client, until)
-            yield Running(url, client, service)
+            yield Running(url, client, service, admin_url)
     finally:
         server.should_exit = True
         thread.join(timeout=20)

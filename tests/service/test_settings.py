@@ -53,6 +53,12 @@ def test_missing_store(monkeypatch: pytest.MonkeyPatch) -> None:
             "unable to parse string as an integer",
         ),
         ("PORT", "65536", "VITRINE_PORT is '65536': input should be less than or equal to 65535"),
+        (
+            "ADMIN_PORT",
+            "8000",
+            "VITRINE_ADMIN_PORT is 8000: expected another port than VITRINE_PORT; "
+            "leave it unset to have all routes on one",
+        ),
         ("MAX_BATCH", "0", "VITRINE_MAX_BATCH is '0': input should be greater than or equal to 1"),
         ("DEVICE", "tpu", "VITRINE_DEVICE is 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
         ("ADMIN_TOKEN", "", TOKEN_FAULT),
