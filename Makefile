@@ -40,7 +40,7 @@ demo: $(DEMO)/published port-free ## Sample shop, training, index, then search i
 	@$(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
 	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
 	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES) && \
-	echo "Serving on http://127.0.0.1:$(PORT), API at /docs; Ctrl-C stops." && wait $$server
+	echo "Serving on http://127.0.0.1:$(PORT), API at /openapi.json; Ctrl-C stops." && wait $$server
 
 smoke: $(SMOKE)/published port-free ## The demo's path on a tiny shop: start, query, stop
 	@$(BIN)/python -m service serve --store $(SMOKE)/store --port $(PORT) & server=$$!; \

@@ -36,6 +36,8 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
         summary="Multimodal product search",
         version=version("vitrine"),
         lifespan=_run_service,
+        docs_url=None,  # FastAPI's pages load their scripts from another host; /openapi.json has all they show
+        redoc_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics is for that
     )

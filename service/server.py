@@ -15,6 +15,7 @@ from service.logs import EventLog
 from service.main import create_app
 from service.patience import protocol_with
 from service.search_service import SearchService
+from service.security_headers import SECURITY_HEADERS
 from service.settings import Settings, unknown_variables, variable_name
 
 _log = EventLog(__name__)
@@ -44,7 +45,7 @@ def run(settings: Settings) -> None:
 
 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
-    """How uvicorn runs the application: no access log, no headers that tell of the server."""
+    """How uvicorn runs the application: no access log, no headers that tell of the server but those of security."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=settings.host,
@@ -55,6 +56,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=SECURITY_HEADERS,
         proxy_headers=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds - settings.drain_notice_seconds),
     )
