@@ -163,8 +163,12 @@ def finish_index_version(folder: Path, manifest_without_files: Manifest) -> None
     write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": seal}))
 
 
-def open_index_version(path: Path) -> IndexVersion:
+def open_index_version(path: Path, *, leave_index: bool = False) -> IndexVersion:
     """Open an index version after checking every file of it and that its parts belong together.
+
+    Args:
+        path: of the version.
+        leave_index: do not read the FAISS file, for one who reads it next and compares it with `index_record` then.
 
     Raises:
         DamagedError: a file is missing or altered.
@@ -176,7 +180,8 @@ def open_index_version(path: Path) -> IndexVersion:
     needed = [name for name in (INDEX_FILE, PRODUCTS_FILE) if name not in manifest.files]
     if needed:
         raise DamagedError(f"{path / MANIFEST_FILE} records no {needed[0]}; build the version again")
-    verify_files(path, manifest.files)
+    left = (INDEX_FILE,) if leave_index else ()
+    verify_files(path, {name: record for name, record in manifest.files.items() if name not in left})
     rows = count_rows(path / PRODUCTS_FILE)
     if rows != manifest.count:
         raise MismatchError(f"{path}: {PRODUCTS_FILE} has {rows} rows, the index {manifest.count} vectors")

@@ -25,6 +25,7 @@ from service.schemas import (
     HealthResponse,
     Problem,
     ProductResponse,
+    ReadyResponse,
     SearchResponse,
     SimilarResponse,
 )
@@ -134,6 +135,10 @@ class Client:
         """Whether the process is alive, and what it serves; see `search` for errors."""
         return self._send(_HEALTH)
 
+    def ready(self) -> ReadyResponse:
+        """What searches would be answered by; `ProblemError` while they should not be sent."""
+        return self._send(_READY)
+
     def _send(self, call: _Call[Answer]) -> Answer:
         for attempt in range(1, self._attempts):
             outcome = self._try(call)
@@ -197,6 +202,10 @@ class AsyncClient:
         """See `Client.health`."""
         return await self._send(_HEALTH)
 
+    async def ready(self) -> ReadyResponse:
+        """See `Client.ready`."""
+        return await self._send(_READY)
+
     async def _send(self, call: _Call[Answer]) -> Answer:
         for attempt in range(1, self._attempts):
             outcome = await self._try(call)
@@ -213,6 +222,7 @@ class AsyncClient:
 
 
 _HEALTH = _Call(HealthResponse, "GET", "/health")
+_READY = _Call(ReadyResponse, "GET", "/ready")
 
 
 def _search(search: Search) -> _Call[SearchResponse]:

@@ -88,7 +88,7 @@ def load_version(store: Store, version_id: str, *, device: Device, encoder_threa
     except StoreError as error:
         raise UnknownVersionError(_plain(error, store.path)) from error
     try:
-        return _load(open_index_version(path), version_id, device, encoder_threads)
+        return _load(open_index_version(path, leave_index=True), version_id, device, encoder_threads)
     except (ArtifactError, KnnError, OSError, MemoryError, VersionRefusedError) as error:
         clear_frames(error.__traceback__)  # or whoever handles the error keeps the whole index in memory
         raise VersionRefusedError(f"version {version_id}: {_plain(error, store.path)}") from error

@@ -4,12 +4,11 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-import httpx
+from service.client import Client, ClientError, ProblemError
+from service.schemas import Hit, SearchResponse
 
 _POLL_SECONDS = 0.2
-_TIMEOUT_SECONDS = 10.0
 
 
 class TryoutError(Exception):
@@ -25,57 +24,43 @@ def try_service(
         TryoutError: The service is not ready in time, or a search fails.
     """
     url = url.rstrip("/")
-    with httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS) as client:
+    with Client(url, attempts=1) as client:
         _wait_until_ready(client, url, wait_seconds)
         for query in queries:
-            body = {"query": query, "k": top}
-            show(_describe(_search(client, body)))
-            show(f"  {_curl(url, body)}\n")
+            show(_describe(_search(client, query, top)))
+            show(f"  {_curl(url, {'query': query, 'k': top})}\n")
 
 
-def _wait_until_ready(client: httpx.Client, url: str, wait_seconds: float) -> None:
+def _wait_until_ready(client: Client, url: str, wait_seconds: float) -> None:
     give_up_at = time.monotonic() + wait_seconds
     while True:
         try:
-            answer = client.get("/ready")
-            if answer.is_success:
-                return
-            reason = _detail(answer)
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
+            client.ready()
+            return
+        except ClientError as error:
+            reason = error.problem.detail if isinstance(error, ProblemError) else str(error)
         if time.monotonic() >= give_up_at:
             raise TryoutError(f"{url} is not ready after {wait_seconds:g} s: {reason}")
         time.sleep(_POLL_SECONDS)
 
 
-def _search(client: httpx.Client, body: Mapping[str, object]) -> Mapping[str, Any]:
+def _search(client: Client, query: str, top: int) -> SearchResponse:
     try:
-        answer = client.post("/search", json=body)
-    except httpx.HTTPError as error:
-        raise TryoutError(f"the search for {body['query']!r} failed: {error}") from error
-    if not answer.is_success:
-        reason = f"{answer.status_code}: {_detail(answer)}"
-        raise TryoutError(f"the search for {body['query']!r} failed with {reason}")
-    content: Mapping[str, Any] = answer.json()
-    return content
+        return client.search(query, top)
+    except ClientError as error:
+        raise TryoutError(f"the search for {query!r} failed: {error}") from error
 
 
-def _detail(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200]
+def _describe(found: SearchResponse) -> str:
+    counted = f"{len(found.hits)} products in {found.took_ms:.1f} ms"
+    lines = [f"{found.query}: {counted}, version {found.index_version}"]
+    return "\n".join([*lines, *map(_hit_line, found.hits)])
 
 
-def _describe(content: Mapping[str, Any]) -> str:
-    found = f"{len(content['hits'])} products in {content['took_ms']:.1f} ms"
-    lines = [f"{content['query']}: {found}, version {content['index_version']}"]
-    return "\n".join([*lines, *(_hit_line(hit) for hit in content["hits"])])
-
-
-def _hit_line(hit: Mapping[str, Any]) -> str:
-    price = f"  {hit['price']}" if hit.get("price") is not None else ""
-    return f"  {hit['rank']:>3}  {hit['score']:.4f}  {hit['title']}  [{hit['product_id']}]{price}"
+def _hit_line(hit: Hit) -> str:
+    price = (hit.model_extra or {}).get("price")
+    shown_price = f"  {price}" if price is not None else ""
+    return f"  {hit.rank:>3}  {hit.score:.4f}  {hit.title}  [{hit.product_id}]{shown_price}"
 
 
 def _curl(url: str, body: Mapping[str, object]) -> str:

@@ -74,6 +74,16 @@ def test_damage_to_any_file_is_refused_by_its_name(version: Path, name: str, dam
     assert str(caught.value).startswith(f"{file} ")
 
 
+def test_the_index_alone_can_be_left_to_its_reader(version: Path) -> None:
+    (version / "index.faiss").write_bytes(b"FAISS")
+    with pytest.raises(DamagedError, match=r"index\.faiss does not have the SHA-256"):
+        open_index_version(version)
+    assert open_index_version(version, leave_index=True).index_record.size_bytes == 5
+    (version / "query" / "encoder.onnx").unlink()
+    with pytest.raises(DamagedError, match=r"encoder\.onnx is missing"):
+        open_index_version(version, leave_index=True)
+
+
 Change = Callable[[dict[str, Any]], object]
 
 

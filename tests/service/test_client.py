@@ -39,7 +39,7 @@ def test_every_method_gives_what_the_service_answers(served: Running) -> None:
         assert isinstance(first, SearchResponse) and first.hits == client.search("lamp", 2).hits
         assert isinstance(second, FailedSearch) and second.problem.status == 422
         assert client.product("p7").product.model_dump() == products(PRODUCTS).slice(7, 1).to_pylist()[0]
-        assert client.health().index_version == "v1"
+        assert client.health().index_version == client.ready().index_version == "v1"
         with pytest.raises(ProblemError, match="422 The request is not valid: k is 0: expected") as caught:
             client.search("lamp", 0)
         assert caught.value.problem.type == "urn:problem-type:vitrine:invalid-request"
@@ -58,7 +58,7 @@ def test_the_same_on_an_event_loop(served: Running) -> None:
                 assert (await client.product("p3")) == other.product("p3")
                 batch = await client.search_batch([Search("lamp", 2)])
                 assert isinstance(batch.results[0], SearchResponse)
-                assert (await client.health()).state == "serving"
+                assert (await client.health()).state == (await client.ready()).state == "serving"
                 with pytest.raises(ProblemError):
                     await client.search("")
 

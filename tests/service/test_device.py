@@ -1,6 +1,7 @@
 """Where the service computes."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,16 @@ from service.errors import SettingsError
     [(0, True, Device.CPU), (1, False, Device.CPU), (1, True, Device.CUDA)],
 )
 def test_auto(monkeypatch: pytest.MonkeyPatch, gpus: int, torch_is_there: bool, expected: Device) -> None:
+    monkeypatch.setattr(device, "_GPU_NODES", [Path("/dev/null")])
     monkeypatch.setattr(device, "gpu_count", lambda: gpus)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if torch_is_there else None)
     assert choose_device("auto") is expected
+
+
+def test_where_no_gpu_is_shown_nobody_asks_for_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(device, "_GPU_NODES", [tmp_path / "nvidiactl"])
+    monkeypatch.setattr(device, "gpu_count", lambda: pytest.fail("FAISS was asked"))
+    assert choose_device("auto") is Device.CPU
 
 
 def test_cpu_is_cpu_whatever_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

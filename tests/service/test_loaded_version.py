@@ -53,7 +53,7 @@ def edit_manifest(path: Path, **fields: object) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda path: flip_a_bit(path / "index.faiss"), "versions/copy/index.faiss .* SHA-256 .* damaged"),
+        (lambda path: flip_a_bit(path / "index.faiss"), "versions/copy/index.faiss: expected SHA-256 .* damaged"),
         (lambda path: flip_a_bit(path / "products.parquet"), "versions/copy/products.parquet .* damaged"),
         (lambda path: flip_a_bit(path / "query" / "encoder.onnx"), "copy/query/encoder.onnx .* damaged"),
         (lambda path: (path / "query" / "side.json").unlink(), "copy/query/side.json is missing"),

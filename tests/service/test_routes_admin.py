@@ -91,7 +91,7 @@ def bad_store(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("version", "status", "kind", "reason"),
     [
-        ("flipped", 422, "version-refused", "version flipped: versions/flipped/index.faiss does not have "),
+        ("flipped", 422, "version-refused", "version flipped: versions/flipped/index.faiss: expected SHA-256 "),
         ("mixed", 422, "version-refused", "version mixed: versions/mixed: the query side has fingerprint "),
         ("foreign", 422, "version-refused", "version foreign: its canary queries find "),
         ("wide", 422, "version-refused", "version wide: its parts disagree on the width: 32 by the "),
@@ -131,7 +131,7 @@ def test_a_start_with_a_bad_version_tells_why_and_a_swap_mends_it(bad_store: Pat
     try:
         with running_service(bad_store, until="waiting") as running:
             reason = running.client.get("/health").json()["reason"]
-            assert reason.startswith("version flipped: versions/flipped/index.faiss does not have ")
+            assert reason.startswith("version flipped: versions/flipped/index.faiss: expected SHA-256 ")
             assert running.client.get("/ready").json()["detail"] == reason
             assert running.client.get("/admin/index", headers=ADMIN).json()["served"] is None
             assert running.swap("v2").status_code == 200

@@ -59,7 +59,7 @@ def test_not_ready(tmp_path: Path) -> None:
 def test_a_refused_search(served: Running) -> None:
     code, _, error = try_it("--url", served.url, "--query", "a" * 501)
     assert code == 1
-    assert "failed with 422: query has 501 characters: expected at most 500" in error
+    assert "failed: 422 The request is not valid: query has 501 characters: expected at most 500" in error
 
 
 def test_as_a_module(served: Running) -> None:
