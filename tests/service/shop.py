@@ -44,12 +44,14 @@ def tokenizer() -> Tokenizer:
     return made
 
 
-def save_query_side(folder: Path, seed: int, *, export: bool = True) -> None:
+def save_query_side(
+    folder: Path, seed: int, *, export: bool = True, width: int = WIDTH, feed_forward: int = 64
+) -> None:
     """A query side with random weights, as a bundle holds it."""
     torch.manual_seed(seed)
     words = tokenizer()
     config = BertConfig(
-        vocabulary_size=words.get_vocab_size(), max_positions=16, pad_id=0, width=WIDTH, feed_forward=64
+        vocabulary_size=words.get_vocab_size(), max_positions=16, pad_id=0, width=width, feed_forward=feed_forward
     )
     text = TextInput(max_tokens=16, pad_id=0)
     side = build_side(SideSpec(towers=(BertTowerSpec(config=config, text=text),), fusion=NoFusion())).eval()

@@ -14,7 +14,7 @@ import pytest
 
 from artifacts.store import Store
 from tests.service.processes import environment, service_process, wait_for
-from tests.service.shop import Shop
+from tests.service.shop import Shop, save_query_side
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +54,17 @@ def test_a_cpu_service_starts_and_searches_without_torch(good_store: Path, tmp_p
     log = process.log.read_text()
     assert "event=unknown_variable name=VITRINE_MAX_BACTH" in log
     assert "Traceback" not in log
+
+
+def test_a_cpu_service_of_the_sample_shops_size_starts_fast_and_small(tmp_path: Path) -> None:
+    save_query_side(tmp_path / "model", seed=1, width=256, feed_forward=1024)
+    index = Shop(tmp_path / "model").add_version(tmp_path, "v1", count=3000, manifest={"width": 256}) / "index.faiss"
+    Store(tmp_path).publish("v1")
+    with service_process(tmp_path, tmp_path, STRICT_IMPORTS) as process:
+        # Of the processor, and so of the clock where the machine does nothing else: a start waits for nothing.
+        assert process.cpu_seconds() < 5
+        assert httpx.post(f"{process.url}/search", json={"query": "red shoes"}, timeout=60).status_code == 200
+        assert process.resident_bytes() - index.stat().st_size < 300e6
 
 
 def test_sigterm_answers_what_is_under_way_and_is_seen_at_ready(good_store: Path, tmp_path: Path) -> None:
