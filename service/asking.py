@@ -11,8 +11,7 @@ from service.answering import Query, SearchQuery, SimilarQuery
 from service.batcher import Answer
 from service.errors import ClientGoneError, DeadlineError, NotReadyError, ServiceError
 from service.logs import EventLog
-from service.metrics import Metrics
-from service.search_service import service_of
+from service.search_service import SearchService, service_of
 
 _log = EventLog(__name__)
 
@@ -47,7 +46,7 @@ async def find_all(
     answers = iter(await ask_all(request, new) if new else ())
     for place, query in enumerate(queries):
         if found[place] is None:
-            found[place] = answer = _render(next(answers), service.metrics)
+            found[place] = answer = _render(next(answers), service)
             if isinstance(answer, RenderedHits):
                 service.cache.put(query, answer)
     return [outcome for outcome in found if outcome is not None]
@@ -97,12 +96,15 @@ async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | S
         gone.cancel()
 
 
-def _render(answer: Answer | ServiceError, metrics: Metrics) -> RenderedHits | ServiceError:
+def _render(answer: Answer | ServiceError, service: SearchService) -> RenderedHits | ServiceError:
     if isinstance(answer, ServiceError):
         return answer
     begin, found = time.perf_counter(), answer.found
     hits = answer.hits.render(found.rows, found.scores, found.first_rank, found.parts)
-    metrics.record_stages(answer.stages, time.perf_counter() - begin)
+    render_seconds = time.perf_counter() - begin
+    service.metrics.record_stages(answer.stages, render_seconds)
+    if service.tracing is not None:
+        service.tracing.record_search(answer.version_id, answer.stages, begin, render_seconds)
     return RenderedHits(answer.version_id, hits, found.passing)
 
 

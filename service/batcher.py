@@ -175,7 +175,7 @@ def _answer_together(jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outc
     def outcome(job: _Job, result: Found | ServiceError) -> Answer | ServiceError:
         if isinstance(result, ServiceError):
             return result
-        stages = StageSeconds(taken_at - job.queued_at, batch.encode_seconds, batch.search_seconds)
+        stages = StageSeconds(job.queued_at, taken_at - job.queued_at, batch.encode_seconds, batch.search_seconds)
         return Answer(version.version_id, version.hits, result, stages)
 
     return [(job, outcome(job, result)) for job, result in zip(jobs, batch.results, strict=True)]

@@ -15,6 +15,7 @@ from service.problems import add_problem_handlers
 from service.request_log import RequestLog
 from service.search_service import SearchService
 from service.settings import Settings
+from service.tracing import NO_TELEMETRY
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -39,7 +40,7 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
         docs_url=None,  # FastAPI's pages load their scripts from another host; /openapi.json has all they show
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics is for that
+        telemetry=service.tracing.telemetry() if service.tracing else NO_TELEMETRY,
     )
     app.state.service = service
     app.include_router(routes_search.router)

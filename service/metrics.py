@@ -23,8 +23,13 @@ _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """Where the time of one search went; encode and search are shared by its whole batch."""
+    """Where the time of one search went; encode and search are shared by its whole batch.
 
+    Attributes:
+        queued_at: When it began to wait, as `time.perf_counter` tells it.
+    """
+
+    queued_at: float
     queue: float
     encode: float
     search: float

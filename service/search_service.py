@@ -18,6 +18,7 @@ from service.logs import EventLog
 from service.metrics import Metrics
 from service.settings import Settings
 from service.swapper import Change, Loader, Swapper
+from service.tracing import start_tracing
 
 _log = EventLog(__name__)
 _STOP_PATIENCE_SECONDS = 5.0
@@ -39,6 +40,7 @@ class SearchService:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self.settings = settings
         self.metrics = Metrics()
+        self.tracing = start_tracing(os.environ)
         self.store = Store(settings.store)
         self.cache = AnswerCache(settings.cache_mb * 1_000_000, self.metrics)
         self.batcher = Batcher(
@@ -64,6 +66,9 @@ class SearchService:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._versions
         await self.batcher.stop(_STOP_PATIENCE_SECONDS)
+        if self.tracing is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.tracing.stop(), _STOP_PATIENCE_SECONDS)
         _log.info("stopped")
 
     def run_change(self, change: Coroutine[Any, Any, Change]) -> asyncio.Task[Change]:
