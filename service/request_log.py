@@ -26,7 +26,8 @@ class RequestLog:
         app: The application.
         metrics: Told of every answer.
         is_draining: Whether clients should connect anew, to another process, after this answer.
-        log_all: Log all requests; otherwise only those that the service failed to answer.
+        log_all: Log all requests; otherwise only those that broke inside. Those refused with 503 are counted: a line
+            for each would cost an overloaded service more than refusing them.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, is_draining: Callable[[], bool], log_all: bool) -> None:
@@ -57,7 +58,7 @@ class RequestLog:
             await self._app(scope, receive, note_status)
         finally:
             self._metrics.count_answer(getattr(scope.get("route"), "path", UNMATCHED), status)
-            if self._log_all or status >= 500:
+            if self._log_all or status == 500:
                 took_ms = round(1000 * (time.perf_counter() - started_at), 3)
                 _log.info("request", method=scope["method"], path=scope["path"], status=status, took_ms=took_ms)
             current_request.reset(token)

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     search_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
     swap_wait_seconds: float = Field(default=30, ge=0, le=3600)  # until a swap that still loads is answered with 202
     log_format: LogFormat = "text"
-    log_requests: bool = False  # otherwise only those that the service failed to answer
+    log_requests: bool = False  # otherwise only those that broke inside
     log_queries: bool = False  # what shoppers type is theirs
     drain_seconds: float = Field(default=20, gt=0, le=3600)  # from SIGTERM to the end, at most
     # After SIGTERM, /ready says 503 while new requests are still taken, so that load balancers turn away.

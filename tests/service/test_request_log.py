@@ -6,6 +6,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from service.request_log import _ids_of
+from tests.service.running import running_service
 from tests.service.stand_ins import BROKEN, StandInEncoder
 from tests.service.test_routes_search import stand_in_service
 
@@ -29,6 +30,14 @@ def test_errors_have_an_id_too(tmp_path: Path) -> None:
     with stand_in_service(tmp_path, StandInEncoder()) as running:
         for answer in (running.client.get("/nothing"), running.search(""), running.search(BROKEN)):
             assert len(answer.headers["x-request-id"]) == 32
+
+
+def test_refusals_are_counted_and_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "service")
+    with running_service(tmp_path, until="waiting") as running:
+        assert running.search("1").status_code == 503
+        assert running.metric("vitrine_requests_total", route="/search", status="503") == 1
+    assert "event=request" not in caplog.text
 
 
 def test_only_failures_are_logged_and_no_query(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
