@@ -29,8 +29,9 @@ def create_app(bundle: Path, vectors: Path, products: Path) -> FastAPI:
     """The service over as many products as the file has, the first of a set of vectors."""
     model = query_model(bundle)
     rows: list[dict[str, Any]] = read_catalog(products).table.to_pylist()
-    index = faiss.IndexFlatIP(model.get_sentence_embedding_dimension() or open_set(vectors).card.width)
-    index.add(open_set(vectors).vectors(len(rows)))
+    made = open_set(vectors)
+    index = faiss.IndexFlatIP(made.card.width)
+    index.add(made.vectors(len(rows)))
     app = FastAPI()
 
     @app.post("/search")

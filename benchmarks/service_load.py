@@ -11,6 +11,7 @@ from artifacts.records import Record
 
 SCRIPT = Path(__file__).parent / "service_wrk.lua"
 WARM_UP_S = 1
+WARM_UP_SHARE = 20  # of the requests, one in so many: those before the first, which were sent before if any were
 
 
 class LoadError(Exception):
@@ -77,7 +78,7 @@ def run_load(url: str, requests: Requests, *, connections: int, seconds: int, fi
     Raises:
         LoadError: There is no wrk, it failed, a request failed, or requests that should be distinct were sent twice.
     """
-    _run_wrk(url, requests, connections, WARM_UP_S, first + requests.count // 2)
+    _run_wrk(url, requests, connections, WARM_UP_S, first - requests.count // WARM_UP_SHARE)
     load = _run_wrk(url, requests, connections, seconds, first)
     if requests.distinct and load.requests > requests.count:
         raise LoadError(

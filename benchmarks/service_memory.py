@@ -1,5 +1,6 @@
 """What a service's memory does over many swaps."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -12,6 +13,7 @@ from service.client import Client
 
 FIRST = 2  # the swap after which all that is kept has been made once
 _SEARCHES = 20  # between two swaps
+_SETTLE_S = 0.2  # until the version before is freed
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def swap_often(server: Server, versions: Sequence[str], swaps: int, queries: Seq
             with Client(server.url) as client:
                 for query in queries[:_SEARCHES]:
                     client.search(query)
+            time.sleep(_SETTLE_S)
             swap_s.append(float(answer.json()["took_seconds"]))
             resident_gb.append(memory_of(server.pid)["VmRSS"] * KIB / 1e9)
     return Swapped(tuple(resident_gb), tuple(swap_s))

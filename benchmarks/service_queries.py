@@ -1,7 +1,7 @@
 """What is searched for in bench-service: a shop's own queries, and where these are too few, mixtures of two of them."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from benchmarks.service_load import Requests
 DEPTH = 100
 # Of the stream of repeated queries: the second most frequent query comes half as often as the first, and so on.
 ZIPF_EXPONENT = 1.0
-_TRIES = 20  # mixtures drawn for each one that is wanted, at most
+_TRIES = 20  # times that what is missing is drawn, at most
 
 
 def shop_queries(log: Path, wanted: int, seed: int) -> list[str]:
@@ -35,10 +35,10 @@ def shop_queries(log: Path, wanted: int, seed: int) -> list[str]:
     texts = pc.unique(pq.read_table(log, columns=["query"])["query"]).to_pylist()
     own = sorted({" ".join(text.split()) for text in texts if text and text.strip()})
     drawn = [own[place] for place in rng.permutation(len(own))[:wanted]]
-    found = dict.fromkeys([*drawn, *_mixtures(own, wanted - len(drawn), rng)])
+    found = [*drawn, *sorted(_mixtures(own, wanted - len(drawn), rng))]
     if len(found) < wanted:
         raise ValueError(f"{log}: {len(own):,} queries, of which only {len(found):,} different ones can be mixed")
-    return list(found)[:wanted]
+    return [found[place] for place in rng.permutation(wanted)]
 
 
 def zipf_stream(count: int, length: int, seed: int) -> npt.NDArray[np.int64]:
@@ -59,17 +59,16 @@ def write_gets(path: Path, texts: Sequence[str]) -> Requests:
     return _write(path, (f"GET /search?{urlencode({'query': text, 'limit': DEPTH})}" for text in texts), True)
 
 
-def _mixtures(texts: Sequence[str], wanted: int, rng: np.random.Generator) -> Iterator[str]:
+def _mixtures(texts: Sequence[str], wanted: int, rng: np.random.Generator) -> set[str]:
+    """So many, or fewer where too few can be mixed; none is one of the texts."""
+    found: set[str] = set()
     known = set(texts)
-    for first, second in rng.integers(len(texts), size=(max(0, wanted) * _TRIES, 2)).tolist() if texts else ():
-        if wanted <= 0:
-            return
-        head, tail = texts[first].split(), texts[second].split()
-        mixed = " ".join([*head[: -(-len(head) // 2)], *tail[len(tail) // 2 :]])
-        if mixed not in known:
-            known.add(mixed)
-            wanted -= 1
-            yield mixed
+    for _ in range(_TRIES if texts else 0):
+        for first, second in rng.integers(len(texts), size=(wanted - len(found), 2)).tolist():
+            head, tail = texts[first].split(), texts[second].split()
+            found.add(" ".join([*head[: -(-len(head) // 2)], *tail[len(tail) // 2 :]]))
+        found -= known
+    return found
 
 
 def _write(path: Path, lines: Iterable[str], distinct: bool) -> Requests:

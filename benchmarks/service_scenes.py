@@ -23,7 +23,7 @@ MANY, ONE = 32, 1  # connections
 SWAP_LOAD = 0.3  # of the requests a second that the service can answer: what is sent while it swaps
 STEADY_S = 10
 CACHES_MB = (64, 1000)  # the service's default, and one that holds some 50,000 answers
-_NO_CACHE = {"CACHE_MB": 0}
+_NO_CACHE = {"cache_mb": 0}
 _COMPARED = 20  # queries by which it is checked that services find the same
 
 
@@ -134,9 +134,9 @@ def whole_scene(setup: Setup, version: str, copy: str, swaps: int) -> Whole:
 def cached_scene(setup: Setup, version: str, cache_mb: int) -> Cached:
     """Queries that repeat, after the cache has been filled with the first of them."""
     with _ours_and_bare(setup, version, f"cache-{cache_mb}", cache_mb) as (ours, bare):
-        run_load(ours.url, setup.stream, connections=MANY, seconds=setup.rounds * setup.seconds)
+        filling = run_load(ours.url, setup.stream, connections=MANY, seconds=setup.rounds * setup.seconds)
         before = read_counts(ours.url)
-        measured = take_turns(_turns(ours, bare, setup.stream), setup.rounds, setup.seconds)
+        measured = take_turns(_turns(ours, bare, setup.stream, filling.requests), setup.rounds, setup.seconds)
         return Cached(cache_mb, Against(measured[1], measured[0]), hit_share(before, read_counts(ours.url)))
 
 
@@ -176,16 +176,16 @@ def memory_scene(setup: Setup, version: str, copy: str, swaps: int) -> Swapped:
 @contextmanager
 def _ours_and_bare(setup: Setup, version: str, name: str, cache_mb: int) -> Iterator[tuple[Server, Server]]:
     with ExitStack() as running:
-        settings = {"CACHE_MB": cache_mb}
+        settings = {"cache_mb": cache_mb}
         ours = running.enter_context(our_server(setup.store, version, _log(setup, name), settings))
         answer = keep_answer(ours, setup.texts[0], setup.work / f"{name}.json")
         bare = _started(running, ["benchmarks.service_bare", "--answer", answer], _log(setup, f"{name}-bare"))
         yield ours, bare
 
 
-def _turns(ours: Server, bare: Server, requests: Requests) -> list[Turn]:
+def _turns(ours: Server, bare: Server, requests: Requests, first: int = 0) -> list[Turn]:
     """Under the same load; the bare endpoint does not read its requests and may see them again."""
-    return [Turn(BARE, bare, replace(requests, distinct=False), MANY), Turn(OURS, ours, requests, MANY)]
+    return [Turn(BARE, bare, replace(requests, distinct=False), MANY), Turn(OURS, ours, requests, MANY, first)]
 
 
 def _started(running: ExitStack, program: Sequence[object], log: Path) -> Server:

@@ -16,6 +16,7 @@ import httpx
 
 from artifacts.store import Store
 from benchmarks.index_process import ROOT
+from service.settings import ENV_PREFIX, variable_name
 
 ADMIN_TOKEN = secrets.token_hex(16)
 _PATIENCE_S = 900.0  # 3.38 million products are verified and loaded within; txtai indexes 100,000
@@ -49,11 +50,11 @@ def our_server(store: Store, version: str, log: Path, settings: Mapping[str, obj
         store: of the version, which is published there.
         version: its id.
         log: where its output goes.
-        settings: by the names of their variables, without the prefix; others are at their defaults.
+        settings: by the names of their fields; others are at their defaults.
     """
     store.publish(version)
-    given = {"ADMIN_TOKEN": ADMIN_TOKEN, "SWAP_WAIT_SECONDS": 3600, **settings}
-    variables = {f"VITRINE_{name}": str(value) for name, value in given.items()}
+    given = {"admin_token": ADMIN_TOKEN, "swap_wait_seconds": 3600, **settings}
+    variables = {variable_name(name): str(value) for name, value in given.items()}
     with started(["service", "serve", "--store", store.path], "/ready", log, variables) as server:
         yield server
 
@@ -74,11 +75,12 @@ def started(
         ServerError: It ended before it was ready, or was not in 15 minutes.
     """
     port = _free_port()
+    # Settings of a service that somebody runs here are not this one's.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    environment = {**inherited, **(variables or {})}
     command = [sys.executable, "-m", *map(str, program), "--port", str(port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **(variables or {})}, stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         server = Server(f"http://127.0.0.1:{port}", process.pid, log)
         _wait(process, f"{server.url}{ready}", log)

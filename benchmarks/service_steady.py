@@ -79,7 +79,7 @@ class Client:
         Raises:
             OSError, EOFError: the connection broke.
         """
-        reader, writer = self._free.pop() if self._free else await asyncio.open_connection(self._host, self._port)
+        reader, writer = await self._connection()
         content = body.encode()
         authorization = f"Authorization: Bearer {token}\r\n" if token else ""
         head = (
@@ -96,6 +96,15 @@ class Client:
             raise
         self._free.append((reader, writer))
         return int(status.split()[1]), answer
+
+    async def _connection(self) -> _Connection:
+        """One that is free; those that the service has closed, since they were idle for long, are left out."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self._host, self._port)
 
     def close(self) -> None:
         """Close the connections."""

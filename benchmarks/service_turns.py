@@ -24,12 +24,14 @@ class Turn:
         server: that answers.
         requests: that are sent; each round goes on where the one before ended.
         connections: at once.
+        first: how many of the requests the first round leaves out.
     """
 
     name: str
     server: Server
     requests: Requests
     connections: int
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def take_turns(turns: Sequence[Turn], rounds: int, seconds: int) -> list[Measure
     loads: list[list[Load]] = [[] for _ in turns]
     for _ in range(rounds):
         for turn, before in zip(turns, loads, strict=True):
-            sent = sum(load.requests for load in before)
+            sent = turn.first + sum(load.requests for load in before)
             url, connections = turn.server.url, turn.connections
             load = run_load(url, turn.requests, connections=connections, seconds=seconds, first=sent)
             print(f"  {turn.name}, {connections} at once: {load.per_s:,.0f}/s, p99 {load.p99_ms:.2f} ms", flush=True)

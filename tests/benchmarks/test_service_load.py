@@ -95,13 +95,13 @@ def test_wrk_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_wrk
 @pytest.mark.integration
 def test_the_lines_are_sent_in_turn(tmp_path: Path, recorder: Recorder) -> None:
-    texts = [f'red "mug" {number} ü' for number in range(40_000)]
+    texts = [f'red "mug" {number} ü' for number in range(100_000)]
     posts = write_posts(tmp_path / "posts.txt", texts)
-    load = run_load(recorder.url, posts, connections=3, seconds=1, first=39_990)
+    load = run_load(recorder.url, posts, connections=3, seconds=1, first=99_990)
     lines = lines_of(posts)
-    begin = recorder.seen.index(lines[39_990])  # after those of the warm-up
+    begin = recorder.seen.index(lines[99_990])  # after those of the warm-up
     assert begin < 10 + len(recorder.seen) - load.requests and load.p99_ms >= load.p50_ms > 0
-    for seen, first in ((recorder.seen[:begin], 19_990), (recorder.seen[begin:], 39_990)):
+    for seen, first in ((recorder.seen[:begin], 94_990), (recorder.seen[begin:], 99_990)):
         expected = [*lines[first:], *lines][: len(seen)]
         assert len(seen) > 30 and len(set(seen)) == len(seen)
         assert len(set(seen) ^ set(expected)) <= 6  # three connections: nearly, but not just, in order

@@ -30,7 +30,7 @@ def test_few_queries_are_the_shops_own(log: Path) -> None:
 
 def test_many_are_mixed(log: Path) -> None:
     found = shop_queries(log, 9, seed=0)
-    assert len(set(found)) == 9 and set(found[:4]) == {"red mug", "blue mug", "large striped cotton shirt", "hat"}
+    assert len(set(found)) == 9 and set(found) > {"red mug", "blue mug", "large striped cotton shirt", "hat"}
     words = {"red", "blue", "mug", "large", "striped", "cotton", "shirt", "hat"}
     assert all(set(text.split()) <= words and 1 <= len(text.split()) <= 4 for text in found)
 

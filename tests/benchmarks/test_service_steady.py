@@ -66,6 +66,26 @@ def test_the_rate_is_kept_while_the_service_stands_still() -> None:
     assert sum(latency > 50 for latency in phase.latency_ms) > 20  # all that waited, not one
 
 
+def test_a_connection_that_the_service_has_closed_is_not_used() -> None:
+    async def run() -> tuple[int, bytes]:
+        async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+        client = Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await client.send("GET", "/health")
+        await asyncio.sleep(0.2)
+        found = await client.send("GET", "/health")
+        client.close()
+        server.close()
+        return found
+
+    assert asyncio.run(run()) == (200, b"{}")
+
+
 @pytest.mark.integration
 def test_swaps_of_the_real_service(tmp_path: Path) -> None:
     save_query_side(tmp_path / "query", seed=1)
