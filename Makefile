@@ -10,7 +10,7 @@ SETUP := .venv/.setup-$(FAISS)
 DEMO := var/demo
 QUERIES := --query "red striped mug" --query "floral cotton dress" --query "black leather handbag"
 SMOKE := var/smoke
-# What bench-index takes its vectors from; a real shop's model and catalogue are the better test.
+# What the last three benchmarks take their vectors from; a real shop's model and catalogue are the better test.
 BUNDLE ?= $(DEMO)/4tmm-mlp
 CATALOG ?= $(DEMO)/shop/catalog.parquet
 
@@ -20,7 +20,8 @@ TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py)
 
-.PHONY: help setup demo smoke port-free test unit lint format evaluate experiments bench-prepare bench-train bench-index clean
+.PHONY: help setup demo smoke port-free test unit lint format evaluate experiments clean
+.PHONY: bench-prepare bench-train bench-index bench-service bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,6 +85,12 @@ bench-train: .venv/.setup-bench-train ## Training steps against sentence-transfo
 
 bench-index: .venv/.setup-bench-index .venv/autofaiss/.setup $(BUNDLE)/model.json ## An index of 3.38 million: recall, time, memory, peers
 	@$(BIN)/python -m benchmarks.bench_index --bundle $(BUNDLE) --catalog $(CATALOG)
+
+bench-service: .venv/.setup-bench-service $(BUNDLE)/model.json ## The service under load: a bare endpoint, peers, swaps (needs wrk)
+	@$(BIN)/python -m benchmarks.bench_service --bundle $(BUNDLE) --catalog $(CATALOG)
+
+bench-gpu: $(SETUP) $(if $(filter gpu%,$(FAISS)),$(BUNDLE)/model.json) ## Query tower and exact search of 3.38 million on a GPU
+	@$(BIN)/python -m benchmarks.bench_gpu --bundle $(BUNDLE) --catalog $(CATALOG)
 
 # autofaiss wants numpy 1 and pandas 2, which Vitrine cannot use, and so an older pyarrow too. Its FAISS is of the version
 # that searches its index.

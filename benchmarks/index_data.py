@@ -194,6 +194,18 @@ def local_dimension(vectors: Vectors, seed: int) -> float:
     return float(1 / inverse) if inverse else 0.0
 
 
+def held_out_texts(bundle: ModelBundle) -> list[str]:
+    """The texts of the real set's queries, before they are split."""
+    return [query for query in dict.fromkeys(bundle.held_out_queries()) if query.strip()]
+
+
+def split_queries(count: int) -> dict[Part, npt.NDArray[np.int64]]:
+    """Which of so many queries each part of a set has, in its order."""
+    order = np.random.default_rng(SEED).permutation(count)
+    half = min(QUERIES, count // 2)
+    return {"tuning": order[:half], "test": order[half : 2 * half]}
+
+
 def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
     """Unit vectors of the products, and of the distinct held-out queries."""
     from index_builder.measure import encode_queries
@@ -204,7 +216,7 @@ def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
 
     read = read_catalog(catalog)
     encoder = SideEncoder(load_side(bundle.product_folder), read_tokenizers(bundle.product_folder, bundle.product))
-    queries = [query for query in dict.fromkeys(bundle.held_out_queries()) if query.strip()]
+    queries = held_out_texts(bundle)
     products = encoder.products(Products(read.titles, read.images, read.folder))
     if not queries:
         return products, np.empty((0, products.shape[1]), np.float32)
@@ -216,14 +228,13 @@ def _write_set(
 ) -> None:
     """Write a set: the blocks one after the other, and the queries in two halves that were drawn at random."""
     width = queries.shape[1]
-    order = np.random.default_rng(SEED).permutation(len(queries))
-    half = min(QUERIES, len(queries) // 2)
+    rows = split_queries(len(queries))
     with new_folder(folder, overwrite=True) as temporary:
         _write_vectors(temporary / VECTORS_FILE, blocks, source.rows, width)
-        np.save(temporary / "tuning.npy", queries[order[:half]])
-        np.save(temporary / "test.npy", queries[order[half : 2 * half]])
+        for part in get_args(Part):
+            np.save(temporary / f"{part}.npy", queries[rows[part]])
         vectors: Vectors = np.load(temporary / VECTORS_FILE, mmap_mode="r")
-        best = exact_search(vectors, queries[order[half : 2 * half]], min(100, source.rows)).scores
+        best = exact_search(vectors, queries[rows["test"]], min(100, source.rows)).scores
         card = SetCard(
             source=source,
             width=width,

@@ -21,7 +21,7 @@ from artifacts.records import Record
 
 ROOT = Path(__file__).parents[1]
 _LOOK_EVERY_S = 0.1
-_KIB = 1024
+KIB = 1024
 ResultType = TypeVar("ResultType", bound=BaseModel)
 
 
@@ -69,22 +69,7 @@ def write_result(out: Path, result: BaseModel) -> None:
     out.write_text(result.model_dump_json(), encoding="utf-8")
 
 
-def _run(command: Sequence[str]) -> Usage:
-    begin = time.perf_counter()
-    resident = anonymous = 0
-    with subprocess.Popen(command, cwd=ROOT) as process:
-        while process.poll() is None:
-            status = _memory(process.pid)
-            # The mark is the kernel's, so that the last look is as good as all of them together.
-            resident, anonymous = max(resident, status.get("VmHWM", 0)), max(anonymous, status.get("RssAnon", 0))
-            time.sleep(_LOOK_EVERY_S)
-    wall = time.perf_counter() - begin
-    if process.returncode != 0:
-        raise PartError(f"{' '.join(command)} exited with {process.returncode}")
-    return Usage(wall_s=wall, peak_resident_gb=resident * _KIB / 1e9, peak_anonymous_gb=anonymous * _KIB / 1e9)
-
-
-def _memory(pid: int) -> dict[str, int]:
+def memory_of(pid: int) -> dict[str, int]:
     """The lines on memory of /proc/PID/status, in KiB; none of a process that has just ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
@@ -92,3 +77,18 @@ def _memory(pid: int) -> dict[str, int]:
         return {}
     fields: list[tuple[str, Any]] = [(name, rest.split()) for name, _, rest in (line.partition(":") for line in lines)]
     return {name: int(words[0]) for name, words in fields if len(words) == 2 and words[1] == "kB"}
+
+
+def _run(command: Sequence[str]) -> Usage:
+    begin = time.perf_counter()
+    resident = anonymous = 0
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        while process.poll() is None:
+            status = memory_of(process.pid)
+            # The mark is the kernel's, so that the last look is as good as all of them together.
+            resident, anonymous = max(resident, status.get("VmHWM", 0)), max(anonymous, status.get("RssAnon", 0))
+            time.sleep(_LOOK_EVERY_S)
+    wall = time.perf_counter() - begin
+    if process.returncode != 0:
+        raise PartError(f"{' '.join(command)} exited with {process.returncode}")
+    return Usage(wall_s=wall, peak_resident_gb=resident * KIB / 1e9, peak_anonymous_gb=anonymous * KIB / 1e9)
