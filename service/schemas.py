@@ -79,10 +79,10 @@ class Explanation(BaseModel):
         "cosines with them before they are mixed.",
         examples=["cosines"],
     )
-    text: float | None = Field(default=None, description="Of the title; absent if none is read.", examples=[0.6211])
+    text: float | None = Field(default=0.0, description="Of the title; absent if none is read.", examples=[0.6211])
     photo: float | None = Field(
-        default=None,
-        description="Of the photo; absent or null if queries are not compared with photos, null if there is none.",
+        default=0.0,
+        description="Of the photo; absent if none is looked at, null if there is none or queries know no photos.",
         examples=[0.2874],
     )
 
