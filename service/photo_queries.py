@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.index_version import IndexVersion
-from artifacts.side import MlpFusion
 from service.errors import NoPhotoSearchError, QueryError, VersionRefusedError
 from towers.errors import PhotoError
 from towers.photo_encoder import OnnxPhotoEncoder
@@ -75,6 +74,6 @@ def load_photo_queries(opened: IndexVersion, threads: int, wanted: bool) -> Phot
 def _why_not(opened: IndexVersion, name: str) -> str:
     if all(tower.name != "clip" for tower in opened.query.towers):
         return f"the served model, {name}, has no CLIP on its query side, in whose space photos have their vectors"
-    if isinstance(opened.query.fusion, MlpFusion):
+    if opened.query.mixes_towers:
         return f"the served model, {name}, mixes title and photo, so that a photo alone has no vector in its space"
     return f"the served model, {name}, gives photos no weight"

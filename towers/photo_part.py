@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from artifacts.side import AlphaConcatenation, Concatenation, NoFusion, SideSpec
+from artifacts.side import AlphaConcatenation, SideSpec
 from towers.query_encoder import Vectors
 
 
@@ -23,41 +23,36 @@ class PhotoPart:
     w_2 v . b, in the same order. Where CLIP stands alone, w_2 is 1.
 
     Attributes:
-        start: place of its first number.
-        width: how many numbers it has, d.
+        place: where its d numbers are.
         whole: how many the whole vector has, D.
         weight: w_2, above 0.
     """
 
-    start: int
-    width: int
+    place: slice
     whole: int
     weight: float
+
+    @property
+    def width(self) -> int:
+        """How many numbers it has, d."""
+        return int(self.place.stop - self.place.start)
 
     @classmethod
     def of(cls, query_side: SideSpec) -> "PhotoPart | None":
         """Of a model with this query side; None where it has no CLIP, mixes it with BiBERT, or gives it no weight."""
-        names = [tower.name for tower in query_side.towers]
-        if "clip" not in names:
+        slices, fusion = query_side.tower_slices, query_side.fusion
+        if "clip" not in slices or query_side.mixes_towers:
             return None
-        place = names.index("clip")
-        fusion = query_side.fusion
-        if isinstance(fusion, NoFusion):
-            shares = [1.0]
-        elif isinstance(fusion, Concatenation):
-            shares = [1.0, 1.0]
-        elif isinstance(fusion, AlphaConcatenation):
+        shares = [1.0] * len(slices)
+        if isinstance(fusion, AlphaConcatenation):
             shares = [fusion.alpha, 1 - fusion.alpha]
-        else:
+        share, place = shares[[*slices].index("clip")], slices["clip"]
+        if share == 0:
             return None
-        if shares[place] == 0:
-            return None
-        widths = [tower.width for tower in query_side.towers]
-        weight = shares[place] / float(np.linalg.norm(shares))
-        return cls(sum(widths[:place]), widths[place], sum(widths), weight)
+        return cls(place, query_side.width, share / float(np.linalg.norm(shares)))
 
     def queries(self, photos: Vectors) -> Vectors:
         """Queries from photos' unit vectors: (n, d) -> (n, D), of length 1 / weight."""
         queries = np.zeros((len(photos), self.whole), dtype=np.float32)
-        queries[:, self.start : self.start + self.width] = photos / self.weight
+        queries[:, self.place] = photos / self.weight
         return queries
