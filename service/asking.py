@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -147,8 +147,7 @@ async def _wait(
     gone.add_done_callback(lambda _: [future.cancel() for future in waiting])
     try:
         async with asyncio.timeout_at(deadline_at):
-            outcomes = [await _outcome(future) for future in waiting]
-            return outcomes
+            return [await _outcome(future) for future in waiting]
     except TimeoutError:
         for future in waiting:
             future.cancel()
@@ -186,7 +185,7 @@ async def _hang_up(request: Request) -> None:
         pass
 
 
-async def _outcome(future: asyncio.Future[Result]) -> Result | ServiceError:
+async def _outcome(future: Awaitable[Result]) -> Result | ServiceError:
     try:
         return await future
     except ServiceError as error:
