@@ -2,6 +2,8 @@
 
     model.json                what it is, how it was made, and the SHA-256 of every other file
     query/  product/          the two sides (artifacts/side.py)
+    photo/                    CLIP's image tower for queries that are photos (artifacts/photo_encoder.py); where a model
+                              takes none, and in older bundles, it is absent
     held_out_queries.json     real queries that training never saw: indexes are tuned and checked with them
     curves/                   how the fit went, for TensorBoard; absent where nothing was trained
 
@@ -19,8 +21,9 @@ from pydantic import Field
 
 from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
 from artifacts.errors import DamagedError, FormatError
+from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.records import Record, read_record, write_record
-from artifacts.side import SideSpec, read_side_spec
+from artifacts.side import ClipImageTowerSpec, SideSpec, read_side_spec
 
 BUNDLE_SCHEMA_VERSION = 1
 CARD_FILE = "model.json"
@@ -87,6 +90,7 @@ class ModelBundle:
     card: BundleCard
     query: SideSpec
     product: SideSpec
+    photo: ClipImageTowerSpec | None = None  # what its photo encoder is, if it has one
 
     @property
     def query_folder(self) -> Path:
@@ -99,13 +103,18 @@ class ModelBundle:
         return self.path / PRODUCT_SIDE
 
     @property
+    def photo_folder(self) -> Path:
+        """The photo encoder's folder; it need not be there."""
+        return self.path / PHOTO_ENCODER_FOLDER
+
+    @property
     def curves_folder(self) -> Path:
         """TensorBoard's files of the fit; it need not be there."""
         return self.path / CURVES_FOLDER
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over both sides and the held-out queries."""
+        """SHA-256 over both sides, the photo encoder and the held-out queries."""
         return fingerprint_of(self.card.files)
 
     @cached_property
@@ -117,6 +126,11 @@ class ModelBundle:
     def product_fingerprint(self) -> str:
         """SHA-256 over the product side alone: embeddings made with an equal one can be used again."""
         return fingerprint_of(self.card.files, prefix=f"{PRODUCT_SIDE}/")
+
+    @cached_property
+    def photo_fingerprint(self) -> str | None:
+        """SHA-256 over the photo encoder alone; None where there is none."""
+        return fingerprint_of(self.card.files, prefix=f"{PHOTO_ENCODER_FOLDER}/") if self.photo else None
 
     def held_out_queries(self) -> list[str]:
         """Queries of real shoppers that no training step has seen.
@@ -158,7 +172,7 @@ def open_bundle(path: Path) -> ModelBundle:
 
     Raises:
         DamagedError: a file is missing or altered.
-        FormatError: model.json or a side.json is not what this version of Vitrine reads.
+        FormatError: model.json, a side.json or tower.json is not what this version of Vitrine reads.
     """
     if not (path / CARD_FILE).is_file():
         raise DamagedError(f"{path} is no model bundle: it has no {CARD_FILE}")
@@ -166,7 +180,8 @@ def open_bundle(path: Path) -> ModelBundle:
     verify_files(path, card.files)
     query, product = read_side_spec(path / QUERY_SIDE), read_side_spec(path / PRODUCT_SIDE)
     _check_widths(path, query, product)
-    return ModelBundle(path=path, card=card, query=query, product=product)
+    photo = read_photo_tower(path, card.files)
+    return ModelBundle(path=path, card=card, query=query, product=product, photo=photo)
 
 
 def _check_widths(path: Path, query: SideSpec, product: SideSpec) -> None:

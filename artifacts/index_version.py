@@ -8,6 +8,7 @@
     keys.npy           of which title and photo each vector was made (index_builder/keys.py); older versions have none
     towers.npy         the vectors of the products' towers, of a version whose scores are explained by them
     query/             the query side of the model (artifacts/side.py)
+    photo/             its photo encoder (artifacts/photo_encoder.py); absent where the bundle had none
 
 It is complete in itself and never changes once written.
 """
@@ -27,8 +28,9 @@ from artifacts.bundle import ModelBundle
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
 from artifacts.errors import DamagedError, MismatchError
+from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.records import Record, read_record, write_record
-from artifacts.side import SideSpec, read_side_spec
+from artifacts.side import ClipImageTowerSpec, SideSpec, read_side_spec
 from artifacts.tables import count_rows, read_table
 
 VERSION_SCHEMA_VERSION = 1
@@ -51,6 +53,7 @@ class ModelIdentity(Record):
     fingerprint: str  # of the whole bundle
     query_fingerprint: str
     product_fingerprint: str
+    photo_fingerprint: str | None = None  # None where there is no photo encoder
 
     @classmethod
     def of(cls, bundle: ModelBundle) -> "ModelIdentity":
@@ -60,6 +63,7 @@ class ModelIdentity(Record):
             fingerprint=bundle.fingerprint,
             query_fingerprint=bundle.query_fingerprint,
             product_fingerprint=bundle.product_fingerprint,
+            photo_fingerprint=bundle.photo_fingerprint,
         )
 
 
@@ -141,11 +145,17 @@ class IndexVersion:
     path: Path
     manifest: Manifest
     query: SideSpec
+    photo: ClipImageTowerSpec | None = None  # what its photo encoder is, if it has one
 
     @property
     def query_folder(self) -> Path:
         """The query side's folder."""
         return self.path / QUERY_FOLDER
+
+    @property
+    def photo_folder(self) -> Path:
+        """The photo encoder's folder; it need not be there."""
+        return self.path / PHOTO_ENCODER_FOLDER
 
     @property
     def index_path(self) -> Path:
@@ -203,8 +213,8 @@ def open_index_version(path: Path, *, leave_index: bool = False) -> IndexVersion
     Raises:
         DamagedError: a file is missing or altered.
         FormatError: the manifest is not what this version of Vitrine reads.
-        MismatchError: the query side is another model's, its width differs from the index's, or there
-            are more or fewer products than vectors.
+        MismatchError: the query side or the photo encoder is another model's, the query side's width differs from
+            the index's, or there are more or fewer products than vectors.
     """
     manifest = read_manifest(path)
     needed = [name for name in (INDEX_FILE, PRODUCTS_FILE) if name not in manifest.files]
@@ -218,13 +228,21 @@ def open_index_version(path: Path, *, leave_index: bool = False) -> IndexVersion
     query = read_side_spec(path / QUERY_FOLDER)
     if query.width != manifest.width:
         raise MismatchError(f"{path}: the query side gives width {query.width}, the index has {manifest.width}")
-    found = fingerprint_of(manifest.files, prefix=f"{QUERY_FOLDER}/")
-    if found != manifest.model.query_fingerprint:
+    photo = read_photo_tower(path, manifest.files)
+    _check_fingerprint(path, manifest, QUERY_FOLDER, "query side", manifest.model.query_fingerprint)
+    if photo is not None or manifest.model.photo_fingerprint is not None:
+        _check_fingerprint(path, manifest, PHOTO_ENCODER_FOLDER, "photo encoder", manifest.model.photo_fingerprint)
+    return IndexVersion(path=path, manifest=manifest, query=query, photo=photo)
+
+
+def _check_fingerprint(path: Path, manifest: Manifest, folder: str, what: str, expected: str | None) -> None:
+    """Refuse a part that is not the model's own."""
+    found = fingerprint_of(manifest.files, prefix=f"{folder}/")
+    if found != expected:
         raise MismatchError(
-            f"{path}: the query side has fingerprint {found[:12]}, but the vectors were made "
-            f"for {manifest.model.query_fingerprint[:12]}; build the index again with this model"
+            f"{path}: the {what} has fingerprint {found[:12]}, but the vectors were made "
+            f"for {(expected or 'none')[:12]}; build the index again with this model"
         )
-    return IndexVersion(path=path, manifest=manifest, query=query)
 
 
 def read_manifest(path: Path) -> Manifest:

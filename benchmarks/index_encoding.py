@@ -43,7 +43,8 @@ from towers.clip import PhotoBatch
 from towers.encoding import PHOTOS_PER_BATCH, TEXTS_PER_BATCH, decode_photo, photo_input
 from towers.errors import PhotoError
 from towers.model import Side, TowerInput
-from towers.photos import normalise_photos, photo_path
+from towers.photos import photo_path
+from towers.pixels import normalise_photos
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
 

@@ -27,7 +27,7 @@ from artifacts.side import BertTowerSpec, PhotoInput
 from benchmarks.train_data import ReadPair, Size, now
 from towers.clip import PhotoBatch
 from towers.model import Model, TowerInput
-from towers.photos import normalise_photos
+from towers.pixels import normalise_photos
 from towers.side_encoder import Tokenizers
 from training.photo_store import PhotoStore
 

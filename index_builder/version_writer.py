@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artifacts.bundle import QUERY_SIDE, ModelBundle
+from artifacts.bundle import ModelBundle
 from artifacts.catalog import Catalog, CatalogStream, open_catalog
 from artifacts.index_version import (
     CURVE_FILE,
@@ -25,6 +25,7 @@ from artifacts.index_version import (
     ModelIdentity,
     finish_index_version,
 )
+from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 from index_builder.choosing import choose_index
 from index_builder.collect import VECTORS_FILE, EmbeddedProducts
 from index_builder.curve_plot import draw_curve
@@ -112,7 +113,8 @@ def write_version(
     draw_curve(description, products.count, folder / CURVE_FILE)
     write_failures(folder / FAILURES_FILE, embedded.failures)
     np.save(folder / KEYS_FILE, embedded.keys, allow_pickle=False)
-    _copy_query_side(inputs.bundle, folder / QUERY_FOLDER)
+    for part in (QUERY_FOLDER, PHOTO_ENCODER_FOLDER):
+        _copy_part(inputs.bundle, part, folder)
     (folder / VECTORS_FILE).unlink()
     finish_index_version(folder, _manifest(version, inputs, embedded, description, measurement.canaries))
 
@@ -129,14 +131,14 @@ def _query_vectors(inputs: VersionInputs) -> Vectors:
     return encode_queries(encoder, inputs.queries.texts)
 
 
-def _copy_query_side(bundle: ModelBundle, folder: Path) -> None:
-    """Copy the files that the bundle records, and no others: the fingerprint is over these.
+def _copy_part(bundle: ModelBundle, part: str, folder: Path) -> None:
+    """Copy the files that the bundle records of a part, and no others: the fingerprint is over these.
 
     Permissions are not copied: the service may run as another user than training did.
     """
     for name in bundle.card.files:
-        if name.startswith(f"{QUERY_SIDE}/"):
-            copy = folder / name.removeprefix(f"{QUERY_SIDE}/")
+        if name.startswith(f"{part}/"):
+            copy = folder / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle.path / name, copy)
 

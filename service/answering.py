@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from service.errors import QueryError, ServiceError, UnknownProductError
+from service.errors import NoPhotoSearchError, QueryError, ServiceError, UnknownProductError
 from service.filters import Filters
 from service.loaded_version import LoadedVersion
+from service.photo_queries import PhotoQueries, Vector
 from service.tower_cosines import Explanation
-
-Vector = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,23 @@ class ProductQuery:
     product_id: str
 
 
-Query = SearchQuery | SimilarQuery | ProductQuery
+@dataclass(frozen=True, eq=False)
+class PhotoQuery:
+    """The products whose photos are nearest to a photo.
+
+    Attributes:
+        content: Of the photo's file.
+        photos: Of the version that it was read for.
+        vector: What they made of it, shape (D,).
+    """
+
+    content: bytes
+    photos: PhotoQueries
+    vector: Vector
+    page: Page
+
+
+Query = SearchQuery | SimilarQuery | ProductQuery | PhotoQuery
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +114,7 @@ class _Wanted:
     """What is to be searched for one query.
 
     Attributes:
-        vector: Shape (D,), of unit length.
+        vector: Shape (D,); its dot products with products are the scores.
         page: Of the query.
         left_out: Row of the product itself, -1 for none.
         explained_text: Of the query, if its scores are to be explained.
@@ -145,6 +160,8 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
         if isinstance(query, SearchQuery):
             vector, is_readable = next(encoded)
             return _understand_text(query, vector, version) if is_readable else _UNREADABLE
+        if isinstance(query, PhotoQuery):
+            return _understand_photo(query, version)
         row = version.rows.row_of(query.product_id)
         if row is None:
             return UnknownProductError("the served products have none of this id")
@@ -163,6 +180,19 @@ def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion)
             f"{version.version_id} keeps no vectors of its towers: build one with `index_builder build --explain`"
         )
     return _Wanted(vector, query.page, explained_text=query.text if query.explain else None)
+
+
+def _understand_photo(query: PhotoQuery, version: LoadedVersion) -> _Wanted | ServiceError:
+    """A photo that was read for the version before, just when that changed, is read again for this one."""
+    photos = version.photos
+    if photos is query.photos:
+        return _Wanted(query.vector, query.page)
+    if isinstance(photos, NoPhotoSearchError):
+        return photos
+    try:
+        return _Wanted(photos.encode(photos.decode(query.content)), query.page)
+    except QueryError as error:
+        return error
 
 
 def _search(wanted: Sequence[_Wanted], filters: Filters, version: LoadedVersion) -> list[Found | ServiceError]:

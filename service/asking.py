@@ -2,18 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from starlette.requests import Request
 
 from service.answer_cache import RenderedHits
-from service.answering import Query, SearchQuery, SimilarQuery
+from service.answering import Page, PhotoQuery, Query, SearchQuery, SimilarQuery
 from service.batcher import Answer
-from service.errors import ClientGoneError, DeadlineError, NotReadyError, ServiceError
+from service.errors import ClientGoneError, DeadlineError, NoPhotoSearchError, NotReadyError, ServiceError
 from service.logs import EventLog
+from service.photo_queries import PhotoQueries
 from service.search_service import SearchService, service_of
 
 _log = EventLog(__name__)
+Result = TypeVar("Result")
 
 
 async def find(request: Request, query: SearchQuery | SimilarQuery) -> RenderedHits:
@@ -52,6 +55,50 @@ async def find_all(
     return [outcome for outcome in found if outcome is not None]
 
 
+def photo_queries_of(service: SearchService) -> PhotoQueries:
+    """How the served version makes queries of photos.
+
+    Raises:
+        NotReadyError: No version is served.
+        NoPhotoSearchError: It makes none.
+        OverloadedError: Too many photos wait already.
+    """
+    served = service.swapper.served
+    if served is None:
+        raise NotReadyError(service.swapper.reason)
+    if isinstance(served.photos, NoPhotoSearchError):
+        raise NoPhotoSearchError(*served.photos.args)  # each request its own
+    service.photo_reader.check_room()
+    return served.photos
+
+
+async def find_by_photo(request: Request, content: bytes, page: Page) -> RenderedHits:
+    """The products whose photos are like a photo. Neither it nor what it finds is kept.
+
+    Args:
+        request: That asks.
+        content: Of the photo's file.
+        page: Which of them.
+
+    Raises:
+        ServiceError: As `photo_queries_of` and `ask_all`, or QueryError where the photo cannot be used.
+    """
+    service = service_of(request)
+    photos = photo_queries_of(service)
+    if service.settings.log_queries:
+        _log.info("query", photo_bytes=len(content), k=page.k, offset=page.offset, filters=len(page.filters))
+    deadline_at = _deadline_at(service)
+    (read,) = await _wait(request, [service.photo_reader.submit(photos, content)], deadline_at)
+    if isinstance(read, ServiceError):
+        raise read
+    service.metrics.record_photo(read.seconds)
+    (answer,) = await ask_all(request, [PhotoQuery(content, photos, read.vector, page)], deadline_at)
+    found = _render(answer, service)
+    if isinstance(found, ServiceError):
+        raise found
+    return found
+
+
 async def ask(request: Request, query: Query) -> Answer:
     """The answer to a query; see `ask_all`.
 
@@ -64,8 +111,15 @@ async def ask(request: Request, query: Query) -> Answer:
     return answer
 
 
-async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | ServiceError]:
+async def ask_all(
+    request: Request, queries: Sequence[Query], deadline_at: float | None = None
+) -> list[Answer | ServiceError]:
     """The answer to each query, or why it has none. Those whose client hangs up while they wait are given up.
+
+    Args:
+        request: That asks.
+        queries: What it asks.
+        deadline_at: When it has waited for too long, by the loop's clock; by default the settings say.
 
     Raises:
         NotReadyError: No version is served.
@@ -78,15 +132,26 @@ async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | S
         waiting = service.batcher.submit(queries)
     except NotReadyError as error:
         raise NotReadyError(service.swapper.reason) from error
+    return await _wait(request, waiting, _deadline_at(service) if deadline_at is None else deadline_at)
+
+
+def _deadline_at(service: SearchService) -> float:
+    return asyncio.get_running_loop().time() + service.settings.deadline_seconds
+
+
+async def _wait(
+    request: Request, waiting: Sequence[asyncio.Future[Result]], deadline_at: float
+) -> list[Result | ServiceError]:
+    """What each future gives; see `ask_all`."""
     gone = asyncio.ensure_future(_hang_up(request))
     gone.add_done_callback(lambda _: [future.cancel() for future in waiting])
-    deadline_s = service.settings.deadline_seconds
     try:
-        async with asyncio.timeout(deadline_s):
+        async with asyncio.timeout_at(deadline_at):
             return [await _outcome(future) for future in waiting]
     except TimeoutError:
         for future in waiting:
             future.cancel()
+        deadline_s = service_of(request).settings.deadline_seconds
         raise DeadlineError(f"no answer within {deadline_s:g} s; try again in a moment") from None
     except asyncio.CancelledError:
         if not gone.done():
@@ -120,7 +185,7 @@ async def _hang_up(request: Request) -> None:
         pass
 
 
-async def _outcome(future: asyncio.Future[Answer]) -> Answer | ServiceError:
+async def _outcome(future: Awaitable[Result]) -> Result | ServiceError:
     try:
         return await future
     except ServiceError as error:

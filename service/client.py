@@ -9,6 +9,7 @@ says, or after a time that doubles. All that is sent only reads, so that sending
 """
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from service.schemas import (
     DEFAULT_K,
     BatchResponse,
     HealthResponse,
+    ImageSearchResponse,
     Problem,
     ProductResponse,
     ReadyResponse,
@@ -72,7 +74,9 @@ class _Call(Generic[Answer]):
     answer: type[Answer]
     method: str
     path: str
-    body: dict[str, Any] | None = None
+    body: dict[str, Any] | None = None  # as JSON
+    form: dict[str, Any] | None = None
+    files: dict[str, bytes] | None = None  # of the form
 
 
 class Client:
@@ -127,6 +131,12 @@ class Client:
         """The products nearest to a product; see `search` for errors."""
         return self._send(_similar(product_id, k, offset, filters))
 
+    def search_image(
+        self, image: bytes, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None
+    ) -> ImageSearchResponse:
+        """The products whose photos are nearest to a photo, given by the content of its file; see `search`."""
+        return self._send(_search_image(image, k, offset, filters))
+
     def product(self, product_id: str) -> ProductResponse:
         """A product's own row; see `search` for errors."""
         return self._send(_product(product_id))
@@ -149,7 +159,7 @@ class Client:
 
     def _try(self, call: _Call[Any]) -> _Outcome:
         try:
-            return self._http.request(call.method, call.path, json=call.body)
+            return self._http.request(call.method, call.path, json=call.body, data=call.form, files=call.files)
         except httpx.TransportError as error:
             return error
 
@@ -194,6 +204,12 @@ class AsyncClient:
         """See `Client.similar`."""
         return await self._send(_similar(product_id, k, offset, filters))
 
+    async def search_image(
+        self, image: bytes, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None
+    ) -> ImageSearchResponse:
+        """See `Client.search_image`."""
+        return await self._send(_search_image(image, k, offset, filters))
+
     async def product(self, product_id: str) -> ProductResponse:
         """See `Client.product`."""
         return await self._send(_product(product_id))
@@ -216,7 +232,7 @@ class AsyncClient:
 
     async def _try(self, call: _Call[Any]) -> _Outcome:
         try:
-            return await self._http.request(call.method, call.path, json=call.body)
+            return await self._http.request(call.method, call.path, json=call.body, data=call.form, files=call.files)
         except httpx.TransportError as error:
             return error
 
@@ -236,6 +252,11 @@ def _search_batch(searches: Sequence[Search]) -> _Call[BatchResponse]:
 def _similar(product_id: str, k: int, offset: int, filters: Filters | None) -> _Call[SimilarResponse]:
     body = {"product_id": product_id, "k": k, "offset": offset, "filters": filters}
     return _Call(SimilarResponse, "POST", "/search/similar", body)
+
+
+def _search_image(image: bytes, k: int, offset: int, filters: Filters | None) -> _Call[ImageSearchResponse]:
+    form = {"k": k, "offset": offset} | ({} if filters is None else {"filters": json.dumps(filters)})
+    return _Call(ImageSearchResponse, "POST", "/search/image", form=form, files={"image": image})
 
 
 def _product(product_id: str) -> _Call[ProductResponse]:

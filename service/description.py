@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from service.problems import PROBLEM_MEDIA_TYPE
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
-# What can befall any request that brings a body.
+# What can befall any request that brings a body in JSON.
 _BODY_PROBLEMS = {"400": "The body cannot be read as JSON in UTF-8.", "413": "The body is longer than 64 KiB."}
 
 
@@ -26,7 +26,7 @@ class DescribedApp(FastAPI):
 
 def _complete(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    if "requestBody" in operation:
+    if "application/json" in operation.get("requestBody", {}).get("content", {}):
         for status, description in _BODY_PROBLEMS.items():
             responses[status] = {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": _PROBLEM}}}
     for response in responses.values():

@@ -3,7 +3,8 @@
 ServiceError
 ├── SettingsError        the process cannot start with these settings (exit code 2, never an answer)
 ├── RequestError         the caller's mistake
-│   ├── QueryError           a query that is too long, or that the model cannot read
+│   ├── QueryError           a query that is too long, a photo that is none, or what the model cannot read
+│   ├── NoPhotoSearchError   the served version takes no photos as queries
 │   ├── UnknownProductError  the served version has no such product
 │   ├── FilterError          a filter names no column, or does not fit its column
 │   ├── AdminOffError        admin routes are off
@@ -45,7 +46,11 @@ class RequestError(ServiceError):
 
 
 class QueryError(RequestError):
-    """The query is too long, or holds nothing that the model can read."""
+    """The query is too long, its photo cannot be used, or it holds nothing that the model can read."""
+
+
+class NoPhotoSearchError(RequestError):
+    """The served version takes no photos as queries."""
 
 
 class UnknownProductError(RequestError):
@@ -124,6 +129,7 @@ INVALID_REQUEST = ProblemKind(422, "invalid-request", "The request is not valid"
 
 PROBLEM_KINDS: dict[type[ServiceError], ProblemKind] = {
     QueryError: INVALID_REQUEST,
+    NoPhotoSearchError: ProblemKind(422, "no-photo-search", "The served version takes no photos as queries"),
     UnknownProductError: ProblemKind(404, "unknown-product", "The served version has no such product"),
     FilterError: ProblemKind(422, "invalid-filter", "A filter is not valid"),
     AdminOffError: ProblemKind(404, "admin-off", "The admin routes are off"),

@@ -26,10 +26,11 @@ from knn import (
 )
 from service.attributes import Attributes, Mask
 from service.device import Device
-from service.errors import UnknownVersionError, VersionRefusedError
+from service.errors import NoPhotoSearchError, UnknownVersionError, VersionRefusedError
 from service.hit_table import SEARCH_FIELDS, HitTable
 from service.logs import EventLog
 from service.memory import free_bytes, needed_bytes
+from service.photo_queries import PhotoQueries, load_photo_queries
 from service.product_rows import ProductRows
 from service.score_parts import ScoreParts
 from service.tower_cosines import TowerCosines, mixes_towers
@@ -52,6 +53,7 @@ class LoadedVersion:
     rows: ProductRows
     score_parts: ScoreParts | None  # None where the model's fusion mixes its towers
     tower_cosines: TowerCosines | None  # None where the version keeps no vectors of towers
+    photos: PhotoQueries | NoPhotoSearchError  # or why photos cannot be queries
     loaded_at: str  # ISO 8601, UTC
 
     @property
@@ -74,7 +76,9 @@ class LoadedVersion:
             self.index.close()
 
 
-def load_version(store: Store, version_id: str, *, device: Device, encoder_threads: int) -> LoadedVersion:
+def load_version(
+    store: Store, version_id: str, *, device: Device, encoder_threads: int, photo_search: bool = True
+) -> LoadedVersion:
     """Load a version, verify it, and search its canaries, which also warms it up.
 
     Runs for seconds to minutes on a thread of its own while another version is served.
@@ -90,14 +94,17 @@ def load_version(store: Store, version_id: str, *, device: Device, encoder_threa
     except StoreError as error:
         raise UnknownVersionError(_plain(error, store.path)) from error
     try:
-        return _load(open_index_version(path, leave_index=True), version_id, device, encoder_threads)
+        opened = open_index_version(path, leave_index=True)
+        return _load(opened, version_id, device, encoder_threads, photo_search)
     except (ArtifactError, KnnError, OSError, MemoryError, VersionRefusedError) as error:
         clear_frames(error.__traceback__)  # or whoever handles the error keeps the whole index in memory
         raise VersionRefusedError(f"version {version_id}: {_plain(error, store.path)}") from error
 
 
-def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads: int) -> LoadedVersion:
-    _check_memory(opened)
+def _load(
+    opened: IndexVersion, version_id: str, device: Device, encoder_threads: int, photo_search: bool
+) -> LoadedVersion:
+    _check_memory(opened, photo_search)
     products, description = opened.products(), opened.manifest.index
     record = opened.index_record
     cpu_index = read_index(opened.index_path, record.sha256, record.size_bytes)
@@ -105,6 +112,7 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
     _check_sizes(opened.manifest, products, cpu_index, encoder)
     _note_hidden_attributes(version_id, products)
     tower_cosines = TowerCosines.of(opened, encoder)
+    photos = load_photo_queries(opened, encoder_threads, photo_search)
     version = LoadedVersion(
         version_id=version_id,
         manifest=opened.manifest,
@@ -116,6 +124,7 @@ def _load(opened: IndexVersion, version_id: str, device: Device, encoder_threads
         rows=ProductRows(products["product_id"]),
         score_parts=None if mixes_towers(opened) else ScoreParts.of(opened.query),
         tower_cosines=tower_cosines,
+        photos=photos,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     try:
@@ -144,9 +153,9 @@ def _place_index(index: VectorIndex, version_id: str, device: Device) -> VectorI
         return index
 
 
-def _check_memory(opened: IndexVersion) -> None:
+def _check_memory(opened: IndexVersion, photo_search: bool) -> None:
     """Refuse before loading what would end in the system killing the process, and with it what is served."""
-    needed, free = needed_bytes(opened), free_bytes()
+    needed, free = needed_bytes(opened, photo_search), free_bytes()
     if free is not None and needed > free:
         raise VersionRefusedError(
             f"it takes about {needed / 1e9:.2f} GB of memory and {free / 1e9:.2f} GB are free; give the process more, "

@@ -13,6 +13,7 @@ from service.description import DescribedApp
 from service.last_resort import LastResort
 from service.problems import add_problem_handlers
 from service.request_log import RequestLog
+from service.routes_search import IMAGE_SEARCH_PATH
 from service.search_service import SearchService
 from service.settings import Settings
 from service.tracing import NO_TELEMETRY
@@ -48,7 +49,9 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
     app.include_router(routes_health.router)
     app.include_router(routes_admin.router)
     add_problem_handlers(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(
+        BodyLimit, max_bytes=MAX_BODY_BYTES, max_bytes_at={IMAGE_SEARCH_PATH: settings.max_photo_mb * 1_000_000}
+    )
     if admin_port is not None:
         app.add_middleware(AdminPort, admin_port=admin_port)
     app.add_middleware(LastResort)

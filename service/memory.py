@@ -4,24 +4,26 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from artifacts.index_version import PRODUCTS_FILE, IndexVersion
+from artifacts.index_version import PRODUCTS_FILE, QUERY_FOLDER, IndexVersion
+from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 # Of products.parquet unpacked: as JSON, as attribute columns, and what both are made from.
 _PRODUCT_COPIES = 3
-# Of the encoder's files: the weights, and what ONNX Runtime makes of them.
+# Of the encoders' files: the weights, and what ONNX Runtime makes of them.
 _ENCODER_COPIES = 3
 
 
-def needed_bytes(version: IndexVersion) -> int:
-    """What a version takes while it is loaded, as an estimate."""
+def needed_bytes(version: IndexVersion, with_photo_encoder: bool) -> int:
+    """What a version takes while it is loaded, with or without its photo encoder, as an estimate."""
     files = version.manifest.files
     index = version.index_record.size_bytes
     metadata = pq.read_metadata(version.path / PRODUCTS_FILE)
     products: int = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    encoder = sum(record.size_bytes for name, record in files.items() if name.startswith("query/"))
-    return index + _PRODUCT_COPIES * products + _ENCODER_COPIES * encoder
+    folders = (f"{QUERY_FOLDER}/", f"{PHOTO_ENCODER_FOLDER}/") if with_photo_encoder else (f"{QUERY_FOLDER}/",)
+    encoders = sum(record.size_bytes for name, record in files.items() if name.startswith(folders))
+    return index + _PRODUCT_COPIES * products + _ENCODER_COPIES * encoders
 
 
 def free_bytes() -> int | None:

@@ -35,6 +35,15 @@ class StageSeconds:
     search: float
 
 
+@dataclass(frozen=True)
+class PhotoSeconds:
+    """Where the time of reading one photo went."""
+
+    queue: float
+    decode: float
+    encode: float
+
+
 class Metrics:
     """The measured numbers of one service process."""
 
@@ -63,6 +72,17 @@ class Metrics:
         self._queue_time, self._encode_time, self._search_time, self._render_time, self._total_time = map(
             stages.labels, names
         )
+        photo = Histogram(
+            "vitrine_photo_seconds",
+            "Time of reading a photo that is a query",
+            ["stage"],
+            buckets=_STAGE_SECONDS,
+            registry=registry,
+        )
+        self._photo_queue_time, self._decode_time, self._photo_encode_time = map(
+            photo.labels, ("queue", "decode", "encode")
+        )
+        self._photo_queue_depth = Gauge("vitrine_photo_queue_depth", "Photos waiting or being read", registry=registry)
         self._lookups = Counter(
             "vitrine_cache_lookups", "Queries looked up among earlier answers", ["outcome"], registry=registry
         )
@@ -71,6 +91,10 @@ class Metrics:
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Read the queue's depth whenever Prometheus asks."""
         self._queue_depth.set_function(depth)
+
+    def watch_photos(self, depth: Callable[[], int]) -> None:
+        """Read how many photos wait whenever Prometheus asks."""
+        self._photo_queue_depth.set_function(depth)
 
     def watch_cache(self, size: Callable[[], int]) -> None:
         """Read the size of the earlier answers whenever Prometheus asks."""
@@ -94,6 +118,12 @@ class Metrics:
         self._encode_time.observe(stages.encode)
         self._search_time.observe(stages.search)
         self._render_time.observe(render_seconds)
+
+    def record_photo(self, seconds: PhotoSeconds) -> None:
+        """One photo was read."""
+        self._photo_queue_time.observe(seconds.queue)
+        self._decode_time.observe(seconds.decode)
+        self._photo_encode_time.observe(seconds.encode)
 
     def record_total(self, seconds: float) -> None:
         """One request was answered."""

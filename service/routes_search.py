@@ -1,4 +1,4 @@
-"""POST /search, /search/batch and /search/similar."""
+"""POST /search, /search/batch, /search/similar and /search/image."""
 
 import json
 import time
@@ -8,14 +8,16 @@ from starlette.responses import Response
 
 from service.answer_cache import RenderedHits
 from service.answering import Page, SearchQuery, SimilarQuery
-from service.asking import find, find_all
+from service.asking import find, find_all, find_by_photo, photo_queries_of
 from service.errors import QueryError, ServiceError
 from service.filters import parse_filters
+from service.image_form import IMAGE_FORM_SCHEMA, ImageSearch, read_image_form
 from service.problems import problem_of
 from service.schemas import (
     MAX_K,
     BatchRequest,
     BatchResponse,
+    ImageSearchResponse,
     Problem,
     SearchRequest,
     SearchResponse,
@@ -25,6 +27,7 @@ from service.schemas import (
 from service.search_service import SearchService, service_of
 
 router = APIRouter()
+IMAGE_SEARCH_PATH = "/search/image"
 _REFUSALS: dict[int | str, dict[str, object]] = {
     422: {"model": Problem, "description": "The request is not valid; the detail names the field."},
     503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
@@ -58,6 +61,26 @@ async def search_similar(body: SimilarRequest, request: Request) -> Response:
     started_at = time.perf_counter()
     found = await find(request, SimilarQuery(body.product_id, _to_page(body)))
     return _respond(service_of(request), {"product_id": body.product_id}, found, started_at)
+
+
+@router.post(
+    IMAGE_SEARCH_PATH,
+    response_class=Response,
+    responses={
+        200: {"model": ImageSearchResponse, "description": "The products with the nearest photos, best first."},
+        413: {"model": Problem, "description": "The form is longer than the service takes."},
+        **_REFUSALS,
+    },
+    openapi_extra={"requestBody": IMAGE_FORM_SCHEMA},
+)
+async def search_image(request: Request) -> Response:
+    """Find the products whose photos are nearest to a photo, where the served model takes photos as queries."""
+    service = service_of(request)
+    photo_queries_of(service)  # what is refused in any case is not uploaded first
+    form = await read_image_form(request)
+    started_at = time.perf_counter()
+    found = await find_by_photo(request, form.image, _to_page(form))
+    return _respond(service, {}, found, started_at)
 
 
 @router.post(
@@ -98,7 +121,7 @@ def _to_query_or_error(body: SearchRequest, service: SearchService) -> SearchQue
         return error
 
 
-def _to_page(body: SearchRequest | SimilarRequest) -> Page:
+def _to_page(body: SearchRequest | SimilarRequest | ImageSearch) -> Page:
     page = Page(body.k, body.offset, parse_filters(body.filters))
     if page.depth > MAX_K:
         raise QueryError(f"offset {page.offset} and k {page.k} reach to place {page.depth}: expected at most {MAX_K}")
@@ -112,9 +135,8 @@ def _respond(service: SearchService, asked: dict[str, str], found: RenderedHits,
 
 
 def _render(asked: dict[str, str], found: RenderedHits, took_seconds: float) -> bytes:
-    return b'%b,"index_version":%b,"took_ms":%.3f,%b"hits":[%b]}' % (
-        json.dumps(asked, separators=(",", ":")).encode()[:-1],
-        json.dumps(found.version_id).encode(),
+    return b'%b,"took_ms":%.3f,%b"hits":[%b]}' % (
+        json.dumps({**asked, "index_version": found.version_id}, separators=(",", ":")).encode()[:-1],
         took_seconds * 1000,
         b"" if found.passing is None else b'"passing":%d,' % found.passing,
         found.hits,

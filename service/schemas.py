@@ -14,6 +14,7 @@ EXPECTED = {
     "k": f"a whole number from 1 to {MAX_K}",
     "offset": f"a whole number from 0 to {MAX_K - 1}",
     "explain": "true or false",
+    "image": "a photo, as a file",
     "product_id": "the id of a product, a text",
     "searches": f"1 to {MAX_SEARCHES} searches, each an object",
     "filters": "an object of conditions by column",
@@ -121,6 +122,15 @@ class SimilarResponse(BaseModel):
     """What is like a product, best first."""
 
     product_id: str = Field(examples=["p-1042"])
+    index_version: IndexVersion
+    took_ms: TookMs
+    passing: Passing = None
+    hits: list[Hit]
+
+
+class ImageSearchResponse(BaseModel):
+    """What has photos like a photo, best first."""
+
     index_version: IndexVersion
     took_ms: TookMs
     passing: Passing = None

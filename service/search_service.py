@@ -16,6 +16,7 @@ from service.device import choose_device
 from service.loaded_version import load_version
 from service.logs import EventLog
 from service.metrics import Metrics
+from service.photo_reader import PhotoReader
 from service.settings import Settings
 from service.swapper import Change, Loader, Swapper
 from service.tracing import start_tracing
@@ -25,7 +26,7 @@ _STOP_PATIENCE_SECONDS = 5.0
 
 
 class SearchService:
-    """Settings, metrics, batcher and swapper, made for each other.
+    """Settings, metrics, batcher, photo reader and swapper, made for each other.
 
     Args:
         settings: Of the process.
@@ -49,6 +50,7 @@ class SearchService:
             search_threads=settings.search_threads,
             metrics=self.metrics,
         )
+        self.photo_reader = PhotoReader(max_waiting=settings.max_photo_queue, metrics=self.metrics)
         self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics, self.cache.clear)
         self._versions: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[Change]] = set()  # kept, since the loop keeps no task
@@ -65,6 +67,7 @@ class SearchService:
             self._versions.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._versions
+        self.photo_reader.stop()
         await self.batcher.stop(_STOP_PATIENCE_SECONDS)
         if self.tracing is not None:
             with contextlib.suppress(TimeoutError):
@@ -87,7 +90,13 @@ class SearchService:
     def _loader(self) -> Loader:
         device = choose_device(self.settings.device)
         _log.info("device", device=device)
-        return partial(load_version, self.store, device=device, encoder_threads=self.settings.encoder_threads)
+        return partial(
+            load_version,
+            self.store,
+            device=device,
+            encoder_threads=self.settings.encoder_threads,
+            photo_search=self.settings.photo_search,
+        )
 
 
 def service_of(connection: HTTPConnection) -> SearchService:

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=64, ge=1, le=1024)  # searches answered together
     max_queue: int = Field(default=512, ge=1, le=100_000)  # searches waiting; beyond, 503 at once
     max_query_chars: int = Field(default=500, ge=1, le=10_000)
+    photo_search: bool = True  # False loads no photo encoder
+    max_photo_mb: int = Field(default=10, ge=1, le=1000)  # of a form with a photo; beyond, 413
+    max_photo_queue: int = Field(default=16, ge=1, le=10_000)  # photos waiting or being read; beyond, 503 at once
     read_seconds: float = Field(default=10, gt=0, le=600)  # until a request has come wholly; beyond, 408
     deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond, 503
     cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none

@@ -14,6 +14,7 @@ from service.batcher import Batcher
 from service.device import Device
 from service.errors import (
     ConflictError,
+    NoPhotoSearchError,
     NotReadyError,
     RequestError,
     UnknownVersionError,
@@ -22,6 +23,7 @@ from service.errors import (
 from service.loaded_version import LoadedVersion
 from service.logs import EventLog
 from service.metrics import Metrics
+from service.photo_queries import PhotoQueries
 from service.threads import run_in_daemon_thread
 
 _log = EventLog(__name__)
@@ -44,11 +46,12 @@ class ServiceState(enum.Enum):
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """What is known of the served version without holding it in memory."""
+    """What is known of the served version without holding its index in memory."""
 
     version_id: str
     manifest: Manifest
     index_device: Device
+    photos: PhotoQueries | NoPhotoSearchError
     loaded_at: str  # ISO 8601, UTC
 
 
@@ -210,7 +213,9 @@ class Swapper:
         replaced = self.served.version_id if self.served else None
         before = [await self._batcher.switch(loaded)]
         self._on_switch()
-        self.served = ServedVersion(loaded.version_id, loaded.manifest, loaded.index_device, loaded.loaded_at)
+        self.served = ServedVersion(
+            loaded.version_id, loaded.manifest, loaded.index_device, loaded.photos, loaded.loaded_at
+        )
         self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING

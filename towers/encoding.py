@@ -16,7 +16,8 @@ from artifacts.side import PhotoInput
 from towers.clip import PhotoBatch
 from towers.errors import PhotoError
 from towers.model import Side
-from towers.photos import Pixels, load_photo, normalise_photos, photo_path
+from towers.photos import Pixels, load_photo, photo_path
+from towers.pixels import normalise_photos
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 

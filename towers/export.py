@@ -1,4 +1,4 @@
-"""The query side as an ONNX file, for serving on a CPU without torch."""
+"""The query side and the photo encoder as ONNX files, for serving on a CPU without torch."""
 
 import copy
 import logging
@@ -10,11 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artifacts.side import ENCODER_FILE, TextInput
-from towers.errors import ExportError
+from artifacts.photo_encoder import write_photo_tower
+from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput, TextInput
+from towers.clip import ClipImageTower
+from towers.errors import ExportError, in_short
 from towers.model import Side
 from towers.onnx_file import forget_origins
-from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, tower_output
+from towers.photo_encoder import OnnxPhotoEncoder
+from towers.pixels import normalise_photos
+from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, Vectors, tower_output
 from towers.tokens import read_tokenizers
 
 # Largest difference of a coordinate between torch and ONNX Runtime, both in float32. Unit vectors have
@@ -22,6 +26,7 @@ from towers.tokens import read_tokenizers
 TOLERANCE = 1e-4
 
 LARGEST_BYTES = 2**31  # of an ONNX file, by the format that it is written in
+_SAMPLE_PHOTOS = 4  # on which the exported photo encoder is compared with torch
 
 
 def check_exportable(side: Side) -> None:
@@ -30,7 +35,7 @@ def check_exportable(side: Side) -> None:
     Raises:
         ExportError: its weights in float32 are as large as an ONNX file may be, or larger.
     """
-    size = 4 * sum(parameter.numel() for parameter in side.parameters())
+    size = _weight_bytes(side)
     if size >= LARGEST_BYTES:
         raise ExportError(
             f"the query side has {size / 2**30:.1f} GiB of weights, but its ONNX file must stay under "
@@ -62,7 +67,53 @@ def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
     _check(side, folder, queries)
 
 
-_Input = tuple[Tensor, dict[int, torch.export.Dim]]  # token ids as an example, and what may vary
+def export_photo_encoder(side: Side, folder: Path) -> None:
+    """Write a product side's CLIP tower as a photo encoder (artifacts/photo_encoder.py) and check it against torch.
+
+    Decoded photos go in as they are: their pixels are normalised inside of the graph, by the same code as products'.
+
+    Args:
+        side: the fitted product side, which has a CLIP tower; it is left as it is, where it is.
+        folder: where the encoder goes; it is made.
+
+    Raises:
+        ExportError: the tower cannot be exported, or its vectors differ by more than TOLERANCE.
+    """
+    spec = next(tower for tower in side.spec.towers if isinstance(tower, ClipImageTowerSpec))
+    tower = copy.deepcopy(side.towers[spec.name]).eval().cpu()
+    assert isinstance(tower, ClipImageTower)
+    encoder = _PhotoEncoder(tower, spec.photo)
+    folder.mkdir()
+    write_photo_tower(folder, spec)
+    shape = (_SAMPLE_PHOTOS, spec.photo.height, spec.photo.width, 3)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    try:
+        _export(encoder, [(pixels, {0: torch.export.Dim("batch")})], ["pixels"], [VECTORS_OUTPUT], folder)
+        exported = OnnxPhotoEncoder(folder, spec)
+        found = [exported.encode(list(batch.numpy())) for batch in (pixels[:1], pixels)]
+    except Exception as error:  # of torch, onnxscript, onnx or ONNX Runtime, by what the architecture holds
+        raise ExportError(f"the photo encoder cannot be exported: {in_short(error)}") from error
+    with torch.no_grad():
+        expected = encoder((pixels,)).numpy()
+    for vectors in found:
+        _compare(vectors, expected[: len(vectors)], folder)
+
+
+class _PhotoEncoder(nn.Module):
+    """Decoded photos to unit vectors: ((b, height, width, 3) uint8,) -> (b, d)."""
+
+    def __init__(self, tower: ClipImageTower, photo: PhotoInput) -> None:
+        super().__init__()
+        self.tower = tower
+        self.photo = photo
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        (pixels,) = inputs
+        vectors = self.tower.encode_pixels(normalise_photos(pixels, self.photo))
+        return nn.functional.normalize(vectors.float(), dim=1)
+
+
+_Input = tuple[Tensor, dict[int, torch.export.Dim]]  # token ids or pixels as an example, and what may vary
 
 
 def _input(name: str, text: TextInput, batch: torch.export.Dim) -> _Input:
@@ -106,7 +157,7 @@ def _export(
             output_names=output_names,
             dynamic_shapes=(tuple(varying for _, varying in inputs),),
             dynamo=True,
-            external_data=False,
+            external_data=_weight_bytes(module) >= LARGEST_BYTES,  # in a second file then
             optimize=True,
             verbose=False,
         )
@@ -124,9 +175,18 @@ def _check(side: Side, folder: Path, queries: list[str]) -> None:
             if encoder.gives_towers:
                 expected = np.hstack([expected, *(side.encode_tower(name, read).numpy() for name, read in ids.items())])
                 found = np.hstack([found, encoder.encode_towers(batch)])
-        difference = float(np.abs(found - expected).max())
-        if not difference <= TOLERANCE:  # NaN differs too
-            raise ExportError(
-                f"{folder / ENCODER_FILE} differs from the fitted model by {difference:.2g} in a coordinate, "
-                f"more than {TOLERANCE:g}; do not serve it"
-            )
+        _compare(found, expected, folder)
+
+
+def _compare(exported: Vectors, expected: Vectors, folder: Path) -> None:
+    difference = float(np.abs(exported - expected).max())
+    if not difference <= TOLERANCE:  # NaN differs too
+        raise ExportError(
+            f"{folder / ENCODER_FILE} differs from the fitted model by {difference:.2g} in a coordinate, "
+            f"more than {TOLERANCE:g}; do not serve it"
+        )
+
+
+def _weight_bytes(module: nn.Module) -> int:
+    """Of its weights in float32."""
+    return 4 * sum(parameter.numel() for parameter in module.parameters())

@@ -10,7 +10,7 @@ def forget_origins(path: Path) -> None:
 
     Otherwise equal models would have other fingerprints where Vitrine is installed in another place.
     """
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)  # weights in a second file stay as they are
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
         del part.metadata_props[:]
         part.doc_string = ""

@@ -1,4 +1,4 @@
-"""Product photos to pixels, as a CLIP's image tower reads them."""
+"""Photos to pixels of the size that a CLIP's image tower reads. This file needs no torch."""
 
 import io
 import os
@@ -11,9 +11,7 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
-from torch import Tensor
 
 from artifacts.side import PhotoInput
 from towers.errors import PhotoError
@@ -147,7 +145,10 @@ def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
     try:
         with Image.open(file, formats=_FORMATS) as image:
             if image.width * image.height > MAX_PHOTO_PIXELS:
-                raise PhotoError("too-large", f"{name} has {image.width} x {image.height} pixels")
+                raise PhotoError(
+                    "too-large",
+                    f"{name} has {image.width} x {image.height} pixels: at most {MAX_PHOTO_PIXELS:,} are read",
+                )
             image.draft("RGB", (2 * photo.width, 2 * photo.height))  # lets JPEG decode at a smaller scale
             return np.asarray(_resize(_to_rgb(_upright(image)), photo))
     except PhotoError:
@@ -158,21 +159,6 @@ def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
         raise PhotoError("unreadable", f"{name} is no readable picture: its header is broken") from error
     except Exception as error:  # Pillow's decoders let nearly every kind out on broken files
         raise PhotoError("unreadable", f"{name} is no readable picture: {error}") from error
-
-
-def normalise_photos(pixels: Tensor, photo: PhotoInput) -> Tensor:
-    """Pixels to the numbers that a tower reads.
-
-    Args:
-        pixels: (n, height, width, 3) uint8.
-        photo: gives mean and standard deviation of each channel, on a scale of 0 to 1.
-
-    Returns:
-        (n, 3, height, width) float32, in channels-last memory order, which convolutions prefer.
-    """
-    mean = torch.tensor(photo.mean, device=pixels.device) * 255
-    scale = 1 / (torch.tensor(photo.std, device=pixels.device) * 255)
-    return ((pixels.float() - mean) * scale).permute(0, 3, 1, 2)
 
 
 def _upright(image: Image.Image) -> Image.Image:

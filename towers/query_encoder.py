@@ -11,11 +11,9 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
-from artifacts.errors import DamagedError
 from artifacts.side import ENCODER_FILE, SideSpec, TowerName
-from towers.errors import in_short
+from towers.onnx_session import open_session
 from towers.tokens import read_tokenizers
 
 Vectors = npt.NDArray[np.float32]
@@ -68,7 +66,7 @@ class OnnxQueryEncoder:
     def __init__(self, folder: Path, spec: SideSpec, *, threads: int = 1) -> None:
         self._spec = spec
         self._tokenizers = read_tokenizers(folder, spec)
-        self._session = _session(folder / ENCODER_FILE, threads)
+        self._session = open_session(folder / ENCODER_FILE, "query encoder", threads)
         # A single tower's vectors are the side's.
         self._tower_outputs = [tower_output(tower.name) for tower in spec.towers if len(spec.towers) > 1]
         outputs = {output.name for output in self._session.get_outputs()}
@@ -108,16 +106,3 @@ class OnnxQueryEncoder:
         inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
         vectors = self._session.run(outputs, inputs)
         return np.asarray(vectors[0] if len(vectors) == 1 else np.hstack(vectors), dtype=np.float32)
-
-
-def _session(path: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # Spinning threads would take the cores from FAISS between two batches.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own errors have no common base class
-        raise DamagedError(f"{path} cannot be loaded as a query encoder: {in_short(error)}") from error

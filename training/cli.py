@@ -188,6 +188,18 @@ def fit_recipe(
     _report(fit(FitRequest(loaded, data_from_dataset(data), fitted, out, cache, seed, steps, devices)))
 
 
+@app.command("add-photo-encoder")
+@_friendly
+def add_encoder(
+    bundle: Annotated[Path, typer.Argument(help="A bundle that was written without one.")],
+    out: Out,
+) -> None:
+    """Copy a bundle and give the copy a photo encoder, so that photos can be queries."""
+    from training.photo_encoder import add_photo_encoder
+
+    _report(add_photo_encoder(open_bundle(bundle), out))
+
+
 @app.command()
 @_friendly
 def experiments(

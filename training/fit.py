@@ -39,6 +39,7 @@ from training.inputs import pairs_for, tower_sources
 from training.module import RetrievalModule
 from training.no_image import set_no_image
 from training.pairs import BatchPlan
+from training.photo_encoder import write_photo_encoder
 from training.recipe import AlphaSearch, PretrainedClipRecipe, Recipe
 from training.run import CURVES, check_devices, run
 from training.start import Start, starting_model
@@ -103,7 +104,7 @@ def fit(request: FitRequest) -> ModelBundle:
 def write_bundle(
     request: FitRequest, start: Start, metrics: dict[str, float], curves: CurveFiles | None = None
 ) -> ModelBundle:
-    """Write a fitted model: both sides, the exported query side, how it came to be and how the fit went.
+    """Write a fitted model: both sides, the exported encoders, how it came to be and how the fit went.
 
     The query side is exported in float32, or in int8 where that finds the same and is faster
     (training/encoder_choice.py).
@@ -125,6 +126,7 @@ def write_bundle(
         products = partial(_products, request, start)
         choice = choose_encoder(folder / QUERY_SIDE, start.model.query.spec, held_out, products)
         save_side(start.model.product, folder / PRODUCT_SIDE, start.tokenizers)
+        write_photo_encoder(start.model, folder)
         if curves:
             shutil.copytree(curves.folder, folder / CURVES_FOLDER)
             recalls = {name: value for name, value in metrics.items() if name == VALIDATION_RECALL}

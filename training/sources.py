@@ -17,7 +17,7 @@ from towers.bert import BertTower
 from towers.clip import PhotoBatch
 from towers.model import Side
 from towers.packed_texts import pack_texts
-from towers.photos import normalise_photos
+from towers.pixels import normalise_photos
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 from training.photo_store import PhotoStore

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from artifacts.bundle import ModelBundle
+from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.errors import ArtifactError, DamagedError, FormatError, MismatchError
 from artifacts.index_version import (
     MANIFEST_FILE,
@@ -229,3 +229,37 @@ def test_products_that_are_no_table_are_refused(version: Path) -> None:
 def test_a_manifest_is_read_without_reading_the_rest(version: Path) -> None:
     (version / "index.faiss").unlink()
     assert read_manifest(version).version == "v1"
+
+
+def test_a_version_of_before_photo_encoders_has_none(version: Path, bundle: ModelBundle) -> None:
+    manifest = json.loads((version / MANIFEST_FILE).read_text())
+    del manifest["model"]["photo_fingerprint"], manifest["seal"]
+    (version / MANIFEST_FILE).write_text(json.dumps(manifest))
+    assert (open_index_version(version).photo, bundle.photo, bundle.photo_fingerprint) == (None, None, None)
+
+
+def test_a_photo_encoder_belongs_to_its_model(tmp_path: Path) -> None:
+    bundle, other = (
+        write_hollow_bundle(tmp_path / name, "cat", photo_encoder=name.encode()) for name in ("one", "other")
+    )
+    assert bundle.photo == bundle.product.towers[1]
+    write_hollow_version(tmp_path / "v1", bundle)
+    opened = open_index_version(tmp_path / "v1")
+    assert (opened.photo, opened.photo_folder) == (bundle.photo, tmp_path / "v1" / "photo")
+    (tmp_path / "v1" / "photo" / "encoder.onnx").write_bytes(b"other")
+    for names in (["encoder.onnx", "tower.json"], []):  # another model's, and none where there was one
+        (tmp_path / "v1" / MANIFEST_FILE).unlink()
+        for file in (tmp_path / "v1" / "photo").iterdir():
+            if file.name not in names:
+                file.unlink()
+        finish_index_version(tmp_path / "v1", opened.manifest)
+        with pytest.raises(MismatchError, match=r"the photo encoder has fingerprint .*build the index again"):
+            open_index_version(tmp_path / "v1")
+    assert other.photo_fingerprint != bundle.photo_fingerprint
+
+
+def test_a_photo_encoder_that_nobody_recorded_is_none(tmp_path: Path, bundle: ModelBundle, version: Path) -> None:
+    for folder in (bundle.path, version):
+        (folder / "photo").mkdir()
+        (folder / "photo" / "tower.json").write_text("{}")
+    assert open_bundle(bundle.path).photo is None and open_index_version(version).photo is None

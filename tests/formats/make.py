@@ -54,6 +54,7 @@ from artifacts.index_version import (
     finish_index_version,
 )
 from artifacts.judgments import Relevance
+from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, PHOTO_ENCODER_SCHEMA_VERSION
 from artifacts.side import ENCODER_FILE, TowerName
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
@@ -68,7 +69,8 @@ from tests.support.models import tiny_model
 from tests.support.photos import write_photos
 from tests.support.specs import tiny_tokenizer
 from towers.annotator import Annotator, open_annotator, score_pairs
-from towers.export import export_query_side
+from towers.encoding import encode_photos
+from towers.export import export_photo_encoder, export_query_side
 from towers.pair_tokens import pair_tokens
 from towers.query_encoder import OnnxQueryEncoder, Vectors
 from towers.side_encoder import Products, SideEncoder
@@ -193,6 +195,14 @@ def make_dataset(folder: Path) -> None:
     finish_dataset(path, card)
 
 
+def make_photo_encoder(folder: Path) -> None:
+    """A photo encoder, photos, and the vectors that they have as products' photos."""
+    side, photos = tiny_model("clip", seed=5).product, write_photos(folder, PHOTOS)
+    export_photo_encoder(side, folder / PHOTO_ENCODER_FOLDER)
+    vectors = encode_photos(side, folder, photos).vectors
+    write_json(folder / "expected.json", {"photos": photos, "vectors": rounded(vectors)})
+
+
 def make_annotator(folder: Path) -> None:
     """A cross-encoder, and the logits that it gives."""
     tiny_annotator(folder / "annotator", labels=tuple(Relevance)[:3], temperature=1.5, threshold=0.4)
@@ -207,6 +217,7 @@ MAKERS: dict[str, tuple[int, Callable[[Path], None]]] = {
     "dataset": (DATASET_SCHEMA_VERSION, make_dataset),
     "explained": (VERSION_SCHEMA_VERSION, make_explained),
     "gate": (GATE_SCHEMA_VERSION, make_gate),
+    "photo": (PHOTO_ENCODER_SCHEMA_VERSION, make_photo_encoder),
     "shard": (SHARD_SCHEMA_VERSION, make_shard),
     "store": (VERSION_SCHEMA_VERSION, make_store),
 }

@@ -14,9 +14,11 @@ import pytest
 
 import artifacts
 from artifacts.bundle import open_bundle
+from artifacts.checksums import record_files
 from artifacts.dataset import open_dataset
 from artifacts.gate import read_gate_record
 from artifacts.index_version import INDEX_FILE, open_index_version
+from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.store import Publication, Store
 from index_builder import shard
 from index_builder.build import BuildRequest, build_version
@@ -29,6 +31,8 @@ from service.device import Device
 from service.loaded_version import load_version
 from tests.formats.make import FOLDER, MAKERS, explained, main, pair_logits, product_vectors
 from towers.annotator import open_annotator
+from towers.photo_encoder import OnnxPhotoEncoder
+from towers.photos import load_photo
 from towers.query_encoder import OnnxQueryEncoder
 
 # The module that writes each saved format.
@@ -38,6 +42,7 @@ FORMATS = {
     "dataset": "dataset",
     "gate": "gate",
     "index_version": "store",
+    "photo_encoder": "photo",
     "shard": "shard",
 }
 PARTS = {"explained": "index_version"}  # what is saved of a format besides, since not every folder of it has it
@@ -84,6 +89,7 @@ FINGERPRINTS = {
     "dataset-1": "b7bd4211ef7712c2",
     "explained-1": "f75873d0bb867a6c",
     "gate-1": "b220d4e821fccf1b",
+    "photo-1": "e8a477a9194daeb7",
     "shard-1": "f352150b40a22da4",
     "store-1": "f7cb1c94ecc00086",
 }
@@ -195,6 +201,15 @@ def test_a_saved_bundle_gives_the_vectors_that_it_gave(folder: Path) -> None:
     assert (bundle.card.origin.name, bundle.card.origin.created_at) == ("3tmm", "2026-11-01T00:00:00+00:00")
 
 
+@pytest.mark.parametrize("folder", saved("photo"), ids=lambda folder: folder.name)
+def test_a_saved_photo_encoder_gives_the_vectors_that_it_gave(folder: Path) -> None:
+    tower, wanted = read_photo_tower(folder, record_files(folder)), expected(folder)
+    assert tower is not None
+    encoder = OnnxPhotoEncoder(folder / PHOTO_ENCODER_FOLDER, tower)
+    vectors = encoder.encode([load_photo(folder / name, encoder.photo) for name in wanted["photos"]])
+    np.testing.assert_allclose(vectors, wanted["vectors"], atol=1e-4)
+
+
 @pytest.mark.parametrize("folder", saved("dataset"), ids=lambda folder: folder.name)
 def test_a_saved_data_set_gives_its_pairs(folder: Path) -> None:
     dataset = open_dataset(folder / "dataset")
@@ -224,6 +239,7 @@ def test_the_present_code_reads_what_it_writes(tmp_path: Path) -> None:
     main(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}-{version}" for name, (version, _) in MAKERS.items()}
     test_a_saved_bundle_gives_the_vectors_that_it_gave(tmp_path / f"bundle-{MAKERS['bundle'][0]}")
+    test_a_saved_photo_encoder_gives_the_vectors_that_it_gave(tmp_path / f"photo-{MAKERS['photo'][0]}")
     test_a_saved_version_finds_what_it_found(tmp_path / f"store-{MAKERS['store'][0]}", "ivf")
     test_a_saved_record_of_the_gate_is_understood(tmp_path / f"gate-{MAKERS['gate'][0]}")
     test_a_saved_data_set_gives_its_pairs(tmp_path / f"dataset-{MAKERS['dataset'][0]}")

@@ -32,7 +32,8 @@ from tests.support.specs import tiny_photo_input, tiny_sides, tiny_tokenizer
 from towers.clip import PhotoBatch
 from towers.export import export_query_side
 from towers.model import build_model
-from towers.photos import load_photo, normalise_photos
+from towers.photos import load_photo
+from towers.pixels import normalise_photos
 from towers.storage import load_side, save_side
 from towers.tokens import read_tokenizers
 

@@ -199,7 +199,7 @@ STAGES = (
     "fill_index",
     "measure",
     "write_index",
-    "_copy_query_side",
+    "_copy_part",
     "finish_index_version",
 )
 

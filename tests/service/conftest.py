@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.store import Store
+from tests.service.photo_shop import PhotoShop, make_photo_shop
 from tests.service.running import Running, running_service
 from tests.service.shop import Shop, save_query_side
 
@@ -38,3 +39,9 @@ def served(good_store: Path) -> Iterator[Running]:
     """A service of v1 that tests share; they search and read, and change nothing."""
     with running_service(good_store) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def alpha_shop(tmp_path_factory: pytest.TempPathFactory) -> PhotoShop:
+    """A shop whose model concatenates title and photo by weight."""
+    return make_photo_shop(tmp_path_factory.mktemp("alpha"), "alpha")

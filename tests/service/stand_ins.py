@@ -12,6 +12,7 @@ from knn import IndexSpec, OperatingPoint, build_index
 from service.answering import Query
 from service.attributes import Attributes
 from service.batcher import Answer, Batcher
+from service.errors import NoPhotoSearchError
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
 from service.product_rows import ProductRows
@@ -84,6 +85,7 @@ def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = No
         rows=ProductRows(products["product_id"]),
         score_parts=ScoreParts((("text", 0, 1), ("photo", 1, 4))),
         tower_cosines=None,
+        photos=NoPhotoSearchError("the stand-in takes no photos"),
         loaded_at="2026-11-21T00:00:00+00:00",
     )
 

@@ -22,7 +22,7 @@ def test_openapi_describes_every_route_and_its_problems(good_store: Path) -> Non
     description = create_app(Settings(store=good_store, device="cpu")).openapi()
     routes = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
     assert routes == {
-        ("POST", "/search"), ("POST", "/search/batch"), ("POST", "/search/similar"),
+        ("POST", "/search"), ("POST", "/search/batch"), ("POST", "/search/similar"), ("POST", "/search/image"),
         ("GET", "/products/{product_id}"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
         ("GET", "/admin/index"), ("POST", "/admin/index/swap"), ("POST", "/admin/index/rollback"),
     }  # fmt: skip
@@ -32,6 +32,13 @@ def test_openapi_describes_every_route_and_its_problems(good_store: Path) -> Non
         assert list(response["content"]) == ["application/json" if status == "200" else "application/problem+json"]
     assert description["paths"]["/admin/index/swap"]["post"]["security"] == [{"admin": []}]
     assert "security" not in search
+    image = description["paths"]["/search/image"]["post"]
+    assert set(image["responses"]) == {"200", "413", "422", "503"}
+    assert all("application/problem+json" in image["responses"][status]["content"] for status in ("413", "422", "503"))
+    form = image["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["required"] == ["image"] and form["properties"]["image"]["type"] == "string"
+    assert form["properties"].keys() == {"image", "k", "offset", "filters"} and not form["additionalProperties"]
+    assert form["properties"]["filters"]["examples"]
     schemas = description["components"]["schemas"]
     assert "HTTPValidationError" not in schemas  # the framework's own form of 422, which is never sent
     assert schemas["SearchRequest"]["properties"]["query"]["examples"] == ["red running shoes"]

@@ -31,7 +31,7 @@ from service.cli import app
 app(prog_name="python -m service")
 """
 # What a CPU service must do without.
-FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "PIL", "duckdb", "ibis", "open_clip", "transformers",
+FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "duckdb", "ibis", "open_clip", "transformers",
              "torchvision", "ray", "matplotlib", "onnx", "safetensors")  # fmt: skip
 STRICT_IMPORTS = f"""
 import sys

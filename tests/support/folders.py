@@ -1,5 +1,6 @@
 """Folders of the formats that the programs share, filled with bytes that stand in for weights. No torch."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,8 +19,9 @@ from artifacts.index_version import (
     PhotoCounts,
     finish_index_version,
 )
+from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, write_photo_tower
 from artifacts.side import ENCODER_FILE, WEIGHTS_FILE, SideSpec, tokenizer_file, write_side_spec
-from tests.support.specs import tiny_sides, tiny_tokenizer
+from tests.support.specs import tiny_clip_specs, tiny_sides, tiny_tokenizer
 
 
 def write_hollow_side(folder: Path, spec: SideSpec, filling: bytes = b"weights") -> None:
@@ -31,22 +33,27 @@ def write_hollow_side(folder: Path, spec: SideSpec, filling: bytes = b"weights")
         tiny_tokenizer().save(str(folder / tokenizer_file(tower.name)))
 
 
-def write_hollow_bundle(path: Path, composition: str = "mlp", filling: bytes = b"weights") -> ModelBundle:
-    """A sealed bundle without a model in it, opened."""
+def write_hollow_bundle(
+    path: Path, composition: str = "mlp", filling: bytes = b"weights", photo_encoder: bytes | None = None
+) -> ModelBundle:
+    """A sealed bundle without a model in it, opened. `photo_encoder` stands in for one, where it is to have one."""
     query, product = tiny_sides(composition)
     write_hollow_side(path / QUERY_SIDE, query, filling)
     (path / QUERY_SIDE / ENCODER_FILE).write_bytes(b"onnx of " + filling)
     write_hollow_side(path / PRODUCT_SIDE, product, filling)
+    if photo_encoder is not None:
+        (path / PHOTO_ENCODER_FOLDER).mkdir()
+        write_photo_tower(path / PHOTO_ENCODER_FOLDER, tiny_clip_specs()[1])
+        (path / PHOTO_ENCODER_FOLDER / ENCODER_FILE).write_bytes(photo_encoder)
     finish_bundle(path, tiny_origin(composition), ["red shoe", "caf\u00e9"])
     return open_bundle(path)
 
 
 def write_hollow_version(path: Path, bundle: ModelBundle, version: str = "v1") -> Manifest:
     """A sealed index version of three products without an index in it; gives its manifest before sealing."""
-    query = path / QUERY_FOLDER
-    query.mkdir(parents=True)
-    for file in bundle.query_folder.iterdir():
-        (query / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(bundle.query_folder, path / QUERY_FOLDER)
+    if bundle.photo:
+        shutil.copytree(bundle.photo_folder, path / PHOTO_ENCODER_FOLDER)
     (path / INDEX_FILE).write_bytes(b"faiss")
     products = {"product_id": ["a", "b", "c"], "title": ["A", "B", None], "image": ["a.png", None, None]}
     pq.write_table(pa.table({**products, "price": [1.5, 2.0, None]}), path / PRODUCTS_FILE)

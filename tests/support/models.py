@@ -37,6 +37,7 @@ from towers.export import export_query_side
 from towers.model import Model, build_model
 from towers.storage import save_side
 from towers.tokens import TextTokenizer, text_tokenizer
+from training.photo_encoder import write_photo_encoder
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -98,7 +99,7 @@ def tiny_bundle(path: Path, composition: str = "bibert", *, seed: int = 0, expor
         path: its folder, which must not exist.
         composition: one of COMPOSITIONS.
         seed: of the weights.
-        export: write the query side's encoder.onnx, which takes a few seconds.
+        export: write the query side's encoder.onnx, and the photo encoder of a model that has one, which takes seconds.
     """
     model = tiny_model(composition, seed)
     names: tuple[TowerName, ...] = ("bibert", "clip")
@@ -106,6 +107,7 @@ def tiny_bundle(path: Path, composition: str = "bibert", *, seed: int = 0, expor
     save_side(model.query, path / QUERY_SIDE, tokenizers)
     if export:
         export_query_side(model.query, path / QUERY_SIDE, QUERIES)
+        write_photo_encoder(model, path)
     save_side(model.product, path / PRODUCT_SIDE, tokenizers)
     finish_bundle(path, tiny_origin(composition), QUERIES)
     return open_bundle(path)

@@ -22,7 +22,8 @@ from towers.encoding import (
     encode_texts,
 )
 from towers.model import Side
-from towers.photos import load_photo, normalise_photos
+from towers.photos import load_photo
+from towers.pixels import normalise_photos
 
 TEXTS = ["red shoe", "a", "blue cotton dress for women and kids", "", "pan", "red shoe", "cap toy men"]
 

@@ -1,4 +1,4 @@
-"""The exported query side gives what the fitted one gives, in every composition."""
+"""The exported query side and photo encoder give what the fitted ones give, in every composition."""
 
 import shutil
 from collections.abc import Callable
@@ -9,12 +9,15 @@ import pytest
 import torch
 
 from artifacts.bundle import ModelBundle
-from artifacts.side import NoFusion, SideSpec, TowerName
+from artifacts.side import ClipImageTowerSpec, NoFusion, PhotoInput, SideSpec, TowerName
 from tests.support.models import QUERIES, shaken, tiny_clip_specs, tiny_model, tiny_tokenizer, tiny_tokenizers
 from towers import export
+from towers.clip import clip_config
 from towers.errors import ExportError
-from towers.export import check_exportable, export_query_side
+from towers.export import check_exportable, export_photo_encoder, export_query_side
 from towers.model import Side, build_side
+from towers.photo_encoder import OnnxPhotoEncoder
+from towers.pixels import normalise_photos
 from towers.query_encoder import OnnxQueryEncoder
 from towers.storage import load_side, save_side
 
@@ -168,3 +171,54 @@ def test_the_file_tells_nothing_of_the_machine_that_wrote_it(exported: Exported)
     content = (exported("3tmm").query_folder / "encoder.onnx").read_bytes()
     assert str(Path(export.__file__).parent).encode() not in content
     assert b"site-packages" not in content and b"stack_trace" not in content
+
+
+def image_side(spec: ClipImageTowerSpec) -> Side:
+    torch.manual_seed(0)
+    return shaken(build_side(SideSpec(towers=(spec,), fusion=NoFusion())))
+
+
+@pytest.mark.integration
+def test_the_small_clips_image_tower_is_exported(tmp_path: Path) -> None:
+    photo = PhotoInput(height=80, width=60, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), resize_mode="squash")
+    spec = ClipImageTowerSpec(config=clip_config("vitrine-small"), photo=photo)
+    side = image_side(spec)
+    export_photo_encoder(side, tmp_path / "photo")
+    pixels = np.random.default_rng(3).integers(0, 256, (7, 80, 60, 3), dtype=np.uint8)
+    with torch.no_grad():
+        vectors = side.towers["clip"].encode_pixels(normalise_photos(torch.from_numpy(pixels), photo))
+        expected = torch.nn.functional.normalize(vectors, dim=1).numpy()
+    found = OnnxPhotoEncoder(tmp_path / "photo", spec).encode(list(pixels))
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+def test_weights_too_large_for_one_file_stand_in_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    side = tiny_model("clip").product
+    monkeypatch.setattr(export, "LARGEST_BYTES", 1000)
+    export_photo_encoder(side, tmp_path / "photo")  # which compares the vectors
+    assert {path.name for path in (tmp_path / "photo").iterdir()} == {"tower.json", "encoder.onnx", "encoder.onnx.data"}
+    assert (tmp_path / "photo" / "encoder.onnx").stat().st_size < (tmp_path / "photo/encoder.onnx.data").stat().st_size
+
+
+def test_a_photo_encoder_of_other_weights_is_refused(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = exported("clip").photo_folder / "encoder.onnx"
+    monkeypatch.setattr(
+        export, "_export", lambda module, inputs, names, outputs, folder: shutil.copyfile(kept, folder / "encoder.onnx")
+    )
+    side = tiny_model("clip").product
+    export_photo_encoder(side, tmp_path / "same")
+    with torch.no_grad():
+        side.get_parameter("towers.clip.visual.proj")[0] += 0.5
+    with pytest.raises(ExportError, match=r"encoder\.onnx differs from the fitted model by 0\."):
+        export_photo_encoder(side, tmp_path / "other")
+
+
+def test_an_image_tower_that_cannot_be_exported_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(export, "_export", fail)
+    with pytest.raises(ExportError, match=r"^the photo encoder cannot be exported: no such operator$"):
+        export_photo_encoder(tiny_model("clip").product, tmp_path / "photo")

@@ -16,7 +16,9 @@ from training.cli import _report, app
 RUNNER = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["sample-shop", "prepare", "import-esci", "clip", "fit", "annotator", "recipes"])
+@pytest.mark.parametrize(
+    "command", ["sample-shop", "prepare", "import-esci", "clip", "fit", "add-photo-encoder", "annotator", "recipes"]
+)
 def test_every_command_has_help(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
     assert result.exit_code == 0 and "Usage" in result.output
@@ -53,6 +55,7 @@ def test_recipes_are_listed_with_what_they_are() -> None:
             "Error: --connection bigquery:// needs a driver that is missing",
         ),
         (["sample-shop", "--out", "{out}", "--products", "3"], "Error: A sample shop cannot have 3 products"),
+        (["add-photo-encoder", "{data}", "--out", "{out}"], "is no model bundle"),
         (["clip", "--out", "{out}"], "give --data or --catalog, one of them"),
         (
             ["clip", "--out", "{out}", "--data", "{data}", "--architecture", "RN7", "--pretrained", "openai"],

@@ -88,6 +88,7 @@ def test_a_recipe_becomes_a_bundle_that_encodes(
     np.testing.assert_allclose(by_onnx, side.queries(queries), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(by_onnx, axis=1), 1, atol=1e-5)
     assert bundle.card.width == by_onnx.shape[1]
+    assert (bundle.photo is not None) == (name in ("clip", "4tmm-cat", "4tmm-alpha"))
     assert 0 <= bundle.card.origin.metrics["validation_recall_at_100"] <= 1
     assert bundle.card.query_encoder is not None and bundle.card.query_encoder.precision == "fp32"
     kept = [part for part in ("bibert", "clip") if part in recipe.fitted_towers and part not in recipe.train]

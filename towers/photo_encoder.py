@@ -1,0 +1,45 @@
+"""Photos to unit vectors on ONNX Runtime, for queries that are photos. This file needs no torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput
+from towers.onnx_session import open_session
+from towers.photos import Pixels
+from towers.query_encoder import VECTORS_OUTPUT, Vectors
+
+
+class OnnxPhotoEncoder:
+    """A model's CLIP image tower on ONNX Runtime. Any number of threads may use it at once.
+
+    Args:
+        folder: a photo encoder's folder, verified by whoever opened the artifact that it is part of.
+        tower: its tower.json.
+        threads: how many threads one batch may use.
+
+    Raises:
+        DamagedError: the exported encoder cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, tower: ClipImageTowerSpec, *, threads: int = 1) -> None:
+        self._tower = tower
+        self._session = open_session(folder / ENCODER_FILE, "photo encoder", threads)
+
+    @property
+    def width(self) -> int:
+        """Length d of the vectors."""
+        return self._tower.width
+
+    @property
+    def photo(self) -> PhotoInput:
+        """How photos are to be decoded (towers/photos.py)."""
+        return self._tower.photo
+
+    def encode(self, photos: Sequence[Pixels]) -> Vectors:
+        """Unit vectors of photos that were decoded to (height, width, 3): shape (len(photos), d), float32."""
+        if not photos:
+            return np.empty((0, self.width), dtype=np.float32)
+        (vectors,) = self._session.run([VECTORS_OUTPUT], {"pixels": np.stack(photos)})
+        return np.asarray(vectors, dtype=np.float32)
