@@ -23,7 +23,8 @@ from tests.support.photos import write_photos
 from towers.clip import PhotoBatch
 from towers.encoding import photo_input
 from towers.model import Side
-from towers.photos import load_photo, normalise_photos
+from towers.photos import load_photo
+from towers.pixels import normalise_photos
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
 
