@@ -56,7 +56,7 @@ LOAD_SECONDS ?= 60
 load: $(DEMO)/second-version port-free ## Shoppers on the demo's service for 60 s, a report in var/; SWAP=1 swaps meanwhile
 	@token=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(16))'); \
 	VITRINE_ADMIN_TOKEN=$$token $(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
-	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 1' INT TERM; \
+	trap 'kill $$server 2>/dev/null; wait $$server' EXIT; trap 'exit 1' INT TERM; \
 	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 --top 1 >/dev/null && \
 	LOAD_ADMIN_TOKEN=$(if $(SWAP),$$token) $(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary \
 	  --host http://127.0.0.1:$(PORT) --queries $(DEMO)/shop/interactions.parquet \

@@ -13,7 +13,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 _SEARCHERS = 4
@@ -26,7 +25,7 @@ class Outcome:
     """What came of all searches."""
 
     answered: int = 0
-    versions: Counter[str] = field(default_factory=Counter)
+    versions: dict[str, int] = field(default_factory=dict)  # how many each answered
     failures: list[tuple[float, str]] = field(default_factory=list)  # when the search began, and why it failed
 
 
@@ -49,7 +48,7 @@ def search(url: str, until_failure: bool, stop: threading.Event, outcome: Outcom
             continue
         with lock:
             outcome.answered += 1
-            outcome.versions[version] += 1
+            outcome.versions[version] = outcome.versions.get(version, 0) + 1
 
 
 def main(url: str, until_failure: bool) -> None:

@@ -91,20 +91,21 @@ compose up --detach --no-build service
 await 120 "the service is ready" is_ready "$SERVICE"
 first=$(version_at "$SERVICE")
 echo "first search possible after $((SECONDS - began)) s; it serves $first"
-compose logs --no-log-prefix first-version | tail -4
+compose logs --no-log-prefix first-version | tail -4 | sed 's/\x1b\[2K//'
 
 say "a search from the host"
 curl -fsS "$SERVICE/search" -H 'content-type: application/json' -d '{"query": "red striped mug", "k": 3}' \
   | json '"\n".join([answer["index_version"]] + ["{rank} {score:.3f} {product_id} {title}".format(**hit) for hit in answer["hits"]])'
 
 say "the container's root cannot be written to"
-compose exec -T service sh -c 'touch /opt/venv/x' 2>&1 | grep -F "Read-only file system" || fail "it can be written to"
+refusal=$(compose exec -T service touch /opt/venv/x 2>&1) && fail "it can be written to"
+grep -F "Read-only file system" <<< "$refusal" || fail "$refusal"
 
 say "swap by a publish from the builder's container"
 searches_begin "$SERVICE"
 compose run --rm --no-deps builder build --bundle /work/4tmm-alpha --catalog /work/shop/catalog.parquet --store /store --publish \
   > "$SCRATCH/builder.log" 2>&1 || fail "$(cat "$SCRATCH/builder.log")"
-tail -3 "$SCRATCH/builder.log"
+tail -3 "$SCRATCH/builder.log" | sed 's/\x1b\[2K//'
 second=$(compose run --rm --no-deps -T --entrypoint cat builder /store/CURRENT | json 'answer["version"]')
 test "$second" != "$first" || fail "the builder published no other version"
 await 60 "the service serves $second" serves "$SERVICE" "$second"

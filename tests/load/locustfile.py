@@ -37,7 +37,7 @@ def add_options(parser: ArgumentParser) -> None:
     queries = "a search log (.parquet with the column query), or a text file with a query a line, most frequent first"
     add = parser.add_argument
     add("--queries", env_var="LOAD_QUERIES", default="", help=queries)
-    add("--admin-token", env_var="LOAD_ADMIN_TOKEN", default="", is_secret=True, help="turns the operator on")
+    add("--admin-token", env_var="LOAD_ADMIN_TOKEN", default="", include_in_web_ui=False, help="turns the operator on")
     add("--max-error-rate", env_var="LOAD_MAX_ERROR_RATE", type=float, default=0.0, help="share of the requests")
     add("--max-p99-ms", env_var="LOAD_MAX_P99_MS", type=float, default=250.0, help="of all that shoppers ask")
 
@@ -72,6 +72,7 @@ class Shopper(FastHttpUser):
     """Somebody who looks for something, thinking some seconds between two looks."""
 
     wait_time = between(1, 5)
+    max_retries = 1  # as browsers do where a connection was closed while the shopper thought
     queries: list[str]
     weights: np.ndarray
 
@@ -101,7 +102,7 @@ class Shopper(FastHttpUser):
         path = name.partition(",")[0]
         with self.client.post(path, json={"k": PAGE, **body}, name=name, catch_response=True) as answer:
             if answer.status_code != 200:
-                answer.failure(f"{answer.status_code}: {answer.text}")
+                answer.failure(f"{answer.status_code}: {answer.text or repr(answer.error)}")
                 return []
             hits: list[dict[str, Any]] = answer.json()["hits"]
             if not hits and not may_be_empty:
@@ -164,7 +165,7 @@ class Operator(FastHttpUser):
             if answer.status_code == 200:
                 Operator.changes += 1
             else:
-                answer.failure(f"{answer.status_code}: {answer.text}")
+                answer.failure(f"{answer.status_code}: {answer.text or repr(answer.error)}")
 
 
 @events.quitting.add_listener

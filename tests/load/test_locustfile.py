@@ -33,21 +33,11 @@ def queries(tmp_path: Path) -> Path:
     return path
 
 
-def load(url: str, queries: Path | str, *options: str, seconds: int = 6) -> subprocess.CompletedProcess[str]:
+def load(url: str, queries: Path | str, *options: str, seconds: int = 15) -> subprocess.CompletedProcess[str]:
     """Run the load test headless with a few shoppers."""
     command = [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless", "--only-summary"]
-    command += [
-        "--host",
-        url,
-        "--queries",
-        str(queries),
-        "--users",
-        "9",
-        "--spawn-rate",
-        "9",
-        "--run-time",
-        f"{seconds}s",
-    ]
+    command += f"--host {url} --users 9 --spawn-rate 9 --run-time {seconds}s".split()
+    command += ["--queries", str(queries), *options]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LO")}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
 
