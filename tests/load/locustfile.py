@@ -38,6 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--queries", env_var="LOAD_QUERIES", default="", help=queries)
     add("--admin-token", env_var="LOAD_ADMIN_TOKEN", default="", include_in_web_ui=False, help="turns the operator on")
+    add("--admin-url", env_var="LOAD_ADMIN_URL", default="", help="of the admin routes where not --host's")
     add("--max-error-rate", env_var="LOAD_MAX_ERROR_RATE", type=float, default=0.0, help="share of the requests")
     add("--max-p99-ms", env_var="LOAD_MAX_P99_MS", type=float, default=250.0, help="of all that shoppers ask")
 
@@ -141,9 +142,10 @@ class Operator(FastHttpUser):
     def on_start(self) -> None:
         """Choose what to swap to."""
         options = self.environment.parsed_options
+        self._index_url = f"{options.admin_url}/admin/index"
         self._headers = {"Authorization": f"Bearer {options.admin_token}"}
         self._period = options.run_time / 3 if options.run_time else _SWAP_PERIOD_SECONDS
-        answer = self.client.get("/admin/index", headers=self._headers)
+        answer = self.client.get(self._index_url, name="/admin/index", headers=self._headers)
         if answer.status_code != 200:
             raise StopUser
         index = answer.json()
@@ -156,12 +158,13 @@ class Operator(FastHttpUser):
     def swap_and_return(self) -> None:
         """Swap, and later go back."""
         gevent.sleep(self._period)
-        self._change("/admin/index/swap", {"version": self._other})
+        self._change("swap", {"version": self._other})
         gevent.sleep(self._period)
-        self._change("/admin/index/rollback", {})
+        self._change("rollback", {})
 
-    def _change(self, path: str, body: dict[str, str]) -> None:
-        with self.client.post(path, json=body, headers=self._headers, catch_response=True) as answer:
+    def _change(self, act: str, body: dict[str, str]) -> None:
+        url, name = f"{self._index_url}/{act}", f"/admin/index/{act}"
+        with self.client.post(url, name=name, json=body, headers=self._headers, catch_response=True) as answer:
             if answer.status_code == 200:
                 Operator.changes += 1
             else:
