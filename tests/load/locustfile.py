@@ -28,6 +28,8 @@ PAGE = 48  # products a page
 UNSEEN_SHARE = 0.1  # of the queries nobody typed before: no earlier answer serves them
 _SWAP_PERIOD_SECONDS = 60.0  # of a run without an end
 _COLUMNS_OF_ALL = {"rank", "score", "explain", "product_id", "title", "image"}
+# A service may close a connection that idles while somebody thinks, at the moment when it is used again.
+_NEW_CONNECTION = {"Connection": "close"}
 _chance = np.random.default_rng()
 
 
@@ -73,7 +75,7 @@ class Shopper(FastHttpUser):
     """Somebody who looks for something, thinking some seconds between two looks."""
 
     wait_time = between(1, 5)
-    max_retries = 1  # as browsers do where a connection was closed while the shopper thought
+    default_headers = _NEW_CONNECTION
     queries: list[str]
     weights: np.ndarray
 
@@ -136,6 +138,7 @@ class Operator(FastHttpUser):
     """Whoever changes the index while shoppers search."""
 
     fixed_count = 1
+    default_headers = _NEW_CONNECTION
     wait_time = constant(0)
     changes = 0  # that were answered with 200
 
