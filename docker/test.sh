@@ -88,7 +88,7 @@ compose build --quiet service
 say "up from nothing"
 began=$SECONDS
 compose up --detach --no-build service
-await 120 "the service is ready" is_ready "$SERVICE"
+await 180 "the service is ready" is_ready "$SERVICE"
 first=$(version_at "$SERVICE")
 echo "first search possible after $((SECONDS - began)) s; it serves $first"
 compose logs --no-log-prefix first-version | tail -4 | sed 's/\x1b\[2K//'
@@ -116,12 +116,12 @@ compose run --rm --no-deps builder build --bundle /work/4tmm-alpha --catalog /wo
 tail -3 "$SCRATCH/builder.log" | sed 's/\x1b\[2K//'
 second=$(compose run --rm --no-deps -T --entrypoint cat builder /store/CURRENT | json 'answer["version"]')
 test "$second" != "$first" || fail "the builder published no other version"
-await 60 "the service serves $second" serves "$SERVICE" "$second"
+await 180 "the service serves $second" serves "$SERVICE" "$second"
 echo "it serves $second"
 
 say "rollback"
 compose run --rm --no-deps builder rollback --store /store
-await 60 "the service serves $first" serves "$SERVICE" "$first"
+await 180 "the service serves $first" serves "$SERVICE" "$first"
 echo "it serves $first again"
 searches_end 2
 
@@ -131,12 +131,12 @@ compose logs --no-log-prefix first-version | tail -1 | grep -F "publishes a vers
 
 say "a fleet behind the balancer: one publish swaps all, and a replica that stops loses nothing"
 compose up --detach --no-build balancer
-await 60 "the balancer answers" is_ready "$FLEET"
+await 180 "the balancer answers" is_ready "$FLEET"
 searches_begin "$FLEET"
 compose run --rm --no-deps builder publish --store /store --version "$second"
 for replica in $(compose ps --quiet replica); do
   address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$replica")
-  await 60 "every replica serves $second" serves "http://$address:8000" "$second"
+  await 180 "every replica serves $second" serves "http://$address:8000" "$second"
   echo "replica $address serves $second"
 done
 replica=$(compose ps --quiet replica | head -n 1)
@@ -151,7 +151,7 @@ say "observability"
 if docker image inspect "${PROMETHEUS_IMAGE:-prom/prometheus:v3.5.0}" >/dev/null 2>&1 || compose pull --quiet prometheus 2>/dev/null; then
   compose up --detach --no-build prometheus
   is_scraped() { curl -fsS "$PROMETHEUS/api/v1/query?query=vitrine_index_version" | json 'answer["data"]["result"][0]["metric"]["version"]' | grep -Fx "$second"; }
-  await 60 "Prometheus knows the served version" is_scraped
+  await 180 "Prometheus knows the served version" is_scraped
   curl -fsS "$PROMETHEUS/api/v1/rules" | json '"alerts: " + ", ".join("{name} {state}".format(**rule) for group in answer["data"]["groups"] for rule in group["rules"])'
   compose exec -T prometheus promtool test rules /etc/prometheus/alerts.test.yml
 else
@@ -159,7 +159,7 @@ else
 fi
 if docker image inspect "${GRAFANA_IMAGE:-grafana/grafana:12.1.0}" >/dev/null 2>&1 || compose pull --quiet grafana 2>/dev/null; then
   compose up --detach --no-build grafana
-  await 60 "Grafana has the dashboard" curl -fsS -o /dev/null "http://127.0.0.1:${GRAFANA_PORT:-3000}/api/dashboards/uid/vitrine"
+  await 180 "Grafana has the dashboard" curl -fsS -o /dev/null "http://127.0.0.1:${GRAFANA_PORT:-3000}/api/dashboards/uid/vitrine"
   echo "Grafana has the dashboard"
 else
   echo "NOT RUN: there is no image of Grafana, and none can be pulled"
