@@ -20,7 +20,7 @@ TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py)
 
-.PHONY: help setup demo smoke port-free test unit lint format evaluate experiments clean
+.PHONY: help setup demo smoke load port-free test unit lint format locks evaluate experiments clean
 .PHONY: bench-prepare bench-train bench-index bench-service bench-gpu
 
 help: ## List the targets
@@ -50,6 +50,23 @@ smoke: $(SMOKE)/published port-free ## The demo's path on a tiny shop: start, qu
 	echo "smoke: search exited with $$searched, the service with $$stopped"; \
 	test $$searched -eq 0 -a $$stopped -eq 0
 
+# In the shop's own proportions of queries. LOAD_... variables set the limits: see tests/load/locustfile.py.
+LOAD_USERS ?= 100
+LOAD_SECONDS ?= 60
+load: $(DEMO)/second-version port-free ## Shoppers on the demo's service for 60 s, a report in var/; SWAP=1 swaps meanwhile
+	@token=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(16))'); \
+	VITRINE_ADMIN_TOKEN=$$token $(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
+	trap 'kill $$server 2>/dev/null; wait $$server' EXIT; trap 'exit 1' INT TERM; \
+	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 --top 1 >/dev/null && \
+	LOAD_ADMIN_TOKEN=$(if $(SWAP),$$token) $(BIN)/locust --locustfile tests/load/locustfile.py --headless --only-summary \
+	  --host http://127.0.0.1:$(PORT) --queries $(DEMO)/shop/interactions.parquet \
+	  --users $(LOAD_USERS) --spawn-rate $(LOAD_USERS) --run-time $(LOAD_SECONDS)s --html var/load$(if $(SWAP),-swap).html
+
+# What `make load SWAP=1` swaps to; it stays unpublished.
+$(DEMO)/second-version: $(DEMO)/published
+	$(BIN)/python -m index_builder build --bundle $(DEMO)/4tmm-alpha --catalog $(DEMO)/shop/catalog.parquet --store $(DEMO)/store
+	@touch $@
+
 # Otherwise the searches would be answered by whoever listens there.
 port-free: $(SETUP)
 	@! $(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", $(PORT)), 1)' 2>/dev/null \
@@ -69,6 +86,10 @@ lint: $(SETUP) ## ruff and mypy
 format: $(SETUP) ## Let ruff format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+locks: $(SETUP) ## Choose anew the versions that the container images install
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" docker/lock.sh
 
 evaluate: $(DEMO)/4tmm-cat/model.json ## Compare text alone, photos alone and both on the sample shop
 	@$(BIN)/python -m evaluation run --data $(DEMO)/data --out $(DEMO)/results --model $(DEMO)/bibert \

@@ -5,7 +5,7 @@ import enum
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from artifacts.errors import ArtifactError
 from artifacts.index_version import Manifest
@@ -33,6 +33,7 @@ _REMEMBERED = 20  # versions that rollbacks can go back through
 
 Loader = Callable[[str], LoadedVersion]  # version id -> version; UnknownVersionError, VersionRefusedError
 Kind = Literal["start", "follow", "swap", "rollback"]
+Outcome = Literal["served", "refused", "failed"]
 
 
 class ServiceState(enum.Enum):
@@ -74,7 +75,7 @@ class Attempt:
 
     kind: Kind
     version_id: str
-    outcome: Literal["served", "refused", "failed"]
+    outcome: Outcome
     reason: str | None = None
 
 
@@ -91,6 +92,7 @@ class Swapper:
         self._load = load
         self._batcher = batcher
         self._metrics = metrics
+        metrics.expect_changes(get_args(Kind), get_args(Outcome))
         self._on_switch = on_switch  # told when another version is served
         self._followed: str | None = None  # what the store published when that was looked at last
         self._state = ServiceState.STARTING

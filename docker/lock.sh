@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Chooses anew the versions that the images install, with the hash of every file: docker/locks/IMAGE-FAISS.txt.
+# The images stand on each other, so what a smaller one installs is what the trainer has of it.
+#
+#     docker/lock.sh            # for the FAISS of CPUs and the one of GPUs
+#     docker/lock.sh gpu-cuvs   # for another extra
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+lock() { # FILE [OPTION...]: pyproject's requirements, if nothing else is named
+  uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-header \
+    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file "docker/locks/$1.txt" "${@:2}"
+  echo "docker/locks/$1.txt"
+}
+
+for faiss in ${@:-cpu gpu}; do
+  lock "trainer-$faiss" --extra "$faiss" --extra build --extra train pyproject.toml
+  lock "builder-$faiss" --extra "$faiss" --extra build --constraints "docker/locks/trainer-$faiss.txt" pyproject.toml
+  lock "service-$faiss" --extra "$faiss" --constraints "docker/locks/trainer-$faiss.txt" pyproject.toml
+done
+lock load --extra cpu --extra load --constraints docker/locks/service-cpu.txt pyproject.toml
+lock wheel - <<< "setuptools>=77"
