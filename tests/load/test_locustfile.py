@@ -65,27 +65,27 @@ def test_a_run_with_a_swap_and_a_rollback_is_within_its_limits(store: Path, quer
 @pytest.mark.integration
 def test_broken_limits_fail_the_run(store: Path, queries: Path) -> None:
     with running_service(store) as running:
-        ran = load(running.url, queries, "--max-p99-ms", "0.001", seconds=3)
+        ran = load(running.url, queries, "--max-p99-ms", "0.001", seconds=8)
         assert (ran.returncode, "p99 is over 0.001 ms" in said(ran)) == (1, True), said(ran)
 
 
 @pytest.mark.integration
 def test_a_service_that_refuses_fails_the_run(store: Path, queries: Path) -> None:
     with running_service(store, max_query_chars=1) as running:
-        ran = load(running.url, queries, seconds=3)
+        ran = load(running.url, queries, seconds=8)
         assert (ran.returncode, "the error rate is over 0" in said(ran)) == (1, True), said(ran)
 
 
 @pytest.mark.integration
 def test_nobody_there_fails_the_run(queries: Path) -> None:
-    ran = load("http://127.0.0.1:9", queries, seconds=3)
+    ran = load("http://127.0.0.1:9", queries, seconds=8)
     assert (ran.returncode, "the error rate is over 0" in said(ran)) == (1, True), said(ran)
 
 
 @pytest.mark.integration
 def test_an_operator_who_cannot_swap_fails_the_run(tmp_path: Path, store: Path, queries: Path) -> None:
     with running_service(store) as running:
-        ran = load(running.url, queries, "--max-p99-ms", "5000", "--admin-token", "no-such-token-here", seconds=3)
+        ran = load(running.url, queries, "--max-p99-ms", "5000", "--admin-token", "no-such-token-here", seconds=8)
         assert (ran.returncode, "nothing was swapped" in said(ran)) == (1, True), said(ran)
 
 
