@@ -81,11 +81,11 @@ def test_photos_are_decoded_ahead_across_the_border_of_tasks(
         decoded.release()
         return decode(*arguments)
 
-    def wait_for_photos(encoder: Any, task: Any, photos: Any, advance: Any) -> Any:
+    def wait_for_photos(encoder: Any, task: Any, photos: Any, *rest: Any) -> Any:
         first = next(photos)
         # Those of two tasks, but for three that are not there: 3, 7 (not to be had), and 13 (on the web).
         seen.append(all(decoded.acquire(timeout=60) for _ in range(47)) if not seen else True)
-        return encode(encoder, task, iter([first, *(next(photos) for _ in task.titles[1:])]), advance)
+        return encode(encoder, task, iter([first, *(next(photos) for _ in task.titles[1:])]), *rest)
 
     monkeypatch.setattr(photo_feed, "decode_photo", note_photo)
     monkeypatch.setattr(tasks, "_encode", wait_for_photos)
