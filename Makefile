@@ -38,10 +38,10 @@ $(SETUP): pyproject.toml
 	@touch $@
 
 demo: $(DEMO)/published port-free ## Sample shop, training, index, then search it on http://127.0.0.1:8000
-	@$(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
+	@VITRINE_PHOTOS=$(DEMO)/shop $(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
 	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
 	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES) && \
-	echo "Serving on http://127.0.0.1:$(PORT), API at /openapi.json; Ctrl-C stops." && wait $$server
+	echo "Open http://127.0.0.1:$(PORT) in a browser; API at /openapi.json; Ctrl-C stops." && wait $$server
 
 smoke: $(SMOKE)/published port-free ## The demo's path on a tiny shop: start, query, stop
 	@$(BIN)/python -m service serve --store $(SMOKE)/store --port $(PORT) & server=$$!; \

@@ -71,11 +71,15 @@ class AnswerCache:
 
 def _key(version_id: str, query: SearchQuery | SimilarQuery) -> Hashable:
     """Equal for queries that have the same answer."""
-    # Tokenizers take any run of blanks for one.
-    what = (" ".join(query.text.split()), query.explain) if isinstance(query, SearchQuery) else query.product_id
+    what: Hashable = query.product_id if isinstance(query, SimilarQuery) else _what_is_asked(query)
     page = query.page
     # To Python 1, 1.0 and True are equal; as filters they are not.
     return version_id, what, page.k, page.offset, repr(page.filters) if page.filters else ""
+
+
+def _what_is_asked(query: SearchQuery) -> Hashable:
+    # Tokenizers take any run of blanks for one.
+    return " ".join(query.text.split()), query.explain, query.part
 
 
 def _size(found: RenderedHits) -> int:

@@ -40,11 +40,13 @@ class SearchQuery:
 
     Attributes:
         explain: Say what came from the title and what from the photo.
+        part: Score by this part alone; None for the whole.
     """
 
     text: str
     page: Page
     explain: bool = False
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -174,11 +176,21 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
 
 
 def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion) -> _Wanted | ServiceError:
+    mixed = f"but the served model, {version.manifest.model.name}, mixes title and photo"
     if query.explain and version.score_parts is None and version.tower_cosines is None:
         return QueryError(
-            f"explain is true, but the served model, {version.manifest.model.name}, mixes title and photo, and version "
-            f"{version.version_id} keeps no vectors of its towers: build one with `index_builder build --explain`"
+            f"explain is true, {mixed}, and version {version.version_id} keeps no vectors of its towers: build one with "
+            "`index_builder build --explain`"
         )
+    if query.part:
+        if version.score_parts is None:
+            return QueryError(
+                f"part is {query.part!r}, {mixed}: a score has parts where they are concatenated (cat, alpha)"
+            )
+        try:
+            vector = version.score_parts.keep(query.part, vector)
+        except QueryError as error:
+            return error
     return _Wanted(vector, query.page, explained_text=query.text if query.explain else None)
 
 

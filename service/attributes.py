@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS
+from service.columns import OFFERED_VALUES, ColumnDescription
 from service.errors import FilterError
 from service.filters import Condition, Filters, OneOf, Range, Scalar, show_value
 
@@ -34,12 +35,18 @@ class _Column(Protocol):
     def matches(self, condition: Condition) -> Mask:
         """Rows that meet the condition; FilterError where the column cannot be asked so."""
 
+    def describe(self, name: str) -> ColumnDescription:
+        """What the column holds."""
+
 
 class Attributes:
     """The columns of a version's products that filters can use.
 
     Args:
         products: The catalogue's rows; every column beyond product_id, title and image is an attribute.
+
+    Attributes:
+        descriptions: What each column holds, in their order.
     """
 
     def __init__(self, products: pa.Table) -> None:
@@ -47,6 +54,7 @@ class Attributes:
         self._columns: Mapping[str, _Column] = {
             name: _read_column(products[name]) for name in products.column_names if name not in CATALOG_COLUMNS
         }
+        self.descriptions = tuple(column.describe(name) for name, column in self._columns.items())
 
     def mask(self, filters: Filters) -> Mask:
         """Rows that meet all conditions.
@@ -107,6 +115,12 @@ class _TextColumn:
         mask: Mask = wanted[self.codes]
         return mask
 
+    def describe(self, name: str) -> ColumnDescription:
+        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.distinct))
+        offered = np.argsort(-counts, kind="stable")[:OFFERED_VALUES]
+        values = zip(self.distinct.take(pa.array(offered)).to_pylist(), counts[offered].tolist(), strict=True)
+        return ColumnDescription(name, "text", values=tuple(values), distinct=len(self.distinct))
+
 
 @dataclass(frozen=True, eq=False)
 class _BooleanColumn:
@@ -119,6 +133,9 @@ class _BooleanColumn:
             return self.present
         mask: Mask = (self.values == wanted.pop()) & self.present
         return mask
+
+    def describe(self, name: str) -> ColumnDescription:
+        return ColumnDescription(name, "boolean")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +160,12 @@ class _NumberColumn:
             mask &= _COMPARISONS[name](self.values, _comparable(bound))
         return mask
 
+    def describe(self, name: str) -> ColumnDescription:
+        numbers = self.values[self.present & np.isfinite(self.values)]
+        if not len(numbers):
+            return ColumnDescription(name, "number")
+        return ColumnDescription(name, "number", least=float(numbers.min()), most=float(numbers.max()))
+
 
 @dataclass(frozen=True)
 class _OtherColumn:
@@ -155,6 +178,9 @@ class _OtherColumn:
             f"filters.{condition.column} cannot be used: the column holds {self.kind}, "
             "and filters know text, numbers and true or false"
         )
+
+    def describe(self, name: str) -> ColumnDescription:
+        return ColumnDescription(name, "other")
 
 
 def _comparable(number: Scalar) -> Scalar:

@@ -6,8 +6,10 @@ ServiceError
 │   ├── QueryError           a query that is too long, a photo that is none, or what the model cannot read
 │   ├── NoPhotoSearchError   the served version takes no photos as queries
 │   ├── UnknownProductError  the served version has no such product
+│   ├── NoPhotoError         the product has no photo that can be shown
 │   ├── FilterError          a filter names no column, or does not fit its column
 │   ├── AdminOffError        admin routes are off
+│   ├── JudgingOffError      no file keeps labels
 │   ├── UnauthorizedError    no token, or a wrong one
 │   ├── UnknownVersionError  the store has no such version
 │   ├── VersionRefusedError  the version is damaged or does not hold what it promises
@@ -57,12 +59,20 @@ class UnknownProductError(RequestError):
     """The served version has no product of this id."""
 
 
+class NoPhotoError(RequestError):
+    """The product has no photo here, or none that can be read."""
+
+
 class FilterError(RequestError):
     """A filter names no column of the served version, or does not fit its column."""
 
 
 class AdminOffError(RequestError):
     """Admin routes are off since no token is configured."""
+
+
+class JudgingOffError(RequestError):
+    """Labels cannot be given since no file is configured to keep them."""
 
 
 class UnauthorizedError(RequestError):
@@ -131,8 +141,10 @@ PROBLEM_KINDS: dict[type[ServiceError], ProblemKind] = {
     QueryError: INVALID_REQUEST,
     NoPhotoSearchError: ProblemKind(422, "no-photo-search", "The served version takes no photos as queries"),
     UnknownProductError: ProblemKind(404, "unknown-product", "The served version has no such product"),
+    NoPhotoError: ProblemKind(404, "no-photo", "The product has no photo that can be shown"),
     FilterError: ProblemKind(422, "invalid-filter", "A filter is not valid"),
     AdminOffError: ProblemKind(404, "admin-off", "The admin routes are off"),
+    JudgingOffError: ProblemKind(404, "judging-off", "Judging is off"),
     UnauthorizedError: ProblemKind(401, "unauthorized", "The admin token is missing or wrong"),
     UnknownVersionError: ProblemKind(404, "unknown-version", "The store has no such version"),
     VersionRefusedError: ProblemKind(422, "version-refused", "The version cannot be served"),

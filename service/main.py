@@ -6,7 +6,18 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service import routes_admin, routes_health, routes_products, routes_search
+from service import (
+    routes_admin,
+    routes_catalog,
+    routes_compare,
+    routes_health,
+    routes_images,
+    routes_judgments,
+    routes_page,
+    routes_products,
+    routes_search,
+    routes_versions,
+)
 from service.admin_port import AdminPort
 from service.body_limit import BodyLimit
 from service.description import DescribedApp
@@ -46,8 +57,14 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
     app.state.service = service
     app.include_router(routes_search.router)
     app.include_router(routes_products.router)
+    app.include_router(routes_catalog.router)
+    app.include_router(routes_images.router)
+    app.include_router(routes_page.router)
     app.include_router(routes_health.router)
     app.include_router(routes_admin.router)
+    app.include_router(routes_versions.router)
+    app.include_router(routes_compare.router)
+    app.include_router(routes_judgments.router)
     add_problem_handlers(app)
     app.add_middleware(
         BodyLimit, max_bytes=MAX_BODY_BYTES, max_bytes_at={IMAGE_SEARCH_PATH: settings.max_photo_mb * 1_000_000}

@@ -43,7 +43,7 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query."""
     started_at = time.perf_counter()
     service = service_of(request)
-    found = await find(request, _to_query(body, service))
+    found = await find(request, to_query(body, service))
     return _respond(service, {"query": body.query}, found, started_at)
 
 
@@ -101,22 +101,28 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
     results = [
         _render_problem(search.query, outcome)
         if isinstance(outcome, ServiceError)
-        else _render({"query": search.query}, outcome, took_seconds)
+        else render_answer({"query": search.query}, outcome, took_seconds)
         for search, outcome in zip(body.searches, outcomes, strict=True)
     ]
     content = b'{"took_ms":%.3f,"results":[%b]}' % (took_seconds * 1000, b",".join(results))
     return Response(content, media_type="application/json")
 
 
-def _to_query(body: SearchRequest, service: SearchService) -> SearchQuery:
+def to_query(body: SearchRequest, service: SearchService) -> SearchQuery:
+    """A body as a query.
+
+    Raises:
+        QueryError: It is too long, or reaches too far.
+        FilterError: A filter has none of the known forms.
+    """
     if len(body.query) > service.settings.max_query_chars:
         raise QueryError(f"query has {len(body.query)} characters: expected at most {service.settings.max_query_chars}")
-    return SearchQuery(body.query, _to_page(body), body.explain)
+    return SearchQuery(body.query, _to_page(body), body.explain, body.part)
 
 
 def _to_query_or_error(body: SearchRequest, service: SearchService) -> SearchQuery | ServiceError:
     try:
-        return _to_query(body, service)
+        return to_query(body, service)
     except ServiceError as error:
         return error
 
@@ -131,10 +137,11 @@ def _to_page(body: SearchRequest | SimilarRequest | ImageSearch) -> Page:
 def _respond(service: SearchService, asked: dict[str, str], found: RenderedHits, started_at: float) -> Response:
     took_seconds = time.perf_counter() - started_at
     service.metrics.record_total(took_seconds)
-    return Response(_render(asked, found, took_seconds), media_type="application/json")
+    return Response(render_answer(asked, found, took_seconds), media_type="application/json")
 
 
-def _render(asked: dict[str, str], found: RenderedHits, took_seconds: float) -> bytes:
+def render_answer(asked: dict[str, str], found: RenderedHits, took_seconds: float) -> bytes:
+    """The content of an answer."""
     return b'%b,"took_ms":%.3f,%b"hits":[%b]}' % (
         json.dumps({**asked, "index_version": found.version_id}, separators=(",", ":")).encode()[:-1],
         took_seconds * 1000,

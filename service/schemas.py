@@ -15,10 +15,13 @@ EXPECTED = {
     "offset": f"a whole number from 0 to {MAX_K - 1}",
     "explain": "true or false",
     "image": "a photo, as a file",
+    "part": "text or photo",
     "product_id": "the id of a product, a text",
     "searches": f"1 to {MAX_SEARCHES} searches, each an object",
     "filters": "an object of conditions by column",
     "version": "the id of a version, a text",
+    "size": "small or large",
+    "label": "E, S, C, I or null",
 }
 
 
@@ -53,6 +56,9 @@ class SearchRequest(_Body):
     filters: Conditions = None
     explain: bool = Field(
         default=False, description="Say of each hit what came from the title and what from the photo."
+    )
+    part: Literal["text", "photo"] | None = Field(
+        default=None, description="Score by the title alone, or by the photo alone."
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.side import MlpFusion, SideSpec
+from service.errors import QueryError
 
 Vectors = npt.NDArray[np.float32]
 Parts = dict[str, npt.NDArray[np.float32]]  # by name, of each hit
@@ -31,6 +32,28 @@ class ScoreParts:
             ranges.append(("text" if tower.name == "bibert" else "photo", start, start + tower.width))
             start += tower.width
         return cls(tuple(ranges))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the parts, in the order of the towers."""
+        return tuple(name for name, _, _ in self.ranges)
+
+    def keep(self, name: str, query: Vectors) -> Vectors:
+        """The query as this part alone has it: its products with a vector are that part of their scores.
+
+        Args:
+            query: Shape (D,).
+
+        Raises:
+            QueryError: The model has no such part.
+        """
+        if name not in self.names:
+            raise QueryError(f"part is {name!r}, but the served model knows only {' and '.join(self.names)}")
+        kept = np.zeros_like(query)
+        for part, start, end in self.ranges:
+            if part == name:
+                kept[start:end] = query[start:end]
+        return kept
 
     def split(self, query: Vectors, products: Vectors) -> Parts:
         """The parts of each score, which add up to it.

@@ -12,11 +12,14 @@ from starlette.requests import HTTPConnection
 from artifacts.store import Store
 from service.answer_cache import AnswerCache
 from service.batcher import Batcher
-from service.device import choose_device
+from service.comparing import Comparison
+from service.device import Device, choose_device
+from service.judging import JudgmentFile
 from service.loaded_version import load_version
 from service.logs import EventLog
 from service.metrics import Metrics
 from service.photo_reader import PhotoReader
+from service.photos import Photos
 from service.settings import Settings
 from service.swapper import Change, Loader, Swapper
 from service.tracing import start_tracing
@@ -44,6 +47,7 @@ class SearchService:
         self.tracing = start_tracing(os.environ)
         self.store = Store(settings.store)
         self.cache = AnswerCache(settings.cache_mb * 1_000_000, self.metrics)
+        self.photos = Photos(settings.photos, settings.photo_cache_mb * 1_000_000)
         self.batcher = Batcher(
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
@@ -52,6 +56,8 @@ class SearchService:
         )
         self.photo_reader = PhotoReader(max_waiting=settings.max_photo_queue, metrics=self.metrics)
         self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics, self.cache.clear)
+        self.comparison = Comparison(self.store, load or self._cpu_loader(), settings.compare_mb * 1_000_000)
+        self.judgments = JudgmentFile(settings.judgments) if settings.judgments else None
         self._versions: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[Change]] = set()  # kept, since the loop keeps no task
 
@@ -69,6 +75,8 @@ class SearchService:
                 await self._versions
         self.photo_reader.stop()
         await self.batcher.stop(_STOP_PATIENCE_SECONDS)
+        await self.comparison.put_away()
+        self.photos.stop()
         if self.tracing is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.tracing.stop(), _STOP_PATIENCE_SECONDS)
@@ -86,6 +94,10 @@ class SearchService:
         await self.swapper.start()
         if self.settings.follow_store:
             await self.swapper.follow()
+
+    def _cpu_loader(self) -> Loader:
+        """For a second version: a GPU's memory is left to the served one."""
+        return partial(load_version, self.store, device=Device.CPU, encoder_threads=1)
 
     def _loader(self) -> Loader:
         device = choose_device(self.settings.device)

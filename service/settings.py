@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     admin_port: int | None = Field(default=None, ge=0, le=65535)  # of admin routes and metrics alone; None: all on one
     admin_token: SecretStr | None = None  # None turns the admin routes off
     admin_token_file: Path | None = None  # holds the token, in place of the variable
+    photos: DirectoryPath | None = None  # what the catalogue's image paths are relative to; None shows no photos
+    photo_cache_mb: int = Field(default=64, ge=0, le=100_000)  # of resized photos
+    judgments: Path | None = None  # SQLite file of labels; None turns judging off
+    compare_mb: int = Field(default=2000, ge=0, le=1_000_000)  # of a second version that is compared
     follow_store: bool = False  # serve what the store publishes, whenever that changes
     device: Literal["auto", "cpu", "cuda"] = "auto"
     max_batch: int = Field(default=64, ge=1, le=1024)  # searches answered together

@@ -11,6 +11,7 @@ from artifacts.errors import ArtifactError
 from artifacts.index_version import Manifest
 from artifacts.store import Store
 from service.batcher import Batcher
+from service.columns import ColumnDescription
 from service.device import Device
 from service.errors import (
     ConflictError,
@@ -54,6 +55,8 @@ class ServedVersion:
     index_device: Device
     photos: PhotoQueries | NoPhotoSearchError
     loaded_at: str  # ISO 8601, UTC
+    columns: tuple[ColumnDescription, ...]
+    parts: tuple[str, ...]  # of its scores; empty where the model mixes title and photo
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,13 @@ class Swapper:
         before = [await self._batcher.switch(loaded)]
         self._on_switch()
         self.served = ServedVersion(
-            loaded.version_id, loaded.manifest, loaded.index_device, loaded.photos, loaded.loaded_at
+            loaded.version_id,
+            loaded.manifest,
+            loaded.index_device,
+            loaded.photos,
+            loaded.loaded_at,
+            columns=loaded.attributes.descriptions,
+            parts=loaded.score_parts.names if loaded.score_parts else (),
         )
         self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
         if self._state is not ServiceState.DRAINING:

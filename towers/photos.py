@@ -23,7 +23,7 @@ MAX_PHOTO_PIXELS = 80_000_000
 # Pillow only warns up to twice its limit. The filter is the process's: to set it around each photo is not thread-safe.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 # What shops publish. Others are left out because Pillow runs programs for some, such as Ghostscript for EPS.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 # How files of these formats begin; of RIFF and ISO media the kind stands a few bytes further on.
 SIGNATURE_BYTES = 16
 _SIGNATURES = re.compile(
@@ -143,7 +143,7 @@ def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
         raise PhotoError("not-an-image", f"{name} is no picture: it begins with {head!r}")
     file.seek(0)
     try:
-        with Image.open(file, formats=_FORMATS) as image:
+        with Image.open(file, formats=PHOTO_FORMATS) as image:
             if image.width * image.height > MAX_PHOTO_PIXELS:
                 raise PhotoError(
                     "too-large",

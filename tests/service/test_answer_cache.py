@@ -32,6 +32,8 @@ def test_blanks_make_no_other_query(text: str) -> None:
         SearchQuery("redshoes", Page(10)),
         SearchQuery("red shoes", Page(11)),
         SearchQuery("red shoes", Page(10, 1)),
+        SearchQuery("red shoes", Page(10), explain=True),
+        SearchQuery("red shoes", Page(10), part="text"),
         SearchQuery("red shoes", Page(10, filters=(OneOf("in_stock", (True,)),))),
         SimilarQuery("red shoes", Page(10)),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 from service.answering import Found, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
 from service.errors import FilterError, QueryError, UnknownProductError
 from service.filters import Filters, OneOf, Range
+from service.score_parts import ScoreParts
 from service.tower_cosines import TowerCosines
 from tests.service.stand_ins import UNREADABLE, stand_in_version
 
@@ -154,3 +155,38 @@ def test_mixed_towers_that_a_version_does_not_keep_explain_nothing() -> None:
         "towers: build one with `index_builder build --explain`"
     )
     assert isinstance(other, Found)
+
+
+def test_one_part_alone_ranks_the_products() -> None:
+    version = stand_in_version()
+    queries = [
+        SearchQuery("1", Page(4), part="photo"),
+        SearchQuery("1", Page(4), part="text"),
+        SearchQuery("1", Page(4), explain=True, part="photo"),
+        SearchQuery("0", Page(4), part="text"),
+    ]
+    photo, text, explained, axis = answer_queries(queries, version).results
+    assert isinstance(photo, Found) and isinstance(text, Found) and isinstance(explained, Found)
+    assert isinstance(axis, Found)
+    (whole,) = answer_queries([SearchQuery("1", Page(4))], version).results
+    assert isinstance(whole, Found)
+    np.testing.assert_array_equal(photo.rows, whole.rows)  # the query is the second axis alone, which is the photo's
+    np.testing.assert_array_equal(text.scores, 0)
+    assert explained.explanation is not None
+    np.testing.assert_allclose(explained.explanation.values["photo"], explained.scores, atol=1e-6)
+    np.testing.assert_array_equal(explained.explanation.values["text"], 0)
+    vectors = version.index.reconstruct(np.arange(4))
+    np.testing.assert_allclose(axis.scores, np.sort(vectors[:, 0])[::-1], atol=1e-6)
+
+
+def test_a_part_that_the_model_lacks_is_refused_and_touches_no_other_query() -> None:
+    version = dataclasses.replace(stand_in_version(), score_parts=ScoreParts((("text", 0, 4),)))
+    refused, found = answer_queries(
+        [SearchQuery("1", Page(1), part="photo"), SearchQuery("1", Page(1))], version
+    ).results
+    assert isinstance(refused, QueryError) and str(refused) == "part is 'photo', but the served model knows only text"
+    assert isinstance(found, Found)
+    (mixed,) = answer_queries(
+        [SearchQuery("1", Page(1), part="text")], dataclasses.replace(version, score_parts=None)
+    ).results
+    assert isinstance(mixed, QueryError) and str(mixed).startswith("part is 'text', but the served model, m, mixes")

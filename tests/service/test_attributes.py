@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from service.attributes import Attributes
+from service.columns import OFFERED_VALUES
 from service.errors import FilterError
 from service.filters import parse_filters
 
@@ -145,3 +147,35 @@ def test_faults(filters: dict[str, object], message: str) -> None:
 def test_a_list_column_cannot_be_used() -> None:
     with pytest.raises(FilterError, match=r"filters\.tags cannot be used: the column holds list<"):
         ATTRIBUTES.mask(parse_filters({"tags": "a"}))
+
+
+def test_columns_are_described() -> None:
+    described = {column.name: column for column in ATTRIBUTES.descriptions}
+    assert list(described) == [name for name in TABLE.column_names if name not in ("product_id", "title", "image")]
+    for name in ("colour", "kind"):
+        counts = Counter(value for value in COLUMNS["colour"] if value is not None)
+        assert dict(described[name].values) == counts
+        assert [count for _, count in described[name].values] == sorted(counts.values(), reverse=True)
+        assert (described[name].kind, described[name].distinct) == ("text", len(counts))
+    for name in ("price", "price32", "cost", "stock", "few"):
+        column = TABLE[name].drop_null().to_pylist()
+        assert described[name].kind == "number"
+        assert described[name].least == pytest.approx(float(min(column)))
+        assert described[name].most == pytest.approx(float(max(column)))
+    assert described["in_stock"].kind == "boolean"
+    assert described["nothing"].values == () and described["nothing"].distinct == 0
+    assert [described[name].kind for name in ("tags", "since")] == ["other", "other"]
+
+
+def test_columns_of_odd_values_are_described() -> None:
+    odd = pa.table(
+        {
+            "many": [f"value {row % 60}" for row in range(300)],
+            "holes": pa.array([float("nan"), 2.0, float("inf")] + [None] * 297),
+            "none": pa.nulls(300, pa.float64()),
+        }
+    )
+    many, holes, none = Attributes(odd).descriptions
+    assert (len(many.values), many.distinct) == (OFFERED_VALUES, 60)
+    assert (holes.least, holes.most) == (2.0, 2.0)
+    assert (none.kind, none.least, none.most) == ("number", None, None)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from artifacts.side import AlphaConcatenation, Concatenation, FusionSpec, MlpFusion, NoFusion, SideSpec
+from service.errors import QueryError
 from service.score_parts import ScoreParts
 from tests.support.specs import tiny_bert_specs, tiny_clip_specs
 
@@ -40,3 +41,15 @@ def test_the_other_order_and_single_towers() -> None:
 
 def test_a_learned_fusion_keeps_nothing_apart() -> None:
     assert ScoreParts.of(side("bc", MlpFusion(hidden=8, width=4))) is None
+
+
+def test_a_part_alone_scores_as_that_part() -> None:
+    parts = ScoreParts((("photo", 0, 3), ("text", 3, 8)))
+    assert parts.names == ("photo", "text")
+    rng = np.random.default_rng(0)
+    query, products = rng.random(8, np.float32), rng.random((5, 8), np.float32)
+    split = parts.split(query, products)
+    for name in parts.names:
+        np.testing.assert_allclose(products @ parts.keep(name, query), split[name], rtol=1e-6)
+    with pytest.raises(QueryError, match="part is 'photo', but the served model knows only text"):
+        ScoreParts((("text", 0, 8),)).keep("photo", query)

@@ -1,0 +1,357 @@
+// The index page: versions and their figures, swap and rollback, live numbers, judgments.
+
+import { Problem, adminToken, ask, request } from "./api.js";
+import { announce, byId, count, el, fixed, plural, svg } from "./dom.js";
+import { between, buckets, parseMetrics, quantile, sum } from "./metrics.js";
+import { setUpSignIn, signInFirst } from "./sign_in.js";
+
+const STATE_POLL_MS = 500; // while a version is loaded
+const IDLE_POLL_MS = 5000;
+const LIVE_MS = 2000; // between two readings of the metrics
+const LIVE_READINGS = 90; // that are drawn: three minutes
+const SEARCHES = ["/search", "/search/batch", "/search/similar"];
+
+let versions = [];
+let state = null; // of GET /admin/index
+let change = null; // what was begun here: { words, startedAt }
+const readings = []; // of the metrics: { at, requests, total, depth, hits, misses }
+
+function setUp() {
+  setUpSignIn((signedIn) => {
+    byId("content").hidden = !signedIn;
+    byId("gate").replaceChildren(...(signedIn ? [] : [signInFirst("This page needs the admin token of the service.")]));
+    if (signedIn) showAll();
+  });
+  pollState();
+  pollLive();
+}
+
+async function showAll() {
+  await Promise.all([readState(), readVersions(), showJudgments(), readLive()]);
+}
+
+/** Show what an act comes to, or why it cannot be done. */
+async function attempt(act, showFault = (words) => showChange(el("span", { class: "fault" }, words))) {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    showFault(`${error.message}.`);
+    return null;
+  }
+}
+
+/* What is served */
+
+async function pollState() {
+  if (adminToken() && !document.hidden) await readState();
+  setTimeout(pollState, state?.loading ? STATE_POLL_MS : IDLE_POLL_MS);
+}
+
+async function readState() {
+  const before = state?.served?.version;
+  const shown = await attempt(() => ask("/admin/index", { admin: true }));
+  if (!shown) return;
+  const wasLoading = state?.loading;
+  state = shown;
+  showServed();
+  showProgress(wasLoading);
+  if (before !== state.served?.version) showVersions();
+}
+
+function showServed() {
+  const { served } = state;
+  const back = state.previous[0];
+  const facts = served
+    ? {
+        version: served.version, model: served.model, products: count(served.count),
+        "recall@100": fixed(served.recall_at_100, 4), "index type": served.index_type,
+        device: served.index_device, "loaded at": timeOf(served.loaded_at),
+      }
+    : { state: state.state };
+  const notes = [];
+  if (!served) notes.push("No version is served; choose one below.");
+  if (served && state.published !== served.version)
+    notes.push(`A restart would serve ${state.published ?? "nothing"}, which the store publishes.`);
+  byId("served").replaceChildren(
+    el("dl", { class: "facts" }, ...Object.entries(facts).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    ...notes.map((words) => el("p", { class: "note" }, words)),
+    el(
+      "button", { type: "button", class: "quiet", id: "roll-back", disabled: !back || Boolean(state.loading), onclick: () => rollBack(back) },
+      back ? `Roll back to ${back}` : "Nothing to roll back to",
+    ),
+  );
+}
+
+function showChange(...content) {
+  byId("change").hidden = !content.length;
+  byId("change").replaceChildren(...content);
+}
+
+function showProgress(wasLoading) {
+  const { loading, last_attempt: last } = state;
+  if (loading) {
+    change ??= { version: loading, startedAt: Date.now() };
+    const seconds = fixed((Date.now() - change.startedAt) / 1000, 1);
+    showChange(
+      el("progress", { "aria-label": "Loading" }),
+      el("span", {}, `Loading and checking ${loading} … ${seconds} s. Searches go on with ${state.served?.version ?? "nothing"}.`),
+    );
+  } else if (wasLoading && change) {
+    if (last?.outcome === "served") showDone(last.version, (Date.now() - change.startedAt) / 1000);
+    else showChange(el("span", { class: "fault" }, `${last?.version} is not served: ${last?.reason}.`));
+    change = null;
+  }
+}
+
+function showDone(version, seconds) {
+  showChange(el("span", {}, el("strong", {}, version), ` is served since ${fixed(seconds, 1)} s after it was asked for.`));
+  announce(`${version} is served`);
+}
+
+async function swap(version) {
+  const words = `It is loaded and checked beside ${state.served?.version ?? "nothing"}; no search is lost.`;
+  if (await isSure(`Serve ${version}?`, words, "Serve it")) await beginChange(version, "/admin/index/swap", { body: { version } });
+}
+
+async function rollBack(version) {
+  if (await isSure(`Roll back to ${version}?`, "It was served before.", "Roll back"))
+    await beginChange(version, "/admin/index/rollback", { method: "POST" });
+}
+
+async function beginChange(version, path, options) {
+  change = { version, startedAt: Date.now() };
+  state.loading = version; // so that its progress is asked for at once
+  showServed();
+  showProgress(null);
+  const progress = setInterval(readProgress, STATE_POLL_MS);
+  const done = await attempt(() => ask(path, { admin: true, ...options }));
+  clearInterval(progress);
+  if (done?.version) {
+    const seconds = (Date.now() - change.startedAt) / 1000;
+    change = null;
+    state.loading = null;
+    await readState();
+    showDone(done.version, seconds);
+  } else if (done === null) {
+    change = null; // refused: what it says stands there
+    state.loading = null;
+    showServed();
+  }
+}
+
+/** While the answer is waited for; what the change comes to is said by the answer. */
+async function readProgress() {
+  const shown = await attempt(() => ask("/admin/index", { admin: true }), () => {});
+  if (!change || !shown?.loading) return;
+  state = shown;
+  showProgress(null);
+}
+
+function isSure(title, words, yes) {
+  const dialog = byId("confirm");
+  byId("confirm-title").textContent = title;
+  byId("confirm-words").textContent = words;
+  byId("confirm-yes").textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+/* Versions */
+
+async function readVersions() {
+  const shown = await attempt(() => ask("/admin/versions", { admin: true }));
+  if (!shown) return;
+  versions = shown.versions;
+  showVersions();
+}
+
+function showVersions() {
+  if (!state) return;
+  byId("versions").replaceChildren(
+    versions.length
+      ? el("ul", { class: "versions" }, ...versions.map(versionItem))
+      : el("p", { class: "note" }, "The store has none yet; python -m index_builder build makes one."),
+  );
+}
+
+function versionItem({ version, figures, fault }) {
+  const marks = [
+    version === state.served?.version ? el("span", { class: "badge served" }, "served") : null,
+    version === state.published ? el("span", { class: "badge" }, "published") : null,
+  ];
+  const isServed = version === state.served?.version;
+  return el(
+    "li", { class: "version" },
+    el(
+      "div", { class: "version-head" },
+      el("h3", {}, version), ...marks,
+      isServed ? null : el("button", { type: "button", class: "quiet", "aria-label": `Serve ${version}`, onclick: () => swap(version) }, "Serve"),
+    ),
+    fault ? el("p", { class: "fault" }, `${fault}.`) : figuresOf(version, figures),
+  );
+}
+
+function figuresOf(version, figures) {
+  const withoutPhoto = figures.photos_absent + Object.values(figures.photos_unusable).reduce((total, number) => total + number, 0);
+  const unusable = Object.entries(figures.photos_unusable).map(([reason, number]) => `${reason} ${count(number)}`).join(", ");
+  const dials = [figures.nprobe && `nprobe ${figures.nprobe}`, figures.k_factor && `k_factor ${figures.k_factor}`].filter(Boolean);
+  const isShort = figures.recall_at_100 < figures.target_recall;
+  const facts = {
+    model: figures.model, built: timeOf(figures.created_at), products: count(figures.count),
+    "recall@100": `${fixed(figures.recall_at_100, 4)}${isShort ? `, below ${figures.target_recall}` : ""}`,
+    "one query alone": figures.ms_per_query === null ? "not measured" : `${fixed(figures.ms_per_query, 2)} ms`,
+    "index type": [figures.index_type, ...dials].join(", "), width: count(figures.width),
+    size: `${count(figures.size_bytes / 1e6, 1)} MB`,
+    "without a photo": `${count(withoutPhoto)}${unusable ? ` (${unusable})` : ""}`,
+  };
+  const place = el("div", { class: "curve" });
+  return el(
+    "div", {},
+    el("dl", { class: "facts" }, ...Object.entries(facts).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    figures.has_curve
+      ? el("details", { ontoggle: (event) => event.target.open && !place.childElementCount && showCurve(version, place) },
+          el("summary", {}, "Recall curve"), place)
+      : null,
+  );
+}
+
+/** The picture needs the token, which an <img> cannot send; so it is drawn onto a canvas. */
+async function showCurve(version, place) {
+  place.replaceChildren(el("p", { class: "note" }, "Loading …"));
+  await attempt(
+    async () => {
+      const answer = await request(`/admin/versions/${encodeURIComponent(version)}/curve`, { admin: true });
+      const image = await createImageBitmap(await answer.blob());
+      const canvas = el("canvas", {
+        width: image.width, height: image.height, role: "img", "aria-label": `Recall against time of version ${version}`,
+      });
+      canvas.getContext("2d").drawImage(image, 0, 0);
+      place.replaceChildren(canvas);
+    },
+    (words) => place.replaceChildren(el("p", { class: "fault" }, words)),
+  );
+}
+
+function timeOf(iso) {
+  return new Date(iso).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+}
+
+/* Live numbers */
+
+async function pollLive() {
+  if (adminToken() && !document.hidden) await readLive();
+  setTimeout(pollLive, LIVE_MS);
+}
+
+async function readLive() {
+  await attempt(
+    async () => {
+      const samples = parseMetrics(await (await request("/metrics", { admin: true })).text());
+      readings.push({
+        at: performance.now(),
+        requests: SEARCHES.reduce((total, route) => total + sum(samples, "vitrine_requests_total", { route }), 0),
+        total: buckets(samples, "vitrine_search_seconds", { stage: "total" }),
+        depth: sum(samples, "vitrine_queue_depth"),
+        hits: sum(samples, "vitrine_cache_lookups_total", { outcome: "hit" }),
+        misses: sum(samples, "vitrine_cache_lookups_total", { outcome: "miss" }),
+      });
+      readings.splice(0, readings.length - LIVE_READINGS);
+      showLive();
+    },
+    (words) => byId("tiles").replaceChildren(tile("metrics", words)),
+  );
+}
+
+/** What lay between two readings. */
+function interval(before, after) {
+  const searched = between(before.total, after.total);
+  const looked = after.hits + after.misses - before.hits - before.misses;
+  return {
+    rate: Math.max(0, (1000 * (after.requests - before.requests)) / (after.at - before.at)),
+    median_ms: toMs(quantile(0.5, searched)),
+    p99_ms: toMs(quantile(0.99, searched)),
+    cached: looked > 0 ? (after.hits - before.hits) / looked : null,
+  };
+}
+
+function toMs(seconds) {
+  return seconds === null ? null : 1000 * seconds;
+}
+
+function showLive() {
+  const steps = readings.slice(1).map((reading, place) => interval(readings[place], reading));
+  const minute = readings.length > 1 ? interval(readings.at(-Math.min(31, readings.length)), readings.at(-1)) : {};
+  const ms = (number) => (number === null || number === undefined ? "–" : `${fixed(number, number < 10 ? 1 : 0)} ms`);
+  byId("tiles").replaceChildren(
+    tile("searches a second", minute.rate === undefined ? "–" : fixed(minute.rate, minute.rate < 10 ? 1 : 0)),
+    tile("half are answered within", ms(minute.median_ms)),
+    tile("99 of 100 within", ms(minute.p99_ms)),
+    tile("waiting now", count(readings.at(-1).depth)),
+    tile("answered from the cache", minute.cached === null || minute.cached === undefined ? "–" : `${count(100 * minute.cached)} %`),
+  );
+  byId("charts").replaceChildren(
+    chart("Searches a second", steps.map(({ rate }) => rate), ""),
+    chart("99 of 100 within", steps.map(({ p99_ms }) => p99_ms), "ms"),
+  );
+}
+
+function tile(name, value) {
+  return el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value));
+}
+
+/** A line over the last three minutes; a gap where nothing was searched. */
+function chart(title, values, unit) {
+  const [width, height, top] = [LIVE_READINGS - 1, 40, 4];
+  const known = values.filter((value) => value !== null);
+  const most = Math.max(...known, 1e-9);
+  const first = width - values.length + 1;
+  let path = "";
+  values.forEach((value, place) => {
+    if (value === null) return;
+    const begins = place === 0 || values[place - 1] === null;
+    const [x, y] = [first + place - (begins ? 0.5 : 0), height - ((height - top) * value) / most];
+    path += begins ? `M${x} ${y.toFixed(2)}h0.5` : `L${x} ${y.toFixed(2)}`;
+  });
+  const last = known.length ? `${count(known.at(-1), 1)} ${unit}` : "no searches";
+  return el(
+    "figure", { class: "chart" },
+    el("figcaption", {}, el("span", {}, `${title}, last 3 minutes`), el("span", {}, known.length ? `highest ${count(most, 1)} ${unit}` : "")),
+    svg(
+      "svg", { viewBox: `0 0 ${width} ${height + 1}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${last}` },
+      svg("path", { d: `M0 ${height}H${width}`, class: "axis" }),
+      svg("path", { d: path, class: "curve-line" }),
+    ),
+  );
+}
+
+/* Judgments */
+
+async function showJudgments() {
+  const place = byId("judgments");
+  await attempt(
+    async () => {
+      const { queries, labels } = await ask("/admin/judgments/counts", { admin: true });
+      const total = Object.values(labels).reduce((all, number) => all + number, 0);
+      place.replaceChildren(
+        el("p", {}, total
+          ? `${plural(total, "label")} for ${plural(queries, "query", "queries")}: ${Object.entries(labels).map(([label, number]) => `${label} ${count(number)}`).join(", ")}.`
+          : "No labels yet. On the search page the switch Judge brings the buttons."),
+        el("button", { type: "button", class: "quiet", disabled: !total, onclick: saveJudgments }, "Save judgments.parquet"),
+      );
+    },
+    (words) => place.replaceChildren(el("p", { class: "note" }, words)),
+  );
+}
+
+async function saveJudgments() {
+  await attempt(async () => {
+    const answer = await request("/admin/judgments", { admin: true });
+    const address = URL.createObjectURL(await answer.blob());
+    el("a", { href: address, download: "judgments.parquet" }).click();
+    URL.revokeObjectURL(address);
+  });
+}
+
+setUp();

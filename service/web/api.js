@@ -1,0 +1,66 @@
+// The service's routes, asked from its own pages.
+
+const TOKEN_KEY = "vitrine-admin-token"; // of this tab alone: sessionStorage
+
+/** An answer that says why something cannot be had (RFC 9457). */
+export class Problem extends Error {
+  constructor(status, kind, detail) {
+    super(detail);
+    this.status = status;
+    this.kind = kind; // the last part of the problem's type, such as "conflict"
+  }
+}
+
+/** The admin token that was given in this tab, or null. */
+export function adminToken() {
+  return sessionStorage.getItem(TOKEN_KEY);
+}
+
+/** Keep the admin token for this tab; null forgets it. */
+export function keepAdminToken(token) {
+  if (token) sessionStorage.setItem(TOKEN_KEY, token);
+  else sessionStorage.removeItem(TOKEN_KEY);
+}
+
+/** Whether an error only says that a newer request took the place of this one. */
+export function isAborted(error) {
+  return error.name === "AbortError";
+}
+
+/**
+ * Ask a route; gives the Response.
+ * Options: method, body (sent as JSON), admin (send the token), signal.
+ */
+export async function request(path, { method, body, admin = false, signal } = {}) {
+  const headers = {};
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (admin && adminToken()) headers.Authorization = `Bearer ${adminToken()}`;
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method: method ?? (body === undefined ? "GET" : "POST"),
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+    });
+  } catch (error) {
+    if (isAborted(error)) throw error;
+    throw new Problem(0, "unreachable", "the service cannot be reached");
+  }
+  if (!answer.ok) throw await problemOf(answer);
+  return answer;
+}
+
+/** Ask a route; gives its JSON. See `request`. */
+export async function ask(path, options) {
+  return (await request(path, options)).json();
+}
+
+async function problemOf(answer) {
+  try {
+    const { type, detail } = await answer.json();
+    return new Problem(answer.status, type.split(":").at(-1), detail);
+  } catch {
+    return new Problem(answer.status, "unknown", `the service answered with status ${answer.status}`);
+  }
+}

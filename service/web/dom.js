@@ -1,0 +1,54 @@
+// Elements from plain values. A text becomes a text node, never HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element: `el("p", { class: "note", onclick: act }, "words ", el("b", {}, "bold"))`. Empty children are left out. */
+export function el(name, attributes = {}, ...children) {
+  return fill(document.createElement(name), attributes, children);
+}
+
+/** An element of a drawing; see `el`. */
+export function svg(name, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, name), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** The element of this id. */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** A number for people: thousands apart, at most these decimals. */
+export function count(number, decimals = 0) {
+  return number.toLocaleString("en", { maximumFractionDigits: decimals });
+}
+
+/** A number of things: `plural(2, "product")` is "2 products". */
+export function plural(number, one, many = `${one}s`) {
+  return `${count(number)} ${number === 1 ? one : many}`;
+}
+
+/** A number with all of its decimals. */
+export function fixed(number, decimals) {
+  return number.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+/** 1st, 2nd, 3rd, 4th. */
+export function ordinal(number) {
+  const last = number % 100 >= 11 && number % 100 <= 13 ? 0 : number % 10;
+  return `${count(number)}${["th", "st", "nd", "rd"][last] ?? "th"}`;
+}
+
+/** What a screen reader says next; the page needs an element #announcement with aria-live. */
+export function announce(words) {
+  byId("announcement").textContent = words;
+}

@@ -1,0 +1,56 @@
+"""Labels over a real socket."""
+
+from pathlib import Path
+
+import pytest
+
+from artifacts.judgments import read_judgments
+from tests.service.running import ADMIN, Running, running_service
+
+pytestmark = pytest.mark.integration
+
+PAIR = {"query": "red shoes", "product_id": "p3"}
+
+
+def judge(running: Running, **fields: object) -> object:
+    return running.client.put("/admin/judgments", json={**PAIR, "label": "E", **fields}, headers=ADMIN).json()
+
+
+def test_labels_are_given_seen_taken_back_and_exported(good_store: Path, tmp_path: Path) -> None:
+    with running_service(good_store, judgments=tmp_path / "judged.sqlite") as running:
+        assert judge(running) == {"query": "red shoes", "labels": {"p3": "E"}}
+        assert judge(running, product_id="p4", label="C") == {"query": "red shoes", "labels": {"p3": "E", "p4": "C"}}
+        assert judge(running, label=None) == {"query": "red shoes", "labels": {"p4": "C"}}
+        shown = running.client.get("/admin/judgments/labels", params={"query": "red  shoes"}, headers=ADMIN)
+        assert shown.json()["labels"] == {"p4": "C"}
+        counts = running.client.get("/admin/judgments/counts", headers=ADMIN).json()
+        assert counts == {"queries": 1, "labels": {"E": 0, "S": 0, "C": 1, "I": 0}}
+        exported = running.client.get("/admin/judgments", headers=ADMIN)
+        assert exported.headers["content-disposition"] == 'attachment; filename="judgments.parquet"'
+        (tmp_path / "judgments.parquet").write_bytes(exported.content)
+        assert read_judgments(tmp_path / "judgments.parquet").table.to_pylist() == [
+            {"query": "red shoes", "product_id": "p4", "label": "C"}
+        ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "detail"),
+    [
+        ({"label": "X"}, 422, 'label is "X": expected E, S, C, I or null'),
+        ({"product_id": "none"}, 404, "the served products have none of this id"),
+        ({"query": "  "}, 422, "query is empty: expected a text"),
+        ({"rank": 1}, 422, "rank is not a known field"),
+    ],
+)
+def test_bad_labels(good_store: Path, tmp_path: Path, fields: dict[str, object], status: int, detail: str) -> None:
+    with running_service(good_store, judgments=tmp_path / "judged.sqlite") as running:
+        problem = judge(running, **fields)
+        assert (problem["status"], problem["detail"]) == (status, detail)  # type: ignore[index]
+        assert running.client.get("/admin/judgments/counts", headers=ADMIN).json()["queries"] == 0
+
+
+@pytest.mark.parametrize("path", ["", "/counts", "/labels?query=a"])
+def test_without_a_file_or_a_token_there_are_no_labels(served: Running, path: str) -> None:
+    off = served.client.get(f"/admin/judgments{path}", headers=ADMIN)
+    assert (off.status_code, off.json()["type"]) == (404, "urn:problem-type:vitrine:judging-off")
+    assert served.client.get(f"/admin/judgments{path}").status_code == 401

@@ -1,0 +1,66 @@
+"""axe finds nothing serious on any page, light or dark, wide or on a phone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.service.running import Running
+from tests.service.web.conftest import DESKTOP, PHONE, OpenTab
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+SERIOUS = ("serious", "critical")
+
+
+def open_why(page: Any) -> None:
+    page.locator(".grid .hit").first.click()
+    page.locator(".places").wait_for()
+    page.locator(".strip .title").nth(5).wait_for()
+
+
+def open_curve(page: Any) -> None:
+    page.locator(".version summary").first.click()
+    page.locator(".curve canvas").wait_for()
+
+
+def sign_in(page: Any) -> None:
+    page.get_by_role("button", name="Sign in").first.click()
+
+
+def do_nothing(page: Any) -> None:
+    page.locator("h1, .hit, .side").first.wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("path", "act", "signed_in"),
+    [
+        ("/", do_nothing, False),
+        ("/?q=red+mug&f.category=kitchen", do_nothing, False),
+        ("/?q=red+mug", open_why, False),
+        ("/?q=red+mug", sign_in, False),
+        ("/compare?q=red+mug&k=20", do_nothing, True),
+        ("/admin", open_curve, True),
+        ("/admin", do_nothing, False),
+    ],
+)
+def test_axe_finds_nothing_serious(
+    shop_service: Running,
+    open_tab: OpenTab,
+    scheme: str,
+    viewport: dict[str, int],
+    path: str,
+    act: Callable[[Any], None],
+    signed_in: bool,
+) -> None:
+    sync_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+    # axe writes HTML into a page of its own, which the pages' policy would stop.
+    options = {"viewport": viewport, "color_scheme": scheme, "bypass_csp": True, "reduced_motion": "reduce"}
+    page = open_tab(shop_service, signed_in=signed_in, **options).open(path)
+    act(page)
+    found = sync_playwright.Axe().run(page).response["violations"]
+    faults = [f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found for node in each["nodes"]
+              if each["impact"] in SERIOUS]  # fmt: skip
+    assert faults == []

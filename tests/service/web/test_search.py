@@ -1,0 +1,252 @@
+"""The search page: what people type, filter, page through and share."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.service.running import Running
+from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+
+CARDS = ".grid .hit"
+# When the first result was painted, as the browser saw it, in milliseconds after the search was begun.
+PAINTED = """() => new Promise((resolve) => {
+  const asked = performance.getEntriesByName("search-asked").at(-1).startTime;
+  const shown = performance.getEntriesByName("results-shown").at(-1).startTime;
+  new PerformanceObserver((list, observer) => {
+    const painted = list.getEntries().filter((entry) => entry.identifier === "first-result").at(-1);
+    if (!painted) return;
+    observer.disconnect();
+    resolve({ words: shown - asked, photo: painted.renderTime - asked });
+  }).observe({ type: "element", buffered: true });
+})"""
+
+
+def ids(running: Running, query: str, **fields: object) -> list[str]:
+    return [hit["product_id"] for hit in running.search(query, **fields).json()["hits"]]
+
+
+def shown_ids(page: object) -> list[str]:
+    return page.locator(CARDS).evaluate_all("cards => cards.map((card) => card.dataset.product)")  # type: ignore
+
+
+def test_results_come_while_somebody_types(
+    shop_service: Running, open_tab: OpenTab, report: Callable[[str], None]
+) -> None:
+    page = open_tab(shop_service).open("/")
+    assert page.get_by_role("heading", name=f"Search {PRODUCTS} products").is_visible()
+    page.get_by_label("What a shopper would type").press_sequentially("red striped mug", delay=20)
+    page.locator(CARDS).first.wait_for()
+    measured = page.evaluate(PAINTED)
+    report(
+        f"first result after the debounce: words shown in {measured['words']:.0f} ms, "
+        f"photo painted in {measured['photo']:.0f} ms (sample shop of {PRODUCTS} products)"
+    )
+    assert 0 < measured["words"] <= measured["photo"]
+    assert shown_ids(page) == ids(shop_service, "red striped mug", k=24)
+    assert parse_qs(urlsplit(page.url).query) == {"q": ["red striped mug"]}
+    assert page.title() == "red striped mug · Vitrine"
+    hit = shop_service.search("red striped mug", k=1).json()["hits"][0]
+    words = page.locator(CARDS).first.inner_text()
+    assert hit["title"] in words and f"{hit['price']:.2f}" in words and f"{hit['score']:.3f}" in words
+    # Only pauses are searched for, not each letter.
+    assert shop_service.metric("vitrine_requests_total", route="/search", status="200") < 10
+
+
+def test_photos_are_the_services_own_and_small(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=mug")
+    photos = page.locator(f"{CARDS} img")
+    page.wait_for_function("n => [...document.images].filter((i) => i.complete && i.naturalWidth).length > n", arg=8)
+    sources = photos.evaluate_all("photos => photos.map((photo) => new URL(photo.src).pathname)")
+    assert len(sources) >= 20 and all(source.startswith("/images/P") for source in sources)
+    assert photos.first.evaluate("photo => photo.naturalWidth") == 224
+
+
+def test_a_product_without_a_photo_says_so(shop_service: Running, open_tab: OpenTab) -> None:
+    hits = shop_service.search("mug", k=PRODUCTS).json()["hits"]
+    place = next(number for number, hit in enumerate(hits) if hit["image"] is None)
+    page = open_tab(shop_service).open(f"/?q=mug&page={place // 24 + 1}")
+    assert page.locator(CARDS).nth(place % 24).locator(".no-photo").inner_text() == "no photo"
+
+
+def test_pages_and_the_way_back(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=blue+dress")
+    page.get_by_role("link", name="Next page").click()
+    page.wait_for_function("document.querySelector('.rank').textContent === '25'")
+    assert shown_ids(page) == ids(shop_service, "blue dress", k=24, offset=24)
+    assert parse_qs(urlsplit(page.url).query) == {"q": ["blue dress"], "page": ["2"]}
+    page.get_by_role("link", name="Page 13", exact=True).click()
+    page.wait_for_function("document.querySelector('.rank').textContent === '289'")
+    assert len(shown_ids(page)) == 300 - 288
+    page.go_back()
+    page.wait_for_function("document.querySelector('.rank').textContent === '25'")
+    page.go_back()
+    page.wait_for_function("document.querySelector('.rank').textContent === '1'")
+    assert shown_ids(page) == ids(shop_service, "blue dress", k=24)
+
+
+def test_filters_narrow_and_are_shared_by_the_address(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=mug")
+    page.get_by_label("shoes").check()
+    page.wait_for_function("location.search.includes('shoes')")
+    page.get_by_label("to", exact=True).first.fill("80")
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.search.includes('price')")
+    page.get_by_label("in stock").select_option("yes")
+    page.wait_for_function("location.search.includes('in_stock')")
+    page.wait_for_load_state("networkidle")
+    filters = {"category": ["shoes"], "price": {"lte": 80}, "in_stock": True}
+    found = shop_service.search("mug", k=24, filters=filters).json()
+    assert 0 < found["passing"] < PRODUCTS
+    assert shown_ids(page) == [hit["product_id"] for hit in found["hits"]]
+    assert f"of {found['passing']} products that pass" in page.locator("#status").inner_text()
+    assert page.locator("#filters-summary").inner_text() == "Filters (3)"
+
+    shared = open_tab(shop_service).open(urlsplit(page.url)._replace(scheme="", netloc="").geturl())
+    assert shown_ids(shared) == shown_ids(page)
+    assert shared.get_by_label("shoes").is_checked()
+    assert shared.get_by_label("to", exact=True).first.input_value() == "80"
+    shared.get_by_role("button", name="Clear").click()
+    shared.wait_for_function("!location.search.includes('f.')")
+    shared.wait_for_load_state("networkidle")
+    assert shown_ids(shared) == ids(shop_service, "mug", k=24)
+    assert not shared.get_by_label("shoes").is_checked()
+
+
+def test_nothing_passes(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=mug&f.price.gte=999999")
+    assert page.get_by_role("heading", name="No product passes these filters").is_visible()
+    page.get_by_role("button", name="Clear the filters").click()
+    page.locator(CARDS).first.wait_for()
+    assert shown_ids(page) == ids(shop_service, "mug", k=24)
+
+
+def test_a_fault_is_told_and_tried_again(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/")
+    problem = {
+        "type": "urn:problem-type:vitrine:overloaded",
+        "status": 503,
+        "detail": "512 searches are waiting already",
+    }
+    page.route("**/search", lambda route: route.fulfill(status=503, json=problem))
+    page.get_by_label("What a shopper would type").fill("mug")
+    alert = page.get_by_role("alert").filter(has_text="512 searches")
+    alert.wait_for()
+    page.unroute("**/search")
+    page.get_by_role("button", name="Try again").click()
+    page.locator(CARDS).first.wait_for()
+    assert alert.count() == 0
+
+
+def test_a_service_that_is_not_ready_says_why(page_store: object, open_tab: OpenTab, tmp_path: object) -> None:
+    from tests.service.running import running_service
+
+    with running_service(tmp_path, until="waiting") as running:  # type: ignore[arg-type]
+        page = open_tab(running).open("/")
+        assert page.get_by_role("heading", name="The service is not ready").is_visible()
+        assert page.get_by_text("the store publishes no version").is_visible()
+
+
+def test_while_a_search_takes_long_the_page_says_so(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=mug")
+    held: list[object] = []
+    page.route("**/search", lambda route: held.append(route))
+    page.get_by_label("What a shopper would type").fill("lamp")
+    page.wait_for_function("document.getElementById('results').getAttribute('aria-busy') === 'true'")
+    assert shown_ids(page) == ids(shop_service, "mug", k=24)  # what was there stays until the new ones come
+    page.wait_for_timeout(50)
+    held[0].continue_()  # type: ignore[attr-defined]
+    page.wait_for_function("document.getElementById('results').getAttribute('aria-busy') === 'false'")
+    assert shown_ids(page) == ids(shop_service, "lamp", k=24)
+
+
+def test_the_keyboard_is_enough(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/")
+    page.locator("body").click(position={"x": 5, "y": 5})
+    page.keyboard.press("/")
+    page.keyboard.type("mug")
+    page.locator(CARDS).first.wait_for()
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("ArrowDown")
+    focused = "document.activeElement.querySelector('.rank')?.textContent"
+    assert page.evaluate(focused) == "1"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(focused) == "2"
+    page.keyboard.press("ArrowDown")
+    columns = page.evaluate("getComputedStyle(document.querySelector('.grid')).gridTemplateColumns.split(' ').length")
+    assert page.evaluate(focused) == str(2 + columns)
+    page.keyboard.press("Enter")
+    assert page.get_by_role("dialog").is_visible()
+    page.keyboard.press("Escape")
+    assert page.get_by_role("dialog").is_hidden()
+    assert page.evaluate(focused) == str(2 + columns)
+    page.keyboard.press("n")
+    page.wait_for_function("document.querySelector('.rank').textContent === '25'")
+    page.keyboard.press("p")
+    page.wait_for_function("document.querySelector('.rank').textContent === '1'")
+
+
+def test_a_hostile_title_is_text(shop_service: Running, open_tab: OpenTab) -> None:
+    place = ids(shop_service, HOSTILE, k=PRODUCTS).index(HOSTILE_ID)
+    page = open_tab(shop_service).open("/")
+    page.get_by_label("What a shopper would type").fill(HOSTILE)
+    page.locator(CARDS).first.wait_for()
+    if place >= 24:
+        page.goto(f"{page.url}&page={place // 24 + 1}")
+    card = page.locator(f"{CARDS}[data-product={HOSTILE_ID}]")
+    assert card.locator(".title").inner_text() == HOSTILE
+    card.click()
+    assert page.get_by_role("heading", name=HOSTILE).is_visible()
+    page.wait_for_load_state("networkidle")
+    page.goto(f"{shop_service.url}/?like={HOSTILE_ID}")
+    page.get_by_text(f"Products like {HOSTILE}").wait_for()
+    assert "taken over" not in page.title()
+    assert page.locator("img[src=x], main script").count() == 0
+
+
+def test_the_policy_stops_scripts_and_html_that_a_fault_would_let_in(shop_service: Running, open_tab: OpenTab) -> None:
+    tab = open_tab(shop_service)
+    page = tab.open("/")
+    outcomes = page.evaluate(
+        """async () => {
+          const script = document.createElement("script");
+          let refused = 0;
+          try { script.textContent = "document.title = 'taken over'"; } catch { refused += 1; }
+          try { document.body.innerHTML = "<img>"; } catch { refused += 1; }
+          const image = document.createElement("img");
+          image.setAttribute("src", "http://127.0.0.1:9/elsewhere.png");
+          const stopped = new Promise((resolve) => image.addEventListener("error", () => resolve("stopped")));
+          document.body.append(image);
+          return [refused, await stopped, document.title];
+        }"""
+    )
+    assert outcomes == [2, "stopped", "Search · Vitrine"]
+    assert any("Content Security Policy" in fault for fault in tab.faults)
+    tab.faults.clear()
+    tab.foreign.clear()
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=red+mug", "/compare", "/admin"])
+def test_a_phone_has_room_for_it(shop_service: Running, open_tab: OpenTab, path: str) -> None:
+    tab = open_tab(shop_service, viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+    page = tab.open(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_phone_searches_and_filters(shop_service: Running, open_tab: OpenTab) -> None:
+    tab = open_tab(shop_service, viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+    page = tab.open("/?q=mug")
+    first, second = page.locator(CARDS).first.bounding_box(), page.locator(CARDS).nth(1).bounding_box()
+    assert first and second and first["y"] == second["y"] and first["width"] > 150
+    assert page.get_by_label("shoes").is_hidden()
+    page.locator("#filters-summary").tap()
+    page.get_by_label("shoes").tap()
+    page.wait_for_function("location.search.includes('shoes')")
+    page.wait_for_load_state("networkidle")
+    assert shown_ids(page) == ids(shop_service, "mug", k=24, filters={"category": "shoes"})
+    page.locator(CARDS).first.tap()
+    page.get_by_role("heading", name="Similar products").wait_for()
+    box = page.get_by_role("dialog").bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]

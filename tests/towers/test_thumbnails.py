@@ -1,0 +1,60 @@
+"""Small pictures: whole, upright, never enlarged, and refused by the header where they are too large."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from PIL import ExifTags, Image
+
+from tests.support.photos import noise
+from towers.errors import PhotoError
+from towers.thumbnails import thumbnail
+
+
+def opened(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    assert image.format == "WEBP"
+    return image
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((300, 600), (84, 168)), ((600, 300), (168, 84)), ((50, 20), (50, 20)), ((2000, 3), (168, 1))],
+)
+def test_the_longest_edge_fits(tmp_path: Path, size: tuple[int, int], expected: tuple[int, int]) -> None:
+    noise(*size).save(tmp_path / "photo.png")
+    assert opened(thumbnail(tmp_path / "photo.png", 168, 80)).size == expected
+
+
+def test_a_photo_is_turned_upright(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    noise(600, 300).save(tmp_path / "turned.jpg", exif=turned)
+    assert opened(thumbnail(tmp_path / "turned.jpg", 168, 80)).size == (84, 168)
+
+
+def test_it_shows_the_photo(tmp_path: Path) -> None:
+    photo = noise(300, 300)
+    photo.save(tmp_path / "photo.png")
+    small = opened(thumbnail(tmp_path / "photo.png", 60, 95)).convert("RGB")
+    expected = photo.resize((60, 60), Image.Resampling.BICUBIC)
+    differences = [abs(one - other) for one, other in zip(small.tobytes(), expected.tobytes(), strict=True)]
+    assert sum(differences) / len(differences) < 4
+
+
+def test_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:
+    noise(40, 40).save(tmp_path / "large.png")
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    os.mkfifo(tmp_path / "pipe.jpg")  # to open it would wait for ever
+    for name, reason in (
+        ("large.png", "too-large"),
+        ("missing.png", "missing"),
+        ("text.jpg", "unreadable"),
+        ("broken.jpg", "unreadable"),
+        ("pipe.jpg", "unreadable"),
+    ):
+        with pytest.raises(PhotoError) as caught:
+            thumbnail(tmp_path / name, 20, 80, max_pixels=40 * 40 - 1)
+        assert caught.value.reason == reason, name
