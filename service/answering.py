@@ -179,8 +179,8 @@ def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion)
     mixed = f"but the served model, {version.manifest.model.name}, mixes title and photo"
     if query.explain and version.score_parts is None and version.tower_cosines is None:
         return QueryError(
-            f"explain is true, {mixed}, and version {version.version_id} keeps no vectors of its towers: build one with "
-            "`index_builder build --explain`"
+            f"explain is true, {mixed}, and version {version.version_id} keeps no vectors of its towers: build one "
+            "with `index_builder build --explain`"
         )
     if query.part:
         if version.score_parts is None:

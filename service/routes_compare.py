@@ -67,6 +67,7 @@ async def unload(request: Request) -> ComparisonResponse:
         200: {"model": SearchResponse, "description": "The nearest products of the second version, best first."},
         409: {"model": Problem, "description": "No second version is loaded."},
         422: {"model": Problem, "description": "The request is not valid; the detail names the field."},
+        503: {"model": Problem, "description": "Overloaded; try again after Retry-After."},
     },
 )
 async def search(body: SearchRequest, request: Request) -> Response:

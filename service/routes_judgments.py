@@ -20,6 +20,8 @@ router = APIRouter(
     responses={
         401: {"model": Problem, "description": "The token is missing or wrong."},
         404: {"model": Problem, "description": "The admin routes or judging are off, or there is no such product."},
+        422: {"model": Problem, "description": "The request is not valid."},
+        503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
     },
 )
 _THREAD = "vitrine-judgments"
@@ -37,7 +39,7 @@ async def export(request: Request) -> Response:
     return Response(content, media_type="application/vnd.apache.parquet", headers=headers)
 
 
-@router.put("", responses={422: {"model": Problem, "description": "The request is not valid."}})
+@router.put("")
 async def judge(body: JudgmentRequest, request: Request) -> LabelsResponse:
     """Label a product of the served version for a query; null takes the label back. Gives the query's labels."""
     file = _file_of(request)

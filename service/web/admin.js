@@ -13,7 +13,8 @@ const SEARCHES = ["/search", "/search/batch", "/search/similar"];
 
 let versions = [];
 let state = null; // of GET /admin/index
-let change = null; // what was begun here: { words, startedAt }
+let change = null; // what was begun here: { version, startedAt }
+let isPollFaultShown = false;
 const readings = []; // of the metrics: { at, requests, total, depth, hits, misses }
 
 function setUp() {
@@ -49,14 +50,16 @@ async function pollState() {
 }
 
 async function readState() {
-  const before = state?.served?.version;
+  const before = state;
   const shown = await attempt(() => ask("/admin/index", { admin: true }));
-  if (!shown) return;
-  const wasLoading = state?.loading;
+  if (isPollFaultShown && shown) showChange();
+  isPollFaultShown = shown === null;
+  // What is the same stays as it is: to make it anew would take the focus from it.
+  if (!shown || JSON.stringify(shown) === JSON.stringify(before)) return shown?.loading && showProgress(null);
   state = shown;
   showServed();
-  showProgress(wasLoading);
-  if (before !== state.served?.version) showVersions();
+  showProgress(before?.loading);
+  if (before?.served?.version !== state.served?.version || before?.published !== state.published) showVersions();
 }
 
 function showServed() {
