@@ -118,7 +118,15 @@ function showHits() {
     return el("li", { class: "card" }, card, judging.fieldOf(hit));
   });
   const heading = view.like ? el("p", { class: "like" }, "Products like ", el("strong", {}, nameOfLike())) : null;
+  const focused = byId("results").contains(document.activeElement) && document.activeElement.dataset.product;
   byId("results").replaceChildren(...[heading, el("ol", { class: "grid", start: shownHits[0].rank }, ...cards)].filter(Boolean));
+  if (focused) focusCard(focused);
+}
+
+/** Who was at a card stays at it, or comes to the first one where it is not shown any more. */
+function focusCard(product) {
+  const cards = [...document.querySelectorAll(".grid .hit")];
+  (cards.find((card) => card.dataset.product === product) ?? cards[0]).focus({ preventScroll: true });
 }
 
 function context() {

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from service.loaded_version import LoadedVersion
 from tests.service.running import ADMIN, TOKEN, Running, running_service
 from tests.service.stand_ins import stand_in_version
-from tests.service.web.conftest import OpenTab
+from tests.service.web.conftest import OpenTab, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -58,34 +58,34 @@ def test_swap_and_rollback(shop_service: Running, open_tab: OpenTab) -> None:
 def test_a_swap_shows_its_progress_and_why_it_was_refused(page_store: Path, tmp_path: Path, open_tab: OpenTab) -> None:
     from service.errors import VersionRefusedError
 
-    go = threading.Event()
+    go, is_damaged = threading.Event(), threading.Event()
 
     def load(version_id: str) -> LoadedVersion:
-        if version_id == "other":
-            assert go.wait(20)
         if version_id == "mlp":
-            raise VersionRefusedError("version mlp: index.faiss is <b>damaged</b>")
+            assert go.wait(20)
+        if is_damaged.is_set():
+            raise VersionRefusedError(f"version {version_id}: index.faiss is <b>damaged</b>")
         return stand_in_version(version_id)
 
     with running_service(page_store, load=load, swap_wait_seconds=0.2) as running:
         page = open_tab(running, signed_in=True).open("/admin")
-        page.get_by_role("button", name="Serve other").click()
+        page.get_by_role("button", name="Serve mlp").click()
         page.get_by_role("dialog").get_by_role("button", name="Serve it").click()
-        progress = page.get_by_text(re.compile(r"Loading and checking other … [1-9][\d.]* s"))
-        progress.wait_for()
+        page.get_by_text(re.compile(r"Loading and checking mlp … [1-9][\d.]* s")).wait_for()
         assert page.get_by_text("Searches go on with cat.").is_visible()
         assert running.search("1").json()["index_version"] == "cat"
         go.set()
-        page.get_by_text(re.compile("other is served since")).wait_for()
-        page.get_by_role("button", name="Serve mlp").click()
+        page.get_by_text(re.compile("mlp is served since")).wait_for()
+        is_damaged.set()
+        page.get_by_role("button", name="Serve cat").click()
         page.get_by_role("dialog").get_by_role("button", name="Serve it").click()
-        page.get_by_text("version mlp: index.faiss is <b>damaged</b>").wait_for()
-        assert served(running) == "other"
+        page.get_by_text("version cat: index.faiss is <b>damaged</b>").wait_for()
+        assert served(running) == "mlp"
 
 
 def test_versions_show_their_manifest_and_their_curve(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service, signed_in=True).open("/admin")
-    assert sorted(page.locator(".version h3").all_inner_texts()) == ["cat", "mlp", "other"]
+    assert sorted(page.locator(".version h3").all_inner_texts()) == ["cat", "mlp"]
     card = page.locator(".version").filter(has=page.get_by_role("heading", name="cat", exact=True))
     assert card.locator(".badge").all_inner_texts() == ["served", "published"]
     versions = shop_service.client.get("/admin/versions", headers=ADMIN).json()["versions"]
@@ -119,7 +119,7 @@ def test_live_numbers_are_those_of_the_metrics(shop_service: Running, open_tab: 
     shopper.start()
     try:
         rate = page.locator(".tile").filter(has_text="searches a second").locator("dd")
-        page.wait_for_function("parseFloat(document.querySelector('.tile dd').textContent) > 1")
+        wait_until(page, "parseFloat(document.querySelector('.tile dd').textContent) > 1")
         page.get_by_text(re.compile(r"highest [\d.,]+ ms")).wait_for()
         assert float(rate.inner_text()) > 1
         assert re.fullmatch(r"[\d.]+ ms", page.locator(".tile").nth(2).locator("dd").inner_text())

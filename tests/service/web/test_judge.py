@@ -6,7 +6,7 @@ import pytest
 
 from artifacts.judgments import read_judgments
 from tests.service.running import ADMIN, Running, running_service
-from tests.service.web.conftest import HOSTILE, OpenTab
+from tests.service.web.conftest import HOSTILE, OpenTab, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -29,23 +29,23 @@ def test_labels_are_given_kept_and_exported(
         second.get_by_role("button", name="Irrelevant").click()
         third.get_by_role("button", name="Complement").click()
         pressed = page.locator("[aria-pressed=true]")
-        page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 3")
+        wait_until(page, "document.querySelectorAll('[aria-pressed=true]').length === 3")
         assert pressed.all_inner_texts() == ["E", "I", "C"]
         page.locator(CARDS).nth(3).focus()
         page.keyboard.press("s")
-        page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 4")
+        wait_until(page, "document.querySelectorAll('[aria-pressed=true]').length === 4")
         third.get_by_role("button", name="Complement").click()
-        page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 3")
+        wait_until(page, "document.querySelectorAll('[aria-pressed=true]').length === 3")
         expected = {hits[0]: "E", hits[1]: "I", hits[3]: "S"}
         assert labels(running, "red mug") == expected
 
         page.get_by_label("What a shopper would type").fill(HOSTILE)
-        page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 0")
+        wait_until(page, "document.querySelectorAll('[aria-pressed=true]').length === 0")
         page.locator(".labels").first.get_by_role("button", name="Exact").click()
-        page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 1")
+        wait_until(page, "document.querySelectorAll('[aria-pressed=true]').length === 1")
         again = open_tab(running, signed_in=True).open("/?q=red+mug")
         again.get_by_label("Judge").check()
-        again.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 3")
+        wait_until(again, "document.querySelectorAll('[aria-pressed=true]').length === 3")
 
         page.get_by_role("link", name="Index").click()
         page.get_by_text("4 labels for 2 queries").wait_for()

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.service.running import Running
-from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab
+from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -16,7 +16,7 @@ PAINTED = """() => new Promise((resolve) => {
   const asked = performance.getEntriesByName("search-asked").at(-1).startTime;
   const shown = performance.getEntriesByName("results-shown").at(-1).startTime;
   new PerformanceObserver((list, observer) => {
-    const painted = list.getEntries().filter((entry) => entry.identifier === "first-result").at(-1);
+    const painted = list.getEntries().find((entry) => entry.identifier === "first-result" && entry.renderTime > asked);
     if (!painted) return;
     observer.disconnect();
     resolve({ words: shown - asked, photo: painted.renderTime - asked });
@@ -37,7 +37,16 @@ def test_results_come_while_somebody_types(
 ) -> None:
     page = open_tab(shop_service).open("/")
     assert page.get_by_role("heading", name=f"Search {PRODUCTS} products").is_visible()
-    page.get_by_label("What a shopper would type").press_sequentially("red striped mug", delay=20)
+    # As fast as nobody types, so that a slow machine makes no pause of it.
+    page.get_by_label("What a shopper would type").evaluate(
+        """(field, query) => {
+          for (const letter of query) {
+            field.value += letter;
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+          }
+        }""",
+        "red striped mug",
+    )
     page.locator(CARDS).first.wait_for()
     measured = page.evaluate(PAINTED)
     report(
@@ -51,14 +60,14 @@ def test_results_come_while_somebody_types(
     hit = shop_service.search("red striped mug", k=1).json()["hits"][0]
     words = page.locator(CARDS).first.inner_text()
     assert hit["title"] in words and f"{hit['price']:.2f}" in words and f"{hit['score']:.3f}" in words
-    # Only pauses are searched for, not each letter.
-    assert shop_service.metric("vitrine_requests_total", route="/search", status="200") < 10
+    # Only the pause was searched for, not each letter; the second search is this test's own.
+    assert shop_service.metric("vitrine_requests_total", route="/search", status="200") == 1 + 2
 
 
 def test_photos_are_the_services_own_and_small(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/?q=mug")
     photos = page.locator(f"{CARDS} img")
-    page.wait_for_function("n => [...document.images].filter((i) => i.complete && i.naturalWidth).length > n", arg=8)
+    wait_until(page, "n => [...document.images].filter((i) => i.complete && i.naturalWidth).length > n", arg=8)
     sources = photos.evaluate_all("photos => photos.map((photo) => new URL(photo.src).pathname)")
     assert len(sources) >= 20 and all(source.startswith("/images/P") for source in sources)
     assert photos.first.evaluate("photo => photo.naturalWidth") == 224
@@ -74,28 +83,28 @@ def test_a_product_without_a_photo_says_so(shop_service: Running, open_tab: Open
 def test_pages_and_the_way_back(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/?q=blue+dress")
     page.get_by_role("link", name="Next page").click()
-    page.wait_for_function("document.querySelector('.rank').textContent === '25'")
+    wait_until(page, "document.querySelector('.rank').textContent === '25'")
     assert shown_ids(page) == ids(shop_service, "blue dress", k=24, offset=24)
     assert parse_qs(urlsplit(page.url).query) == {"q": ["blue dress"], "page": ["2"]}
     page.get_by_role("link", name="Page 13", exact=True).click()
-    page.wait_for_function("document.querySelector('.rank').textContent === '289'")
+    wait_until(page, "document.querySelector('.rank').textContent === '289'")
     assert len(shown_ids(page)) == 300 - 288
     page.go_back()
-    page.wait_for_function("document.querySelector('.rank').textContent === '25'")
+    wait_until(page, "document.querySelector('.rank').textContent === '25'")
     page.go_back()
-    page.wait_for_function("document.querySelector('.rank').textContent === '1'")
+    wait_until(page, "document.querySelector('.rank').textContent === '1'")
     assert shown_ids(page) == ids(shop_service, "blue dress", k=24)
 
 
 def test_filters_narrow_and_are_shared_by_the_address(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/?q=mug")
     page.get_by_label("shoes").check()
-    page.wait_for_function("location.search.includes('shoes')")
+    wait_until(page, "location.search.includes('shoes')")
     page.get_by_label("to", exact=True).first.fill("80")
     page.keyboard.press("Enter")
-    page.wait_for_function("location.search.includes('price')")
+    wait_until(page, "location.search.includes('price')")
     page.get_by_label("in stock").select_option("yes")
-    page.wait_for_function("location.search.includes('in_stock')")
+    wait_until(page, "location.search.includes('in_stock')")
     page.wait_for_load_state("networkidle")
     filters = {"category": ["shoes"], "price": {"lte": 80}, "in_stock": True}
     found = shop_service.search("mug", k=24, filters=filters).json()
@@ -109,7 +118,7 @@ def test_filters_narrow_and_are_shared_by_the_address(shop_service: Running, ope
     assert shared.get_by_label("shoes").is_checked()
     assert shared.get_by_label("to", exact=True).first.input_value() == "80"
     shared.get_by_role("button", name="Clear").click()
-    shared.wait_for_function("!location.search.includes('f.')")
+    wait_until(shared, "!location.search.includes('f.')")
     shared.wait_for_load_state("networkidle")
     assert shown_ids(shared) == ids(shop_service, "mug", k=24)
     assert not shared.get_by_label("shoes").is_checked()
@@ -154,11 +163,11 @@ def test_while_a_search_takes_long_the_page_says_so(shop_service: Running, open_
     held: list[object] = []
     page.route("**/search", lambda route: held.append(route))
     page.get_by_label("What a shopper would type").fill("lamp")
-    page.wait_for_function("document.getElementById('results').getAttribute('aria-busy') === 'true'")
+    wait_until(page, "document.getElementById('results').getAttribute('aria-busy') === 'true'")
     assert shown_ids(page) == ids(shop_service, "mug", k=24)  # what was there stays until the new ones come
     page.wait_for_timeout(50)
     held[0].continue_()  # type: ignore[attr-defined]
-    page.wait_for_function("document.getElementById('results').getAttribute('aria-busy') === 'false'")
+    wait_until(page, "document.getElementById('results').getAttribute('aria-busy') === 'false'")
     assert shown_ids(page) == ids(shop_service, "lamp", k=24)
 
 
@@ -166,11 +175,11 @@ def test_the_keyboard_is_enough(shop_service: Running, open_tab: OpenTab) -> Non
     page = open_tab(shop_service).open("/")
     page.locator("body").click(position={"x": 5, "y": 5})
     page.keyboard.press("/")
-    page.keyboard.type("mug")
+    page.keyboard.insert_text("mug")
     page.locator(CARDS).first.wait_for()
     page.wait_for_load_state("networkidle")
     page.keyboard.press("ArrowDown")
-    focused = "document.activeElement.querySelector('.rank')?.textContent"
+    focused = "document.activeElement.matches('.hit') && document.activeElement.querySelector('.rank').textContent"
     assert page.evaluate(focused) == "1"
     page.keyboard.press("ArrowRight")
     assert page.evaluate(focused) == "2"
@@ -183,9 +192,9 @@ def test_the_keyboard_is_enough(shop_service: Running, open_tab: OpenTab) -> Non
     assert page.get_by_role("dialog").is_hidden()
     assert page.evaluate(focused) == str(2 + columns)
     page.keyboard.press("n")
-    page.wait_for_function("document.querySelector('.rank').textContent === '25'")
+    wait_until(page, "document.querySelector('.rank').textContent === '25'")
     page.keyboard.press("p")
-    page.wait_for_function("document.querySelector('.rank').textContent === '1'")
+    wait_until(page, "document.querySelector('.rank').textContent === '1'")
 
 
 def test_a_hostile_title_is_text(shop_service: Running, open_tab: OpenTab) -> None:
@@ -243,7 +252,7 @@ def test_a_phone_searches_and_filters(shop_service: Running, open_tab: OpenTab) 
     assert page.get_by_label("shoes").is_hidden()
     page.locator("#filters-summary").tap()
     page.get_by_label("shoes").tap()
-    page.wait_for_function("location.search.includes('shoes')")
+    wait_until(page, "location.search.includes('shoes')")
     page.wait_for_load_state("networkidle")
     assert shown_ids(page) == ids(shop_service, "mug", k=24, filters={"category": "shoes"})
     page.locator(CARDS).first.tap()
