@@ -156,3 +156,8 @@ def _note_console(tab: Tab, kind: str, text: str) -> None:
     # The browser itself notes each answer from 400 on; some tests ask for those.
     if kind in ("error", "warning") and not text.startswith("Failed to load resource"):
         tab.faults.append(text)
+
+
+def settle(page: "Page") -> None:
+    """Wait until the search that the page has begun is shown."""
+    wait_until(page, "document.querySelector('[aria-busy]').getAttribute('aria-busy') === 'false'")

@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from tests.service.running import ADMIN, Running
-from tests.service.web.conftest import OpenTab, wait_until
+from tests.service.web.conftest import OpenTab, settle, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -41,7 +41,7 @@ def test_a_models_titles_alone_against_both(shop_service: Running, open_tab: Ope
     assert marks == ["only here"] * len(only_left)
     page.get_by_label("Served version against").select_option("Photos alone")
     wait_until(page, "location.search.includes('photo')")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     assert shown(page, "right") == found(shop_service, "red mug", 20, part="photo")
     page.locator(".side.of-left .hit").first.click()
     page.get_by_role("heading", name="Why it is 1st").wait_for()
@@ -60,9 +60,8 @@ def test_a_second_version_is_loaded_with_the_token(shop_service: Running, open_t
     page.locator(".side.of-right .hit").nth(19).wait_for()
     assert shop_service.client.get("/admin/compare", headers=ADMIN).json()["version"] == "mlp"
     assert shop_service.search("red mug", k=1).json()["index_version"] == "cat"
-    for _ in range(2):
-        page.get_by_role("button", name="Show 30 more").first.click() if shown(page, "left")[20:] == [] else None
-        page.wait_for_load_state("networkidle")
+    page.get_by_role("button", name="Show 30 more").first.click()
+    settle(page)
     left, right = found(shop_service, "red mug", 50), found_by_second(shop_service, "red mug", 50)
     assert (shown(page, "left"), shown(page, "right")) == (left, right)
     both = len(set(left) & set(right))
@@ -71,13 +70,13 @@ def test_a_second_version_is_loaded_with_the_token(shop_service: Running, open_t
 
 def test_a_list_is_stepped_through_and_summed_up(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/compare?with=part:text&k=20")
-    page.get_by_text("Queries to step through").click()
+    page.locator("#queries summary").click()
     page.get_by_label("One a line").fill("\n".join(["", *QUERIES, " "]))
     assert page.locator("#place").inner_text() == "3 queries"
     for query in QUERIES:
         page.get_by_role("button", name="Next").click()
         wait_until(page, "query => new URLSearchParams(location.search).get('q') === query", arg=query)
-        page.wait_for_load_state("networkidle")
+        settle(page)
         assert shown(page, "left") == found(shop_service, query, 20)
     assert page.locator("#place").inner_text() == "3 of 3 queries"
     assert page.get_by_role("button", name="Next").is_disabled()
@@ -94,7 +93,7 @@ def test_a_list_is_stepped_through_and_summed_up(shop_service: Running, open_tab
     assert cells[0] == cells[2] == expected
     assert cells[3:] == [str(cell) for row in zip(only, both, only, strict=True) for cell in row]
     page.get_by_role("button", name=QUERIES[0]).click()
-    page.wait_for_load_state("networkidle")
+    settle(page)
     assert shown(page, "left") == found(shop_service, QUERIES[0], 20)
     reloaded = page.reload()
     assert reloaded and page.locator("#list").input_value().split("\n")[1:4] == QUERIES
@@ -102,7 +101,7 @@ def test_a_list_is_stepped_through_and_summed_up(shop_service: Running, open_tab
 
 def test_with_the_token_the_indexs_own_queries_are_there(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service, signed_in=True).open("/compare")
-    page.get_by_text("Queries to step through").click()
+    page.locator("#queries summary").click()
     page.get_by_role("button", name="Take the index's own test queries").click()
     (cat,) = [
         version

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.service.running import Running
-from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab, wait_until
+from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab, settle, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -105,7 +105,7 @@ def test_filters_narrow_and_are_shared_by_the_address(shop_service: Running, ope
     wait_until(page, "location.search.includes('price')")
     page.get_by_label("in stock").select_option("yes")
     wait_until(page, "location.search.includes('in_stock')")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     filters = {"category": ["shoes"], "price": {"lte": 80}, "in_stock": True}
     found = shop_service.search("mug", k=24, filters=filters).json()
     assert 0 < found["passing"] < PRODUCTS
@@ -119,7 +119,7 @@ def test_filters_narrow_and_are_shared_by_the_address(shop_service: Running, ope
     assert shared.get_by_label("to", exact=True).first.input_value() == "80"
     shared.get_by_role("button", name="Clear").click()
     wait_until(shared, "!location.search.includes('f.')")
-    shared.wait_for_load_state("networkidle")
+    settle(shared)
     assert shown_ids(shared) == ids(shop_service, "mug", k=24)
     assert not shared.get_by_label("shoes").is_checked()
 
@@ -177,7 +177,7 @@ def test_the_keyboard_is_enough(shop_service: Running, open_tab: OpenTab) -> Non
     page.keyboard.press("/")
     page.keyboard.insert_text("mug")
     page.locator(CARDS).first.wait_for()
-    page.wait_for_load_state("networkidle")
+    settle(page)
     page.keyboard.press("ArrowDown")
     focused = "document.activeElement.matches('.hit') && document.activeElement.querySelector('.rank').textContent"
     assert page.evaluate(focused) == "1"
@@ -208,7 +208,7 @@ def test_a_hostile_title_is_text(shop_service: Running, open_tab: OpenTab) -> No
     assert card.locator(".title").inner_text() == HOSTILE
     card.click()
     assert page.get_by_role("heading", name=HOSTILE).is_visible()
-    page.wait_for_load_state("networkidle")
+    page.locator(".strip .title").nth(5).wait_for()
     page.goto(f"{shop_service.url}/?like={HOSTILE_ID}")
     page.get_by_text(f"Products like {HOSTILE}").wait_for()
     assert "taken over" not in page.title()
@@ -253,7 +253,7 @@ def test_a_phone_searches_and_filters(shop_service: Running, open_tab: OpenTab) 
     page.locator("#filters-summary").tap()
     page.get_by_label("shoes").tap()
     wait_until(page, "location.search.includes('shoes')")
-    page.wait_for_load_state("networkidle")
+    settle(page)
     assert shown_ids(page) == ids(shop_service, "mug", k=24, filters={"category": "shoes"})
     page.locator(CARDS).first.tap()
     page.get_by_role("heading", name="Similar products").wait_for()
