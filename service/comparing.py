@@ -135,6 +135,7 @@ def _needed(store: Store, version_id: str) -> int | None:
     """What a version takes, by its manifest; None where that cannot be told, and then loading says why."""
     try:
         path = store.version_path(version_id)
-        return needed_bytes(IndexVersion(path, read_manifest(path), read_side_spec(path / QUERY_FOLDER)))
+        version = IndexVersion(path, read_manifest(path), read_side_spec(path / QUERY_FOLDER))
+        return needed_bytes(version, with_photo_encoder=False)
     except (ArtifactError, OSError, KeyError):
         return None

@@ -96,8 +96,8 @@ class SearchService:
             await self.swapper.follow()
 
     def _cpu_loader(self) -> Loader:
-        """For a second version: a GPU's memory is left to the served one."""
-        return partial(load_version, self.store, device=Device.CPU, encoder_threads=1)
+        """For a second version: a GPU's memory is left to the served one, and photos as queries too."""
+        return partial(load_version, self.store, device=Device.CPU, encoder_threads=1, photo_search=False)
 
     def _loader(self) -> Loader:
         device = choose_device(self.settings.device)
