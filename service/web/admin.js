@@ -1,9 +1,9 @@
 // The index page: versions and their figures, swap and rollback, live numbers, judgments.
 
-import { Problem, adminToken, ask, request } from "./api.js";
-import { announce, byId, count, el, fixed, plural, svg } from "./dom.js";
+import { Problem, adminToken, ask, read, request } from "./api.js";
+import { announce, byId, count, el, fixed, plural, sentence, svg } from "./dom.js";
 import { between, buckets, parseMetrics, quantile, sum } from "./metrics.js";
-import { setUpSignIn, signInFirst } from "./sign_in.js";
+import { setUpSignIn, signInFirst, signOut } from "./sign_in.js";
 
 const STATE_POLL_MS = 500; // while a version is loaded
 const IDLE_POLL_MS = 5000;
@@ -18,9 +18,9 @@ let isPollFaultShown = false;
 const readings = []; // of the metrics: { at, requests, total, depth, hits, misses }
 
 function setUp() {
-  setUpSignIn((signedIn) => {
+  setUpSignIn((signedIn, why) => {
     byId("content").hidden = !signedIn;
-    byId("gate").replaceChildren(...(signedIn ? [] : [signInFirst("This page needs the admin token of the service.")]));
+    byId("gate").replaceChildren(...(signedIn ? [] : [signInFirst(why ?? "This page needs the admin token of the service.")]));
     if (signedIn) showAll();
   });
   pollState();
@@ -37,7 +37,8 @@ async function attempt(act, showFault = (words) => showChange(el("span", { class
     return await act();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    showFault(`${error.message}.`);
+    if (error.status === 401) signOut("The service does not take this token any more. Sign in again.");
+    else showFault(sentence(error.message));
     return null;
   }
 }
@@ -192,7 +193,7 @@ function versionItem({ version, figures, fault }) {
       el("h3", {}, version), ...marks,
       isServed ? null : el("button", { type: "button", class: "quiet", "aria-label": `Serve ${version}`, onclick: () => swap(version) }, "Serve"),
     ),
-    fault ? el("p", { class: "fault" }, `${fault}.`) : figuresOf(version, figures),
+    fault ? el("p", { class: "fault" }, sentence(fault)) : figuresOf(version, figures),
   );
 }
 
@@ -226,7 +227,7 @@ async function showCurve(version, place) {
   await attempt(
     async () => {
       const answer = await request(`/admin/versions/${encodeURIComponent(version)}/curve`, { admin: true });
-      const image = await createImageBitmap(await answer.blob());
+      const image = await createImageBitmap(await read(answer, "blob"));
       const canvas = el("canvas", {
         width: image.width, height: image.height, role: "img", "aria-label": `Recall against time of version ${version}`,
       });
@@ -251,7 +252,7 @@ async function pollLive() {
 async function readLive() {
   await attempt(
     async () => {
-      const samples = parseMetrics(await (await request("/metrics", { admin: true })).text());
+      const samples = parseMetrics(await read(await request("/metrics", { admin: true }), "text"));
       readings.push({
         at: performance.now(),
         requests: SEARCHES.reduce((total, route) => total + sum(samples, "vitrine_requests_total", { route }), 0),
@@ -351,7 +352,7 @@ async function showJudgments() {
 async function saveJudgments() {
   await attempt(async () => {
     const answer = await request("/admin/judgments", { admin: true });
-    const address = URL.createObjectURL(await answer.blob());
+    const address = URL.createObjectURL(await read(answer, "blob"));
     el("a", { href: address, download: "judgments.parquet" }).click();
     URL.revokeObjectURL(address);
   });

@@ -53,7 +53,17 @@ export async function request(path, { method, body, admin = false, signal } = {}
 
 /** Ask a route; gives its JSON. See `request`. */
 export async function ask(path, options) {
-  return (await request(path, options)).json();
+  return read(await request(path, options), "json");
+}
+
+/** What an answer holds, as "json", "text" or "blob". */
+export async function read(answer, kind) {
+  try {
+    return await answer[kind]();
+  } catch (error) {
+    if (isAborted(error)) throw error;
+    throw new Problem(0, "unreachable", "the service's answer broke off");
+  }
 }
 
 async function problemOf(answer) {

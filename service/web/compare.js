@@ -3,7 +3,7 @@
 
 import { Problem, adminToken, ask, isAborted } from "./api.js";
 import { cardButton } from "./cards.js";
-import { announce, byId, count, el, ordinal, plural } from "./dom.js";
+import { announce, byId, count, el, ordinal, plural, sentence } from "./dom.js";
 import { openSignIn, setUpSignIn } from "./sign_in.js";
 import { openWhy, setUpWhy } from "./why.js";
 
@@ -17,7 +17,9 @@ const SIDES = ["left", "right"];
 const view = { query: "", other: null, depth: 100 };
 let catalog = null;
 let versions = []; // of the store, where somebody has the token
+let versionsFault = null; // why they cannot be read
 let running = null;
+let summing = null; // the comparison over all queries
 let typing = null;
 let isAllShown = false;
 
@@ -25,7 +27,7 @@ async function start() {
   try {
     catalog = await ask("/catalog");
   } catch (error) {
-    byId("sides").replaceChildren(el("div", { class: "state", role: "alert" }, el("p", {}, `${error.message}.`)));
+    showFault(error);
     return;
   }
   byId("list").value = sessionStorage.getItem(LIST_KEY) ?? "";
@@ -44,11 +46,13 @@ function readAddress() {
 
 /** The store's versions need the token; without it the parts of the served version are left. */
 async function readVersions() {
+  versionsFault = null;
   try {
     versions = adminToken() ? (await ask("/admin/versions", { admin: true })).versions : [];
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     versions = [];
+    versionsFault = error.message;
   }
   byId("take-canaries").hidden = !canaries().length;
   showOthers();
@@ -70,7 +74,9 @@ function showOthers() {
   if (!view.other) view.other = offered[0]?.[0] ?? null;
   byId("other").replaceChildren(
     ...offered.map(([value, words]) => el("option", { value, selected: value === view.other }, words)),
-    offered.length && adminToken() ? "" : el("option", { value: "", disabled: true }, "other versions: sign in"),
+    offered.length && adminToken() && !versionsFault
+      ? ""
+      : el("option", { value: "", disabled: true }, `other versions: ${versionsFault ?? "sign in"}`),
   );
 }
 
@@ -88,6 +94,7 @@ function nameOfOther() {
 
 function go(change, { keep = false } = {}) {
   Object.assign(view, change);
+  if ("other" in change || "depth" in change) forgetAll();
   const parameters = new URLSearchParams();
   if (view.query) parameters.set("q", view.query);
   if (view.other) parameters.set("with", view.other);
@@ -98,10 +105,12 @@ function go(change, { keep = false } = {}) {
 
 async function load() {
   clearTimeout(typing);
+  if (!catalog) return; // start() loads what the address says as soon as it has read it
   running?.abort();
   running = new AbortController();
   const { signal } = running;
   showPlace();
+  showLoading(null);
   if (!view.other) return showState("There is nothing to compare with", "This model has one part alone. Sign in to compare versions.");
   if (!view.query) return showState("Which query?", "Type one, or paste a list of queries to step through.");
   byId("sides").setAttribute("aria-busy", "true");
@@ -117,31 +126,46 @@ async function load() {
 }
 
 /** What both sides find for a query. */
-function bothOf(query, signal) {
+async function bothOf(query, signal) {
   const body = { query, k: view.depth };
   const part = view.other.startsWith("part:") ? view.other.slice("part:".length) : null;
   const other = part
     ? ask("/search", { body: { ...body, part }, signal })
     : ask("/admin/compare/search", { body, signal, admin: true });
-  return Promise.all([ask("/search", { body, signal }), other]);
+  const both = await Promise.all([ask("/search", { body, signal }), other]);
+  if (!part && both[1].index_version !== otherVersion())
+    throw new Problem(409, "conflict", `somebody else loaded ${both[1].index_version} in the place of ${otherVersion()}`);
+  return both;
 }
 
 /** Load the other version if it is not loaded yet. */
 async function makeOtherReady(signal) {
   const id = otherVersion();
   if (id === null) return;
-  const started = Date.now();
   let state = await ask("/admin/compare", { admin: true, signal });
   if (state.version === id && !state.loading) return;
-  if (!state.loading) state = await ask("/admin/compare/load", { admin: true, signal, body: { version: id } });
-  while (state.version !== id) {
-    showLoading(`Loading ${id} beside the served version … ${count((Date.now() - started) / 1000)} s`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    state = await ask("/admin/compare", { admin: true, signal });
-    if (!state.loading && state.version !== id)
-      throw new Problem(422, "version-refused", `${id} could not be loaded; the service's log says why`);
+  const started = Date.now();
+  const tell = () => {
+    const act = (state.loading ?? id) === id ? `Loading ${id} beside the served version` : `Waiting until ${state.loading} is loaded`;
+    if (!signal?.aborted) showLoading(`${act} … ${count((Date.now() - started) / 1000)} s`);
+  };
+  tell();
+  const ticking = setInterval(tell, POLL_MS);
+  try {
+    for (let isBegun = false; state.version !== id || state.loading; ) {
+      if (state.loading) {
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        state = await ask("/admin/compare", { admin: true, signal });
+      } else if (isBegun) throw new Problem(422, "version-refused", `version ${id} could not be loaded; the service's log says why`);
+      else {
+        isBegun = true;
+        state = await ask("/admin/compare/load", { admin: true, signal, body: { version: id } });
+      }
+    }
+  } finally {
+    clearInterval(ticking);
+    if (!signal?.aborted) showLoading(null);
   }
-  showLoading(null);
 }
 
 function showLoading(words) {
@@ -150,22 +174,23 @@ function showLoading(words) {
 }
 
 function showState(title, words) {
+  byId("sides").setAttribute("aria-busy", "false");
   byId("summary").replaceChildren();
   byId("sides").replaceChildren(el("div", { class: "state" }, el("h2", {}, title), el("p", {}, words)));
 }
 
 function showFault(problem) {
-  showLoading(null);
   byId("summary").replaceChildren();
   const needsToken = problem.status === 401;
+  const tokenWords = adminToken() ? "The service does not take this token any more." : "Sign in to load one beside the served version.";
   const button = needsToken
     ? el("button", { type: "button", class: "primary", onclick: openSignIn }, "Sign in")
-    : el("button", { type: "button", class: "primary", onclick: load }, "Try again");
+    : el("button", { type: "button", class: "primary", onclick: catalog ? load : start }, "Try again");
   byId("sides").replaceChildren(
     el(
       "div", { class: "state", role: "alert" },
       el("h2", {}, needsToken ? "Another version needs the admin token" : "This cannot be compared"),
-      el("p", {}, `${problem.message}.`),
+      el("p", {}, needsToken ? tokenWords : sentence(problem.message)),
       button,
     ),
   );
@@ -276,19 +301,27 @@ async function compareAll() {
   const queries = [...new Set(listed())];
   if (!queries.length || !view.other) return;
   byId("run-all").disabled = true;
+  summing = new AbortController();
+  const { signal } = summing;
   const rows = [];
   try {
-    await makeOtherReady();
+    await makeOtherReady(signal);
     for (const query of queries) {
-      rows.push({ query, ...difference(...(await bothOf(query))) });
+      rows.push({ query, ...difference(...(await bothOf(query, signal))) });
       byId("all").replaceChildren(el("p", { class: "note" }, `${rows.length} of ${queries.length} …`));
     }
     showAllRows(rows);
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    byId("all").replaceChildren(el("p", { class: "fault", role: "alert" }, `${error.message}.`));
+    if (!isAborted(error) && !(error instanceof Problem)) throw error;
+    byId("all").replaceChildren(signal.aborted ? "" : el("p", { class: "fault", role: "alert" }, sentence(error.message)));
   }
   byId("run-all").disabled = false;
+}
+
+/** What was summed up is of another comparison. */
+function forgetAll() {
+  summing?.abort();
+  byId("all").replaceChildren();
 }
 
 function showAllRows(rows) {

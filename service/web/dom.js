@@ -48,6 +48,12 @@ export function ordinal(number) {
   return `${count(number)}${["th", "st", "nd", "rd"][last] ?? "th"}`;
 }
 
+/** Words of the service as a sentence: "query is empty" is "Query is empty." */
+export function sentence(words) {
+  const [first = "", ...rest] = words;
+  return `${first.toUpperCase()}${rest.join("")}${/[.!?…]$/.test(words) ? "" : "."}`;
+}
+
 /** What a screen reader says next; the page needs an element #announcement with aria-live. */
 export function announce(words) {
   byId("announcement").textContent = words;

@@ -93,7 +93,8 @@ class Judging {
     } catch (error) {
       if (isAborted(error)) return;
       this.#isOn = false;
-      announce(error.message);
+      this.#showSwitch();
+      showFault(`Labels cannot be read: ${error.message}.`);
     }
     this.#show();
   }
@@ -105,7 +106,7 @@ class Judging {
     try {
       await ask("/admin/judgments", { method: "PUT", admin: true, body: { query, product_id: hit.product_id, label: chosen } });
     } catch (error) {
-      byId("status").replaceChildren(el("span", { class: "fault", role: "alert" }, `Not kept: ${error.message}.`));
+      showFault(`Not kept: ${error.message}.`);
       return;
     }
     if (query !== this.#query) return; // another query is shown since
@@ -115,4 +116,8 @@ class Judging {
       button.setAttribute("aria-pressed", String(button.dataset.label === chosen));
     announce(`${titleOf(hit)}: ${chosen ?? "no label"}. ${count(Object.keys(this.#labels).length)} labels for this query`);
   }
+}
+
+function showFault(words) {
+  byId("status").replaceChildren(el("span", { class: "fault", role: "alert" }, words));
 }

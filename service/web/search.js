@@ -2,10 +2,10 @@
 
 import { Problem, ask, isAborted } from "./api.js";
 import { cardButton, titleOf } from "./cards.js";
-import { announce, byId, count, el, plural } from "./dom.js";
+import { announce, byId, count, el, plural, sentence } from "./dom.js";
 import { countFilters, filterFields, filtersOfAddress, filtersToAddress } from "./filters.js";
 import { setUpJudging } from "./judge.js";
-import { setUpSignIn } from "./sign_in.js";
+import { setUpSignIn, signOut } from "./sign_in.js";
 import { openWhy, setUpWhy } from "./why.js";
 
 const DEBOUNCE_MS = 120;
@@ -20,7 +20,7 @@ let running = null; // the search that is waited for
 let typing = null; // the timer of the debounce
 let isTypedOver = false; // whether what is typed next takes the place of the present address
 let shownHits = [];
-const judging = setUpJudging(byId("judging"), () => showHits());
+const judging = setUpJudging(byId("judging"), () => shownHits.length && showHits());
 
 /** Read the catalogue; the fields of the filters depend on it. */
 async function readCatalog() {
@@ -58,6 +58,7 @@ function go(change, { keep = false } = {}) {
 }
 
 async function load() {
+  if (!catalog) return; // start() loads what the address says as soon as it has read it
   running?.abort();
   running = new AbortController();
   const { signal } = running;
@@ -76,6 +77,10 @@ async function load() {
   } catch (error) {
     if (isAborted(error) || signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
+    if (error.status === 401) {
+      signOut(); // labels alone need the token
+      return load();
+    }
     showFault(error);
   }
   byId("results").setAttribute("aria-busy", "false");
@@ -173,7 +178,7 @@ function showFault(problem) {
     el(
       "div", { class: "state", role: "alert" },
       el("h2", {}, problem.status === 422 ? "This search cannot be made" : "The search did not work"),
-      el("p", {}, `${problem.message}.`),
+      el("p", {}, sentence(problem.message)),
       el("button", { type: "button", class: "primary", onclick: () => load() }, "Try again"),
     ),
   );
@@ -196,7 +201,7 @@ function showWelcome() {
       "div", { class: "state welcome" },
       el("h1", {}, `Search ${plural(catalog.count, "product")}`),
       el("p", {}, "Results come while you type. Open one to see why it was found."),
-      el(
+      values.length > 0 && el(
         "ul", { class: "chips", "aria-label": "Examples" },
         ...values.map((value) =>
           el("li", {}, el("a", { href: addressOf({ query: value, page: 1, filters: {} }) }, value)),
@@ -334,7 +339,7 @@ async function start() {
       el(
         "div", { class: "state", role: "alert" },
         el("h2", {}, "The service is not ready"),
-        el("p", {}, `${error.message}.`),
+        el("p", {}, sentence(error.message)),
         el("button", { type: "button", class: "primary", onclick: start }, "Try again"),
       ),
     );

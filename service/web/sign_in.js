@@ -1,16 +1,18 @@
 // Who has the admin token: a button and a dialog that every page has.
 
 import { Problem, adminToken, ask, keepAdminToken } from "./api.js";
-import { byId, el } from "./dom.js";
+import { byId, el, sentence } from "./dom.js";
 
-/** Show whether this tab has the token, and call `onChange` whenever that changes. */
-export function setUpSignIn(onChange) {
+let onChange = () => {};
+
+/** Show whether this tab has the token, and call `tell(isSignedIn, why)` whenever that changes. */
+export function setUpSignIn(tell) {
+  onChange = tell;
   const dialog = byId("sign-in");
   const form = dialog.querySelector("form");
   byId("sign-in-open").addEventListener("click", () => {
-    if (!adminToken()) return openSignIn();
-    keepAdminToken(null);
-    show(onChange);
+    if (adminToken()) signOut();
+    else openSignIn();
   });
   byId("sign-in-close").addEventListener("click", () => dialog.close());
   form.addEventListener("submit", async (event) => {
@@ -21,9 +23,9 @@ export function setUpSignIn(onChange) {
     if (fault !== null) return;
     form.reset();
     dialog.close();
-    show(onChange);
+    show();
   });
-  show(onChange);
+  show();
 }
 
 /** Ask for the token. */
@@ -32,9 +34,15 @@ export function openSignIn() {
   byId("sign-in").showModal();
 }
 
-function show(onChange) {
+/** Forget the token; `why` says so where it was not somebody's wish. */
+export function signOut(why = null) {
+  keepAdminToken(null);
+  show(why);
+}
+
+function show(why = null) {
   byId("sign-in-open").textContent = adminToken() ? "Sign out" : "Sign in";
-  onChange(adminToken() !== null);
+  onChange(adminToken() !== null, why);
 }
 
 /** Keep the token if the service takes it; otherwise why not. */
@@ -46,7 +54,7 @@ async function tryToken(token) {
     return null;
   } catch (error) {
     keepAdminToken(before);
-    if (error instanceof Problem) return `${error.message}.`;
+    if (error instanceof Problem) return sentence(error.message);
     return "This is no token: a header cannot carry it."; // fetch refuses to send it
   }
 }

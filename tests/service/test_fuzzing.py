@@ -21,8 +21,9 @@ BEYOND_DESCRIPTION = [positive_data_acceptance]
 
 
 @pytest.fixture(scope="module")
-def fuzzed(good_store: Path) -> Iterator[Running]:
-    with running_service(good_store) as running:
+def fuzzed(good_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("fuzzed")
+    with running_service(good_store, photos=folder, judgments=folder / "judged.sqlite") as running:
         yield running
 
 
@@ -55,7 +56,10 @@ def test_answers_are_as_described(
 ) -> None:
     operations = [found.ok() for found in description.get_all_operations()]
     with_body = [operation for operation in operations if operation.body]
-    assert {operation.path for operation in with_body} >= {"/search", "/search/batch", "/search/similar"}
+    paths = {operation.path for operation in operations}
+    assert paths >= {"/catalog", "/images/{product_id}", "/admin/versions", "/admin/compare", "/admin/judgments/labels"}
+    searches = {"/search", "/search/batch", "/search/similar", "/admin/compare/search"}
+    assert {operation.path for operation in with_body} >= {*searches, "/admin/compare/load", "/admin/judgments"}
     modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     plan = [(operation, mode, CASES // (2 * len(with_body))) for operation in with_body for mode in modes]
     # Any text is a good path, and where nothing is taken one case is like the other.

@@ -1,16 +1,24 @@
 """axe finds nothing serious on any page, light or dark, wide or on a phone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.service.running import Running
+from tests.service.running import Running, running_service
 from tests.service.web.conftest import DESKTOP, PHONE, OpenTab
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture
+def shop_service(page_store: Path, sample_shop: Path, tmp_path: Path) -> Iterator[Running]:
+    """One that also keeps labels."""
+    with running_service(page_store, photos=sample_shop, judgments=tmp_path / "judged.sqlite") as running:
+        yield running
 
 
 def open_why(page: Any) -> None:
@@ -28,8 +36,15 @@ def sign_in(page: Any) -> None:
     page.get_by_role("button", name="Sign in").first.click()
 
 
+def judge(page: Any) -> None:
+    page.get_by_label("Judge").check()
+    for place, label in enumerate(("Exact", "Substitute", "Complement", "Irrelevant")):
+        page.locator(".labels").nth(place).get_by_role("button", name=label).click()
+        page.locator("[aria-pressed=true]").nth(place).wait_for()
+
+
 def do_nothing(page: Any) -> None:
-    page.locator("h1, .hit, .side").first.wait_for()
+    page.locator("h1, .hit, .side, .state").first.wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -40,6 +55,9 @@ def do_nothing(page: Any) -> None:
         ("/", do_nothing, False),
         ("/?q=red+mug&f.category=kitchen", do_nothing, False),
         ("/?q=red+mug", open_why, False),
+        ("/?q=red+mug", judge, True),
+        ("/?q=red+mug&f.price.gte=999999", do_nothing, False),
+        ("/?like=none", do_nothing, False),
         ("/?q=red+mug", sign_in, False),
         ("/compare?q=red+mug&k=20", do_nothing, True),
         ("/admin", open_curve, True),

@@ -34,6 +34,15 @@ def test_it_needs_the_token(shop_service: Running, open_tab: OpenTab) -> None:
     assert page.evaluate("sessionStorage.length") == 0
 
 
+def test_a_token_that_is_not_taken_any_more_is_asked_for_again(shop_service: Running, open_tab: OpenTab) -> None:
+    tab = open_tab(shop_service)
+    tab.page.add_init_script("sessionStorage.setItem('vitrine-admin-token', 'the-token-of-yesterday')")
+    page = tab.open("/admin")
+    page.get_by_text("The service does not take this token any more. Sign in again.").wait_for()
+    assert page.locator("#content").is_hidden()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
 def test_swap_and_rollback(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service, signed_in=True).open("/admin")
     assert page.get_by_role("button", name="Nothing to roll back to").is_disabled()

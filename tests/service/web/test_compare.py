@@ -1,10 +1,15 @@
 """The compare page: what only one of two rankings finds."""
 
+import re
 import statistics
+import threading
+from pathlib import Path
 
 import pytest
 
-from tests.service.running import ADMIN, Running
+from service.loaded_version import LoadedVersion
+from tests.service.running import ADMIN, Running, running_service
+from tests.service.stand_ins import stand_in_version
 from tests.service.web.conftest import OpenTab, settle, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -68,6 +73,33 @@ def test_a_second_version_is_loaded_with_the_token(shop_service: Running, open_t
     assert page.locator(".legend strong").all_inner_texts() == [str(50 - both), str(both), str(50 - both)]
 
 
+def test_while_a_second_version_is_loaded_the_page_says_so_and_why_it_is_refused(
+    page_store: Path, open_tab: OpenTab
+) -> None:
+    go = threading.Event()
+
+    def load(version_id: str) -> LoadedVersion:
+        if version_id == "mlp":
+            assert go.wait(20)
+        return stand_in_version(version_id)
+
+    with running_service(page_store, load=load) as running:
+        page = open_tab(running, signed_in=True).open("/compare?q=1&with=version:mlp&k=10")
+        page.get_by_text(re.compile("Loading mlp beside the served version … [1-9]")).wait_for()
+        go.set()
+        page.locator(".side.of-right .hit").first.wait_for()
+        assert page.locator("#loading").is_hidden()
+        running.client.post("/admin/compare/load", json={"version": "cat"}, headers=ADMIN)
+        page.get_by_label("Query").fill("2")
+        wait_until(page, "location.search.includes('q=2')")
+        settle(page)  # loaded once more, since somebody else had another one loaded
+        assert shown(page, "right") == found_by_second(running, "2", 10)
+        assert running.client.get("/admin/compare", headers=ADMIN).json()["version"] == "mlp"
+    with running_service(page_store, compare_mb=0) as running:
+        page = open_tab(running, signed_in=True).open("/compare?q=1&with=version:mlp")
+        page.get_by_role("alert").filter(has_text="VITRINE_COMPARE_MB allows more").wait_for()
+
+
 def test_a_list_is_stepped_through_and_summed_up(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/compare?with=part:text&k=20")
     page.locator("#queries summary").click()
@@ -92,9 +124,13 @@ def test_a_list_is_stepped_through_and_summed_up(shop_service: Running, open_tab
     )
     assert cells[0] == cells[2] == expected
     assert cells[3:] == [str(cell) for row in zip(only, both, only, strict=True) for cell in row]
+    page.get_by_label("First").select_option("10")
+    assert page.locator("#all table").count() == 0  # what was summed up is of another comparison
+    page.get_by_role("button", name="Compare over all of them").click()
+    page.locator(".mean").wait_for()
     page.get_by_role("button", name=QUERIES[0]).click()
     settle(page)
-    assert shown(page, "left") == found(shop_service, QUERIES[0], 20)
+    assert shown(page, "left") == found(shop_service, QUERIES[0], 10)
     reloaded = page.reload()
     assert reloaded and page.locator("#list").input_value().split("\n")[1:4] == QUERIES
 

@@ -58,6 +58,33 @@ def test_labels_are_given_kept_and_exported(
     assert [row["label"] for row in rows if row["query"] == " ".join(HOSTILE.split())] == ["E"]
 
 
+def test_a_token_that_is_not_taken_any_more_is_forgotten_and_searching_goes_on(
+    page_store: Path, sample_shop: Path, tmp_path: Path, open_tab: OpenTab
+) -> None:
+    with running_service(page_store, photos=sample_shop, judgments=tmp_path / "judged.sqlite") as running:
+        page = open_tab(running, signed_in=True).open("/?q=red+mug")
+        page.get_by_label("Judge").check()
+        page.locator(".labels").first.wait_for()
+        page.evaluate("sessionStorage.setItem('vitrine-admin-token', 'the-token-of-yesterday')")
+        page.locator(".labels").first.get_by_role("button", name="Exact").click()
+        page.get_by_role("alert").filter(has_text="Not kept: the token is wrong.").wait_for()
+        page.get_by_label("What a shopper would type").fill("blue dress")
+        page.get_by_role("button", name="Sign in").wait_for()
+        wait_until(page, "document.title.startsWith('blue dress')")
+        assert page.locator(CARDS).count() == 24
+        assert page.locator(".labels").count() == page.get_by_label("Judge").count() == 0
+        assert page.evaluate("sessionStorage.length") == 0
+        assert labels(running, "red mug") == {}
+
+
+def test_to_stop_judging_leaves_the_first_page_as_it_is(page_store: Path, tmp_path: Path, open_tab: OpenTab) -> None:
+    with running_service(page_store, judgments=tmp_path / "judged.sqlite") as running:
+        page = open_tab(running, signed_in=True).open("/")
+        for act in ("check", "uncheck"):
+            getattr(page.get_by_label("Judge"), act)()
+            assert page.get_by_role("heading", name="Search 300 products").is_visible()
+
+
 def test_without_a_token_or_a_file_nobody_judges(shop_service: Running, open_tab: OpenTab) -> None:
     for signed_in in (False, True):  # this service has no file
         page = open_tab(shop_service, signed_in=signed_in).open("/?q=red+mug")

@@ -1,16 +1,24 @@
 """The search page: what people type, filter, page through and share."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
 import pytest
 
-from tests.service.running import Running
+from service.attributes import Attributes
+from service.loaded_version import LoadedVersion
+from tests.service.running import Running, running_service
+from tests.service.stand_ins import stand_in_version
 from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab, settle, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 CARDS = ".grid .hit"
+PAINTED_WITHIN_MS = 150
+PAINTED_QUERIES = ["red striped mug", "blue dress", "lamp", "leather handbag", "pillow", "running shoes", "toy car"]
 # When the first result was painted, as the browser saw it, in milliseconds after the search was begun.
 PAINTED = """() => new Promise((resolve) => {
   const asked = performance.getEntriesByName("search-asked").at(-1).startTime;
@@ -32,9 +40,7 @@ def shown_ids(page: object) -> list[str]:
     return page.locator(CARDS).evaluate_all("cards => cards.map((card) => card.dataset.product)")  # type: ignore
 
 
-def test_results_come_while_somebody_types(
-    shop_service: Running, open_tab: OpenTab, report: Callable[[str], None]
-) -> None:
+def test_results_come_while_somebody_types(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/")
     assert page.get_by_role("heading", name=f"Search {PRODUCTS} products").is_visible()
     # As fast as nobody types, so that a slow machine makes no pause of it.
@@ -48,12 +54,6 @@ def test_results_come_while_somebody_types(
         "red striped mug",
     )
     page.locator(CARDS).first.wait_for()
-    measured = page.evaluate(PAINTED)
-    report(
-        f"first result after the debounce: words shown in {measured['words']:.0f} ms, "
-        f"photo painted in {measured['photo']:.0f} ms (sample shop of {PRODUCTS} products)"
-    )
-    assert 0 < measured["words"] <= measured["photo"]
     assert shown_ids(page) == ids(shop_service, "red striped mug", k=24)
     assert parse_qs(urlsplit(page.url).query) == {"q": ["red striped mug"]}
     assert page.title() == "red striped mug · Vitrine"
@@ -62,6 +62,27 @@ def test_results_come_while_somebody_types(
     assert hit["title"] in words and f"{hit['price']:.2f}" in words and f"{hit['score']:.3f}" in words
     # Only the pause was searched for, not each letter; the second search is this test's own.
     assert shop_service.metric("vitrine_requests_total", route="/search", status="200") == 1 + 2
+
+
+def test_the_first_result_is_painted_soon_after_the_debounce(
+    shop_service: Running, open_tab: OpenTab, report: Callable[[str], None]
+) -> None:
+    page = open_tab(shop_service).open("/")
+    measured = []
+    for query in PAINTED_QUERIES:
+        page.get_by_label("What a shopper would type").fill(query)
+        wait_until(page, "query => document.title.startsWith(query)", arg=query)
+        measured.append(page.evaluate(PAINTED))
+        settle(page)
+        assert 0 < measured[-1]["words"] <= measured[-1]["photo"]
+    photos, words = (sorted(each[what] for each in measured) for what in ("photo", "words"))
+    report(
+        f"first result after the debounce, sample shop of {PRODUCTS} products, {len(measured)} queries: photo painted "
+        f"in {photos[0]:.0f} to {photos[-1]:.0f} ms, half in {photos[len(photos) // 2]:.0f}; "
+        f"words shown in {words[0]:.0f} to {words[-1]:.0f} ms"
+    )
+    # The soonest: whoever else computes on the machine makes it later, nothing makes it sooner.
+    assert photos[0] < PAINTED_WITHIN_MS
 
 
 def test_photos_are_the_services_own_and_small(shop_service: Running, open_tab: OpenTab) -> None:
@@ -150,12 +171,50 @@ def test_a_fault_is_told_and_tried_again(shop_service: Running, open_tab: OpenTa
 
 
 def test_a_service_that_is_not_ready_says_why(page_store: object, open_tab: OpenTab, tmp_path: object) -> None:
-    from tests.service.running import running_service
-
     with running_service(tmp_path, until="waiting") as running:  # type: ignore[arg-type]
         page = open_tab(running).open("/")
         assert page.get_by_role("heading", name="The service is not ready").is_visible()
         assert page.get_by_text("the store publishes no version").is_visible()
+
+
+def test_what_is_typed_before_the_catalogue_is_read_is_searched_for_then(
+    shop_service: Running, open_tab: OpenTab
+) -> None:
+    tab = open_tab(shop_service)
+    held: list[object] = []
+    tab.page.route("**/catalog", lambda route: held.append(route))
+    tab.page.goto(tab.url)
+    tab.page.get_by_label("What a shopper would type").fill("mug")
+    wait_until(tab.page, "location.search === '?q=mug'")
+    held[0].continue_()  # type: ignore[attr-defined]
+    tab.page.locator(CARDS).first.wait_for()
+    assert shown_ids(tab.page) == ids(shop_service, "mug", k=24)
+
+
+def test_an_answer_that_breaks_off_is_a_fault_like_any_other(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/")
+    page.route("**/search", lambda route: route.fulfill(status=200, content_type="application/json", body='{"hits": ['))
+    page.get_by_label("What a shopper would type").fill("mug")
+    page.get_by_role("alert").filter(has_text="the service's answer broke off").wait_for()
+    page.route("**/search", lambda route: route.abort())
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("alert").filter(has_text="the service cannot be reached").wait_for()
+    page.route("**/search", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("alert").filter(has_text="the service answered with status 502").wait_for()
+
+
+def test_a_catalogue_without_columns_leaves_the_room_to_the_results(
+    page_store: Path, tmp_path: Path, open_tab: OpenTab
+) -> None:
+    def load(version_id: str) -> LoadedVersion:
+        return replace(stand_in_version(version_id), attributes=Attributes(pa.table({"product_id": ["p"] * 4})))
+
+    with running_service(page_store, load=load) as running:
+        page = open_tab(running).open("/?q=1")
+        assert page.locator("#filters").is_hidden()
+        box = page.locator(".results").bounding_box()
+        assert box and box["width"] > 1100
 
 
 def test_while_a_search_takes_long_the_page_says_so(shop_service: Running, open_tab: OpenTab) -> None:
