@@ -5,6 +5,7 @@
 #     first-version        in the trainer's container; SHOP_PRODUCTS says how many products
 set -eu
 
+mkdir -p /work/shop  # whose photos the service shows; it must be there, whatever the store publishes
 if [ -e /store/CURRENT ]; then
   echo "the store publishes a version already; nothing to make"
   exit 0

@@ -61,6 +61,11 @@ def test_modules_never_take_text_for_html(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_modules_keep_nothing_beyond_the_tab(name: str) -> None:
+    assert not re.search(r"localStorage|indexedDB|cookie|caches\.", (WEB / name).read_text())
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_modules_import_each_other_alone(name: str) -> None:
     imported = re.findall(r'from "([^"]+)"', (WEB / name).read_text())
     assert all(source.startswith("./") and source.removeprefix("./") in MODULES for source in imported)

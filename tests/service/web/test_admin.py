@@ -29,6 +29,7 @@ def test_it_needs_the_token(shop_service: Running, open_tab: OpenTab) -> None:
     page.get_by_label("Admin token").fill(TOKEN)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Versions of the store").wait_for()
+    assert TOKEN not in page.url and page.evaluate("localStorage.length") == 0
     page.get_by_role("button", name="Sign out").click()
     assert page.locator("#content").is_hidden()
     assert page.evaluate("sessionStorage.length") == 0
