@@ -25,6 +25,11 @@ def test_openapi_describes_every_route_and_its_problems(good_store: Path) -> Non
         ("POST", "/search"), ("POST", "/search/batch"), ("POST", "/search/similar"), ("POST", "/search/image"),
         ("GET", "/products/{product_id}"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
         ("GET", "/admin/index"), ("POST", "/admin/index/swap"), ("POST", "/admin/index/rollback"),
+        ("GET", "/catalog"), ("GET", "/images/{product_id}"),
+        ("GET", "/admin/versions"), ("GET", "/admin/versions/{version}/curve"),
+        ("GET", "/admin/compare"), ("POST", "/admin/compare/load"), ("POST", "/admin/compare/unload"),
+        ("POST", "/admin/compare/search"), ("GET", "/admin/judgments"), ("PUT", "/admin/judgments"),
+        ("GET", "/admin/judgments/labels"), ("GET", "/admin/judgments/counts"),
     }  # fmt: skip
     search = description["paths"]["/search"]["post"]
     assert set(search["responses"]) == {"200", "400", "413", "422", "503"}

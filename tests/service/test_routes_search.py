@@ -197,7 +197,7 @@ def test_an_overlong_value_is_cut_in_the_answer(served: Running) -> None:
     [
         ("GET", "/search", 405, "GET is not allowed at /search"),
         ("DELETE", "/health", 405, "DELETE is not allowed at /health"),
-        ("GET", "/", 404, "there is nothing at /"),
+        ("POST", "/", 405, "POST is not allowed at /"),
         ("POST", "/search/", 404, "there is nothing at /search/"),
         ("GET", "/{path}", 404, "there is nothing at /{path}"),
     ],

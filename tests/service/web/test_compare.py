@@ -84,7 +84,8 @@ def test_while_a_second_version_is_loaded_the_page_says_so_and_why_it_is_refused
         return stand_in_version(version_id)
 
     with running_service(page_store, load=load) as running:
-        page = open_tab(running, signed_in=True).open("/compare?q=1&with=version:mlp&k=10")
+        page = open_tab(running, signed_in=True).page
+        page.goto(f"{running.url}/compare?q=1&with=version:mlp&k=10")  # not until all is loaded: that is what is tested
         page.get_by_text(re.compile("Loading mlp beside the served version … [1-9]")).wait_for()
         go.set()
         page.locator(".side.of-right .hit").first.wait_for()

@@ -22,11 +22,11 @@ PAINTED_QUERIES = ["red striped mug", "blue dress", "lamp", "leather handbag", "
 # When the first result was painted, as the browser saw it, in milliseconds after the search was begun.
 PAINTED = """() => new Promise((resolve) => {
   const asked = performance.getEntriesByName("search-asked").at(-1).startTime;
-  const shown = performance.getEntriesByName("results-shown").at(-1).startTime;
   new PerformanceObserver((list, observer) => {
     const painted = list.getEntries().find((entry) => entry.identifier === "first-result" && entry.renderTime > asked);
     if (!painted) return;
     observer.disconnect();
+    const shown = performance.getEntriesByName("results-shown").at(-1).startTime;
     resolve({ words: shown - asked, photo: painted.renderTime - asked });
   }).observe({ type: "element", buffered: true });
 })"""

@@ -15,18 +15,23 @@ from towers.query_encoder import OnnxQueryEncoder
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
+ROUNDING = 2e-5
 QUERY = "blue cotton dress"
 
 
-def place_by_numpy(version: Path, product_id: str, part: slice) -> tuple[int, float]:
-    """The place of a product where only these numbers count, and its score by them; all products are scored."""
+def by_numpy(version: Path, product_id: str, part: slice) -> tuple[range, float]:
+    """The place of a product where only these numbers count, and its score by them; all products are scored.
+
+    There is more than one place where others score the same but for what rounding makes of it.
+    """
     opened = open_index_version(version)
     index = read_index(opened.index_path, opened.index_record.sha256, opened.index_record.size_bytes)
     products = index.reconstruct(np.arange(index.count))
     query = OnnxQueryEncoder(opened.query_folder, opened.query).encode([QUERY])[0]
     scores = products[:, part] @ query[part]
     row = opened.products()["product_id"].to_pylist().index(product_id)
-    return int((scores > scores[row]).sum()) + 1, float(scores[row])
+    better, same = (scores > scores[row] + ROUNDING).sum(), (abs(scores - scores[row]) <= ROUNDING).sum()
+    return range(int(better) + 1, int(better + same) + 1), float(scores[row])
 
 
 def ordinal(text: str) -> int:
@@ -50,10 +55,11 @@ def test_parts_and_places_are_those_of_all_vectors(
     for words, part in (("title and photo", slice(None)), ("title alone", slice(BERT_WIDTH)),
                         ("photo alone", slice(BERT_WIDTH, None))):  # fmt: skip
         (row,) = [row for row in rows if words in row]
-        assert ordinal(row) == place_by_numpy(version, product_id, part)[0], words
+        places = by_numpy(version, product_id, part)[0]
+        assert ordinal(row) in places and len(places) < 10, words
     title, photo, score = (float(value) for value in page.locator(".bars .value").all_inner_texts())
-    assert title == pytest.approx(place_by_numpy(version, product_id, slice(BERT_WIDTH))[1], abs=6e-4)
-    assert photo == pytest.approx(place_by_numpy(version, product_id, slice(BERT_WIDTH, None))[1], abs=6e-4)
+    assert title == pytest.approx(by_numpy(version, product_id, slice(BERT_WIDTH))[1], abs=6e-4)
+    assert photo == pytest.approx(by_numpy(version, product_id, slice(BERT_WIDTH, None))[1], abs=6e-4)
     assert score == pytest.approx(title + photo, abs=2e-3)
 
 
