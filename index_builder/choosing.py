@@ -97,12 +97,15 @@ class TriedOn:
         queries: (n, D) float32.
         count: of all products.
         wish: what the index is for.
+        few_centres: (lists, D) float32, of so few lists that they are as long over the sample as those of the final
+            index over all; None where no type has lists.
     """
 
     sample: Vectors
     queries: Vectors
     count: int
     wish: IndexWish
+    few_centres: Vectors | None
 
 
 def choose_index(
@@ -122,9 +125,15 @@ def choose_index(
     """
     if len(specs) == 1:
         return Choice(specs[0])
-    centres = _cluster(specs, vectors, wish.seed, tell)
+    with_lists = next((spec for spec in specs if spec.list_count), None)
     sample = sample_vectors(vectors, SAMPLE_ROWS, wish.seed)
-    tried = TriedOn(sample, queries, len(vectors), wish)
+    centres = few_centres = None
+    if with_lists:
+        tell(f"finding the centres of {with_lists.list_count:,} lists")
+        centres = _cluster(with_lists, vectors, wish.seed)
+        few = with_lists.with_lists(max(1, with_lists.list_count * len(sample) // len(vectors)), len(sample))
+        few_centres = _cluster(few, sample, wish.seed)
+    tried = TriedOn(sample, queries, len(vectors), wish, few_centres)
     yardstick = make_yardstick(sample, queries, _depth(len(sample), len(vectors)))
     trials = []
     for spec in specs:
@@ -173,25 +182,20 @@ def _depth(sample_rows: int, count: int) -> int:
     return max(1, round(min(RECALL_DEPTH, count) * sample_rows / count))
 
 
-def _cluster(specs: Sequence[IndexSpec], vectors: Vectors, seed: int, tell: Tell) -> Vectors | None:
-    with_lists = next((spec for spec in specs if spec.list_count), None)
-    if with_lists is None:
-        return None
-    tell(f"finding the centres of {with_lists.list_count:,} lists")
-    return cluster_lists(with_lists.list_count, sample_vectors(vectors, with_lists.training_rows, seed), seed)
+def _cluster(spec: IndexSpec, vectors: Vectors, seed: int) -> Vectors:
+    return cluster_lists(spec.list_count, sample_vectors(vectors, spec.training_rows, seed), seed)
 
 
 def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, tried: TriedOn) -> float:
     """What a query takes over all products, at the point that tuning chose over the sample."""
-    growth, lists = tried.count / trial.count, trial.structure.list_count
-    point = tuning.operating_point
-    if lists is None or point.nprobe is None:
+    growth, few_centres, point = tried.count / trial.count, tried.few_centres, tuning.operating_point
+    if few_centres is None or point.nprobe is None:
         return tuning.chosen.latency_ms * growth
     if growth == 1:
         return tuning.chosen.latency_ms
-    lists_as_long = max(1, round(lists / growth))
-    visited = min(point.nprobe, lists_as_long)
-    long = fill_index(spec.with_lists(lists_as_long, trial.count), tried.sample, tried.wish.seed)
+    few = spec.with_lists(len(few_centres), trial.count)
+    long = fill_index(few, tried.sample, tried.wish.seed, few_centres)
+    visited = min(point.nprobe, len(few_centres))
 
     def time_in(index: VectorIndex, k: int, nprobe: int) -> float:
         with on_device(index, tried.wish.device) as served:
@@ -202,7 +206,7 @@ def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, tried: Tri
 
 
 def _estimate_bytes(index: VectorIndex, count: int) -> int:
-    centres = (index.structure.list_count or 0) * index.width * np.dtype(np.float32).itemsize
+    centres = (index.structure.list_count or 0) * index.structure.coded_width * np.dtype(np.float32).itemsize
     return round(centres + (index.index_bytes - centres) * count / index.count)
 
 

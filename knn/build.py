@@ -47,10 +47,8 @@ def build_index(
     """
     index = _make_index(spec, width)
     _set_seed(index, seed)
-    if centres is not None:
-        _give_centres(index, spec, centres)
     if not index.is_trained:
-        _train(index, spec, width, training_sample)
+        _train(index, spec, width, training_sample, centres)
     for block in blocks:
         block = check_vectors(block, width, name="block")
         try:
@@ -94,16 +92,9 @@ def _make_index(spec: IndexSpec, width: int) -> faiss.Index:
     return index
 
 
-def _give_centres(index: faiss.Index, spec: IndexSpec, centres: np.ndarray) -> None:
-    innermost = list(walk_index(index))[-1]
-    if not isinstance(innermost, faiss.IndexIVF):
-        return
-    if innermost.nlist != len(centres):
-        raise IndexSpecError(f"factory {spec.factory!r}: expected {innermost.nlist} centres, got {len(centres)}")
-    innermost.quantizer.add(check_vectors(centres, index.d, name="centres"))
-
-
-def _train(index: faiss.Index, spec: IndexSpec, width: int, sample: np.ndarray | None) -> None:
+def _train(
+    index: faiss.Index, spec: IndexSpec, width: int, sample: np.ndarray | None, centres: np.ndarray | None
+) -> None:
     if sample is None:
         raise IndexSpecError(
             f"factory {spec.factory!r}: expected a training sample of {spec.training_rows} rows, got none"
@@ -116,7 +107,9 @@ def _train(index: faiss.Index, spec: IndexSpec, width: int, sample: np.ndarray |
             f"got {len(sample)}; sample more or use fewer lists"
         )
     try:
-        _train_rotations(index, sample)
+        _train_transforms(index, sample)
+        if centres is not None:
+            _give_centres(index, spec, check_vectors(centres, width, name="centres"))
         index.train(sample)
     except (RuntimeError, AssertionError) as exc:
         raise IndexSpecError(
@@ -124,17 +117,32 @@ def _train(index: faiss.Index, spec: IndexSpec, width: int, sample: np.ndarray |
         ) from exc
 
 
-def _train_rotations(index: faiss.Index, sample: np.ndarray) -> None:
+def _train_transforms(index: faiss.Index, sample: np.ndarray) -> None:
     """Train what comes before the codes; take the centring out of PCA, which would shift inner products."""
-    for part in walk_index(index):
-        if not isinstance(part, faiss.IndexPreTransform):
-            continue
-        for transform in transforms_of(part):
-            if not transform.is_trained:
-                transform.train(sample)
-            if isinstance(transform, faiss.PCAMatrix):
-                transform.have_bias = False
-            sample = transform.apply(sample)
+    for transform in _transforms(index):
+        if not transform.is_trained:
+            transform.train(sample)
+        if isinstance(transform, faiss.PCAMatrix):
+            transform.have_bias = False
+        sample = transform.apply(sample)
+
+
+def _give_centres(index: faiss.Index, spec: IndexSpec, centres: np.ndarray) -> None:
+    """Where the transforms take the centres, there the lists have theirs."""
+    innermost = list(walk_index(index))[-1]
+    if not isinstance(innermost, faiss.IndexIVF):
+        return
+    if innermost.nlist != len(centres):
+        raise IndexSpecError(f"factory {spec.factory!r}: expected {innermost.nlist} centres, got {len(centres)}")
+    for transform in _transforms(index):
+        centres = transform.apply(centres)
+    innermost.quantizer.add(centres)
+
+
+def _transforms(index: faiss.Index) -> list[Any]:
+    """All that vectors pass before they are coded, in this order."""
+    wraps = [part for part in walk_index(index) if isinstance(part, faiss.IndexPreTransform)]
+    return [transform for part in wraps for transform in transforms_of(part)]
 
 
 def _set_seed(index: faiss.Index, seed: int) -> None:

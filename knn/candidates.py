@@ -25,7 +25,7 @@ EXACT_ON_GPU_BYTES = 2 << 30
 # FAISS decodes half-precision numbers eight at a time; for other widths it falls back to one at a time.
 _HALF_PRECISION_STEP = 8
 _BYTES_PER_NUMBER = {"Flat": 4.0, "RFlat": 4.0, "SQfp16": 2.0, "Refine(SQfp16)": 2.0, "SQ8": 1.0, "Refine(SQ8)": 1.0}
-_PQ_BYTES_PER_NUMBER = 0.25  # four bits for every two numbers
+_PRINCIPAL_BYTES_PER_NUMBER = 0.25  # four bits for every second one
 _ROW_NUMBER_BYTES = 8
 
 
@@ -46,11 +46,11 @@ def list_candidates(count: int, width: int, device: Device = "cpu") -> tuple[Can
     """The types worth a try, the one to take in case of doubt first.
 
     Up to `FLAT_MAX_ROWS` that is ``Flat`` alone. Above, on a CPU, inverted lists: of half-precision numbers
-    (exact but for rounding); of 8 bits a number; and of 4-bit product codes of residuals, scanned in registers,
-    refined by 8 bits or by half precision. (8 bits refined by half precision take more memory than half precision
-    alone, and were never the faster of the two.) On a GPU: all rows in half
-    precision (first up to `EXACT_ON_GPU_BYTES`, else last), and lists of half precision or 8 bits, which is what
-    FAISS moves there. A width that is no multiple of 8 has single precision instead of half.
+    (exact but for rounding); of 8 bits a number; and of 4 bits for each of the principal half of the directions,
+    scanned in registers, refined by 8 bits or by half precision of the whole vector. (8 bits refined by half
+    precision take more memory than half precision alone, and were never the faster of the two.) On a GPU: all
+    rows in half precision (first up to `EXACT_ON_GPU_BYTES`, else last), and lists of half precision or 8 bits,
+    which is what FAISS moves there. A width that is no multiple of 8 has single precision instead of half.
 
     The number of lists is the power of two nearest to 4 * sqrt(count) on a logarithmic scale: 1,024 for
     60,000 rows, 8,192 for 3.38 million.
@@ -80,10 +80,10 @@ def _cpu_factories(count: int, width: int) -> list[str]:
     refinement = "RFlat" if fine == "Flat" else f"Refine({fine})"
     factories = [f"{lists},{fine}", f"{lists},SQ8"]
     if width % 2 == 0:
-        # Codes of what a vector has besides the centre of its list, at the same price: on 3.38 million product vectors
-        # those of whole vectors (fs) reached 0.92 of recall, these 0.99.
-        product_codes = f"{lists},PQ{width // 2}x4fsr"
-        factories += [f"{product_codes},Refine(SQ8)", f"{product_codes},{refinement}"]
+        # Of 256 numbers an embedding needs few: four bits for each of 128 directions leave less to the refinement than
+        # four bits for each pair of 256 numbers. Codes are of what a vector has besides the centre of its list (fsr).
+        principal = f"PCAR{width // 2},{lists},PQ{width // 2}x4fsr"
+        factories += [f"{principal},Refine(SQ8)", f"{principal},{refinement}"]
     return factories
 
 
@@ -105,8 +105,10 @@ def _candidate(factory: str, count: int, width: int) -> Candidate:
 def _estimate_bytes(parts: list[str], count: int, width: int) -> int:
     """Codes and, with lists, the coarse table, row numbers, and the map from rows to places of `VectorIndex`."""
     lists = next((int(part.removeprefix("IVF")) for part in parts if part.startswith("IVF")), 0)
-    codes = [part for part in parts if not part.startswith("IVF")]
-    row_bytes = sum(width * _BYTES_PER_NUMBER.get(part, _PQ_BYTES_PER_NUMBER) for part in codes)
+    principal = any(part.startswith("PCA") for part in parts)
+    codes = [part for part in parts if not part.startswith(("IVF", "PCA"))]
+    row_bytes = sum(width * _BYTES_PER_NUMBER.get(part, _PRINCIPAL_BYTES_PER_NUMBER) for part in codes)
     if lists:
         row_bytes += _ROW_NUMBER_BYTES * (2 if len(codes) == 1 else 1)
-    return math.ceil(count * row_bytes + lists * width * _BYTES_PER_NUMBER["Flat"])
+    directions = width // 2 if principal else width
+    return math.ceil(count * row_bytes + (lists + principal * width) * directions * _BYTES_PER_NUMBER["Flat"])

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from .errors import IndexSpecError
 
-# k-means warns below 39 vectors a list and subsamples above 256; 64 keeps the training of large indexes
-# short.
-TRAINING_ROWS_PER_LIST = 64
+# k-means warns below 39 vectors a list and subsamples above 256; few keep the training of large indexes short.
+TRAINING_ROWS_PER_LIST = 40
 # What any type but Flat is trained on, at least: plenty for product quantisers, whose codebooks have 256
 # entries.
 LEAST_TRAINING_ROWS = 65_536

@@ -19,12 +19,14 @@ class Structure:
     Attributes:
         index_type: In the notation of the FAISS factory, such as ``IVF8192,SQfp16``.
         list_count: Number of inverted lists; None without any. Where there are lists, there is a dial nprobe.
+        coded_width: Numbers per vector after the transforms, as lists and first codes see it.
         refines: Whether candidates are scored again from finer codes. If so, there is a dial k_factor.
         honours_selectors: Whether a search with an ``IDSelector`` is known to return selected rows only.
     """
 
     index_type: str
     list_count: int | None
+    coded_width: int
     refines: bool
     honours_selectors: bool
 
@@ -40,6 +42,7 @@ def inspect_structure(index: faiss.Index) -> Structure:
     return Structure(
         index_type=describe_index(index),
         list_count=lists[0] if lists else None,
+        coded_width=parts[-1].d,
         refines=any(isinstance(part, faiss.IndexRefine) for part in parts),
         honours_selectors=_honours_selectors(parts[-1]),
     )
@@ -91,7 +94,7 @@ def _describe_quantizer(quantizer: faiss.Index) -> str:
 
 def _describe_transform(transform: Any) -> str:
     if isinstance(transform, faiss.PCAMatrix):
-        return f"PCA{transform.d_out}"
+        return f"PCA{'R' if transform.random_rotation else ''}{transform.d_out}"
     if isinstance(transform, faiss.OPQMatrix):
         return f"OPQ{transform.M}_{transform.d_out}"
     return type(transform).__name__
@@ -102,6 +105,8 @@ def _describe_codes(index: faiss.Index) -> str:
         return "Flat"
     if isinstance(index, faiss.IndexScalarQuantizer | faiss.IndexIVFScalarQuantizer):
         return _SCALAR_CODES.get(index.sq.qtype, f"SQtype{index.sq.qtype}")
+    if isinstance(index, faiss.IndexIVFPQFastScan):
+        return f"PQ{index.pq.M}x{index.pq.nbits}fs{'r' if index.by_residual else ''}"
     if isinstance(index, faiss.IndexPQ | faiss.IndexIVFPQ):
         return f"PQ{index.pq.M}x{index.pq.nbits}"
     if isinstance(index, faiss.IndexHNSW):

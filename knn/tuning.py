@@ -15,7 +15,7 @@ from .yardstick import Yardstick
 
 # Deepest nprobe tried on its own accord; a GPU takes at most 2,048.
 MAX_NPROBE = 1024
-K_FACTORS = (1.0, 2.0, 4.0, 8.0)
+K_FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
 # Queries timed one by one at each point: enough for a steady median.
 TIMED_QUERIES = 100
 # Turning a dial further ends where it gains less than this part of what the target allows to miss: of a target

@@ -129,7 +129,8 @@ def test_a_search_through_lists_is_timed_in_lists_as_long_as_over_all(
         return 0.01 * lists + (point.nprobe or 0)
 
     monkeypatch.setattr(choosing, "time_queries", time_queries)
-    spec, tried = IndexSpec("IVF40,SQfp16", 1_000), TriedOn(vectors[:1_000], vectors[:3], 4_000, IndexWish())
+    spec, few_centres = IndexSpec("IVF40,SQfp16", 1_000), knn.cluster_lists(10, vectors[:1_000])
+    tried = TriedOn(vectors[:1_000], vectors[:3], 4_000, IndexWish(), few_centres)
     index = fill_index(spec, tried.sample, seed=0)
     estimate = choosing._estimate_ms(index, spec, _tuning(nprobe), tried)
     assert estimate == pytest.approx((0.1 + visited) * nprobe / visited + 0.3)
@@ -139,7 +140,7 @@ def test_a_search_through_lists_is_timed_in_lists_as_long_as_over_all(
 def test_all_rows_take_longer_in_proportion_and_the_same_products_take_the_same(
     vectors: np.ndarray, factory: str, count: int, estimate: float
 ) -> None:
-    spec, tried = IndexSpec(factory, 1_000), TriedOn(vectors[:1_000], vectors[:3], count, IndexWish())
+    spec, tried = IndexSpec(factory, 1_000), TriedOn(vectors[:1_000], vectors[:3], count, IndexWish(), vectors[:16])
     index = fill_index(spec, tried.sample, seed=0)
     assert choosing._estimate_ms(index, spec, _tuning(index.structure.list_count), tried) == pytest.approx(estimate)
 

@@ -31,8 +31,8 @@ def test_auto_takes_all_candidates_where_there_is_room(count: int, width: int, d
     ("gigabytes", "factories"),
     [
         (1.0, ["IVF8192,SQ8"]),
-        (1.3, ["IVF8192,SQ8", "IVF8192,PQ128x4fsr,Refine(SQ8)"]),
-        (1.9, ["IVF8192,SQfp16", "IVF8192,SQ8", "IVF8192,PQ128x4fsr,Refine(SQ8)"]),
+        (1.3, ["IVF8192,SQ8", "PCAR128,IVF8192,PQ128x4fsr,Refine(SQ8)"]),
+        (1.9, ["IVF8192,SQfp16", "IVF8192,SQ8", "PCAR128,IVF8192,PQ128x4fsr,Refine(SQ8)"]),
     ],
 )
 def test_only_what_fits_into_the_memory(gigabytes: float, factories: list[str]) -> None:

@@ -40,6 +40,18 @@ def test_centres_found_before_give_the_index_that_finds_them_itself(products: np
     assert _bytes(given) == _bytes(build_index(spec, 32, [products], sample, 5))
 
 
+def test_centres_pass_the_transforms_as_vectors_do(products: np.ndarray) -> None:
+    sample = products[:2_000]
+    centres = cluster_lists(16, sample)
+    built = build_index(IndexSpec("PCAR8,IVF16,SQfp16", 2_000), 32, [products], sample, centres=centres)
+    rotated: Any = built.faiss_index
+    rotation: Any = faiss.downcast_VectorTransform(rotated.chain.at(0))
+    inverted_file: Any = faiss.downcast_index(rotated.index)
+    matrix = faiss.vector_to_array(rotation.A).reshape(8, 32)
+    lists = inverted_file.quantizer.reconstruct_n(0, 16)
+    np.testing.assert_allclose(lists, centres @ matrix.T, atol=1e-5)
+
+
 def test_centres_mean_nothing_to_a_type_without_lists(products: np.ndarray) -> None:
     centres = cluster_lists(16, products[:2_000])
     assert build_index(IndexSpec("Flat", 0), 32, [products], centres=centres).count == len(products)

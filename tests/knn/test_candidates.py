@@ -21,11 +21,11 @@ def test_few_rows_are_all_scored(count: int, device: Device) -> None:
     [
         (FLAT_MAX_ROWS + 1, 256, "cpu", [
             "IVF1024,SQfp16", "IVF1024,SQ8",
-            "IVF1024,PQ128x4fsr,Refine(SQ8)", "IVF1024,PQ128x4fsr,Refine(SQfp16)",
+            "PCAR128,IVF1024,PQ128x4fsr,Refine(SQ8)", "PCAR128,IVF1024,PQ128x4fsr,Refine(SQfp16)",
         ]),
         (3_380_000, 250, "cpu", [
             "IVF8192,Flat", "IVF8192,SQ8",
-            "IVF8192,PQ125x4fsr,Refine(SQ8)", "IVF8192,PQ125x4fsr,RFlat",
+            "PCAR125,IVF8192,PQ125x4fsr,Refine(SQ8)", "PCAR125,IVF8192,PQ125x4fsr,RFlat",
         ]),
         (300_000, 33, "cpu", ["IVF2048,Flat", "IVF2048,SQ8"]),
         (3_380_000, 256, "cuda", ["SQfp16", "IVF8192,SQfp16", "IVF8192,SQ8"]),
@@ -70,7 +70,7 @@ def test_the_estimate_of_memory_is_about_the_size_of_the_file(width: int) -> Non
 def test_there_are_always_enough_rows_to_train_on() -> None:
     for count in range(FLAT_MAX_ROWS + 1, 30 * FLAT_MAX_ROWS, 12_345):
         for candidate in list_candidates(count, 64):
-            lists = int(candidate.spec.factory.removeprefix("IVF").split(",")[0])
+            lists = candidate.spec.list_count
             assert 39 * lists <= candidate.spec.training_rows <= count  # FAISS warns below 39
 
 

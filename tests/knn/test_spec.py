@@ -12,7 +12,7 @@ from knn.spec import LEAST_TRAINING_ROWS
         ("Flat", 2_000, 0),
         ("IVF16,SQ8", 2_000, 2_000),
         ("IVF16,SQ8", 1_000_000, LEAST_TRAINING_ROWS),
-        ("IVF8192,SQfp16", 3_380_000, 64 * 8192),
+        ("IVF8192,SQfp16", 3_380_000, 40 * 8192),
         ("IVF65536_HNSW32,Flat", 100_000, 100_000),
         ("PCA8,IVF16,Flat", 2_000, 2_000),
         ("SQ8", 1_000_000, LEAST_TRAINING_ROWS),

@@ -21,6 +21,8 @@ _TYPES = [
     ("IVF16,SQ8,Refine(SQfp16)", 16, True, True),
     ("PCA16,IVF16,SQ8", 16, False, True),
     ("PCA16,IVF16,SQ8,Refine(SQ8)", 16, True, True),
+    ("PCAR16,IVF16,PQ16x4fsr,Refine(SQfp16)", 16, True, True),
+    ("IVF16,PQ8x4fs", 16, False, True),
     ("OPQ8_16,IVF16,PQ8x8", 16, False, True),
     ("HNSW16", None, False, False),
     ("PQ8x8", None, False, False),
@@ -35,8 +37,13 @@ def test_an_index_tells_what_it_is(factory: str, lists: int | None, refines: boo
 
 
 def test_what_has_no_notation_is_called_by_its_class() -> None:
-    index = faiss.index_factory(32, "IVF16,PQ8x4fs", faiss.METRIC_INNER_PRODUCT)
-    assert inspect_structure(index).index_type == "IVF16,IndexIVFPQFastScan"
+    index = faiss.index_factory(32, "IVF16,RQ4x8", faiss.METRIC_INNER_PRODUCT)
+    assert inspect_structure(index).index_type == "IVF16,IndexIVFResidualQuantizer"
+
+
+def test_lists_hold_what_the_transforms_leave() -> None:
+    index = faiss.index_factory(32, "PCA12,IVF16,SQ8,Refine(SQ8)", faiss.METRIC_INNER_PRODUCT)
+    assert inspect_structure(index).coded_width == 12
 
 
 def test_a_vector_index_shows_it(make_index: Callable[[str], VectorIndex]) -> None:

@@ -133,7 +133,7 @@ def test_the_step_around_the_target_is_halved(
 def test_a_larger_k_factor_is_tried_while_it_gains(
     make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ceilings = {1.0: 0.6, 2.0: 0.9, 4.0: 0.9001, 8.0: 1.0}
+    ceilings = {1.0: 0.6, 1.5: 0.8, 2.0: 0.9, 3.0: 0.9001, 4.0: 1.0, 8.0: 1.0}
     _pretend(
         monkeypatch,
         lambda nprobe, k_factor: ceilings[k_factor] - (0.3 if nprobe == 1 else 0.0),
@@ -141,7 +141,7 @@ def test_a_larger_k_factor_is_tried_while_it_gains(
     )
     tuning = tune_operating_point(make_index("IVF64,SQ8,Refine(SQfp16)"), yardstick, 0.99)
     dials = [(point.operating_point.k_factor, point.operating_point.nprobe) for point in tuning.curve]
-    assert dials == [(k_factor, nprobe) for k_factor in (1.0, 2.0, 4.0) for nprobe in (1, 2, 4)]
+    assert dials == [(k_factor, nprobe) for k_factor in (1.0, 1.5, 2.0, 3.0) for nprobe in (1, 2, 4)]
 
 
 def test_a_query_is_timed_at_the_depth_asked_for(
