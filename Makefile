@@ -21,7 +21,7 @@ SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py)
 
 .PHONY: help setup demo smoke load port-free test unit lint format locks evaluate experiments clean
-.PHONY: bench-prepare bench-train bench-index bench-service bench-gpu
+.PHONY: bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -109,6 +109,9 @@ bench-index: .venv/.setup-bench-index .venv/autofaiss/.setup $(BUNDLE)/model.jso
 
 bench-service: .venv/.setup-bench-service $(BUNDLE)/model.json ## The service under load: a bare endpoint, peers, swaps (needs wrk)
 	@$(BIN)/python -m benchmarks.bench_service --bundle $(BUNDLE) --catalog $(CATALOG)
+
+bench-sizes: $(SETUP) $(BUNDLE)/model.json ## Memory and requests a second by size of the catalogue (needs wrk)
+	@$(BIN)/python -m benchmarks.bench_sizes --bundle $(BUNDLE) --catalog $(CATALOG)
 
 bench-gpu: $(SETUP) $(if $(filter gpu%,$(FAISS)),$(BUNDLE)/model.json) ## Query tower and exact search of 3.38 million on a GPU
 	@$(BIN)/python -m benchmarks.bench_gpu --bundle $(BUNDLE) --catalog $(CATALOG)

@@ -83,7 +83,7 @@ def main(
 ) -> None:
     """Measure all of it, compare with the targets, and write the result."""
     options = Options(bundle, catalog, vectors, work, rows, index_type)
-    _check_disk(options)
+    check_disk(options)
     try:
         find_wrk()
         made = ready_set(vectors, rows, bundle, catalog)
@@ -163,7 +163,7 @@ def _store(options: Options) -> Store:
     return Store(options.work / "store")
 
 
-def _check_disk(options: Options) -> None:
+def check_disk(options: Options) -> None:
     """Refuse at the beginning what would fail after an hour."""
     options.work.mkdir(parents=True, exist_ok=True)
     needed, free = options.rows * _STORE_BYTES, shutil.disk_usage(options.work).free

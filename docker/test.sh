@@ -172,7 +172,7 @@ LOAD_ADMIN_TOKEN=$VITRINE_ADMIN_TOKEN compose run --rm --no-deps -T -e LOAD_MAX_
 grep '^load:' "$SCRATCH/load.log"
 
 say "down under searches"
-compose logs --follow --no-log-prefix service > "$SCRATCH/service.log" & logs=$!
+docker logs --follow "$(compose ps --quiet service)" > "$SCRATCH/service.log" 2>&1 & logs=$!
 searches_begin "$SERVICE" --until-failure
 compose down --timeout 25 2> "$SCRATCH/down.log" || fail "$(cat "$SCRATCH/down.log")"
 wait "$STEADY"; STEADY=
