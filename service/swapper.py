@@ -23,6 +23,7 @@ from service.errors import (
 )
 from service.loaded_version import LoadedVersion
 from service.logs import EventLog
+from service.memory import give_back_freed
 from service.metrics import Metrics
 from service.photo_queries import PhotoQueries
 from service.threads import run_in_daemon_thread
@@ -230,8 +231,13 @@ class Swapper:
         self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING
+
+        def free() -> None:
+            before.clear()
+            give_back_freed()
+
         # The last reference goes on another thread: to free gigabytes takes long enough to delay searches.
-        await run_in_daemon_thread(before.clear, "vitrine-free")
+        await run_in_daemon_thread(free, "vitrine-free")
         return replaced
 
     def _settle_waiting(self, reason: str) -> None:
