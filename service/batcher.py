@@ -64,19 +64,21 @@ class Batcher:
     Args:
         max_batch: Searches answered together, at most.
         max_queue: Searches that may wait.
-        search_threads: Of FAISS, for one batch.
-        max_parts: Threads that may share a batch, each with its part of the others; 1 for a GPU.
+        search_threads: Of FAISS, for each part of a batch.
         metrics: Told of every batch.
+        max_parts: Threads that may share a batch.
     """
 
     def __init__(
-        self, *, max_batch: int, max_queue: int, search_threads: int, max_parts: int, metrics: Metrics
+        self, *, max_batch: int, max_queue: int, search_threads: int, metrics: Metrics, max_parts: int = 1
     ) -> None:
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._search_threads = search_threads
         self._max_parts = max_parts
-        self._helpers = ThreadPoolExecutor(max_parts, thread_name_prefix="vitrine-helper")  # threads as they are needed
+        self._helpers = ThreadPoolExecutor(  # which begins threads as they are needed
+            max_parts, thread_name_prefix="vitrine-helper", initializer=set_threads, initargs=(search_threads,)
+        )
         self._metrics = metrics
         self._queue: SimpleQueue[_Job | _Switch | _Stop] = SimpleQueue()
         self._version: LoadedVersion | None = None  # only the worker touches it
@@ -126,6 +128,7 @@ class Batcher:
         return before
 
     def _work(self) -> None:
+        set_threads(self._search_threads)
         while True:
             jobs, control = self._take()
             if jobs:
@@ -162,14 +165,12 @@ class Batcher:
         """Answer a batch, a part on each thread; each part is settled as soon as it is answered."""
         self._metrics.record_batch(len(jobs))
         mine, *others = _cut(jobs, self._max_parts)
-        faiss_threads = max(1, self._search_threads // (1 + len(others)))
-        elsewhere = [self._helpers.submit(self._answer_part, part, faiss_threads) for part in others]
-        self._answer_part(mine, faiss_threads)
+        elsewhere = [self._helpers.submit(self._answer_part, part) for part in others]
+        self._answer_part(mine)
         for part in elsewhere:
             part.result()
 
-    def _answer_part(self, jobs: Sequence[_Job], faiss_threads: int) -> None:
-        set_threads(faiss_threads)
+    def _answer_part(self, jobs: Sequence[_Job]) -> None:
         self._call_on_loop(_settle, self._answer(jobs))
 
     def _answer(self, jobs: Sequence[_Job]) -> list[_Outcome]:

@@ -2,6 +2,7 @@
 
 import ctypes
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,8 +18,17 @@ _PRODUCT_COPIES = 3
 _ENCODER_COPIES = 3
 
 
+def free(held: list[Any]) -> None:
+    """Drop the last reference to a version, which is all that a list holds, and let the system have its memory.
+
+    Call it on a thread of its own: to free gigabytes takes long enough to delay searches.
+    """
+    held.clear()
+    give_back_freed()
+
+
 def give_back_freed() -> None:
-    """Let the system have what a version took that was freed.
+    """Let the system have memory that was freed.
 
     The allocators keep it otherwise: the C library for each thread apart, and every version is loaded on a new thread.
     """

@@ -50,11 +50,13 @@ class SearchService:
         self.photos = Photos(settings.photos, settings.photo_cache_mb * 1_000_000)
         self._device = choose_device(settings.device)
         _log.info("device", device=self._device)
+        # On a CPU threads share a batch. On a GPU one thread searches, and FAISS has them for an index that stays behind.
+        on_cpu, threads = self._device is Device.CPU, settings.search_threads
         self.batcher = Batcher(
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
-            search_threads=settings.search_threads,
-            max_parts=settings.search_threads if self._device is Device.CPU else 1,  # one thread may use a GPU's index
+            search_threads=1 if on_cpu else threads,
+            max_parts=threads if on_cpu else 1,
             metrics=self.metrics,
         )
         self.photo_reader = PhotoReader(max_waiting=settings.max_photo_queue, metrics=self.metrics)

@@ -49,7 +49,7 @@ async def swapping(store: Path, loader: StandInLoader, published: str | None) ->
     if published is not None:
         (store / "CURRENT").write_text(f'{{"version": "{published}", "previous": []}}')
     metrics = Metrics()
-    batcher = Batcher(max_batch=8, max_queue=8, search_threads=1, max_parts=1, metrics=metrics)
+    batcher = Batcher(max_batch=8, max_queue=8, search_threads=1, metrics=metrics)
     swapper = Swapper(Store(store), loader, batcher, metrics, lambda: None)
     batcher.start()
     await swapper.start()
