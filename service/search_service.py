@@ -50,7 +50,7 @@ class SearchService:
         self.photos = Photos(settings.photos, settings.photo_cache_mb * 1_000_000)
         self._device = choose_device(settings.device)
         _log.info("device", device=self._device)
-        # On a CPU threads share a batch. On a GPU one thread searches, and FAISS has them for an index that stays behind.
+        # On a CPU threads share a batch. On a GPU one thread searches, and FAISS has them for an index left on the CPU.
         on_cpu, threads = self._device is Device.CPU, settings.search_threads
         self.batcher = Batcher(
             max_batch=settings.max_batch,

@@ -17,9 +17,12 @@ from torch import Tensor
 class UnpaddedTexts:
     """Texts one after the other.
 
+    A text without any token has one of padding, so that there is never nothing to compute.
+
     Attributes:
         ids: (n,) int64 token ids.
         positions: (n,) int64, the place of each token in its text.
+        ends: (b,) int64, the last token of each text.
         real: (b, t) bool, where a token stands if the texts stand side by side.
         cells: (n,) int64, where each token stands then, counted row by row.
         tokens: (b, t) int64, which token stands there; any of them where none does.
@@ -27,14 +30,10 @@ class UnpaddedTexts:
 
     ids: Tensor
     positions: Tensor
+    ends: Tensor
     real: Tensor
     cells: Tensor
     tokens: Tensor
-
-    @property
-    def ends(self) -> Tensor:
-        """The last token of each text, (b,) int64."""
-        return self.real.sum(dim=1).cumsum(0) - 1
 
     def side_by_side(self, states: Tensor) -> Tensor:
         """What belongs to each token, text by text: (n, w) -> (b, t, w), with anything in the padding."""
@@ -50,9 +49,11 @@ def leave_padding(ids: Tensor, real: Tensor) -> UnpaddedTexts:
 
     Args:
         ids: (b, t) int64 token ids.
-        real: (b, t) bool, which of them are no padding: at least one a text, and the first ones.
+        real: (b, t) bool, which of them are no padding: the first ones of each text.
     """
-    cells = real.flatten().nonzero().squeeze(1)
-    tokens = (real.flatten().cumsum(0) - 1).view_as(ids)
     positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
-    return UnpaddedTexts(ids.flatten()[cells], positions.flatten()[cells], real, cells, tokens)
+    taken = real | (positions == 0)
+    cells = taken.flatten().nonzero().squeeze(1)
+    tokens = (taken.flatten().cumsum(0) - 1).view_as(ids)
+    ends = taken.sum(dim=1).cumsum(0) - 1
+    return UnpaddedTexts(ids.flatten()[cells], positions.flatten()[cells], ends, real, cells, tokens)
