@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
-from fastapi.testclient import TestClient
 from starlette.responses import JSONResponse, Response
+from starlette.testclient import TestClient
 
 from service.json_route import JsonRoute
 from service.problems import add_problem_handlers
