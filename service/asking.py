@@ -160,8 +160,10 @@ async def _wait(
         raise  # it is this request's task that is cancelled: the process is ending
     finally:
         begin.cancel()
-        for given_up in (*guards, *waiting):
-            given_up.cancel()
+        for guard in guards:
+            guard.cancel()
+        for future in waiting:
+            future.cancel()
 
 
 async def _guard(request: Request, waiting: Sequence[asyncio.Future[Any]], deadline_at: float) -> ServiceError:

@@ -51,7 +51,8 @@ class ClipTextTower(nn.Module):
         states = text.token_embedding(ids) + text.positional_embedding[:t]
         mask = None if text.attn_mask is None else text.attn_mask[:t, :t].to(states.dtype)
         states = text.ln_final(text.transformer(states, attn_mask=mask))
-        return text_global_pool(states, ids, pool_type=text.pool_type, eos_token_id=text.eos_id)
+        pooled: Tensor = text_global_pool(states, ids, pool_type=text.pool_type, eos_token_id=text.eos_id)
+        return pooled
 
 
 def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
@@ -79,8 +80,8 @@ def _project(block: ResidualAttentionBlock, states: Tensor, rows: slice = slice(
 
 def _attend(block: ResidualAttentionBlock, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """What each query takes from the texts: (b, queries, w), twice (b, t, w) -> (b, queries, w)."""
-    heads = [part.unflatten(2, (block.attn.num_heads, -1)).transpose(1, 2) for part in (query, key, value)]
-    return nn.functional.scaled_dot_product_attention(*heads, attn_mask=mask).transpose(1, 2).flatten(2)
+    query, key, value = (part.unflatten(2, (block.attn.num_heads, -1)).transpose(1, 2) for part in (query, key, value))
+    return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
 
 
 def _finish(block: ResidualAttentionBlock, states: Tensor, mixed: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Texts one after the other and back, and towers that give the same vectors of them and compute no padding."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -93,7 +95,7 @@ def test_other_forms_of_clip_keep_their_padding(options: dict[str, object]) -> N
 def test_no_layer_computes_padding_and_clips_last_one_only_end_tokens() -> None:
     rows: list[tuple[str, int]] = []
 
-    def note(name: str) -> object:
+    def note(name: str) -> Any:
         return lambda module, inputs, output: rows.append((name, inputs[0].shape[0]))
 
     lengths = [3, 1, 9, 3]
