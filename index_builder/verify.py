@@ -41,7 +41,7 @@ def verify_version(store: Store, version: str) -> VerifiedVersion:
     """
     path = store.version_path(version)
     try:
-        opened = open_index_version(path)
+        opened = open_index_version(path, leave_index=True)  # of gigabytes, it is compared when it is read
         if opened.manifest.version != version:
             raise VerificationError(
                 f"{path}: its manifest is that of version {opened.manifest.version!r}; build it again"

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -17,6 +17,8 @@ from service.search_service import SearchService, service_of
 
 _log = EventLog(__name__)
 Result = TypeVar("Result")
+# Most searches are answered before, and to watch each client costs a task.
+_UNGUARDED_SECONDS = 0.05
 
 
 async def find(request: Request, query: SearchQuery | SimilarQuery) -> RenderedHits:
@@ -143,22 +145,39 @@ async def _wait(
     request: Request, waiting: Sequence[asyncio.Future[Result]], deadline_at: float
 ) -> list[Result | ServiceError]:
     """What each future gives; see `ask_all`."""
-    gone = asyncio.ensure_future(_hang_up(request))
-    gone.add_done_callback(lambda _: [future.cancel() for future in waiting])
+    loop = asyncio.get_running_loop()
+    guards: list[asyncio.Task[ServiceError]] = []
+
+    def begin_to_guard() -> None:
+        guards.append(loop.create_task(_guard(request, waiting, deadline_at)))
+
+    begin = loop.call_later(_UNGUARDED_SECONDS, begin_to_guard)
     try:
-        async with asyncio.timeout_at(deadline_at):
-            return [await _outcome(future) for future in waiting]
-    except TimeoutError:
+        return [await _outcome(future) for future in waiting]
+    except asyncio.CancelledError:
+        if guards and guards[0].done():
+            raise guards[0].result() from None
+        raise  # it is this request's task that is cancelled: the process is ending
+    finally:
+        begin.cancel()
+        for guard in guards:
+            guard.cancel()
         for future in waiting:
             future.cancel()
+
+
+async def _guard(request: Request, waiting: Sequence[asyncio.Future[Any]], deadline_at: float) -> ServiceError:
+    """Give the futures up when the client hangs up or they have waited for too long, and say which of these it was."""
+    reason: ServiceError = ClientGoneError("the client hung up")
+    try:
+        async with asyncio.timeout_at(deadline_at):
+            await _hang_up(request)
+    except TimeoutError:
         deadline_s = service_of(request).settings.deadline_seconds
-        raise DeadlineError(f"no answer within {deadline_s:g} s; try again in a moment") from None
-    except asyncio.CancelledError:
-        if not gone.done():
-            raise  # it is this request's task that is cancelled: the process is ending
-        raise ClientGoneError("the client hung up") from None
-    finally:
-        gone.cancel()
+        reason = DeadlineError(f"no answer within {deadline_s:g} s; try again in a moment")
+    for future in waiting:
+        future.cancel()
+    return reason
 
 
 def _render(answer: Answer | ServiceError, service: SearchService) -> RenderedHits | ServiceError:

@@ -3,12 +3,16 @@
 The worker waits for nothing: when idle it takes a single search at once, and while it works the next batch
 gathers by itself. It owns the served version and changes it only between two batches, so that every search is
 answered by one version from encoder to products.
+
+A batch is cut into parts, one a thread, and each thread encodes and searches its part from beginning to end: the
+threads meet once a batch, where threads inside of the encoder and of FAISS would meet at every layer.
 """
 
 import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -21,6 +25,7 @@ from service.logs import EventLog
 from service.metrics import Metrics, StageSeconds
 
 _log = EventLog(__name__)
+_LEAST_PART = 8  # searches; each part goes once through all weights and all centres of lists, however few it has
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +64,21 @@ class Batcher:
     Args:
         max_batch: Searches answered together, at most.
         max_queue: Searches that may wait.
-        search_threads: FAISS threads of one batch.
+        search_threads: Of FAISS, for each part of a batch.
         metrics: Told of every batch.
+        max_parts: Threads that may share a batch.
     """
 
-    def __init__(self, *, max_batch: int, max_queue: int, search_threads: int, metrics: Metrics) -> None:
+    def __init__(
+        self, *, max_batch: int, max_queue: int, search_threads: int, metrics: Metrics, max_parts: int = 1
+    ) -> None:
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._search_threads = search_threads
+        self._max_parts = max_parts
+        self._helpers = ThreadPoolExecutor(  # which begins threads as they are needed
+            max_parts, thread_name_prefix="vitrine-helper", initializer=set_threads, initargs=(search_threads,)
+        )
         self._metrics = metrics
         self._queue: SimpleQueue[_Job | _Switch | _Stop] = SimpleQueue()
         self._version: LoadedVersion | None = None  # only the worker touches it
@@ -120,10 +132,11 @@ class Batcher:
         while True:
             jobs, control = self._take()
             if jobs:
-                self._call_on_loop(_settle, self._answer(jobs))
+                self._share(jobs)
             if isinstance(control, _Switch):
                 self._change_version(control)
             elif isinstance(control, _Stop):
+                self._helpers.shutdown(wait=False)
                 return
             del jobs, control  # while it waits, the worker holds nothing of an old version
 
@@ -148,10 +161,21 @@ class Batcher:
             before.release_device()
         self._call_on_loop(_hand_over, switch.future, before)
 
-    def _answer(self, jobs: Sequence[_Job]) -> list[_Outcome]:
-        """An outcome for each job. Where the batch breaks as a whole, each job is tried alone."""
-        assert self._version is not None, "a search was queued before any version"
+    def _share(self, jobs: Sequence[_Job]) -> None:
+        """Answer a batch, a part on each thread; each part is settled as soon as it is answered."""
         self._metrics.record_batch(len(jobs))
+        mine, *others = _cut(jobs, self._max_parts)
+        elsewhere = [self._helpers.submit(self._answer_part, part) for part in others]
+        self._answer_part(mine)
+        for part in elsewhere:
+            part.result()
+
+    def _answer_part(self, jobs: Sequence[_Job]) -> None:
+        self._call_on_loop(_settle, self._answer(jobs))
+
+    def _answer(self, jobs: Sequence[_Job]) -> list[_Outcome]:
+        """An outcome for each job. Where they break as a whole, each is tried alone."""
+        assert self._version is not None, "a search was queued before any version"
         try:
             return _answer_together(jobs, self._version)
         except Exception:
@@ -166,6 +190,12 @@ class Batcher:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:  # the loop was closed: the process is ending and nobody waits
             _log.warning("answers_dropped")
+
+
+def _cut(jobs: Sequence[_Job], most: int) -> list[Sequence[_Job]]:
+    """As many parts as are worth it, and as equal as can be."""
+    parts = max(1, min(most, len(jobs) // _LEAST_PART))
+    return [jobs[number::parts] for number in range(parts)]
 
 
 def _answer_together(jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from artifacts.errors import ArtifactError
@@ -13,7 +14,7 @@ from service.batcher import Answer, Batcher
 from service.errors import ConflictError, DeadlineError, VersionRefusedError
 from service.loaded_version import LoadedVersion
 from service.logs import EventLog
-from service.memory import needed_bytes
+from service.memory import free, needed_bytes
 from service.metrics import Metrics
 from service.threads import run_in_daemon_thread
 
@@ -69,8 +70,7 @@ class Comparison:
         before, self.version = [self.version], None
         await batcher.stop(_STOP_PATIENCE_SECONDS)
         del batcher
-        # The last reference goes on another thread: to free gigabytes takes long enough to delay searches.
-        await run_in_daemon_thread(before.clear, "vitrine-free")
+        await run_in_daemon_thread(partial(free, before), "vitrine-free")
 
     async def ask(self, query: Query, deadline_seconds: float) -> Answer:
         """What the second version finds.

@@ -7,6 +7,7 @@ as much as products.parquet unpacked, plus the column names once per product.
 
 import json
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -55,19 +56,23 @@ class HitTable:
             explanation: Of the scores, to stand in `explain`.
         """
         text = self._text
-        starts, ends = self._starts[rows].tolist(), self._starts[rows + 1].tolist()
-        explained = [b""] * len(starts) if explanation is None else _explained(explanation)
-        hits = zip(scores.tolist(), explained, starts, ends, strict=True)
-        return b",".join(
-            [
-                b'{"rank":%d,"score":%.6f,%b' % (rank, score, explain) + text[start:end]
-                for rank, (score, explain, start, end) in enumerate(hits, first_rank)
-            ]
-        )
+        places = zip(self._starts[rows].tolist(), self._starts[rows + 1].tolist(), strict=True)
+        parts: list[object] = [b""] * (3 * len(rows))
+        parts[::3] = scores.tolist()
+        if explanation is not None:
+            parts[1::3] = _explained(explanation)
+        parts[2::3] = [text[start:end] for start, end in places]
+        return _template(first_rank, len(rows)) % tuple(parts)
 
     def render_product(self, row: int) -> bytes:
         """A product as a JSON object."""
         return b"{" + self._text[self._starts[row] : self._starts[row + 1]]
+
+
+@lru_cache(maxsize=64)
+def _template(first_rank: int, count: int) -> bytes:
+    """So many hits with places for score, explanation and product: one formatting instead of one a hit."""
+    return b",".join(b'{"rank":%d,"score":%%.6f,%%b%%b' % rank for rank in range(first_rank, first_rank + count))
 
 
 def _explained(explanation: Explanation) -> list[bytes]:

@@ -41,7 +41,7 @@ _log = EventLog(__name__)
 
 @dataclass(frozen=True, eq=False)
 class LoadedVersion:
-    """Everything that answers a search. It never changes; one thread at a time searches it."""
+    """Everything that answers a search. It never changes; on a CPU any number of threads may search it at once."""
 
     version_id: str
     manifest: Manifest
@@ -108,7 +108,7 @@ def _load(
     products, description = opened.products(), opened.manifest.index
     record = opened.index_record
     cpu_index = read_index(opened.index_path, record.sha256, record.size_bytes)
-    encoder = _load_encoder(opened, device, encoder_threads)
+    encoder = _load_encoder(opened, device)
     _check_sizes(opened.manifest, products, cpu_index, encoder)
     _note_hidden_attributes(version_id, products)
     tower_cosines = TowerCosines.of(opened, encoder)
@@ -135,9 +135,9 @@ def _load(
     return version
 
 
-def _load_encoder(opened: IndexVersion, device: Device, threads: int) -> QueryEncoder:
+def _load_encoder(opened: IndexVersion, device: Device) -> QueryEncoder:
     if device is Device.CPU:
-        return OnnxQueryEncoder(opened.query_folder, opened.query, threads=threads)
+        return OnnxQueryEncoder(opened.query_folder, opened.query)  # each thread that searches encodes too
     from towers.torch_query_encoder import TorchQueryEncoder  # imports torch, which the CPU service lacks
 
     return TorchQueryEncoder(opened.query_folder, opened.query, device=device.value)

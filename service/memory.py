@@ -1,7 +1,10 @@
-"""Whether there is memory for another version."""
+"""Whether there is memory for another version, and that of the one before given back."""
 
+import ctypes
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifacts.index_version import PRODUCTS_FILE, QUERY_FOLDER, IndexVersion
@@ -13,6 +16,26 @@ _CGROUP = Path("/sys/fs/cgroup")
 _PRODUCT_COPIES = 3
 # Of the encoders' files: the weights, and what ONNX Runtime makes of them.
 _ENCODER_COPIES = 3
+
+
+def free(held: list[Any]) -> None:
+    """Drop the last reference to a version, which is all that a list holds, and let the system have its memory.
+
+    Call it on a thread of its own: to free gigabytes takes long enough to delay searches.
+    """
+    held.clear()
+    give_back_freed()
+
+
+def give_back_freed() -> None:
+    """Let the system have memory that was freed.
+
+    The allocators keep it otherwise: the C library for each thread apart, and every version is loaded on a new thread.
+    """
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
 
 
 def needed_bytes(version: IndexVersion, with_photo_encoder: bool) -> int:

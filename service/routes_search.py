@@ -12,6 +12,7 @@ from service.asking import find, find_all, find_by_photo, photo_queries_of
 from service.errors import QueryError, ServiceError
 from service.filters import parse_filters
 from service.image_form import IMAGE_FORM_SCHEMA, ImageSearch, read_image_form
+from service.json_route import JsonRoute
 from service.problems import problem_of
 from service.schemas import (
     MAX_K,
@@ -26,7 +27,7 @@ from service.schemas import (
 )
 from service.search_service import SearchService, service_of
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 IMAGE_SEARCH_PATH = "/search/image"
 _REFUSALS: dict[int | str, dict[str, object]] = {
     422: {"model": Problem, "description": "The request is not valid; the detail names the field."},

@@ -48,10 +48,15 @@ class SearchService:
         self.store = Store(settings.store)
         self.cache = AnswerCache(settings.cache_mb * 1_000_000, self.metrics)
         self.photos = Photos(settings.photos, settings.photo_cache_mb * 1_000_000)
+        self._device = choose_device(settings.device)
+        _log.info("device", device=self._device)
+        # On a CPU threads share a batch. On a GPU one thread searches, and FAISS has them for an index left on the CPU.
+        on_cpu, threads = self._device is Device.CPU, settings.search_threads
         self.batcher = Batcher(
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
-            search_threads=settings.search_threads,
+            search_threads=1 if on_cpu else threads,
+            max_parts=threads if on_cpu else 1,
             metrics=self.metrics,
         )
         self.photo_reader = PhotoReader(max_waiting=settings.max_photo_queue, metrics=self.metrics)
@@ -100,12 +105,10 @@ class SearchService:
         return partial(load_version, self.store, device=Device.CPU, encoder_threads=1, photo_search=False)
 
     def _loader(self) -> Loader:
-        device = choose_device(self.settings.device)
-        _log.info("device", device=device)
         return partial(
             load_version,
             self.store,
-            device=device,
+            device=self._device,
             encoder_threads=self.settings.encoder_threads,
             photo_search=self.settings.photo_search,
         )

@@ -21,10 +21,15 @@ _MOST_DEFAULT_THREADS = 8
 _TOKEN = re.compile(r"[!-~]{16,}")  # what a header can carry, without blanks
 
 
-def _default_threads() -> int:
-    """All cores that this process may use but one, which the event loop needs; 1 to 8."""
+def _cores() -> int:
+    """Cores that this process may use, 1 to 8."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(_MOST_DEFAULT_THREADS, allowed - 1))
+    return min(_MOST_DEFAULT_THREADS, allowed)
+
+
+def _cores_but_one() -> int:
+    """The same less one, which is left to searches; at least 1."""
+    return max(1, _cores() - 1)
 
 
 class Settings(BaseSettings):
@@ -53,8 +58,8 @@ class Settings(BaseSettings):
     read_seconds: float = Field(default=10, gt=0, le=600)  # until a request has come wholly; beyond, 408
     deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond, 503
     cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none
-    encoder_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
-    search_threads: int = Field(default_factory=_default_threads, ge=1, le=256)
+    encoder_threads: int = Field(default_factory=_cores_but_one, ge=1, le=256)  # for one photo
+    search_threads: int = Field(default_factory=_cores, ge=1, le=256)  # that share a batch of searches
     swap_wait_seconds: float = Field(default=30, ge=0, le=3600)  # until a swap that still loads is answered with 202
     log_format: LogFormat = "text"
     log_requests: bool = False  # otherwise only those that broke inside

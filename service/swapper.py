@@ -5,6 +5,7 @@ import enum
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 from artifacts.errors import ArtifactError
@@ -23,6 +24,7 @@ from service.errors import (
 )
 from service.loaded_version import LoadedVersion
 from service.logs import EventLog
+from service.memory import free
 from service.metrics import Metrics
 from service.photo_queries import PhotoQueries
 from service.threads import run_in_daemon_thread
@@ -230,8 +232,7 @@ class Swapper:
         self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING
-        # The last reference goes on another thread: to free gigabytes takes long enough to delay searches.
-        await run_in_daemon_thread(before.clear, "vitrine-free")
+        await run_in_daemon_thread(partial(free, before), "vitrine-free")
         return replaced
 
     def _settle_waiting(self, reason: str) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from artifacts.side import BertConfig
 from towers.packed_texts import PackedTexts
+from towers.unpadded import UnpaddedTexts, leave_padding
 
 
 class BertBody(nn.Module):
@@ -65,7 +66,7 @@ class BertTower(nn.Module):
         """The tower of the model's other side: the same body, and fresh weights of its own."""
         return BertTower(self.body, BertSide(self.config))
 
-    def forward(self, texts: Tensor | PackedTexts) -> Tensor:
+    def forward(self, texts: Tensor | PackedTexts | UnpaddedTexts) -> Tensor:
         """Vectors of token sequences, not normalised.
 
         Args:
@@ -75,9 +76,16 @@ class BertTower(nn.Module):
         Returns:
             (b, w)
         """
-        mean = self._mean_packed(texts) if isinstance(texts, PackedTexts) else self._mean_padded(texts)
+        if isinstance(texts, PackedTexts):
+            mean = self._mean_packed(texts)
+        else:
+            mean = self._mean_unpadded(texts) if isinstance(texts, UnpaddedTexts) else self._mean_padded(texts)
         projected: Tensor = self.side.projection(mean)
         return projected
+
+    def leave_padding(self, ids: Tensor) -> UnpaddedTexts:
+        """The texts of a padded batch, (b, t) int64."""
+        return leave_padding(ids, ids != self.config.pad_id)
 
     def _mean_padded(self, ids: Tensor) -> Tensor:
         """The mean state of each text, (b, w)."""
@@ -86,8 +94,12 @@ class BertTower(nn.Module):
         states = self._states(
             ids, torch.arange(ids.shape[1], device=ids.device), lambda layer, states: layer.attend(states, mask)
         )
-        weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
-        return (states * weights).sum(dim=1) / weights.sum(dim=1)
+        return _masked_mean(states, real)
+
+    def _mean_unpadded(self, texts: UnpaddedTexts) -> Tensor:
+        """The same for texts without padding, in steps that can be exported."""
+        states = self._states(texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts))
+        return _masked_mean(texts.side_by_side(states), texts.real)
 
     def _mean_packed(self, texts: PackedTexts) -> Tensor:
         """The same for texts without padding."""
@@ -123,6 +135,13 @@ class _Layer(nn.Module):
         attended: Tensor = self.attention_output(self._mix(self.query_key_value(states), mask))
         return attended
 
+    def attend_unpadded(self, states: Tensor, texts: UnpaddedTexts) -> Tensor:
+        """Multi-head self-attention within each text: (n, w) -> (n, w)."""
+        projected = texts.side_by_side(self.query_key_value(states))
+        mixed = self._mix(projected, texts.real[:, None, None, :])
+        attended: Tensor = self.attention_output(texts.one_by_one(mixed))
+        return attended
+
     def attend_packed(self, states: Tensor, texts: PackedTexts) -> Tensor:
         """Multi-head self-attention within each text: (n, w) -> (n, w)."""
         groups = texts.by_length(self.query_key_value(states))
@@ -141,6 +160,12 @@ class _Layer(nn.Module):
         """(b, t, w) -> (b, t, w)."""
         contracted: Tensor = self.contract(nn.functional.gelu(self.expand(states)))
         return contracted
+
+
+def _masked_mean(states: Tensor, real: Tensor) -> Tensor:
+    """The mean over the real tokens: (b, t, w), (b, t) -> (b, w)."""
+    weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

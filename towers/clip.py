@@ -11,12 +11,13 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.model import CustomTextCLIP
-from open_clip.transformer import TextTransformer, text_global_pool
+from open_clip.transformer import TextTransformer
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from artifacts.records import describe_faults
 from artifacts.side import ClipConfig, PhotoInput
+from towers.clip_text import ClipTextTower
 from towers.errors import ClipError, in_short
 from towers.small_clip import register_small_clip
 
@@ -32,32 +33,6 @@ class PhotoBatch:
 
     pixels: Tensor
     present: Tensor
-
-
-class ClipTextTower(nn.Module):
-    """CLIP's text encoder."""
-
-    def __init__(self, text: TextTransformer) -> None:
-        super().__init__()
-        self.text = text
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Vectors of token sequences, not normalised: (b, t) int64 -> (b, d).
-
-        A causal model is run over the t tokens that are there and not over its whole context: what
-        follows the end token cannot change the vector.
-        """
-        text, t = self.text, ids.shape[1]
-        states = text.token_embedding(ids) + text.positional_embedding[:t]
-        mask = None if text.attn_mask is None else text.attn_mask[:t, :t].to(states.dtype)
-        states = text.ln_final(text.transformer(states, attn_mask=mask))
-        pooled: Tensor = text_global_pool(states, ids, pool_type=text.pool_type, eos_token_id=text.eos_id)
-        if text.text_projection is None:
-            return pooled
-        if isinstance(text.text_projection, nn.Linear):
-            projected: Tensor = text.text_projection(pooled)
-            return projected
-        return torch.matmul(pooled, text.text_projection)
 
 
 def needs_full_context(config: ClipConfig) -> bool:

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from artifacts.photo_encoder import write_photo_tower
 from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput, TextInput
+from towers.bert import BertTower
 from towers.clip import ClipImageTower
+from towers.clip_text import ClipTextTower
 from towers.errors import ExportError, in_short
-from towers.model import Side
+from towers.model import Side, TowerInput
 from towers.onnx_file import forget_origins
 from towers.photo_encoder import OnnxPhotoEncoder
 from towers.pixels import normalise_photos
@@ -134,9 +136,16 @@ class _TextSide(nn.Module):
         self.names = names
 
     def forward(self, ids: tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
-        towers = {name: self.side.encode_tower(name, read) for name, read in zip(self.names, ids, strict=True)}
+        towers = {
+            name: self.side.encode_tower(name, self._without_padding(name, read))
+            for name, read in zip(self.names, ids, strict=True)
+        }
         vectors = self.side.fuse(towers)
         return (vectors, *towers.values()) if self.side.spec.mixes_towers else vectors
+
+    def _without_padding(self, name: str, ids: Tensor) -> TowerInput:
+        tower = self.side.towers[name]
+        return tower.leave_padding(ids) if isinstance(tower, BertTower | ClipTextTower) else ids
 
 
 def _export(

@@ -16,8 +16,9 @@ from towers.clip import PhotoBatch, build_image_tower, build_text_tower
 from towers.fusion import build_fusion
 from towers.packed_texts import PackedTexts
 from towers.pretrained_bert import PretrainedBertTower, build_pretrained_bert
+from towers.unpadded import UnpaddedTexts
 
-TowerInput = Tensor | PackedTexts | PhotoBatch  # token ids (b, t), texts without padding, or photos
+TowerInput = Tensor | PackedTexts | UnpaddedTexts | PhotoBatch  # token ids (b, t), texts without padding, or photos
 
 
 class Side(nn.Module):

@@ -52,7 +52,7 @@ class OnnxQueryEncoder:
     A file that takes one query at a time (`towers/int8.py`) is given one at a time: no vector depends on which queries
     come together.
 
-    One encoder is used by one thread at a time.
+    Any number of threads may use one encoder at once.
 
     Args:
         folder: a query side's folder, verified by whoever opened the artifact that it is part of.

@@ -20,9 +20,11 @@ def test_few_rows_are_all_scored(count: int, device: Device) -> None:
     ("count", "width", "device", "factories"),
     [
         (FLAT_MAX_ROWS + 1, 256, "cpu", [
-            "IVF1024,SQfp16", "IVF1024,SQ8",
-            "PCAR128,IVF1024,PQ128x4fsr,Refine(SQ8)", "PCAR128,IVF1024,PQ128x4fsr,Refine(SQfp16)",
+            "IVF512,SQfp16", "IVF512,SQ8",
+            "PCAR128,IVF512,PQ128x4fsr,Refine(SQ8)", "PCAR128,IVF512,PQ128x4fsr,Refine(SQfp16)",
         ]),
+        (39_000, 33, "cpu", ["IVF512,Flat", "IVF512,SQ8"]),
+        (40_000, 33, "cpu", ["IVF1024,Flat", "IVF1024,SQ8"]),
         (3_380_000, 250, "cpu", [
             "IVF8192,Flat", "IVF8192,SQ8",
             "PCAR125,IVF8192,PQ125x4fsr,Refine(SQ8)", "PCAR125,IVF8192,PQ125x4fsr,RFlat",
@@ -68,7 +70,7 @@ def test_the_estimate_of_memory_is_about_the_size_of_the_file(width: int) -> Non
 
 
 def test_there_are_always_enough_rows_to_train_on() -> None:
-    for count in range(FLAT_MAX_ROWS + 1, 30 * FLAT_MAX_ROWS, 12_345):
+    for count in range(FLAT_MAX_ROWS + 1, 50 * FLAT_MAX_ROWS, 3_456):
         for candidate in list_candidates(count, 64):
             lists = candidate.spec.list_count
             assert 39 * lists <= candidate.spec.training_rows <= count  # FAISS warns below 39

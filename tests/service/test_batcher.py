@@ -19,11 +19,13 @@ from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in
 
 @asynccontextmanager
 async def batching(
-    encoder: StandInEncoder | None = None, *, max_batch: int = 8, max_queue: int = 100
+    encoder: StandInEncoder | None = None, *, max_batch: int = 8, max_queue: int = 100, max_parts: int = 1
 ) -> AsyncIterator[Batcher]:
     """A started batcher, serving unless there is no encoder."""
     threads = set(threading.enumerate())
-    batcher = Batcher(max_batch=max_batch, max_queue=max_queue, search_threads=1, metrics=Metrics())
+    batcher = Batcher(
+        max_batch=max_batch, max_queue=max_queue, search_threads=max_parts, max_parts=max_parts, metrics=Metrics()
+    )
     batcher.start()
     try:
         if encoder is not None:
@@ -61,6 +63,39 @@ def test_an_idle_worker_takes_one_search_at_once_and_a_busy_one_gathers() -> Non
         assert encoder.batches == [["0"], ["0", "1", "2", "3"], ["0", "1"]]
         assert [answer.found.rows.tolist() for answer in answers] == [[0], [0], [1], [2], [3], [0], [1]]
         assert all(answer.stages.queue >= 0 for answer in answers)
+
+    run(test())
+
+
+@pytest.mark.parametrize(("waiting", "parts"), [(15, [15]), (16, [8, 8]), (29, [9, 10, 10]), (32, [10, 11, 11])])
+def test_a_batch_is_cut_into_parts_that_are_worth_a_thread(waiting: int, parts: list[int]) -> None:
+    async def test() -> None:
+        encoder = StandInEncoder()
+        async with batching(encoder, max_batch=32, max_parts=3) as batcher:
+            first = await hold(encoder, batcher)
+            rest = [submit(batcher, SearchQuery(str(number % 4), Page(1))) for number in range(waiting)]
+            encoder.go.set()
+            answers = await asyncio.gather(first, *rest)
+        assert sorted(map(len, encoder.batches)) == [1, *parts]
+        assert [answer.found.rows.tolist() for answer in answers[1:]] == [[number % 4] for number in range(waiting)]
+
+    run(test())
+
+
+def test_what_breaks_a_part_breaks_nothing_else() -> None:
+    async def test() -> None:
+        encoder = StandInEncoder()
+        async with batching(encoder, max_batch=16, max_parts=2) as batcher:
+            first = await hold(encoder, batcher)
+            texts = [BROKEN, *(str(number % 4) for number in range(1, 16))]
+            rest = [submit(batcher, SearchQuery(text, Page(1))) for text in texts]
+            encoder.go.set()
+            await first
+            broken, *answers = await asyncio.gather(*rest, return_exceptions=True)
+        assert isinstance(broken, SearchFailedError)
+        assert [answer.found.rows.tolist() for answer in answers if isinstance(answer, Answer)] == [
+            [int(text)] for text in texts[1:]
+        ]
 
     run(test())
 

@@ -144,9 +144,7 @@ def test_an_index_that_no_gpu_takes_stays_on_the_cpu(
     good_store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     on_cpu = loaded_version._load_encoder
-    monkeypatch.setattr(
-        loaded_version, "_load_encoder", lambda opened, device, threads: on_cpu(opened, Device.CPU, threads)
-    )
+    monkeypatch.setattr(loaded_version, "_load_encoder", lambda opened, device: on_cpu(opened, Device.CPU))
     with caplog.at_level(logging.WARNING):
         version = load(good_store, "v1", Device.CUDA)
     assert version.index_device is Device.CPU

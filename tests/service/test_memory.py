@@ -1,6 +1,7 @@
-"""What a version needs, and what is free."""
+"""What a version needs, what is free, and what is given back."""
 
 import resource
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from service import memory
 from service.device import Device
 from service.errors import VersionRefusedError
 from service.loaded_version import load_version
-from service.memory import free_bytes, needed_bytes
+from service.memory import free_bytes, give_back_freed, needed_bytes
 
 
 def test_a_version_needs_at_least_its_index_and_not_the_world(good_store: Path) -> None:
@@ -43,6 +44,25 @@ def test_a_container_has_its_own_limit(
     monkeypatch.setattr(memory, "_CGROUP", tmp_path)
     monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
     assert free_bytes() == (3 * 1024 if free is None else free)
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_what_another_thread_took_and_freed_is_given_back() -> None:
+    kept: list[bytes] = []
+
+    def work() -> None:
+        blocks = [bytes([1]) * 20_000 for _ in range(10_000)]  # too small to be mapped one by one
+        kept.append(blocks[-1])  # at the end, without which the C library would give all back by itself
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    held = _resident_bytes()
+    give_back_freed()
+    assert held - _resident_bytes() > 150_000_000
 
 
 def test_elsewhere_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from artifacts.bundle import ModelBundle
 from artifacts.side import ClipImageTowerSpec, NoFusion, PhotoInput, SideSpec, TowerName
-from tests.support.models import QUERIES, shaken, tiny_clip_specs, tiny_model, tiny_tokenizer, tiny_tokenizers
+from tests.support.models import PAD_ID, QUERIES, shaken, tiny_clip_specs, tiny_model, tiny_tokenizer, tiny_tokenizers
 from towers import export
 from towers.clip import clip_config
 from towers.errors import ExportError
@@ -42,6 +42,13 @@ def test_exported_vectors_are_torchs(exported: Exported, composition: str) -> No
         np.testing.assert_allclose(vectors, expected(side, queries), atol=2e-6)
     np.testing.assert_allclose(encoder.encode(MANY)[5], encoder.encode([MANY[5]])[0], atol=2e-6)
     assert np.abs(encoder.encode(["red"]) - encoder.encode(["blue"])).max() > 1e-3
+
+
+def test_a_query_without_tokens_is_no_error_and_has_no_vector(exported: Exported) -> None:
+    encoder = OnnxQueryEncoder(exported("bibert").query_folder, exported("bibert").query)
+    for texts in (1, 3):
+        (vectors,) = encoder._session.run(["vectors"], {"bibert_ids": np.full((texts, 4), PAD_ID)})
+        assert vectors.shape[0] == texts and np.isnan(vectors).all()
 
 
 @pytest.mark.parametrize("composition", ["bibert", "clip", "mlp", "3tmm"])
