@@ -5,7 +5,7 @@ import hashlib
 import importlib.metadata
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from artifacts.bundle import (
     finish_bundle,
     open_bundle,
 )
+from artifacts.history import ProductHistory, write_history
 from artifacts.side import TowerName
 from towers.export import export_query_side
 from towers.model import Model, Side
@@ -35,6 +36,7 @@ from training.data import TrainingData
 from training.encoder_choice import choose_encoder
 from training.errors import RecipeError
 from training.gradient_cache import has_batch_statistics
+from training.history import product_history
 from training.inputs import pairs_for, tower_sources
 from training.module import RetrievalModule
 from training.no_image import set_no_image
@@ -96,6 +98,7 @@ def fit(request: FitRequest) -> ModelBundle:
     model = start.model.cpu().eval()
     if "clip" in request.recipe.train:
         set_no_image(model.product, request.data.products)
+    start = replace(start, history=_history(request, start))
     bundle = write_bundle(request, start, _validate(request, start), curves)
     shutil.rmtree(work)
     return bundle
@@ -126,6 +129,8 @@ def write_bundle(
         products = partial(_products, request, start)
         choice = choose_encoder(folder / QUERY_SIDE, start.model.query.spec, held_out, products)
         save_side(start.model.product, folder / PRODUCT_SIDE, start.tokenizers)
+        if start.history:
+            write_history(folder / PRODUCT_SIDE, start.history)
         write_photo_encoder(start.model, folder)
         if curves:
             shutil.copytree(curves.folder, folder / CURVES_FOLDER)
@@ -176,6 +181,20 @@ def _check_parts(request: FitRequest, model: Model) -> None:
                 )
 
 
+def _history(request: FitRequest, start: Start) -> ProductHistory | None:
+    """The products' history in the space of the fitted queries, if the recipe has one."""
+    chosen = request.recipe.history
+    if chosen is None:
+        return None
+    if request.data.shown is None:
+        raise RecipeError(
+            f"recipe {request.recipe.name} adds products' history, but the data set does not say what was shown; "
+            "prepare one from a search log with this version of Vitrine"
+        )
+    query, _ = _encoders(request, start)
+    return product_history(request.data.shown, query.queries, chosen.weight)
+
+
 def _validate(request: FitRequest, start: Start) -> dict[str, float]:
     """Recall on the held-out queries; an alpha-weighted model gets its alpha here."""
     if request.data.validation is None:
@@ -206,7 +225,7 @@ def _encoders(request: FitRequest, start: Start) -> tuple[SideEncoder, SideEncod
     model: Model = start.model
     return (
         SideEncoder(model.query, side_tokenizers(model.query, start.tokenizers), request.cache),
-        SideEncoder(model.product, side_tokenizers(model.product, start.tokenizers), request.cache),
+        SideEncoder(model.product, side_tokenizers(model.product, start.tokenizers), request.cache, start.history),
     )
 
 

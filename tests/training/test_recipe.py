@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from training.errors import RecipeError
 from training.recipe import PretrainedBertRecipe, PretrainedClipRecipe, Recipe, load_recipe, recipe_names
@@ -49,6 +50,21 @@ def test_names_say_what_recipes_do(name: str) -> None:
     trained = {"joint": ("bibert", "fusion"), "mlp": ("fusion",)}
     kind = name.split("-")[1] if "-" in name else name
     assert recipe.train == trained.get(kind, ("bibert",) if name == "bibert" else ())
+
+
+def test_history_is_no_part_of_the_papers_rows() -> None:
+    names = {name for name in recipe_names() if load_recipe(name).history}
+    assert names == {"3tmm-history", "4tmm-history"}
+    for name in names:
+        without = load_recipe(name.replace("history", "mlp-sn"))
+        assert load_recipe(name).model_copy(update={"name": without.name, "history": None}) == without
+
+
+@pytest.mark.parametrize("name", ["clip", "4tmm-cat", "4tmm-alpha"])
+def test_history_and_photos_as_queries_exclude_each_other(name: str) -> None:
+    content = load_recipe(name).model_dump() | {"history": {"weight": 0.5}}
+    with pytest.raises(ValidationError, match="fuse the query side with an mlp, or leave clip out of it"):
+        Recipe.model_validate(content)
 
 
 def test_a_recipe_of_ones_own(tmp_path: Path) -> None:

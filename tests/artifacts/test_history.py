@@ -1,0 +1,80 @@
+"""Products' history: kept and read again, added to vectors, and refused where it is another model's."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from artifacts.errors import DamagedError, FormatError
+from artifacts.history import HISTORY_FILE, ProductHistory, read_history, write_history
+
+WIDTH = 8
+
+
+@pytest.fixture
+def history() -> ProductHistory:
+    vectors = np.random.default_rng(1).normal(size=(3, WIDTH)).astype(np.float16)
+    return ProductHistory(pa.array(["b", "a", "d"]), vectors)
+
+
+def unit_vectors(count: int) -> np.ndarray:
+    vectors = np.random.default_rng(2).normal(size=(count, WIDTH)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_a_history_comes_back_as_it_was_written(tmp_path: Path, history: ProductHistory) -> None:
+    write_history(tmp_path, history)
+    found = read_history(tmp_path, WIDTH)
+    assert found is not None and found.product_ids.equals(history.product_ids)
+    np.testing.assert_array_equal(found.vectors, history.vectors)
+    assert found.vectors.dtype == np.float16
+
+
+def test_a_side_may_have_none(tmp_path: Path) -> None:
+    assert read_history(tmp_path, WIDTH) is None
+
+
+@pytest.mark.parametrize("as_column", [False, True])
+def test_vectors_move_towards_their_history_and_stay_of_unit_length(history: ProductHistory, as_column: bool) -> None:
+    ids, vectors = ["a", "x", "d", "a"], unit_vectors(4)
+    before = vectors.copy()
+    moved = history.add_to(vectors, pa.array(ids, pa.large_string()) if as_column else ids)
+    by_id = dict(zip(history.product_ids.to_pylist(), history.vectors.astype(np.float64), strict=True))
+    for product_id, vector, found in zip(ids, before, moved, strict=True):
+        expected = vector + by_id.get(product_id, 0)
+        np.testing.assert_allclose(found, expected / np.linalg.norm(expected), atol=1e-6)
+    np.testing.assert_array_equal(moved[1], before[1])  # a product without one keeps its vector, bit by bit
+    np.testing.assert_array_equal(vectors, before)
+    assert moved.dtype == np.float32
+    assert history.covers(ids) == 3
+
+
+def test_no_product_is_no_vector(history: ProductHistory) -> None:
+    assert history.add_to(unit_vectors(0), []).shape == (0, WIDTH) and history.covers([]) == 0
+
+
+def test_another_width_is_refused(tmp_path: Path, history: ProductHistory) -> None:
+    write_history(tmp_path, history)
+    with pytest.raises(FormatError) as caught:
+        read_history(tmp_path, WIDTH + 1)
+    assert str(caught.value) == (
+        f"{tmp_path / HISTORY_FILE} has vectors that are not of the model's width, {WIDTH + 1}"
+    )
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, history: ProductHistory) -> None:
+    history.vectors[1, 2] = np.nan
+    write_history(tmp_path, history)
+    with pytest.raises(FormatError, match="not finite"):
+        read_history(tmp_path, WIDTH)
+
+
+def test_a_file_that_is_no_history_is_refused(tmp_path: Path) -> None:
+    (tmp_path / HISTORY_FILE).write_bytes(b"no parquet")
+    with pytest.raises(DamagedError, match="cannot be read as Parquet"):
+        read_history(tmp_path, WIDTH)
+    pq.write_table(pa.table({"product_id": ["a"]}), tmp_path / HISTORY_FILE)
+    with pytest.raises(FormatError, match="lacks the column vector"):
+        read_history(tmp_path, WIDTH)

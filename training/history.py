@@ -1,0 +1,49 @@
+"""Products' history: the mean of the vectors of queries for which a shop showed them, weighted by how often.
+
+What a shop shows for a query it shows for a reason: most of it fits, bought or not, and it stands for knowledge that
+neither title nor photo has. So the log's impressions, of which the paper makes negatives (section 4.1), are evidence
+here. With u_q the fitted query vector, n(q, p) the impressions of product p for query q, and W the recipe's weight:
+
+    s_p = sum_q log(1 + n(q, p)) u_q,    h_p = W s_p / |s_p|
+
+The logarithm keeps a few frequent queries from deciding alone. Nothing of it is fitted, so that no training pair can
+leak into itself; a product that was never shown has no history, and its vector stays as it is.
+
+Source: artifacts/history.py. Vectors of documents from those of queries and their clicks: Jiang et al., Learning Query
+and Document Relevance from a Web-scale Click Graph, SIGIR 2016, who start from words and use clicks.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+
+from artifacts.history import ProductHistory
+from towers.query_encoder import Vectors
+
+_ROWS_PER_BLOCK = 1 << 16  # pairs whose query vectors are held at once
+
+
+def product_history(shown: pa.Table, encode: Callable[[list[str]], Vectors], weight: float) -> ProductHistory:
+    """The history of every product that was shown.
+
+    Args:
+        shown: query, product_id, impressions; distinct pairs.
+        encode: gives the unit vectors of queries, (n, D), in their order.
+        weight: W, the length of each history.
+    """
+    queries = shown["query"].combine_chunks().dictionary_encode()
+    products = shown["product_id"].combine_chunks().dictionary_encode()
+    vectors = encode(queries.dictionary.to_pylist())
+    query_of, product_of = queries.indices.to_numpy(), products.indices.to_numpy()
+    counts = np.log1p(shown["impressions"].to_numpy()).astype(np.float32)
+    order = np.argsort(product_of, kind="stable")
+    sums = np.zeros((len(products.dictionary), vectors.shape[1]), np.float32)
+    for start in range(0, len(order), _ROWS_PER_BLOCK):
+        pairs = order[start : start + _ROWS_PER_BLOCK]
+        found, first = np.unique(product_of[pairs], return_index=True)
+        sums[found] += np.add.reduceat(vectors[query_of[pairs]] * counts[pairs, None], first)
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    known = lengths[:, 0] > 0  # vectors that cancel out say nothing
+    histories = weight * sums[known] / lengths[known]
+    return ProductHistory(products.dictionary.filter(pa.array(known)), histories.astype(np.float16))
