@@ -1,11 +1,15 @@
-"""The history of products: what the shoppers asked for to whom they were shown or who bought them, as vectors.
+"""The history of products: what the shoppers asked for to whom they were shown, as vectors.
 
-history.parquet in a product side's folder, absent where the recipe has no history:
-    product_id (str, distinct), vector (list of D half-precision numbers)
+In a product side's folder, absent where the recipe has no history:
+    history.parquet           product_id (str, distinct), vector (list of D half-precision numbers)
+    history-estimate.npy      (D + 1, D) float32: a guess at the history of products that have none; it may be absent
 
-A product's unit vector v becomes (v + h) / |v + h| with h its history, in the space of the queries; a product without
-one keeps v. It is Rocchio's feedback turned round: documents move towards the queries that they were relevant to
-(Brauen, Document Vector Modification, in Salton (ed.), The SMART Retrieval System, 1971). Queries are encoded as ever.
+A product's unit vector v becomes (v + h) / |v + h| with h its history, in the space of the queries. It is Rocchio's
+feedback turned round: documents move towards the queries that they were relevant to (Brauen, Document Vector
+Modification, in Salton (ed.), The SMART Retrieval System, 1971). Queries are encoded as ever.
+
+Whatever moves towards queries scores higher with all of them, so that products without a history would lose their
+places to those that have one. So they get a guess instead: [v ; 1] times the estimate.
 """
 
 from collections.abc import Sequence
@@ -18,10 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from artifacts.errors import FormatError
+from artifacts.errors import DamagedError, FormatError
 from artifacts.tables import read_table
 
 HISTORY_FILE = "history.parquet"
+ESTIMATE_FILE = "history-estimate.npy"
 
 Vectors = npt.NDArray[np.float32]
 
@@ -33,27 +38,30 @@ class ProductHistory:
     Attributes:
         product_ids: n distinct strings.
         vectors: (n, D) float16.
+        estimate: (D + 1, D) float32, or None: products without a history keep their vectors.
     """
 
     product_ids: pa.Array
     vectors: npt.NDArray[np.float16]
+    estimate: Vectors | None = None
 
     def add_to(self, vectors: Vectors, product_ids: Sequence[str] | pa.Array) -> Vectors:
-        """Unit vectors of products with their history, (m, D); those without one are as they were.
+        """Unit vectors of products with their history, (m, D).
 
         Args:
             vectors: (m, D) unit vectors by their own content; they are left as they are.
             product_ids: whose they are.
         """
         places = self._places(product_ids)
-        rows = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
-        moved = vectors[rows] + self.vectors[places.drop_null().to_numpy()].astype(np.float32)
-        added = vectors.copy()
-        added[rows] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+        known = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
+        added = vectors + (0 if self.estimate is None else _guess(vectors, self.estimate))
+        added[known] = vectors[known] + self.vectors[places.drop_null().to_numpy()].astype(np.float32)
+        changed = known if self.estimate is None else slice(None)
+        added[changed] /= np.linalg.norm(added[changed], axis=1, keepdims=True)
         return added
 
     def covers(self, product_ids: Sequence[str] | pa.Array) -> int:
-        """How many of these products have a history."""
+        """How many of these products have a history of their own."""
         places = self._places(product_ids)
         return len(places) - places.null_count
 
@@ -61,12 +69,20 @@ class ProductHistory:
         return pc.index_in(pa.array(product_ids, pa.string()), value_set=self.product_ids)
 
 
+def _guess(vectors: Vectors, estimate: Vectors) -> Vectors:
+    """Histories by the estimate, (m, D)."""
+    guessed: Vectors = vectors @ estimate[:-1] + estimate[-1]
+    return guessed
+
+
 def write_history(folder: Path, history: ProductHistory) -> None:
-    """Write history.parquet into a product side's folder."""
+    """Write a history into a product side's folder."""
     count, width = history.vectors.shape
     offsets = np.arange(count + 1, dtype=np.int32) * width
     vectors = pa.ListArray.from_arrays(offsets, pa.array(history.vectors.reshape(-1)))
     pq.write_table(pa.table({"product_id": history.product_ids, "vector": vectors}), folder / HISTORY_FILE)
+    if history.estimate is not None:
+        np.save(folder / ESTIMATE_FILE, history.estimate, allow_pickle=False)
 
 
 def read_history(folder: Path, width: int) -> ProductHistory | None:
@@ -77,8 +93,8 @@ def read_history(folder: Path, width: int) -> ProductHistory | None:
         width: D of the model.
 
     Raises:
-        DamagedError: the file is not Parquet.
-        FormatError: a column is missing, or a vector is not of this width or not of finite numbers.
+        DamagedError: a file is not what its name says.
+        FormatError: a column is missing, or numbers are not of this width or not finite.
     """
     path = folder / HISTORY_FILE
     if not path.is_file():
@@ -88,6 +104,26 @@ def read_history(folder: Path, width: int) -> ProductHistory | None:
     if pc.any(pc.not_equal(pc.list_value_length(column), width)).as_py() or column.null_count:
         raise FormatError(f"{path} has vectors that are not of the model's width, {width}")
     vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-    if not np.isfinite(vectors).all():
-        raise FormatError(f"{path} has vectors with numbers that are not finite")
-    return ProductHistory(table["product_id"].combine_chunks(), vectors)
+    _check_finite(path, vectors)
+    return ProductHistory(table["product_id"].combine_chunks(), vectors, _read_estimate(folder, width))
+
+
+def _read_estimate(folder: Path, width: int) -> Vectors | None:
+    path = folder / ESTIMATE_FILE
+    if not path.is_file():
+        return None
+    try:
+        estimate: Vectors = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DamagedError(f"{path} cannot be read: {error}") from error
+    if estimate.shape != (width + 1, width) or estimate.dtype != np.float32:
+        raise FormatError(
+            f"{path} has {estimate.dtype} of the shape {estimate.shape}, not of the model's width, {width}"
+        )
+    _check_finite(path, estimate)
+    return estimate
+
+
+def _check_finite(path: Path, numbers: npt.NDArray[np.floating]) -> None:
+    if not np.isfinite(numbers).all():
+        raise FormatError(f"{path} has numbers that are not finite")

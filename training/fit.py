@@ -36,7 +36,7 @@ from training.data import TrainingData
 from training.encoder_choice import choose_encoder
 from training.errors import RecipeError
 from training.gradient_cache import has_batch_statistics
-from training.history import product_history
+from training.history import product_history, with_estimate
 from training.inputs import pairs_for, tower_sources
 from training.module import RetrievalModule
 from training.no_image import set_no_image
@@ -191,8 +191,12 @@ def _history(request: FitRequest, start: Start) -> ProductHistory | None:
             f"recipe {request.recipe.name} adds products' history, but the data set does not say what was shown; "
             "prepare one from a search log with this version of Vitrine"
         )
-    query, _ = _encoders(request, start)
-    return product_history(request.data.shown, query.queries, chosen.weight)
+    query, product = _encoders(request, start)
+    history = product_history(request.data.shown, query.queries, chosen.weight)
+    if not chosen.estimate:
+        return history
+    products = request.data.products
+    return with_estimate(history, product.products(products), products.product_ids)
 
 
 def _validate(request: FitRequest, start: Start) -> dict[str, float]:

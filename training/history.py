@@ -7,13 +7,17 @@ here. With u_q the fitted query vector, n(q, p) the impressions of product p for
     s_p = sum_q log(1 + n(q, p)) u_q,    h_p = W s_p / |s_p|
 
 The logarithm keeps a few frequent queries from deciding alone. Nothing of it is fitted, so that no training pair can
-leak into itself; a product that was never shown has no history, and its vector stays as it is.
+leak into itself.
+
+A product that was never shown has no history. By ridge regression over those that have one its expected history is
+guessed from its vector v: h = [v ; 1] B, where B minimises the mean of |h_p - [v_p ; 1] B|^2, plus RIDGE |B|^2.
 
 Source: artifacts/history.py. Vectors of documents from those of queries and their clicks: Jiang et al., Learning Query
 and Document Relevance from a Web-scale Click Graph, SIGIR 2016, who start from words and use clicks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +25,7 @@ import pyarrow as pa
 from artifacts.history import ProductHistory
 from towers.query_encoder import Vectors
 
+RIDGE = 1e-4
 _ROWS_PER_BLOCK = 1 << 16  # pairs whose query vectors are held at once
 
 
@@ -47,3 +52,21 @@ def product_history(shown: pa.Table, encode: Callable[[list[str]], Vectors], wei
     known = lengths[:, 0] > 0  # vectors that cancel out say nothing
     histories = weight * sums[known] / lengths[known]
     return ProductHistory(products.dictionary.filter(pa.array(known)), histories.astype(np.float16))
+
+
+def with_estimate(history: ProductHistory, vectors: Vectors, product_ids: Sequence[str]) -> ProductHistory:
+    """The history with an estimate for products that have none.
+
+    Args:
+        history: of at least one of the products.
+        vectors: (m, D) unit vectors of products by their own content.
+        product_ids: whose they are.
+    """
+    rows = {product_id: row for row, product_id in enumerate(product_ids)}
+    known = [(rows[one], place) for place, one in enumerate(history.product_ids.to_pylist()) if one in rows]
+    of_products, of_histories = np.array(known).T
+    inputs = np.hstack([vectors[of_products], np.ones((len(known), 1))])  # (n, D + 1), float64
+    wanted = history.vectors[of_histories].astype(np.float64)
+    penalty = RIDGE * len(known) * np.eye(inputs.shape[1])
+    estimate = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ wanted)
+    return replace(history, estimate=estimate.astype(np.float32))

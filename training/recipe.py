@@ -124,6 +124,7 @@ class HistoryRecipe(Record):
     """What shoppers asked for to whom a product was shown, added to its vector (artifacts/history.py)."""
 
     weight: float = Field(gt=0)  # length of a product's history, beside 1 of its own vector
+    estimate: bool = True  # guess the history of products that have none from their vectors
 
 
 class Recipe(Record):

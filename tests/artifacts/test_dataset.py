@@ -78,6 +78,7 @@ def test_a_data_set_may_say_what_was_shown(dataset: Dataset) -> None:
     assert dataset.shown_pairs is None  # as those before it was kept
     table = pa.table({"query": ["q0"], "product_id": ["b"], "impressions": [4]})
     pq.write_table(table, dataset.path / "shown_pairs.parquet")
+    (dataset.path / "dataset.json").unlink()
     finish_dataset(dataset.path, dataset.card)
     found = open_dataset(dataset.path).shown_pairs
     assert found is not None and found.equals(table)

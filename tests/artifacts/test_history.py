@@ -1,5 +1,6 @@
 """Products' history: kept and read again, added to vectors, and refused where it is another model's."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.errors import DamagedError, FormatError
-from artifacts.history import HISTORY_FILE, ProductHistory, read_history, write_history
+from artifacts.history import ESTIMATE_FILE, HISTORY_FILE, ProductHistory, read_history, write_history
 
 WIDTH = 8
 
@@ -49,6 +50,30 @@ def test_vectors_move_towards_their_history_and_stay_of_unit_length(history: Pro
     np.testing.assert_array_equal(vectors, before)
     assert moved.dtype == np.float32
     assert history.covers(ids) == 3
+
+
+def test_products_without_one_get_a_guess(tmp_path: Path, history: ProductHistory) -> None:
+    estimate = np.random.default_rng(6).normal(size=(WIDTH + 1, WIDTH)).astype(np.float32)
+    write_history(tmp_path, replace(history, estimate=estimate))
+    found = read_history(tmp_path, WIDTH)
+    assert found is not None and found.estimate is not None
+    np.testing.assert_array_equal(found.estimate, estimate)
+    vectors = unit_vectors(3)
+    moved = found.add_to(vectors, ["x", "a", "y"])
+    np.testing.assert_array_equal(moved[1], history.add_to(vectors, ["x", "a", "y"])[1])
+    for row in (0, 2):
+        expected = vectors[row] + sum(vectors[row, i] * estimate[i] for i in range(WIDTH)) + estimate[WIDTH]
+        np.testing.assert_allclose(moved[row], expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_an_estimate_that_is_none_is_refused(tmp_path: Path, history: ProductHistory) -> None:
+    write_history(tmp_path, history)
+    np.save(tmp_path / ESTIMATE_FILE, np.zeros((WIDTH, WIDTH), np.float32))
+    with pytest.raises(FormatError, match="not of the model's width, 8"):
+        read_history(tmp_path, WIDTH)
+    (tmp_path / ESTIMATE_FILE).write_bytes(b"no numbers")
+    with pytest.raises(DamagedError, match="cannot be read"):
+        read_history(tmp_path, WIDTH)
 
 
 def test_no_product_is_no_vector(history: ProductHistory) -> None:

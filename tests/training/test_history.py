@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from artifacts.history import ProductHistory
 from training import history as module
-from training.history import product_history
+from training.history import RIDGE, product_history, with_estimate
 
 WEIGHT = 0.7
 
@@ -45,6 +46,23 @@ def test_a_history_is_the_weighted_mean_of_the_queries_that_showed_the_product(
     for product_id, vector in zip(found.product_ids.to_pylist(), found.vectors, strict=True):
         expected = WEIGHT * sums[product_id] / np.linalg.norm(sums[product_id])
         np.testing.assert_allclose(vector, expected, atol=1e-3)
+
+
+def test_the_estimate_is_the_ridge_regression_of_histories_on_vectors() -> None:
+    """By descent along the gradient of the sum that it minimises, over the products with a history alone."""
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(40, 3)) / 2
+    ids = [f"p{number}" for number in range(40)]
+    known = rng.permutation(40)[:25]
+    wanted = np.hstack([vectors, np.ones((40, 1))]) @ rng.normal(size=(4, 3)) + rng.normal(size=(40, 3)) / 10
+    history = ProductHistory(pa.array([*(ids[row] for row in known), "gone"]), np.zeros((26, 3), np.float16))
+    history.vectors[:25] = wanted[known]
+    found = with_estimate(history, vectors.astype(np.float32), ids).estimate
+    inputs, outputs = np.hstack([vectors[known], np.ones((25, 1))]), history.vectors[:25].astype(np.float64)
+    slow = np.zeros((4, 3))
+    for _ in range(20_000):
+        slow -= 0.1 * (inputs.T @ (inputs @ slow - outputs) / 25 + RIDGE * slow)
+    np.testing.assert_allclose(found, slow, atol=1e-3)
 
 
 def test_queries_that_cancel_out_leave_no_history() -> None:
