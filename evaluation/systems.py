@@ -141,7 +141,7 @@ class _ProductBlocks:
     def _encoder(self) -> SideEncoder:
         folder = self.bundle.product_folder
         side = load_side(folder).to("cuda" if torch.cuda.is_available() else "cpu")
-        history = read_history(folder, self.bundle.card.width)
+        history = read_history(folder, self.bundle.product)
         return SideEncoder(side, read_tokenizers(folder, self.bundle.product), self.cache, history)
 
     def encode(self, start: int, stop: int) -> Vectors:

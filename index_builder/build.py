@@ -88,7 +88,7 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
             identified, encoded = embedder.fill_pool(
                 products, lambda: _identify(products, bundle, pool, catalog.folder)
             )
-            history = read_history(bundle.product_folder, bundle.card.width) if request.history else None
+            history = read_history(bundle.product_folder, bundle.product) if request.history else None
             embedded = collect(pool, bundle, products, identified, folder, tell, history)
             write_version(folder, version, inputs, products, embedded, tell)
         embedder.forget_plan()

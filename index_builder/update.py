@@ -111,7 +111,7 @@ def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> Bu
             purpose = digest_texts((products.sha256(), str(photos.resolve()), str(pool.with_towers)))
             embedder = Embedder(bundle, pool, request.encoding, photos, request.changes, purpose, tell)
             identified, encoded = embedder.fill_pool(products, lambda: _identify(merge, base, bundle, pool, photos))
-            history = read_history(bundle.product_folder, bundle.card.width) if base.has_history else None
+            history = read_history(bundle.product_folder, bundle.product) if base.has_history else None
             embedded = collect(pool, bundle, products, identified, folder, tell, history)
             write_version(folder, version, inputs, products, embedded, tell)
         embedder.forget_plan()

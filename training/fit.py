@@ -4,7 +4,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from artifacts.bundle import (
     finish_bundle,
     open_bundle,
 )
-from artifacts.history import ProductHistory, write_history
+from artifacts.history import ProductHistory, history_place, write_history
 from artifacts.side import TowerName
 from towers.export import export_query_side
 from towers.model import Model, Side
@@ -192,11 +192,14 @@ def _history(request: FitRequest, start: Start) -> ProductHistory | None:
             "prepare one from a search log with this version of Vitrine"
         )
     query, product = _encoders(request, start)
-    history = product_history(request.data.shown, query.queries, chosen.weight)
+    products, place = request.data.products, history_place(start.model.product.spec)
+    whole = place == slice(0, start.model.product.spec.width)
+    encode = query.queries if whole else partial(query.text_vectors, "bibert")
+    history = product_history(request.data.shown, encode, chosen.weight, place)
     if not chosen.estimate:
         return history
-    products = request.data.products
-    return with_estimate(history, product.products(products), products.product_ids)
+    vectors = product.products(products) if whole else product.text_vectors("bibert", products.titles)
+    return with_estimate(history, vectors, products.product_ids)
 
 
 def _validate(request: FitRequest, start: Start) -> dict[str, float]:
@@ -211,13 +214,19 @@ def _validate(request: FitRequest, start: Start) -> dict[str, float]:
         names = request.recipe.query.towers
         by_query = {name: query.text_vectors(name, held_out.queries) for name in names}
         by_product = product.product_tower_vectors(request.data.products)
-        choice = choose_alpha(fusion.choices, held_out, by_query, by_product, start.model)
+        choice = choose_alpha(fusion.choices, held_out, by_query, by_product, start.model, _mover(request, start))
         with_alpha(start.model, choice.alpha)
         metrics = {f"recall_at_alpha_{alpha:g}": recall for alpha, recall in choice.recall_by_alpha.items()}
         metrics["alpha"] = choice.alpha
         query, product = _encoders(request, start)
     vectors = query.queries(held_out.queries), product.products(request.data.products)
     return {VALIDATION_RECALL: float(held_out.recalls(*vectors).mean()), **metrics}
+
+
+def _mover(request: FitRequest, start: Start) -> Callable[[Vectors], Vectors]:
+    """What becomes of the catalogue's vectors by their history; the same vectors where there is none."""
+    ids = request.data.products.product_ids
+    return lambda vectors: start.history.add_to(vectors, ids) if start.history else vectors
 
 
 def _products(request: FitRequest, start: Start) -> Vectors:

@@ -29,13 +29,16 @@ RIDGE = 1e-4
 _ROWS_PER_BLOCK = 1 << 16  # pairs whose query vectors are held at once
 
 
-def product_history(shown: pa.Table, encode: Callable[[list[str]], Vectors], weight: float) -> ProductHistory:
+def product_history(
+    shown: pa.Table, encode: Callable[[list[str]], Vectors], weight: float, place: slice = slice(None)
+) -> ProductHistory:
     """The history of every product that was shown.
 
     Args:
         shown: query, product_id, impressions; distinct pairs.
-        encode: gives the unit vectors of queries, (n, D), in their order.
+        encode: gives the unit vectors of queries, (n, d), in their order.
         weight: W, the length of each history.
+        place: where products' vectors have what it moves.
     """
     queries = shown["query"].combine_chunks().dictionary_encode()
     products = shown["product_id"].combine_chunks().dictionary_encode()
@@ -51,7 +54,8 @@ def product_history(shown: pa.Table, encode: Callable[[list[str]], Vectors], wei
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     known = lengths[:, 0] > 0  # vectors that cancel out say nothing
     histories = weight * sums[known] / lengths[known]
-    return ProductHistory(products.dictionary.filter(pa.array(known)), histories.astype(np.float16))
+    ids = products.dictionary.filter(pa.array(known))
+    return ProductHistory(ids, histories.astype(np.float16), place=place)
 
 
 def with_estimate(history: ProductHistory, vectors: Vectors, product_ids: Sequence[str]) -> ProductHistory:
@@ -59,7 +63,7 @@ def with_estimate(history: ProductHistory, vectors: Vectors, product_ids: Sequen
 
     Args:
         history: of at least one of the products.
-        vectors: (m, D) unit vectors of products by their own content.
+        vectors: (m, d) unit vectors of products by their own content.
         product_ids: whose they are.
     """
     rows = {product_id: row for row, product_id in enumerate(product_ids)}

@@ -152,10 +152,9 @@ class Recipe(Record):
             raise ValueError("train must name fusion if a side has an mlp fusion, and only then")
         if bool(self.train) != (self.optimisation is not None):
             raise ValueError("optimisation must be given if train names a part, and only then")
-        if self.history and "clip" in self.query.towers and self.query.fusion.kind != "mlp":
+        if self.history and "bibert" not in self.query.towers:
             raise ValueError(
-                "history is given, but photos are searched with, and scores explained by, clip's own part of the "
-                "vectors; fuse the query side with an mlp, or leave clip out of it"
+                "history is given, but the query side has no bibert, by whose vectors queries are averaged"
             )
         for name, given in (("bibert", self.bibert), ("clip", self.clip)):
             if given is not None and name not in towers:

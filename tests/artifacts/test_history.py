@@ -10,8 +10,10 @@ import pytest
 
 from artifacts.errors import DamagedError, FormatError
 from artifacts.history import ESTIMATE_FILE, HISTORY_FILE, ProductHistory, read_history, write_history
+from tests.support.specs import BERT_WIDTH, MLP_WIDTH, tiny_sides
 
-WIDTH = 8
+SIDE = tiny_sides("bibert")[1]
+WIDTH = BERT_WIDTH
 
 
 @pytest.fixture
@@ -20,21 +22,21 @@ def history() -> ProductHistory:
     return ProductHistory(pa.array(["b", "a", "d"]), vectors)
 
 
-def unit_vectors(count: int) -> np.ndarray:
-    vectors = np.random.default_rng(2).normal(size=(count, WIDTH)).astype(np.float32)
+def unit_vectors(count: int, width: int = WIDTH) -> np.ndarray:
+    vectors = np.random.default_rng(2).normal(size=(count, width)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def test_a_history_comes_back_as_it_was_written(tmp_path: Path, history: ProductHistory) -> None:
     write_history(tmp_path, history)
-    found = read_history(tmp_path, WIDTH)
+    found = read_history(tmp_path, SIDE)
     assert found is not None and found.product_ids.equals(history.product_ids)
     np.testing.assert_array_equal(found.vectors, history.vectors)
     assert found.vectors.dtype == np.float16
 
 
 def test_a_side_may_have_none(tmp_path: Path) -> None:
-    assert read_history(tmp_path, WIDTH) is None
+    assert read_history(tmp_path, SIDE) is None
 
 
 @pytest.mark.parametrize("as_column", [False, True])
@@ -55,7 +57,7 @@ def test_vectors_move_towards_their_history_and_stay_of_unit_length(history: Pro
 def test_products_without_one_get_a_guess(tmp_path: Path, history: ProductHistory) -> None:
     estimate = np.random.default_rng(6).normal(size=(WIDTH + 1, WIDTH)).astype(np.float32)
     write_history(tmp_path, replace(history, estimate=estimate))
-    found = read_history(tmp_path, WIDTH)
+    found = read_history(tmp_path, SIDE)
     assert found is not None and found.estimate is not None
     np.testing.assert_array_equal(found.estimate, estimate)
     vectors = unit_vectors(3)
@@ -69,11 +71,34 @@ def test_products_without_one_get_a_guess(tmp_path: Path, history: ProductHistor
 def test_an_estimate_that_is_none_is_refused(tmp_path: Path, history: ProductHistory) -> None:
     write_history(tmp_path, history)
     np.save(tmp_path / ESTIMATE_FILE, np.zeros((WIDTH, WIDTH), np.float32))
-    with pytest.raises(FormatError, match="not of the model's width, 8"):
-        read_history(tmp_path, WIDTH)
+    with pytest.raises(FormatError, match=r"expected float32 of \(33, 32\)"):
+        read_history(tmp_path, SIDE)
     (tmp_path / ESTIMATE_FILE).write_bytes(b"no numbers")
     with pytest.raises(DamagedError, match="cannot be read"):
-        read_history(tmp_path, WIDTH)
+        read_history(tmp_path, SIDE)
+
+
+@pytest.mark.parametrize("composition", ["cat", "alpha"])
+def test_where_towers_stand_side_by_side_only_biberts_part_moves(
+    composition: str, tmp_path: Path, history: ProductHistory
+) -> None:
+    write_history(tmp_path, history)
+    side = tiny_sides(composition)[1]
+    found, vectors = read_history(tmp_path, side), unit_vectors(3, side.width)
+    assert found is not None and found.place == slice(0, BERT_WIDTH)
+    moved = found.add_to(vectors, ["a", "x", "b"])
+    np.testing.assert_array_equal(moved[:, BERT_WIDTH:], vectors[:, BERT_WIDTH:])
+    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), 1, atol=1e-6)
+    alone = vectors[:, :BERT_WIDTH] / np.linalg.norm(vectors[:, :BERT_WIDTH], axis=1, keepdims=True)
+    expected = history.add_to(alone, ["a", "x", "b"])
+    parts = moved[:, :BERT_WIDTH] / np.linalg.norm(moved[:, :BERT_WIDTH], axis=1, keepdims=True)
+    np.testing.assert_allclose(parts, expected, atol=1e-6)
+
+
+def test_a_part_of_no_weight_stays_so(history: ProductHistory) -> None:
+    vectors = unit_vectors(2, 2 * WIDTH)
+    vectors[:, :WIDTH] = 0
+    np.testing.assert_array_equal(replace(history, place=slice(0, WIDTH)).add_to(vectors, ["a", "b"]), vectors)
 
 
 def test_no_product_is_no_vector(history: ProductHistory) -> None:
@@ -83,9 +108,9 @@ def test_no_product_is_no_vector(history: ProductHistory) -> None:
 def test_another_width_is_refused(tmp_path: Path, history: ProductHistory) -> None:
     write_history(tmp_path, history)
     with pytest.raises(FormatError) as caught:
-        read_history(tmp_path, WIDTH + 1)
+        read_history(tmp_path, tiny_sides("mlp")[1])
     assert str(caught.value) == (
-        f"{tmp_path / HISTORY_FILE} has vectors that are not of the model's width, {WIDTH + 1}"
+        f"{tmp_path / HISTORY_FILE} has vectors that are not as wide as what they are added to, {MLP_WIDTH}"
     )
 
 
@@ -93,13 +118,13 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, history: Produc
     history.vectors[1, 2] = np.nan
     write_history(tmp_path, history)
     with pytest.raises(FormatError, match="not finite"):
-        read_history(tmp_path, WIDTH)
+        read_history(tmp_path, SIDE)
 
 
 def test_a_file_that_is_no_history_is_refused(tmp_path: Path) -> None:
     (tmp_path / HISTORY_FILE).write_bytes(b"no parquet")
     with pytest.raises(DamagedError, match="cannot be read as Parquet"):
-        read_history(tmp_path, WIDTH)
+        read_history(tmp_path, SIDE)
     pq.write_table(pa.table({"product_id": ["a"]}), tmp_path / HISTORY_FILE)
     with pytest.raises(FormatError, match="lacks the column vector"):
-        read_history(tmp_path, WIDTH)
+        read_history(tmp_path, SIDE)

@@ -68,7 +68,7 @@ from tests.support.annotators import tiny_annotator
 from tests.support.folders import tiny_origin
 from tests.support.models import tiny_model
 from tests.support.photos import write_photos
-from tests.support.specs import tiny_tokenizer
+from tests.support.specs import BERT_WIDTH, tiny_tokenizer
 from towers.annotator import Annotator, open_annotator, score_pairs
 from towers.encoding import encode_photos
 from towers.export import export_photo_encoder, export_query_side
@@ -199,11 +199,11 @@ def make_dataset(folder: Path) -> None:
 
 def make_history(folder: Path) -> None:
     """The history of two products, as it stands in a product side's folder, and where it and its guess move three."""
-    vectors = np.array([[0.5, 0, -0.25], [0, 0.75, 0]], np.float16)
-    estimate = np.arange(12, dtype=np.float32).reshape(4, 3) / 16
+    numbers = np.arange((BERT_WIDTH + 1) * BERT_WIDTH, dtype=np.float32).reshape(-1, BERT_WIDTH) / 1024
+    vectors, estimate = numbers[:2].astype(np.float16), np.sin(numbers)
     history = ProductHistory(pa.array(["p1", "p0"]), vectors, estimate)
     write_history(folder, history)
-    moved = history.add_to(np.eye(3, dtype=np.float32), list(HISTORY_OF))
+    moved = history.add_to(np.eye(BERT_WIDTH, dtype=np.float32)[:3], list(HISTORY_OF))
     write_json(folder / "expected.json", {"product_ids": HISTORY_OF, "vectors": rounded(moved)})
 
 
