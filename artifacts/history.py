@@ -61,7 +61,7 @@ class ProductHistory:
         known = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
         part = vectors[:, self.place]
         lengths = np.linalg.norm(part, axis=1, keepdims=True)
-        unit = part / np.where(lengths > 0, lengths, 1)
+        unit: Vectors = part / np.where(lengths > 0, lengths, np.float32(1))
         moved = unit.copy() if self.estimate is None else unit + _guess(unit, self.estimate)
         moved[known] = unit[known] + self.vectors[places.drop_null().to_numpy()].astype(np.float32)
         changed = known if self.estimate is None else np.arange(len(vectors))
@@ -73,7 +73,7 @@ class ProductHistory:
     def covers(self, product_ids: Sequence[str] | pa.Array) -> int:
         """How many of these products have a history of their own."""
         places = self._places(product_ids)
-        return len(places) - places.null_count
+        return len(places) - int(places.null_count)
 
     def _places(self, product_ids: Sequence[str] | pa.Array) -> pa.Array:
         return pc.index_in(pa.array(product_ids, pa.string()), value_set=self.product_ids)

@@ -34,7 +34,7 @@ ROWS = (
     "3tmm-mlp-sn",
 )
 # Ours, after them.
-ROWS_OF_OURS = ("3tmm-history", "4tmm-history")
+ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
 BASELINE = "bibert"
 CLIP_TOWERS = "clip-towers"
 TRAINING_JUDGMENTS = "judgments_train.parquet"

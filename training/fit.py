@@ -87,6 +87,7 @@ def fit(request: FitRequest) -> ModelBundle:
     if request.out.exists():
         raise FileExistsError(f"{request.out} exists already; remove it or choose another --out")
     check_devices(request.devices)
+    _check_shown(request)
     torch.manual_seed(request.seed)
     start = starting_model(request.recipe, _texts(request.data), request.fitted)
     _check_parts(request, start.model)
@@ -181,16 +182,21 @@ def _check_parts(request: FitRequest, model: Model) -> None:
                 )
 
 
+def _check_shown(request: FitRequest) -> None:
+    """Refuse, before the fit, a recipe with a history where there is nothing to make it of."""
+    if request.recipe.history and request.data.shown is None:
+        raise RecipeError(
+            f"recipe {request.recipe.name} adds products' history, but the data set does not say what was shown; "
+            "prepare one from a search log with this version of Vitrine"
+        )
+
+
 def _history(request: FitRequest, start: Start) -> ProductHistory | None:
     """The products' history in the space of the fitted queries, if the recipe has one."""
     chosen = request.recipe.history
     if chosen is None:
         return None
-    if request.data.shown is None:
-        raise RecipeError(
-            f"recipe {request.recipe.name} adds products' history, but the data set does not say what was shown; "
-            "prepare one from a search log with this version of Vitrine"
-        )
+    assert request.data.shown is not None  # see _check_shown
     query, product = _encoders(request, start)
     products, place = request.data.products, history_place(start.model.product.spec)
     whole = place == slice(0, start.model.product.spec.width)
@@ -199,7 +205,7 @@ def _history(request: FitRequest, start: Start) -> ProductHistory | None:
     if not chosen.estimate:
         return history
     vectors = product.products(products) if whole else product.text_vectors("bibert", products.titles)
-    return with_estimate(history, vectors, products.product_ids)
+    return with_estimate(history, vectors, products.product_ids, chosen.estimate)
 
 
 def _validate(request: FitRequest, start: Start) -> dict[str, float]:

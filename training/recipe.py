@@ -124,7 +124,8 @@ class HistoryRecipe(Record):
     """What shoppers asked for to whom a product was shown, added to its vector (artifacts/history.py)."""
 
     weight: float = Field(gt=0)  # length of a product's history, beside 1 of its own vector
-    estimate: bool = True  # guess the history of products that have none from their vectors
+    # How many times the expected history is added to products that have none (training/history.py); 0: nothing.
+    estimate: float = Field(default=1.3, ge=0)
 
 
 class Recipe(Record):
