@@ -60,7 +60,7 @@ class ProductHistory:
         places = self._places(product_ids)
         known = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
         part = vectors[:, self.place]
-        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        lengths = np.linalg.norm(part, axis=1, keepdims=True).astype(np.float32)
         unit: Vectors = part / np.where(lengths > 0, lengths, np.float32(1))
         moved = unit.copy() if self.estimate is None else unit + _guess(unit, self.estimate)
         moved[known] = unit[known] + self.vectors[places.drop_null().to_numpy()].astype(np.float32)
