@@ -207,7 +207,8 @@ def experiments(
     shop: Annotated[Path | None, typer.Option(help="Folder of a shop; its data set is prepared in OUT/data.")] = None,
     data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`, in place of a shop.")] = None,
     row: Annotated[
-        list[str] | None, typer.Option(help="A recipe to fit; may be given several times; default: the paper's eleven.")
+        list[str] | None,
+        typer.Option(help="A recipe to fit; may be given several times; default: the eleven of the paper and ours."),
     ] = None,
     clip: Annotated[Path | None, typer.Option(help="Bundle of CLIP towers; default: a small CLIP is trained.")] = None,
     judgments: Annotated[
