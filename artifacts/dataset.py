@@ -3,6 +3,8 @@
 dataset.json              where it comes from, the time windows, Table 1, checksums
 train_pairs.parquet       query, product_id, purchases: positives of the training window, bought unless clicks count too
 seen_negatives.parquet    query, product_id: shown for the query in that window, never bought, no positive of it
+shown_pairs.parquet       query, product_id, impressions: all that was shown in that window, without the held-out
+                          queries; older data sets and those without a log have none
 validation_pairs.parquet  like train_pairs, for queries held out of training (same window)
 evaluation_pairs.parquet  pairs bought in the later evaluation window, in the same columns
 table1.md                 the counts of dataset.json as the paper's Table 1, for people; not part of the fingerprint
@@ -27,6 +29,8 @@ DATASET_SCHEMA_VERSION = 1
 DATASET_FILE = "dataset.json"
 PAIR_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string(), "purchases": pa.int64()}
 NEGATIVE_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string()}
+SHOWN_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string(), "impressions": pa.int64()}
+SHOWN_FILE = "shown_pairs.parquet"
 
 
 class Window(Record):
@@ -105,6 +109,13 @@ class Dataset:
     def seen_negatives(self) -> pa.Table:
         """Products shown for a training query but never bought for it: query, product_id."""
         return read_table(self.path / "seen_negatives.parquet", NEGATIVE_COLUMNS)
+
+    @property
+    def shown_pairs(self) -> pa.Table | None:
+        """What was shown for each training query and how often: query, product_id, impressions; None without it."""
+        if SHOWN_FILE not in self.card.files:
+            return None
+        return read_table(self.path / SHOWN_FILE, SHOWN_COLUMNS)
 
     @property
     def validation_pairs(self) -> pa.Table:

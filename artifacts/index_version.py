@@ -133,6 +133,7 @@ class Manifest(Record):
     count: int
     index: IndexDescription
     photos: PhotoCounts
+    with_history: int | None = None  # products whose vectors their history moved; None where none was to
     canaries: tuple[Canary, ...]
     files: dict[str, FileRecord]
     seal: str | None = None  # SHA-256 of all of the above; versions of the first builders have none

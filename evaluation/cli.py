@@ -10,6 +10,7 @@ from artifacts.bundle import open_bundle
 from artifacts.cli import friendly_errors
 from artifacts.dataset import open_dataset
 from evaluation.errors import EvaluationError
+from evaluation.rewriting import Rewriting
 from towers.errors import TowerError
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def run(
         list[Path] | None, typer.Option(help="A context row: a folder of a sentence-transformers model, over titles.")
     ] = None,
     memory_gb: Annotated[float, typer.Option(help="Bound on what the search holds.", min=0.1)] = 4,
+    rewrite: Annotated[
+        Rewriting | None,
+        typer.Option(
+            help="Ask in other words: with a typo, in another order, or in the other number. Give another --out."
+        ),
+    ] = None,
 ) -> None:
     """The paper's Tables 2, 3 and 4 by exact search, with confidence intervals and tests.
 
@@ -48,6 +55,7 @@ def run(
     """
     from evaluation.annotated import AnnotatedPairs
     from evaluation.labelling import Labeller
+    from evaluation.rewriting import rewritten
     from evaluation.run import run_all
     from evaluation.systems import Workplace
     from evaluation.testset import load_test_set
@@ -55,6 +63,8 @@ def run(
 
     systems = _systems(model or [], sentence_transformers or [], bm25)
     test_set = load_test_set(open_dataset(data))
+    if rewrite:
+        test_set = rewritten(test_set, rewrite)
     annotated = AnnotatedPairs(open_annotator(annotator), test_set, out) if annotator else None
     place = Workplace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
     outcome = run_all(systems, test_set, Labeller(test_set.labels, annotated), place, baseline)
@@ -97,6 +107,25 @@ def compare(
     mine = load(model)
     found = [differences(mine, load(path)) for path in others]
     print("\n\n".join(as_text(table) for table in differences_tables(found)))
+
+
+@app.command()
+@_friendly
+def slices(
+    data: Annotated[Path, typer.Option(help="The data set that the results were made on.")],
+    model: Annotated[Path, typer.Argument(help="The JSON result of a model.")],
+    baseline: Annotated[Path, typer.Argument(help="The JSON result of the model to compare it with.")],
+) -> None:
+    """Recall and Exact by kinds of queries and of purchases: seen in training, frequent, with sparse titles, or not."""
+    from evaluation.layout import as_text
+    from evaluation.saved import load
+    from evaluation.slices import slices as slices_of
+    from evaluation.slices import slices_table
+    from evaluation.testset import load_test_set
+
+    dataset = open_dataset(data)
+    test_set = load_test_set(dataset)
+    print(as_text(slices_table(load(model), load(baseline), slices_of(test_set, dataset), test_set)))
 
 
 def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "list[System]":

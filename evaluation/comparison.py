@@ -73,7 +73,7 @@ def compare(model: SavedResult, baseline: SavedResult, bought: Sequence[npt.NDAr
         EvaluationError: the two are of different data.
     """
     paired = differences(model, baseline)
-    mine, theirs = _values_to_compare(model, baseline)
+    mine, theirs = values_to_compare(model, baseline)
     net = net_predictions(mine.rows, theirs.rows)
     counts = net.sum(axis=1)
     return Comparison(
@@ -95,7 +95,7 @@ def compare(model: SavedResult, baseline: SavedResult, bought: Sequence[npt.NDAr
 
 def differences(model: SavedResult, baseline: SavedResult) -> Differences:
     """Paired differences alone; errors as in `compare`."""
-    mine, theirs = _values_to_compare(model, baseline)
+    mine, theirs = values_to_compare(model, baseline)
     depth = model.result.depth
     return Differences(
         model=model.result.model,
@@ -105,7 +105,7 @@ def differences(model: SavedResult, baseline: SavedResult) -> Differences:
     )
 
 
-def _values_to_compare(model: SavedResult, baseline: SavedResult) -> tuple[QueryValues, QueryValues]:
+def values_to_compare(model: SavedResult, baseline: SavedResult) -> tuple[QueryValues, QueryValues]:
     """Both results' values, known to be of the same queries and labels.
 
     Raises:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from artifacts.bundle import ModelBundle, ModelOrigin
 from artifacts.catalog import Catalog
+from artifacts.history import read_history
 from evaluation.kept import WORK_FOLDER
 from evaluation.search import Encoder, rows_per_block, search
 from evaluation.testset import TestSet
@@ -138,8 +139,10 @@ class _ProductBlocks:
 
     @cached_property
     def _encoder(self) -> SideEncoder:
-        side = load_side(self.bundle.product_folder).to("cuda" if torch.cuda.is_available() else "cpu")
-        return SideEncoder(side, read_tokenizers(self.bundle.product_folder, self.bundle.product), self.cache)
+        folder = self.bundle.product_folder
+        side = load_side(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+        history = read_history(folder, self.bundle.product)
+        return SideEncoder(side, read_tokenizers(folder, self.bundle.product), self.cache, history)
 
     def encode(self, start: int, stop: int) -> Vectors:
         """Unit vectors of the rows from start to stop, (stop - start, D)."""
@@ -150,7 +153,8 @@ class _ProductBlocks:
             def advance(photos: int) -> None:
                 bar.update(photos)
 
-            return self._encoder.products(Products(block.titles, block.images, block.folder), advance)
+            products = Products(block.titles, block.images, block.folder, block.product_ids)
+            return self._encoder.products(products, advance)
 
 
 def _query_vectors(bundle: ModelBundle, queries: list[str]) -> Vectors:

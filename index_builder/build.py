@@ -5,6 +5,7 @@ from pathlib import Path
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import CatalogStream, open_catalog
+from artifacts.history import read_history
 from artifacts.index_version import Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.collect import collect
@@ -31,6 +32,7 @@ class BuildRequest:
         wish: what kind of index is wanted.
         encoding: how products are encoded.
         explain: keep the vectors of the towers where scores cannot be explained without.
+        history: add the products' history, where the model has one.
     """
 
     bundle: Path
@@ -40,6 +42,7 @@ class BuildRequest:
     wish: IndexWish = field(default_factory=IndexWish)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
     explain: bool = False
+    history: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
             identified, encoded = embedder.fill_pool(
                 products, lambda: _identify(products, bundle, pool, catalog.folder)
             )
-            embedded = collect(pool, bundle, products, identified, folder, tell)
+            history = read_history(bundle.product_folder, bundle.product) if request.history else None
+            embedded = collect(pool, bundle, products, identified, folder, tell, history)
             write_version(folder, version, inputs, products, embedded, tell)
         embedder.forget_plan()
     path = store.version_path(version)

@@ -69,6 +69,12 @@ def build(
             "such build encodes all products again.",
         ),
     ] = False,
+    history: Annotated[
+        bool,
+        typer.Option(
+            "--history/--no-history", help="Add what shoppers asked for, where the model knows it of products."
+        ),
+    ] = True,
     shard_rows: ShardRows = 4096,
     download_concurrency: DownloadConcurrency = 32,
     download_timeout: DownloadTimeout = 30.0,
@@ -91,7 +97,7 @@ def build(
     encode = _engine(engine, ray_address, ray_threads)
     encoding = EncodingOptions(downloads, retry_failed, refetch_photos, shard_rows, encode)
     wish = IndexWish(index, target_recall, device, _in_bytes(memory_budget), seed)
-    request = BuildRequest(bundle, catalog, store, version, wish, encoding, explain)
+    request = BuildRequest(bundle, catalog, store, version, wish, encoding, explain, history)
     _finish(store, build_version(request, _tell), publish)
 
 

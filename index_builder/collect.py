@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
+from artifacts.history import ProductHistory
 from artifacts.index_version import TOWERS_FILE, PhotoCounts
 from index_builder.identify import FailedPhoto, Identified
 from index_builder.keys import Keys, Rows
@@ -36,16 +37,24 @@ class EmbeddedProducts:
         keys: (count, 2) what they were made of.
         photos: how many products entered with and without their photo; all zero for a model that reads none.
         failures: the photos that could not be used, in the catalogue's order.
+        with_history: how many products have a history in their vectors; None where none was to be added.
     """
 
     vectors: Vectors
     keys: Keys
     photos: PhotoCounts
     failures: Sequence[Failure]
+    with_history: int | None = None
 
 
 def collect(
-    pool: Pool, bundle: ModelBundle, products: CatalogStream, identified: Identified, folder: Path, tell: Tell
+    pool: Pool,
+    bundle: ModelBundle,
+    products: CatalogStream,
+    identified: Identified,
+    folder: Path,
+    tell: Tell,
+    history: ProductHistory | None = None,
 ) -> EmbeddedProducts:
     """Vectors and photos of products, all of which the pool has.
 
@@ -56,6 +65,7 @@ def collect(
         identified: which vectors they need.
         folder: where VECTORS_FILE goes, and if the pool has them the vectors of the towers.
         tell: told of shards that were damaged meanwhile.
+        history: added to the vectors; the pool's are without, so that equal products share theirs.
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
     towers = TowersFile(folder / TOWERS_FILE, bundle, products.count) if pool.with_towers else None
@@ -70,7 +80,19 @@ def collect(
     photos = PhotoCounts(usable=0, absent=0)
     if bundle.product.reads_photos:
         photos = _count_photos(products.count, int(usable.sum()), failed)
-    return EmbeddedProducts(vectors, identified.keys, photos, _failures(products, failed))
+    moved = _add_history(history, vectors, products) if history else None
+    return EmbeddedProducts(vectors, identified.keys, photos, _failures(products, failed), moved)
+
+
+def _add_history(history: ProductHistory, vectors: MappedVectors, products: CatalogStream) -> int:
+    """Add the history of those that have one, in place; gives their number."""
+    start = moved = 0
+    for batch in products.batches(["product_id"]):
+        rows = slice(start, start + len(batch))
+        vectors[rows] = history.add_to(vectors[rows], batch.column(0))
+        moved += history.covers(batch.column(0))
+        start += len(batch)
+    return moved
 
 
 def _new_vectors(path: Path, count: int, width: int) -> MappedVectors:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import open_catalog
 from artifacts.checksums import verify_files
+from artifacts.history import read_history
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, TOWERS_FILE, Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.build import BuiltVersion
@@ -69,6 +70,7 @@ class _Base:
         keys: (count, 2) what its vectors were made of.
         failures: its ledger.
         has_towers: whether it keeps the vectors of the towers, as the new version then does.
+        has_history: whether products' history is in its vectors, as in the new version's then.
     """
 
     version: str
@@ -76,6 +78,7 @@ class _Base:
     keys: Keys
     failures: Sequence[Failure]
     has_towers: bool
+    has_history: bool
 
 
 def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> BuiltVersion:
@@ -108,7 +111,8 @@ def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> Bu
             purpose = digest_texts((products.sha256(), str(photos.resolve()), str(pool.with_towers)))
             embedder = Embedder(bundle, pool, request.encoding, photos, request.changes, purpose, tell)
             identified, encoded = embedder.fill_pool(products, lambda: _identify(merge, base, bundle, pool, photos))
-            embedded = collect(pool, bundle, products, identified, folder, tell)
+            history = read_history(bundle.product_folder, bundle.product) if base.has_history else None
+            embedded = collect(pool, bundle, products, identified, folder, tell, history)
             write_version(folder, version, inputs, products, embedded, tell)
         embedder.forget_plan()
     path = store.version_path(version)
@@ -125,7 +129,8 @@ def _open_base(store: Store, version: str, bundle: ModelBundle) -> _Base:
     verify_files(path, {name: manifest.files[name] for name in (PRODUCTS_FILE, KEYS_FILE)})
     keys = np.load(path / KEYS_FILE, allow_pickle=False)
     failures = version_failures(store, version) if FAILURES_FILE in manifest.files else []
-    return _Base(version, path, keys, failures, TOWERS_FILE in manifest.files)
+    has_history = manifest.with_history is not None
+    return _Base(version, path, keys, failures, TOWERS_FILE in manifest.files, has_history)
 
 
 def _check_model(manifest: Manifest, bundle: ModelBundle) -> None:

@@ -159,6 +159,7 @@ def _manifest(
         count=len(embedded.keys),
         index=description,
         photos=embedded.photos,
+        with_history=embedded.with_history,
         canaries=canaries,
         files={},
     )

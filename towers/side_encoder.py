@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from artifacts.history import ProductHistory
 from artifacts.side import TowerName
 from towers.encoding import Progress, device_of, encode_photos, encode_texts
 from towers.errors import PhotoError
@@ -30,6 +31,7 @@ class Products:
     titles: Sequence[str]
     images: Sequence[str | None]  # path relative to `folder`, URL, or None
     folder: Path
+    product_ids: Sequence[str] = ()  # needed where the model adds products' history
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ class SideEncoder:
         side: in evaluation mode.
         tokenizers: of its towers that read text.
         cache: where vectors of towers are kept, if they are.
+        history: of products, added to their vectors.
     """
 
     side: Side
     tokenizers: Tokenizers
     cache: VectorCache | None = None
+    history: ProductHistory | None = None
 
     def queries(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors of queries, shape (n, D)."""
@@ -53,7 +57,8 @@ class SideEncoder:
 
     def products(self, products: Products, progress: Progress | None = None) -> Vectors:
         """Unit vectors of products, shape (n, D)."""
-        return self.fuse(self.product_tower_vectors(products, progress))
+        vectors = self.fuse(self.product_tower_vectors(products, progress))
+        return self.history.add_to(vectors, products.product_ids) if self.history else vectors
 
     def product_tower_vectors(self, products: Products, progress: Progress | None = None) -> dict[TowerName, Vectors]:
         """Unit vectors of products by each tower, {name: (n, d)}."""

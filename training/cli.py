@@ -207,7 +207,8 @@ def experiments(
     shop: Annotated[Path | None, typer.Option(help="Folder of a shop; its data set is prepared in OUT/data.")] = None,
     data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`, in place of a shop.")] = None,
     row: Annotated[
-        list[str] | None, typer.Option(help="A recipe to fit; may be given several times; default: the paper's eleven.")
+        list[str] | None,
+        typer.Option(help="A recipe to fit; may be given several times; default: the eleven of the paper and ours."),
     ] = None,
     clip: Annotated[Path | None, typer.Option(help="Bundle of CLIP towers; default: a small CLIP is trained.")] = None,
     judgments: Annotated[
@@ -225,7 +226,7 @@ def experiments(
     steps: Steps = None,
 ) -> None:
     """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
-    from training.experiments import ROWS, Experiments, default_judgments, prepare_once, run_experiments
+    from training.experiments import ROWS, ROWS_OF_OURS, Experiments, default_judgments, prepare_once, run_experiments
     from training.stages import describe_times
 
     if (shop is None) == (data is None):
@@ -235,7 +236,7 @@ def experiments(
         Experiments(
             data=dataset.path,
             out=out,
-            rows=tuple(row or ROWS),
+            rows=tuple(row or (*ROWS, *ROWS_OF_OURS)),
             clip=clip,
             judgments=judgments or default_judgments(dataset),
             sentence_transformers=tuple(sentence_transformers or ()),

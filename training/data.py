@@ -19,6 +19,7 @@ class TrainingData:
         catalog: the products.
         train: query, product_id bought in the training window; None without a log.
         seen_negatives: query, product_id shown but not bought; None without a log.
+        shown: query, product_id, impressions; None without a log, and in older data sets.
         validation: query, product_id of the held-out queries; None without a log.
     """
 
@@ -26,6 +27,7 @@ class TrainingData:
     catalog: Catalog
     train: pa.Table | None
     seen_negatives: pa.Table | None
+    shown: pa.Table | None
     validation: pa.Table | None
 
     @property
@@ -40,7 +42,7 @@ class TrainingData:
 
 def products_of(catalog: Catalog) -> Products:
     """A catalogue as a product side reads it."""
-    return Products(titles=catalog.titles, images=catalog.images, folder=catalog.folder)
+    return Products(catalog.titles, catalog.images, catalog.folder, catalog.product_ids)
 
 
 def data_from_dataset(path: Path) -> TrainingData:
@@ -51,6 +53,7 @@ def data_from_dataset(path: Path) -> TrainingData:
         catalog=dataset.catalog(),
         train=dataset.train_pairs,
         seen_negatives=dataset.seen_negatives,
+        shown=dataset.shown_pairs,
         validation=dataset.validation_pairs,
     )
 
@@ -58,4 +61,5 @@ def data_from_dataset(path: Path) -> TrainingData:
 def data_from_catalog(path: Path) -> TrainingData:
     """Inputs from a catalogue alone, which is enough to train a CLIP on titles."""
     catalog = read_catalog(path)
-    return TrainingData(fingerprint=catalog.sha256(), catalog=catalog, train=None, seen_negatives=None, validation=None)
+    nothing = {"train": None, "seen_negatives": None, "shown": None, "validation": None}
+    return TrainingData(fingerprint=catalog.sha256(), catalog=catalog, **nothing)

@@ -6,8 +6,10 @@ Each stage is a command line of Vitrine that anybody could type (training/stages
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from pydantic import ValidationError
 
 from artifacts.bundle import open_bundle
 from artifacts.catalog import CATALOG_COLUMNS
@@ -31,6 +33,8 @@ ROWS = (
     "3tmm-joint-sn",
     "3tmm-mlp-sn",
 )
+# Ours, after them.
+ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
 BASELINE = "bibert"
 CLIP_TOWERS = "clip-towers"
 TRAINING_JUDGMENTS = "judgments_train.parquet"
@@ -53,7 +57,7 @@ class Experiments:
 
     data: Path
     out: Path
-    rows: Sequence[str] = ROWS
+    rows: Sequence[str] = (*ROWS, *ROWS_OF_OURS)
     clip: Path | None = None
     judgments: Path | None = None
     sentence_transformers: Sequence[Path] = ()
@@ -188,11 +192,11 @@ def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callabl
     def check() -> None:
         origin = open_bundle(out).card.origin
         wanted = {
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": recipe,
             "data set": open_dataset(experiments.data).fingerprint,
             "seed": experiments.seed,
         }
-        found = {"recipe": origin.recipe, "data set": origin.dataset_fingerprint, "seed": origin.seed}
+        found = {"recipe": _as_recipe(origin.recipe), "data set": origin.dataset_fingerprint, "seed": origin.seed}
         other = [what for what in wanted if wanted[what] != found[what]]
         if other:
             raise ExperimentError(
@@ -200,6 +204,14 @@ def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callabl
             )
 
     return check
+
+
+def _as_recipe(content: dict[str, Any]) -> Recipe | None:
+    """The recipe of a bundle, perhaps of an older version that lacked fields; None where it is no recipe of today."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError:
+        return None
 
 
 def default_judgments(dataset: Dataset) -> Path | None:

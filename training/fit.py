@@ -4,8 +4,8 @@ import datetime
 import hashlib
 import importlib.metadata
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from artifacts.bundle import (
     finish_bundle,
     open_bundle,
 )
+from artifacts.history import ProductHistory, history_place, write_history
 from artifacts.side import TowerName
 from towers.export import export_query_side
 from towers.model import Model, Side
@@ -35,6 +36,7 @@ from training.data import TrainingData
 from training.encoder_choice import choose_encoder
 from training.errors import RecipeError
 from training.gradient_cache import has_batch_statistics
+from training.history import product_history, with_estimate
 from training.inputs import pairs_for, tower_sources
 from training.module import RetrievalModule
 from training.no_image import set_no_image
@@ -85,6 +87,7 @@ def fit(request: FitRequest) -> ModelBundle:
     if request.out.exists():
         raise FileExistsError(f"{request.out} exists already; remove it or choose another --out")
     check_devices(request.devices)
+    _check_shown(request)
     torch.manual_seed(request.seed)
     start = starting_model(request.recipe, _texts(request.data), request.fitted)
     _check_parts(request, start.model)
@@ -96,6 +99,7 @@ def fit(request: FitRequest) -> ModelBundle:
     model = start.model.cpu().eval()
     if "clip" in request.recipe.train:
         set_no_image(model.product, request.data.products)
+    start = replace(start, history=_history(request, start))
     bundle = write_bundle(request, start, _validate(request, start), curves)
     shutil.rmtree(work)
     return bundle
@@ -126,6 +130,8 @@ def write_bundle(
         products = partial(_products, request, start)
         choice = choose_encoder(folder / QUERY_SIDE, start.model.query.spec, held_out, products)
         save_side(start.model.product, folder / PRODUCT_SIDE, start.tokenizers)
+        if start.history:
+            write_history(folder / PRODUCT_SIDE, start.history)
         write_photo_encoder(start.model, folder)
         if curves:
             shutil.copytree(curves.folder, folder / CURVES_FOLDER)
@@ -176,6 +182,32 @@ def _check_parts(request: FitRequest, model: Model) -> None:
                 )
 
 
+def _check_shown(request: FitRequest) -> None:
+    """Refuse, before the fit, a recipe with a history where there is nothing to make it of."""
+    if request.recipe.history and request.data.shown is None:
+        raise RecipeError(
+            f"recipe {request.recipe.name} adds products' history, but the data set does not say what was shown; "
+            "prepare one from a search log with this version of Vitrine"
+        )
+
+
+def _history(request: FitRequest, start: Start) -> ProductHistory | None:
+    """The products' history in the space of the fitted queries, if the recipe has one."""
+    chosen = request.recipe.history
+    if chosen is None:
+        return None
+    assert request.data.shown is not None  # see _check_shown
+    query, product = _encoders(request, start)
+    products, place = request.data.products, history_place(start.model.product.spec)
+    whole = place == slice(0, start.model.product.spec.width)
+    encode = query.queries if whole else partial(query.text_vectors, "bibert")
+    history = product_history(request.data.shown, encode, chosen.weight, place)
+    if not chosen.estimate:
+        return history
+    vectors = product.products(products) if whole else product.text_vectors("bibert", products.titles)
+    return with_estimate(history, vectors, products.product_ids, chosen.estimate)
+
+
 def _validate(request: FitRequest, start: Start) -> dict[str, float]:
     """Recall on the held-out queries; an alpha-weighted model gets its alpha here."""
     if request.data.validation is None:
@@ -188,13 +220,19 @@ def _validate(request: FitRequest, start: Start) -> dict[str, float]:
         names = request.recipe.query.towers
         by_query = {name: query.text_vectors(name, held_out.queries) for name in names}
         by_product = product.product_tower_vectors(request.data.products)
-        choice = choose_alpha(fusion.choices, held_out, by_query, by_product, start.model)
+        choice = choose_alpha(fusion.choices, held_out, by_query, by_product, start.model, _mover(request, start))
         with_alpha(start.model, choice.alpha)
         metrics = {f"recall_at_alpha_{alpha:g}": recall for alpha, recall in choice.recall_by_alpha.items()}
         metrics["alpha"] = choice.alpha
         query, product = _encoders(request, start)
     vectors = query.queries(held_out.queries), product.products(request.data.products)
     return {VALIDATION_RECALL: float(held_out.recalls(*vectors).mean()), **metrics}
+
+
+def _mover(request: FitRequest, start: Start) -> Callable[[Vectors], Vectors]:
+    """What becomes of the catalogue's vectors by their history; the same vectors where there is none."""
+    ids = request.data.products.product_ids
+    return lambda vectors: start.history.add_to(vectors, ids) if start.history else vectors
 
 
 def _products(request: FitRequest, start: Start) -> Vectors:
@@ -206,7 +244,7 @@ def _encoders(request: FitRequest, start: Start) -> tuple[SideEncoder, SideEncod
     model: Model = start.model
     return (
         SideEncoder(model.query, side_tokenizers(model.query, start.tokenizers), request.cache),
-        SideEncoder(model.product, side_tokenizers(model.product, start.tokenizers), request.cache),
+        SideEncoder(model.product, side_tokenizers(model.product, start.tokenizers), request.cache, start.history),
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from artifacts.dataset import Overlap
+from artifacts.dataset import SHOWN_FILE, Overlap
 from training.errors import LeakageError
 from training.windows import Windows
 
@@ -14,7 +14,7 @@ def check_leakage(folder: Path, windows: Windows, purchases: tuple[int, int], co
     """Check the tables of a data set as they lie on disk.
 
     Args:
-        folder: with the four tables.
+        folder: with the five tables.
         windows: of the data set; they cannot overlap.
         purchases: how many the log has in the training and in the evaluation window, counted apart from the pairs.
         connection: an embedded DuckDB.
@@ -23,8 +23,8 @@ def check_leakage(folder: Path, windows: Windows, purchases: tuple[int, int], co
         What evaluation has in common with training. Shoppers search again for what others searched, so this is no leak.
 
     Raises:
-        LeakageError: a validation query is trained on, a seen negative is a positive of its query, or the pairs
-            hold more purchases than their window has.
+        LeakageError: a validation query is trained on or stands among what was shown, a seen negative is a positive of
+            its query, or the pairs hold more purchases than their window has.
     """
     train, validation, evaluation, negatives = (
         connection.read_parquet(str(folder / f"{name}.parquet"))
@@ -32,6 +32,8 @@ def check_leakage(folder: Path, windows: Windows, purchases: tuple[int, int], co
     )
     known = train.union(validation)
     _refuse(validation.semi_join(train, "query"), "validation queries have training pairs", "query")
+    shown = connection.read_parquet(str(folder / SHOWN_FILE))
+    _refuse(shown.semi_join(validation, "query"), "validation queries stand among the shown pairs", "query")
     _refuse(negatives.semi_join(known, _PAIR), "seen negatives are positives of their query", *_PAIR)
     trained, evaluated = _purchases(known), _purchases(evaluation)
     span = f"{windows.training.start:%Y-%m-%d} to {windows.training.end:%Y-%m-%d}"

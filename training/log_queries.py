@@ -10,7 +10,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
-from artifacts.dataset import NEGATIVE_COLUMNS, PAIR_COLUMNS, PurchaseInterest, Window
+from artifacts.dataset import NEGATIVE_COLUMNS, PAIR_COLUMNS, SHOWN_COLUMNS, PurchaseInterest, Window
 from artifacts.interactions import EVENTS
 from artifacts.tables import Columns
 from training.interest import millionths, weighted_events
@@ -91,6 +91,16 @@ class LogQueries:
         order = [draw["draw"], draw["product_id"]]
         ranked = draw.mutate(rank=ibis.row_number().over(group_by=draw["query"], order_by=order))
         return ranked.filter(ranked["rank"] < SEEN_NEGATIVES_PER_QUERY).select(*NEGATIVE_COLUMNS)
+
+    def shown(self, window: Window, held_out: pa.Array) -> Any:
+        """How often each product was shown for each query in a window, but for the queries that are held out.
+
+        Returns:
+            Expression with query, product_id, impressions.
+        """
+        events = self._within(window, ["impression"])
+        trained = events.anti_join(ibis.memtable(pa.table({"query": held_out})), "query")
+        return trained.group_by(_PAIR).agg(impressions=trained.count().cast("int64")).select(*SHOWN_COLUMNS)
 
     def _scored(self, window: Window, interest: PurchaseInterest) -> Any:
         """Pairs with an event that counts or a purchase: query, product_id, purchases, score in millionths."""

@@ -17,6 +17,8 @@ from artifacts.catalog import Catalog, read_catalog
 from artifacts.dataset import (
     NEGATIVE_COLUMNS,
     PAIR_COLUMNS,
+    SHOWN_COLUMNS,
+    SHOWN_FILE,
     Dataset,
     DatasetCard,
     Overlap,
@@ -56,12 +58,13 @@ class PrepareOptions:
 
 @dataclass(frozen=True)
 class _Tables:
-    """The four tables of a data set."""
+    """The tables of a data set."""
 
     train: pa.Table
     validation: pa.Table
     evaluation: pa.Table
     negatives: pa.Table
+    shown: pa.Table
 
 
 def prepare(
@@ -99,6 +102,7 @@ def prepare(
         for name in ("train", "validation", "evaluation"):
             pq.write_table(getattr(tables, name), folder / f"{name}_pairs.parquet")
         pq.write_table(tables.negatives, folder / "seen_negatives.parquet")
+        pq.write_table(tables.shown, folder / SHOWN_FILE)
         overlap = check_leakage(folder, windows, purchases, connection)
         source = str(interactions if isinstance(interactions, LogTable) else interactions.resolve())
         card = _card(catalog, judgments_path, source, options, windows, tables, overlap)
@@ -130,7 +134,8 @@ def _tables(log: LogQueries, windows: Windows, options: PrepareOptions, source: 
     held_out = _validation_queries(pairs, seed)
     is_held_out = pc.is_in(pairs["query"], value_set=held_out)
     negatives = fetch(log.seen_negatives(windows.training, interest, held_out, seed), NEGATIVE_COLUMNS)
-    return _Tables(pairs.filter(pc.invert(is_held_out)), pairs.filter(is_held_out), evaluation, negatives)
+    shown = fetch(log.shown(windows.training, held_out), SHOWN_COLUMNS)
+    return _Tables(pairs.filter(pc.invert(is_held_out)), pairs.filter(is_held_out), evaluation, negatives, shown)
 
 
 def _validation_queries(pairs: pa.Table, seed: int) -> pa.Array:

@@ -120,6 +120,14 @@ class Optimisation(Record):
         return max(self.least_steps, round(pairs // self.batch_size * self.epochs))
 
 
+class HistoryRecipe(Record):
+    """What shoppers asked for to whom a product was shown, added to its vector (artifacts/history.py)."""
+
+    weight: float = Field(gt=0)  # length of a product's history, beside 1 of its own vector
+    # How many times the expected history is added to products that have none (training/history.py); 0: nothing.
+    estimate: float = Field(default=1.3, ge=0)
+
+
 class Recipe(Record):
     """One model: its composition, which parts are trained, and how."""
 
@@ -130,6 +138,7 @@ class Recipe(Record):
     bibert: AnyBertRecipe | None = None  # from scratch or pretrained; absent: taken from a fitted bundle
     clip: AnyClipRecipe | None = None  # likewise
     optimisation: Optimisation | None = None
+    history: HistoryRecipe | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":
@@ -144,6 +153,10 @@ class Recipe(Record):
             raise ValueError("train must name fusion if a side has an mlp fusion, and only then")
         if bool(self.train) != (self.optimisation is not None):
             raise ValueError("optimisation must be given if train names a part, and only then")
+        if self.history and "bibert" not in self.query.towers:
+            raise ValueError(
+                "history is given, but the query side has no bibert, by whose vectors queries are averaged"
+            )
         for name, given in (("bibert", self.bibert), ("clip", self.clip)):
             if given is not None and name not in towers:
                 raise ValueError(f"{name} is given, but neither side has that tower")

@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from artifacts.bundle import ModelBundle
+from artifacts.history import ProductHistory
 from artifacts.side import (
     AlphaConcatenation,
     BertConfig,
@@ -45,10 +46,11 @@ from training.tower_pair import TowerPair
 
 @dataclass(frozen=True)
 class Start:
-    """A model before fitting, with the tokenizer of each of its text towers."""
+    """A model before fitting, with the tokenizer of each of its text towers; after it with its products' history."""
 
     model: Model
     tokenizers: Mapping[TowerName, Tokenizer]
+    history: ProductHistory | None = None
 
 
 def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]) -> Start:

@@ -1,6 +1,6 @@
 """Recall on the held-out queries, by which fits are watched and alpha is chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +52,7 @@ def choose_alpha(
     queries: dict[TowerName, Vectors],
     products: dict[TowerName, Vectors],
     model: Model,
+    move: Callable[[Vectors], Vectors] = lambda vectors: vectors,
 ) -> AlphaChoice:
     """Try each alpha of Eq. 4 on the held-out queries.
 
@@ -64,12 +65,13 @@ def choose_alpha(
         queries: vectors of the held-out queries by each tower.
         products: vectors of the catalogue by each tower.
         model: an alpha-weighted model; its specifications are used, not its alpha.
+        move: makes what is searched of the catalogue's fused vectors.
     """
     recalls = {}
     for alpha in choices:
         with_alpha(model, alpha)
         query, product = SideEncoder(model.query, {}), SideEncoder(model.product, {})
-        recalls[alpha] = held_out.recalls(query.fuse(queries), product.fuse(products))
+        recalls[alpha] = held_out.recalls(query.fuse(queries), move(product.fuse(products)))
     best = max(recalls.values(), key=np.mean)
     as_good = [alpha for alpha in choices if _within_one_error(recalls[alpha], best)]
     chosen = min(as_good, key=lambda alpha: (abs(alpha - 0.5), -recalls[alpha].mean()))

@@ -74,6 +74,16 @@ def test_a_data_set_gives_each_of_its_tables(dataset: Dataset) -> None:
     ]
 
 
+def test_a_data_set_may_say_what_was_shown(dataset: Dataset) -> None:
+    assert dataset.shown_pairs is None  # as those before it was kept
+    table = pa.table({"query": ["q0"], "product_id": ["b"], "impressions": [4]})
+    pq.write_table(table, dataset.path / "shown_pairs.parquet")
+    (dataset.path / "dataset.json").unlink()
+    finish_dataset(dataset.path, dataset.card)
+    found = open_dataset(dataset.path).shown_pairs
+    assert found is not None and found.equals(table)
+
+
 def test_a_shop_may_have_no_judgments(dataset: Dataset) -> None:
     without = Dataset(dataset.path, dataset.card.model_copy(update={"judgments": None}))
     assert without.judgments() is None

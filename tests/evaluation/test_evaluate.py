@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from artifacts.bundle import finish_bundle, open_bundle
 from artifacts.dataset import Dataset, open_dataset
+from artifacts.history import ProductHistory, write_history
 from evaluation.cli import app
 from evaluation.evaluate import evaluate
 from evaluation.labelling import Labeller
@@ -22,6 +24,7 @@ from evaluation.saved import QueryValues, load, save
 from evaluation.systems import ModelSystem, Workplace
 from evaluation.testset import load_test_set
 from tests.support.models import tiny_bundle
+from towers.query_encoder import OnnxQueryEncoder
 from towers.side_encoder import Products, SideEncoder
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
@@ -109,6 +112,42 @@ def test_the_command_again_takes_what_is_finished(dataset: Dataset, models: list
     (tmp_path / "bibert.queries.parquet").write_bytes(b"damaged")
     third = CliRunner().invoke(app, arguments)
     assert third.exit_code == 0 and "as before" not in third.output
+
+
+def test_what_is_searched_has_its_history(dataset: Dataset, tmp_path: Path) -> None:
+    plain = tiny_bundle(tmp_path / "plain", "mlp")
+    shutil.copytree(plain.path, tmp_path / "known")
+    (tmp_path / "known" / "model.json").unlink()
+    catalog, width = dataset.catalog(), plain.card.width
+    vectors = np.random.default_rng(1).normal(size=(120, width)).astype(np.float16)
+    history = ProductHistory(pa.array(catalog.product_ids[60:180]), vectors)
+    write_history(tmp_path / "known" / "product", history)
+    finish_bundle(tmp_path / "known", plain.card.origin, plain.held_out_queries())
+    test_set = load_test_set(dataset)
+    known = ModelSystem("known", open_bundle(tmp_path / "known"))
+    found = known.answer(test_set, 50, Workplace(tmp_path, tmp_path / "vectors", 4))
+    product = SideEncoder(load_side(plain.product_folder), _tokenizers(plain.product_folder))
+    own = product.products(Products(catalog.titles, catalog.images, catalog.folder))
+    moved = history.add_to(own, catalog.product_ids)
+    queries = OnnxQueryEncoder(plain.query_folder, plain.query).encode(test_set.queries)
+    expected = np.sort(queries @ moved.T, axis=1)[:, ::-1][:, :50]
+    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+
+
+def test_slices_and_rewritten_queries_by_the_command_line(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    arguments = [part for model in models for part in ("--model", str(model))]
+    clean, order = tmp_path / "clean", tmp_path / "order"
+    common = ["run", *arguments, "--data", str(dataset.path)]
+    assert CliRunner().invoke(app, [*common, "--out", str(clean)]).exit_code == 0
+    assert CliRunner().invoke(app, [*common, "--out", str(order), "--rewrite", "order"]).exit_code == 0
+    fingerprints = {json.loads((path / "cat.json").read_text())["dataset_fingerprint"] for path in (clean, order)}
+    assert len(fingerprints) == 2
+    results = [str(clean / "cat.json"), str(clean / "bibert.json")]
+    result = CliRunner().invoke(app, ["slices", *results, "--data", str(dataset.path)])
+    assert result.exit_code == 0 and "cat by slices" in result.output and "query not bought for in" in result.output
+    results = [str(order / "cat.json"), str(order / "bibert.json")]
+    refused = CliRunner().invoke(app, ["slices", *results, "--data", str(dataset.path)])
+    assert refused.exit_code == 2 and "rewritten queries" in refused.output
 
 
 def test_saved_values_come_back(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:

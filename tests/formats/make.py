@@ -39,6 +39,7 @@ from artifacts.dataset import (
     finish_dataset,
 )
 from artifacts.gate import GATE_SCHEMA_VERSION, GateCheck, GateDecision, add_decision
+from artifacts.history import ProductHistory, write_history
 from artifacts.index_version import (
     INDEX_FILE,
     MANIFEST_FILE,
@@ -67,7 +68,7 @@ from tests.support.annotators import tiny_annotator
 from tests.support.folders import tiny_origin
 from tests.support.models import tiny_model
 from tests.support.photos import write_photos
-from tests.support.specs import tiny_tokenizer
+from tests.support.specs import BERT_WIDTH, tiny_tokenizer
 from towers.annotator import Annotator, open_annotator, score_pairs
 from towers.encoding import encode_photos
 from towers.export import export_photo_encoder, export_query_side
@@ -83,6 +84,7 @@ QUERIES = ("red shoe", "cotton dress", "toy pan for kids", "blue cap")
 PRODUCTS = 160
 BUILT, PHOTOS = "v", 4  # of the store that a build filled
 PUBLISHED, BEFORE = "ivf", "flat"
+HISTORY_OF = ("p0", "p1", "p2")
 INDEXES = {BEFORE: ("Flat", OperatingPoint()), PUBLISHED: ("IVF4,SQ8", OperatingPoint(nprobe=4))}
 
 
@@ -195,6 +197,16 @@ def make_dataset(folder: Path) -> None:
     finish_dataset(path, card)
 
 
+def make_history(folder: Path) -> None:
+    """The history of two products, as it stands in a product side's folder, and where it and its guess move three."""
+    numbers = np.arange((BERT_WIDTH + 1) * BERT_WIDTH, dtype=np.float32).reshape(-1, BERT_WIDTH) / 1024
+    vectors, estimate = numbers[:2].astype(np.float16), np.sin(numbers)
+    history = ProductHistory(pa.array(["p1", "p0"]), vectors, estimate)
+    write_history(folder, history)
+    moved = history.add_to(np.eye(BERT_WIDTH, dtype=np.float32)[:3], list(HISTORY_OF))
+    write_json(folder / "expected.json", {"product_ids": HISTORY_OF, "vectors": rounded(moved)})
+
+
 def make_photo_encoder(folder: Path) -> None:
     """A photo encoder, photos, and the vectors that they have as products' photos."""
     side, photos = tiny_model("clip", seed=5).product, write_photos(folder, PHOTOS)
@@ -217,6 +229,7 @@ MAKERS: dict[str, tuple[int, Callable[[Path], None]]] = {
     "dataset": (DATASET_SCHEMA_VERSION, make_dataset),
     "explained": (VERSION_SCHEMA_VERSION, make_explained),
     "gate": (GATE_SCHEMA_VERSION, make_gate),
+    "history": (BUNDLE_SCHEMA_VERSION, make_history),
     "photo": (PHOTO_ENCODER_SCHEMA_VERSION, make_photo_encoder),
     "shard": (SHARD_SCHEMA_VERSION, make_shard),
     "store": (VERSION_SCHEMA_VERSION, make_store),

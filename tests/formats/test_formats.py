@@ -17,6 +17,7 @@ from artifacts.bundle import open_bundle
 from artifacts.checksums import record_files
 from artifacts.dataset import open_dataset
 from artifacts.gate import read_gate_record
+from artifacts.history import read_history
 from artifacts.index_version import INDEX_FILE, open_index_version
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.store import Publication, Store
@@ -30,6 +31,7 @@ from knn import OperatingPoint, read_index
 from service.device import Device
 from service.loaded_version import load_version
 from tests.formats.make import FOLDER, MAKERS, explained, main, pair_logits, product_vectors
+from tests.support.specs import BERT_WIDTH, tiny_sides
 from towers.annotator import open_annotator
 from towers.photo_encoder import OnnxPhotoEncoder
 from towers.photos import load_photo
@@ -45,7 +47,10 @@ FORMATS = {
     "photo_encoder": "photo",
     "shard": "shard",
 }
-PARTS = {"explained": "index_version"}  # what is saved of a format besides, since not every folder of it has it
+PARTS = {
+    "explained": "index_version",
+    "history": "bundle",
+}  # what is saved of a format besides, since not every folder of it has it
 
 
 def saved(name: str) -> list[Path]:
@@ -89,6 +94,7 @@ FINGERPRINTS = {
     "dataset-1": "b7bd4211ef7712c2",
     "explained-1": "f75873d0bb867a6c",
     "gate-1": "b220d4e821fccf1b",
+    "history-1": "99da36ddb8c167cd",
     "photo-1": "e8a477a9194daeb7",
     "shard-1": "f352150b40a22da4",
     "store-1": "f7cb1c94ecc00086",
@@ -105,6 +111,14 @@ def test_saved_folders_never_change(name: str) -> None:
 
 def test_each_saved_folder_has_its_fingerprint() -> None:
     assert {path.name for name in MAKERS for path in saved(name)} == FINGERPRINTS.keys()
+
+
+@pytest.mark.parametrize("folder", saved("history"), ids=lambda folder: folder.name)
+def test_a_saved_history_moves_products_where_it_moved_them(folder: Path) -> None:
+    history, wanted = read_history(folder, tiny_sides("bibert")[1]), expected(folder)
+    assert history is not None
+    moved = history.add_to(np.eye(BERT_WIDTH, dtype=np.float32)[:3], wanted["product_ids"])
+    np.testing.assert_allclose(moved, wanted["vectors"], atol=2e-5)
 
 
 @pytest.mark.parametrize("folder", saved("store"), ids=lambda folder: folder.name)

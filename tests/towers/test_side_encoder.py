@@ -1,12 +1,15 @@
 """Encoding queries and products with a whole side."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
+from artifacts.history import ProductHistory
 from artifacts.side import TowerName
 from tests.support.models import COMPOSITIONS, tiny_model, tiny_tokenizers
 from tests.support.photos import noise, write_photos
@@ -45,6 +48,16 @@ def test_many_have_the_vectors_that_each_has_alone(composition: str, products: P
     for title, image, vector in zip(products.titles, products.images, encoded, strict=True):
         alone = product.products(Products([title], [image], products.folder))
         np.testing.assert_allclose(alone[0], vector, atol=3e-6)
+
+
+def test_history_is_added_to_the_fused_vectors(products: Products) -> None:
+    _, product = encoders(tiny_model("mlp"))
+    plain = product.products(products)
+    vectors = np.random.default_rng(3).normal(size=(2, plain.shape[1])).astype(np.float16)
+    known = replace(product, history=ProductHistory(pa.array(["d", "b"]), vectors))
+    found = known.products(replace(products, product_ids=["a", "b", "c", "d"]))
+    sums = plain + np.stack([0 * vectors[0], vectors[1], 0 * vectors[0], vectors[0]]).astype(np.float32)
+    np.testing.assert_allclose(found, sums / np.linalg.norm(sums, axis=1, keepdims=True), atol=1e-6)
 
 
 def test_towers_are_encoded_and_then_fused(products: Products, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from artifacts.bundle import open_bundle
 from artifacts.dataset import Dataset
 from evaluation.paper import PAPER_TABLE_2
 from training.errors import ExperimentError
-from training.experiments import ROWS, Experiments, default_judgments, run_experiments, stages
+from training.experiments import ROWS, ROWS_OF_OURS, Experiments, default_judgments, run_experiments, stages
 from training.recipe import load_recipe
 from training.stages import Stage
 
@@ -41,7 +41,7 @@ def test_rows_stand_in_the_order_of_the_tables() -> None:
 def test_towers_come_before_the_rows_that_take_them(experiments: Experiments) -> None:
     order = names(experiments)
     assert order[0] == "clip-towers" and order[1] == "bibert"
-    assert set(order) == {"clip-towers", *ROWS, "annotator", "evaluation", "report"}
+    assert set(order) == {"clip-towers", *ROWS, *ROWS_OF_OURS, "annotator", "evaluation", "report"}
     assert order[2] == "annotator" and order[-2:] == ["evaluation", "report"]
 
 
@@ -52,7 +52,9 @@ def test_stages_wait_for_what_they_read(experiments: Experiments) -> None:
     assert needs["4tmm-cat"] == {"bibert", "clip-towers"}
     # One row encodes the towers that the others read.
     assert needs["4tmm-alpha"] == needs["3tmm-joint-sn"] == {"bibert", "clip-towers", "4tmm-cat"}
-    assert needs["evaluation"] == {"clip-towers", "annotator", *ROWS} and needs["report"] == {"evaluation"}
+    assert needs["evaluation"] == {"clip-towers", "annotator", *ROWS, *ROWS_OF_OURS} and needs["report"] == {
+        "evaluation"
+    }
 
 
 def test_given_clip_towers_are_taken_and_no_small_clip_is_trained(experiments: Experiments, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Every recipe on a small shop: what is trained, what is kept, what a bundle holds, and resumption."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.dataset import Dataset
+from artifacts.history import read_history
 from artifacts.side import AlphaConcatenation, TowerName
 from towers.model import Model
 from towers.query_encoder import OnnxQueryEncoder
@@ -25,6 +27,7 @@ from training.module import RetrievalModule, parameters_by_part
 from training.pairs import BatchPlan
 from training.recipe import RECIPE_FOLDER, Recipe, load_recipe, recipe_names
 from training.run import CURVES
+from training.validation import validation_set
 
 pytestmark = pytest.mark.integration
 
@@ -88,7 +91,7 @@ def test_a_recipe_becomes_a_bundle_that_encodes(
     np.testing.assert_allclose(by_onnx, side.queries(queries), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(by_onnx, axis=1), 1, atol=1e-5)
     assert bundle.card.width == by_onnx.shape[1]
-    assert (bundle.photo is not None) == (name in ("clip", "4tmm-cat", "4tmm-alpha"))
+    assert (bundle.photo is not None) == (name in ("clip", "4tmm-cat", "4tmm-alpha", "4tmm-alpha-history"))
     assert 0 <= bundle.card.origin.metrics["validation_recall_at_100"] <= 1
     assert bundle.card.query_encoder is not None and bundle.card.query_encoder.precision == "fp32"
     kept = [part for part in ("bibert", "clip") if part in recipe.fitted_towers and part not in recipe.train]
@@ -96,6 +99,35 @@ def test_a_recipe_becomes_a_bundle_that_encodes(
         assert_same_tower(model, load_model(fitted[part]), part)
     if "bibert" in recipe.train:
         assert not same_tower(model, load_model(fitted["bibert"]), "bibert")
+
+
+@pytest.mark.parametrize("name", ["3tmm-history", "4tmm-alpha-history"])
+def test_history_is_in_the_bundle_and_in_its_recall(
+    name: str, data: TrainingData, fitted: dict[TowerName, ModelBundle], tmp_path: Path, cache: VectorCache
+) -> None:
+    recipe = small(name)
+    bundle = fit(FitRequest(recipe, data, fitted, tmp_path / name, cache, steps=3 if recipe.train else None))
+    history = read_history(bundle.product_folder, bundle.product)
+    assert history is not None and history.estimate is not None and data.shown is not None
+    assert set(history.product_ids.to_pylist()) == set(data.shown["product_id"].to_pylist())
+    model, held_out = load_model(bundle), data.held_out_queries()
+    queries = SideEncoder(model.query, read_tokenizers(bundle.query_folder, bundle.query)).queries(held_out)
+    plain = SideEncoder(model.product, read_tokenizers(bundle.product_folder, bundle.product)).products(data.products)
+    found = history.add_to(plain, data.products.product_ids)
+    assert not np.allclose(found, plain, atol=1e-3)
+    assert data.validation is not None
+    wanted = validation_set(data.validation, data.catalog.rows_by_product_id())
+    assert wanted.queries == held_out
+    recall = float(wanted.recalls(queries, found).mean())
+    assert bundle.card.origin.metrics[VALIDATION_RECALL] == pytest.approx(recall, abs=0.01)
+
+
+def test_history_needs_a_log_of_what_was_shown(
+    data: TrainingData, fitted: dict[TowerName, ModelBundle], tmp_path: Path, cache: VectorCache
+) -> None:
+    older = replace(data, shown=None)
+    with pytest.raises(RecipeError, match="4tmm-alpha-history adds products' history, but the data set does not say"):
+        fit(FitRequest(small("4tmm-alpha-history"), older, fitted, tmp_path / "out", cache))
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).train])

@@ -26,6 +26,7 @@ CLEAN: dict[str, Rows] = {
     "validation_pairs": [("sofa", "A")],
     "evaluation_pairs": [("mug", "A"), ("mug", "C"), ("chair", "D")],
     "seen_negatives": [("mug", "C"), ("lamp", "A")],
+    "shown_pairs": [("mug", "C"), ("lamp", "D")],
 }
 PURCHASES = (8, 6)  # two of each pair
 
@@ -33,7 +34,7 @@ PURCHASES = (8, 6)  # two of each pair
 def check(folder: Path, tables: dict[str, Rows]) -> Overlap:
     for name, pairs in tables.items():
         columns = {"query": [query for query, _ in pairs], "product_id": [product for _, product in pairs]}
-        if name != "seen_negatives":
+        if name.endswith("_pairs") and name != "shown_pairs":
             columns["purchases"] = [2] * len(pairs)
         pq.write_table(pa.table(columns), folder / f"{name}.parquet")
     return check_leakage(folder, WINDOWS, PURCHASES, ibis.duckdb.connect())
@@ -47,6 +48,7 @@ def test_what_is_shared_is_counted_and_is_no_leak(tmp_path: Path) -> None:
     ("table", "planted", "message"),
     [
         ("validation_pairs", ("lamp", "D"), "1 validation queries have training pairs, one is query 'lamp'"),
+        ("shown_pairs", ("sofa", "D"), "1 validation queries stand among the shown pairs, one is query 'sofa'"),
         (
             "seen_negatives",
             ("mug", "A"),

@@ -75,6 +75,13 @@ def test_windows_pairs_and_counts(tmp_path: Path) -> None:
     assert card.evaluation_queries_unseen == 1
 
 
+def test_what_was_shown_in_training_is_counted(tmp_path: Path) -> None:
+    dataset = run(write_shop(tmp_path / "shop", EVENTS), tmp_path / "data")
+    assert dataset.shown_pairs is not None
+    shown = [("mug", "A", 1), ("mug", "C", 2), ("mug", "D", 1), ("mug", "E", 1), ("mug", "F", 1)]
+    assert rows(dataset.shown_pairs) == shown
+
+
 def test_seen_negatives_are_shown_and_never_bought_and_three_at_most(tmp_path: Path) -> None:
     dataset = run(write_shop(tmp_path / "shop", EVENTS), tmp_path / "data")
     negatives = rows(dataset.seen_negatives)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from training.errors import RecipeError
 from training.recipe import PretrainedBertRecipe, PretrainedClipRecipe, Recipe, load_recipe, recipe_names
@@ -49,6 +50,22 @@ def test_names_say_what_recipes_do(name: str) -> None:
     trained = {"joint": ("bibert", "fusion"), "mlp": ("fusion",)}
     kind = name.split("-")[1] if "-" in name else name
     assert recipe.train == trained.get(kind, ("bibert",) if name == "bibert" else ())
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [("3tmm-history", "3tmm-mlp-sn"), ("4tmm-history", "4tmm-mlp-sn"), ("4tmm-alpha-history", "4tmm-alpha")],
+)
+def test_a_row_with_history_is_a_row_of_the_paper_and_history(name: str, without: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.history is not None and load_recipe(without).history is None
+    assert recipe.model_copy(update={"name": without, "history": None}) == load_recipe(without)
+
+
+def test_history_needs_queries_by_bibert() -> None:
+    content = load_recipe("clip").model_dump() | {"history": {"weight": 0.5}}
+    with pytest.raises(ValidationError, match="history is given, but the query side has no bibert"):
+        Recipe.model_validate(content)
 
 
 def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
@@ -141,7 +158,7 @@ def test_what_starts_from_random_weights() -> None:
 
 
 def test_unknown_names_and_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"^no recipe is called '4tmm'; there are 3tmm-joint, .*bibert, clip"):
+    with pytest.raises(RecipeError, match=r"^no recipe is called '4tmm'; there are 3tmm-history, .*bibert, clip"):
         load_recipe("4tmm")
     with pytest.raises(RecipeError, match=r"nowhere.yaml cannot be read: No such file or directory"):
         load_recipe(str(tmp_path / "nowhere.yaml"))

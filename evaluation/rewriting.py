@@ -1,0 +1,74 @@
+"""The evaluation queries put otherwise than shoppers put them, to see what a model makes of what it did not train on.
+
+Each query is rewritten by a rule that changes no meaning, drawn by a hash of the query: the same in every run.
+A query that the rule does not apply to stays as it is.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from evaluation.testset import TestSet
+
+Rewriting = Literal["typo", "order", "number"]
+
+_SHORTEST = 4  # letters of a word in which a typo leaves something to recognise
+
+
+def rewritten(test_set: TestSet, rewriting: Rewriting) -> TestSet:
+    """The test set with its queries rewritten; purchases and judgments stay those of the query that was meant."""
+    rule = _RULES[rewriting]
+    queries = [rule(query, _draw(query, rewriting)) for query in test_set.queries]
+    key = f"{test_set.dataset_fingerprint}|{rewriting}"
+    return replace(test_set, queries=queries, dataset_fingerprint=hashlib.sha256(key.encode()).hexdigest())
+
+
+def _draw(query: str, rewriting: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{rewriting}|{query}".encode()).digest()))
+
+
+def _typo(query: str, draw: np.random.Generator) -> str:
+    """One word with two neighbouring letters in each other's place, a letter left out, or one doubled."""
+    words = query.split()
+    long = [place for place, word in enumerate(words) if len(word) >= _SHORTEST and word.isalpha()]
+    if not long:
+        return query
+    place = int(draw.choice(long))
+    word = words[place]
+    at = int(draw.integers(1, len(word) - 1))  # first letters are seldom wrong
+    mistakes = [word[:at] + word[at + 1] + word[at] + word[at + 2 :], word[:at] + word[at + 1 :]]
+    mistakes.append(word[:at] + word[at] + word[at:])
+    words[place] = str(draw.choice([mistake for mistake in mistakes if mistake != word]))
+    return " ".join(words)
+
+
+def _order(query: str, draw: np.random.Generator) -> str:
+    """The same words in another order."""
+    words = query.split()
+    orders = words
+    for _ in range(10):  # words may repeat, so that there need not be another
+        if orders != words:
+            break
+        orders = [words[place] for place in draw.permutation(len(words))]
+    return " ".join(orders)
+
+
+def _number(query: str, draw: np.random.Generator) -> str:
+    """The last word of letters in the other number, as far as an "s" makes it in English."""
+    words = query.split()
+    nouns = [place for place, word in enumerate(words) if len(word) >= _SHORTEST and word.isalpha()]
+    if not nouns:
+        return query
+    last = words[nouns[-1]]
+    words[nouns[-1]] = last[:-1] if last.endswith("s") and not last.endswith("ss") else f"{last}s"
+    return " ".join(words)
+
+
+_RULES: Mapping[Rewriting, Callable[[str, np.random.Generator], str]] = {
+    "typo": _typo,
+    "order": _order,
+    "number": _number,
+}
