@@ -60,8 +60,8 @@ class ProductHistory:
         places = self._places(product_ids)
         known = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
         part = vectors[:, self.place]
-        lengths = np.linalg.norm(part, axis=1, keepdims=True).astype(np.float32)
-        unit: Vectors = part / np.where(lengths > 0, lengths, np.float32(1))
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        unit = (part / np.where(lengths > 0, lengths, 1)).astype(np.float32)
         moved = unit.copy() if self.estimate is None else unit + _guess(unit, self.estimate)
         moved[known] = unit[known] + self.vectors[places.drop_null().to_numpy()].astype(np.float32)
         changed = known if self.estimate is None else np.arange(len(vectors))
