@@ -62,13 +62,14 @@ def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
     states = text.token_embedding(texts.ids) + text.positional_embedding[texts.positions]
     for block in blocks:
         projected = texts.side_by_side(_project(block, block.ln_1(states)))
-        mixed = _attend(block, *projected.chunk(3, dim=2), text.attn_mask[:t, :t])
+        query, key, value = projected.chunk(3, dim=2)
+        mixed = _attend(block, query, key, value, text.attn_mask[:t, :t])
         states = _finish(block, states, texts.one_by_one(mixed))
     w, normed = states.shape[1], last.ln_1(states)
     query = _project(last, normed[texts.ends], slice(0, w))
-    key_value = texts.side_by_side(_project(last, normed, slice(w, 3 * w)))
+    key, value = texts.side_by_side(_project(last, normed, slice(w, 3 * w))).chunk(2, dim=2)
     # The end token looks at all tokens, and they are all that is real.
-    mixed = _attend(last, query.unsqueeze(1), *key_value.chunk(2, dim=2), texts.real[:, None, None, :])
+    mixed = _attend(last, query.unsqueeze(1), key, value, texts.real[:, None, None, :])
     normed_ends: Tensor = text.ln_final(_finish(last, states[texts.ends], mixed.squeeze(1)))
     return normed_ends
 
@@ -80,7 +81,8 @@ def _project(block: ResidualAttentionBlock, states: Tensor, rows: slice = slice(
 
 def _attend(block: ResidualAttentionBlock, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """What each query takes from the texts: (b, queries, w), twice (b, t, w) -> (b, queries, w)."""
-    query, key, value = (part.unflatten(2, (block.attn.num_heads, -1)).transpose(1, 2) for part in (query, key, value))
+    heads = (block.attn.num_heads, -1)
+    query, key, value = (torch.unflatten(part, 2, heads).transpose(1, 2) for part in (query, key, value))
     return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
 
 
