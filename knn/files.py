@@ -90,7 +90,9 @@ def _verify(path: Path, expected: IndexFile) -> None:
             )
         got = _checksum(path)
     except OSError as exc:
-        raise IndexFileError(f"{path}: could not read the index: {exc.strerror}") from exc
+        raise IndexFileError(
+            f"{path}: could not read the index: {exc.strerror}; restore it, or build it again"
+        ) from exc
     if got.sha256 != expected.sha256:
         raise IndexFileError(
             f"{path}: expected SHA-256 {expected.sha256}, got {got.sha256}; the file is damaged, copy it again"

@@ -184,7 +184,9 @@ def test_figures_come_with_the_fault_of_a_version_that_cannot_be_loaded(gate: Ga
     (gate.store / "versions" / "ivf" / "index.faiss").unlink()
     gate.change("flat", count=1000)
     fault, lost = gate.examine().failures
-    assert fault.endswith("index.faiss is missing; restore the folder or write it again")
+    assert fault.endswith(
+        "index.faiss: could not read the index: No such file or directory; restore it, or build it again"
+    )
     assert lost == f"{LOST} is 0.7, expected at most 0.2"
     assert [*gate.checks()] == [RECALL, PHOTOS, RISE, LOST]
 

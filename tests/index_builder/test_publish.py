@@ -33,7 +33,7 @@ def test_publishing_and_going_back(store: Path) -> None:
 def test_a_damaged_version_is_not_published(store: Path) -> None:
     publish_version(Store(store), "flat")
     _spoil(store / "versions" / "ivf")
-    with pytest.raises(GateError, match=r"index\.faiss does not have the SHA-256"):
+    with pytest.raises(GateError, match=r"index\.faiss: expected SHA-256"):
         publish_version(Store(store), "ivf")
     assert Store(store).publication() == Publication("flat")
 
@@ -98,7 +98,7 @@ def test_a_reason_says_something(store: Path) -> None:
 def test_what_a_service_could_not_load_is_not_published_by_force(store: Path) -> None:
     publish_version(Store(store), "flat")
     _spoil(store / "versions" / "ivf")
-    with pytest.raises(GateError, match=r"index\.faiss does not have the SHA-256.*; a service could not load it"):
+    with pytest.raises(GateError, match=r"index\.faiss: expected SHA-256.*; a service could not load it"):
         publish_version(Store(store), "ivf", reason="I insist")
     assert Store(store).publication() == Publication("flat")
     assert _latest(store, "ivf").outcome == "refused"
@@ -148,7 +148,7 @@ def test_going_back_to_a_damaged_version_is_refused(store: Path) -> None:
     publish_version(Store(store), "ivf")
     publish_version(Store(store), "flat")
     _spoil(store / "versions" / "ivf")
-    with pytest.raises(VerificationError, match=r"index\.faiss does not have the SHA-256"):
+    with pytest.raises(VerificationError, match=r"index\.faiss: expected SHA-256"):
         rollback_version(Store(store))
     assert Store(store).publication() == Publication("flat", ("ivf",))
 
