@@ -213,8 +213,8 @@ def vectors_of_towers_that_queries_lack_and_seal(bench: Bench) -> None:
 
 
 DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
-    (flip_a_bit_of_the_index, r"index\.faiss does not have the SHA-256 that it was written with"),
-    (cut_the_index, r"index\.faiss has \d+ bytes, but \d+ were written"),
+    (flip_a_bit_of_the_index, r"index\.faiss: expected SHA-256"),
+    (cut_the_index, r"index\.faiss: expected \d+ bytes, got \d+; the file is damaged"),
     (cut_the_index_and_seal, r"index\.faiss: not an index that can be read here"),
     (index_of_fewer_products, "the index has 299 vectors, its manifest says 300"),
     (index_of_other_vectors, "its canary queries find .* expected at least 80%"),
