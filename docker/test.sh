@@ -139,7 +139,8 @@ for replica in $(compose ps --quiet replica); do
   await 180 "every replica serves $second" serves "http://$address:8000" "$second"
   echo "replica $address serves $second"
 done
-replica=$(compose ps --quiet replica | head -n 1)
+replicas=$(compose ps --quiet replica)
+replica=${replicas%%$'\n'*}
 docker stop "$replica" > /dev/null
 sleep 2
 docker start "$replica" > /dev/null
