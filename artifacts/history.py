@@ -57,26 +57,27 @@ class ProductHistory:
             vectors: (m, D) unit vectors by their own content; they are left as they are.
             product_ids: whose they are.
         """
-        places = self._places(product_ids)
-        known = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
+        return self.move(vectors, self.places(product_ids))
+
+    def places(self, product_ids: Sequence[str] | pa.Array) -> npt.NDArray[np.int64]:
+        """The rows of these products here, (m,), or -1."""
+        found = pc.index_in(pa.array(product_ids, pa.string()), value_set=self.product_ids)
+        places: npt.NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
+        return places
+
+    def move(self, vectors: Vectors, places: npt.NDArray[np.int64]) -> Vectors:
+        """As `add_to`, for products that have been looked up."""
+        known = np.flatnonzero(places >= 0)
         part = vectors[:, self.place]
-        lengths = np.linalg.norm(part, axis=1, keepdims=True)
-        unit = (part / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+        lengths = np.linalg.norm(part, axis=1, keepdims=True).astype(np.float32)
+        unit: Vectors = part / np.where(lengths > 0, lengths, np.float32(1))
         moved = unit.copy() if self.estimate is None else unit + _guess(unit, self.estimate)
-        moved[known] = unit[known] + self.vectors[places.drop_null().to_numpy()].astype(np.float32)
+        moved[known] = unit[known] + self.vectors[places[known]].astype(np.float32)
         changed = known if self.estimate is None else np.arange(len(vectors))
         moved_lengths = np.linalg.norm(moved[changed], axis=1, keepdims=True)
         added = vectors.copy()
         added[changed, self.place] = moved[changed] * lengths[changed] / moved_lengths
         return added
-
-    def covers(self, product_ids: Sequence[str] | pa.Array) -> int:
-        """How many of these products have a history of their own."""
-        places = self._places(product_ids)
-        return len(places) - int(places.null_count)
-
-    def _places(self, product_ids: Sequence[str] | pa.Array) -> pa.Array:
-        return pc.index_in(pa.array(product_ids, pa.string()), value_set=self.product_ids)
 
 
 def _guess(vectors: Vectors, estimate: Vectors) -> Vectors:

@@ -5,12 +5,12 @@
 #     first-version        in the trainer's container; SHOP_PRODUCTS says how many products
 set -eu
 
-mkdir -p /work/shop  # whose photos the service shows; it must be there, whatever the store publishes
+mkdir -p /vitrine/shop  # whose photos the service shows; it must be there, whatever the store publishes
 if [ -e /store/CURRENT ]; then
   echo "the store publishes a version already; nothing to make"
   exit 0
 fi
-cd /work
+cd /vitrine
 test -e shop/catalog.parquet || python -m training sample-shop --out shop --products "${SHOP_PRODUCTS:-3000}" --seed 1
 test -e data/dataset.json || python -m training prepare --shop shop --out data
 test -e clip-towers/model.json || python -m training clip --data data --out clip-towers

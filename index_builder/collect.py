@@ -89,8 +89,9 @@ def _add_history(history: ProductHistory, vectors: MappedVectors, products: Cata
     start = moved = 0
     for batch in products.batches(["product_id"]):
         rows = slice(start, start + len(batch))
-        vectors[rows] = history.add_to(vectors[rows], batch.column(0))
-        moved += history.covers(batch.column(0))
+        places = history.places(batch.column(0))
+        vectors[rows] = history.move(vectors[rows], places)
+        moved += int((places >= 0).sum())
         start += len(batch)
     return moved
 

@@ -1,10 +1,10 @@
 """Answers to queries that were asked before: rendered hits, the latest used kept, bounded in bytes."""
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
 from service.answering import SearchQuery, SimilarQuery
+from service.bounded_cache import BoundedCache
 from service.metrics import Metrics
 
 _ENTRY_BYTES = 500  # of key, records and places in the tables, besides the hits
@@ -34,39 +34,27 @@ class AnswerCache:
     """
 
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
-        self._max_bytes = max_bytes
+        self._is_on = max_bytes > 0
         self._metrics = metrics
-        self._entries: OrderedDict[Hashable, RenderedHits] = OrderedDict()  # the latest used last
-        self._bytes = 0
-        metrics.watch_cache(lambda: self._bytes)
+        self._kept: BoundedCache[Hashable, RenderedHits] = BoundedCache(max_bytes, _size)
+        metrics.watch_cache(lambda: self._kept.bytes)
 
     def get(self, version_id: str, query: SearchQuery | SimilarQuery) -> RenderedHits | None:
         """What this version found for the query before, or for one that is the same but for blanks."""
-        if not self._max_bytes:
+        if not self._is_on:
             return None
-        key = _key(version_id, query)
-        found = self._entries.get(key)
-        if found:
-            self._entries.move_to_end(key)
+        found = self._kept.get(_key(version_id, query))
         self._metrics.count_lookup(found is not None)
         return found
 
     def put(self, query: SearchQuery | SimilarQuery, found: RenderedHits) -> None:
         """Keep an answer, and forget the ones that were not used for longest where there is no room."""
-        if _size(found) > self._max_bytes:
-            return
-        key = _key(found.version_id, query)
-        before = self._entries.pop(key, None)
-        self._entries[key] = found
-        self._bytes += _size(found) - (_size(before) if before else 0)
-        while self._bytes > self._max_bytes:
-            _, oldest = self._entries.popitem(last=False)
-            self._bytes -= _size(oldest)
+        if self._is_on:
+            self._kept.put(_key(found.version_id, query), found)
 
     def clear(self) -> None:
         """Forget everything: another version is served."""
-        self._entries.clear()
-        self._bytes = 0
+        self._kept.clear()
 
 
 def _key(version_id: str, query: SearchQuery | SimilarQuery) -> Hashable:

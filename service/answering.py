@@ -176,22 +176,25 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
 
 
 def _understand_text(query: SearchQuery, vector: Vector, version: LoadedVersion) -> _Wanted | ServiceError:
-    mixed = f"but the served model, {version.manifest.model.name}, mixes title and photo"
     if query.explain and version.score_parts is None and version.tower_cosines is None:
         return QueryError(
-            f"explain is true, {mixed}, and version {version.version_id} keeps no vectors of its towers: build one "
-            "with `index_builder build --explain`"
+            f"explain is true, {_mixes(version)}, and version {version.version_id} keeps no vectors of its towers: "
+            "build one with `index_builder build --explain`"
         )
     if query.part:
         if version.score_parts is None:
             return QueryError(
-                f"part is {query.part!r}, {mixed}: a score has parts where they are concatenated (cat, alpha)"
+                f"part is {query.part!r}, {_mixes(version)}: a score has parts where they are concatenated (cat, alpha)"
             )
         try:
             vector = version.score_parts.keep(query.part, vector)
         except QueryError as error:
             return error
     return _Wanted(vector, query.page, explained_text=query.text if query.explain else None)
+
+
+def _mixes(version: LoadedVersion) -> str:
+    return f"but the served model, {version.manifest.model.name}, mixes title and photo"
 
 
 def _understand_photo(query: PhotoQuery, version: LoadedVersion) -> _Wanted | ServiceError:

@@ -31,6 +31,20 @@ from service.tracing import NO_TELEMETRY
 
 MAX_BODY_BYTES = 64 * 1024
 
+# Those of searches first: a request is held against one after the other.
+_ROUTES = (
+    routes_search,
+    routes_products,
+    routes_catalog,
+    routes_images,
+    routes_page,
+    routes_health,
+    routes_admin,
+    routes_versions,
+    routes_compare,
+    routes_judgments,
+)
+
 
 def create_app(settings: Settings, service: SearchService | None = None, admin_port: int | None = None) -> FastAPI:
     """The service as an ASGI application; it loads its version when the application is started.
@@ -55,16 +69,8 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
         telemetry=service.tracing.telemetry() if service.tracing else NO_TELEMETRY,
     )
     app.state.service = service
-    app.router.routes.extend(routes_search.router.routes)  # an included router costs each request a search of its own
-    app.include_router(routes_products.router)
-    app.include_router(routes_catalog.router)
-    app.include_router(routes_images.router)
-    app.include_router(routes_page.router)
-    app.include_router(routes_health.router)
-    app.include_router(routes_admin.router)
-    app.include_router(routes_versions.router)
-    app.include_router(routes_compare.router)
-    app.include_router(routes_judgments.router)
+    for routes in _ROUTES:
+        app.router.routes.extend(routes.router.routes)  # an included router costs each request a search of its own
     add_problem_handlers(app)
     app.add_middleware(
         BodyLimit, max_bytes=MAX_BODY_BYTES, max_bytes_at={IMAGE_SEARCH_PATH: settings.max_photo_mb * 1_000_000}

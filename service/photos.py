@@ -8,11 +8,11 @@ import hashlib
 import os
 import sys
 import threading
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.bounded_cache import BoundedCache
 from service.errors import NoPhotoError, OverloadedError
 from towers.errors import PhotoError
 
@@ -38,6 +38,7 @@ class Picture:
 
 
 _State = tuple[int, int]  # of a file: when it was written, and its size
+_Kept = tuple[_State, Picture]
 
 
 class Photos:
@@ -50,9 +51,7 @@ class Photos:
 
     def __init__(self, folder: Path | None, cache_bytes: int) -> None:
         self._folder = folder.resolve() if folder else None
-        self._cache_bytes = cache_bytes
-        self._kept: OrderedDict[tuple[str, int], tuple[_State, Picture]] = OrderedDict()  # the latest used last
-        self._kept_bytes = 0
+        self._kept: BoundedCache[tuple[str, int], _Kept] = BoundedCache(cache_bytes, _size)
         self._lock = threading.Lock()  # of what is kept
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="vitrine-photos", initializer=_step_back)
         self._waiting = 0
@@ -110,22 +109,16 @@ class Photos:
 
     def _look_up(self, image: str, edge: int, state: _State) -> Picture | None:
         with self._lock:
-            of_state, picture = self._kept.get((image, edge), (None, None))
-            if of_state != state:
-                return None
-            self._kept.move_to_end((image, edge))
-            return picture
+            of_state, picture = self._kept.get((image, edge)) or (None, None)
+        return picture if of_state == state else None
 
     def _keep(self, image: str, edge: int, state: _State, picture: Picture) -> None:
-        if len(picture.content) > self._cache_bytes:
-            return
         with self._lock:
-            _, before = self._kept.pop((image, edge), (None, None))
-            self._kept[image, edge] = (state, picture)
-            self._kept_bytes += len(picture.content) - (len(before.content) if before else 0)
-            while self._kept_bytes > self._cache_bytes:
-                _, (_, oldest) = self._kept.popitem(last=False)
-                self._kept_bytes -= len(oldest.content)
+            self._kept.put((image, edge), (state, picture))
+
+
+def _size(kept: _Kept) -> int:
+    return len(kept[1].content)
 
 
 def _path_inside(folder: Path, image: str) -> Path:

@@ -25,7 +25,9 @@ EXPECTED = {
 }
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Of a request."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -45,7 +47,7 @@ Conditions = Annotated[
 ]
 
 
-class SearchRequest(_Body):
+class SearchRequest(Body):
     """A search."""
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
@@ -62,7 +64,7 @@ class SearchRequest(_Body):
     )
 
 
-class SimilarRequest(_Body):
+class SimilarRequest(Body):
     """A search for what is like a product."""
 
     product_id: str = Field(min_length=1, description="Of the product, which is left out.", examples=["p-1042"])
@@ -71,7 +73,7 @@ class SimilarRequest(_Body):
     filters: Conditions = None
 
 
-class BatchRequest(_Body):
+class BatchRequest(Body):
     """Several searches."""
 
     searches: list[SearchRequest] = Field(min_length=1, max_length=MAX_SEARCHES)
@@ -174,7 +176,7 @@ class ProductResponse(BaseModel):
     product: Product
 
 
-class SwapRequest(_Body):
+class SwapRequest(Body):
     """A version to serve."""
 
     version: str = Field(examples=["2026-11-21-a"])

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
+
+from service.schemas import Body
 
 
 class ColumnValue(BaseModel):
@@ -44,10 +46,8 @@ class ComparisonResponse(BaseModel):
     idle_seconds: float = Field(description="Until it is put away when nobody asks it.", examples=[900])
 
 
-class JudgmentRequest(BaseModel):
+class JudgmentRequest(Body):
     """A label for a product that a query found."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
     product_id: str = Field(min_length=1, examples=["p-1042"])

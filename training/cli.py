@@ -226,7 +226,7 @@ def experiments(
     steps: Steps = None,
 ) -> None:
     """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
-    from training.experiments import ROWS, ROWS_OF_OURS, Experiments, default_judgments, prepare_once, run_experiments
+    from training.experiments import ALL_ROWS, Experiments, default_judgments, prepare_once, run_experiments
     from training.stages import describe_times
 
     if (shop is None) == (data is None):
@@ -236,7 +236,7 @@ def experiments(
         Experiments(
             data=dataset.path,
             out=out,
-            rows=tuple(row or (*ROWS, *ROWS_OF_OURS)),
+            rows=tuple(row or ALL_ROWS),
             clip=clip,
             judgments=judgments or default_judgments(dataset),
             sentence_transformers=tuple(sentence_transformers or ()),

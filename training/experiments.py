@@ -35,6 +35,7 @@ ROWS = (
 )
 # Ours, after them.
 ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
+ALL_ROWS = (*ROWS, *ROWS_OF_OURS)
 BASELINE = "bibert"
 CLIP_TOWERS = "clip-towers"
 TRAINING_JUDGMENTS = "judgments_train.parquet"
@@ -57,7 +58,7 @@ class Experiments:
 
     data: Path
     out: Path
-    rows: Sequence[str] = (*ROWS, *ROWS_OF_OURS)
+    rows: Sequence[str] = ALL_ROWS
     clip: Path | None = None
     judgments: Path | None = None
     sentence_transformers: Sequence[Path] = ()

@@ -1,7 +1,7 @@
 // The index page: versions and their figures, swap and rollback, live numbers, judgments.
 
 import { Problem, adminToken, ask, read, request } from "./api.js";
-import { announce, byId, count, el, fixed, plural, sentence, svg } from "./dom.js";
+import { announce, byId, count, el, factList, fixed, plural, sentence, svg } from "./dom.js";
 import { between, buckets, parseMetrics, quantile, sum } from "./metrics.js";
 import { setUpSignIn, signInFirst, signOut } from "./sign_in.js";
 
@@ -78,7 +78,7 @@ function showServed() {
   if (served && state.published !== served.version)
     notes.push(`A restart would serve ${state.published ?? "nothing"}, which the store publishes.`);
   byId("served").replaceChildren(
-    el("dl", { class: "facts" }, ...Object.entries(facts).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    factList(Object.entries(facts)),
     ...notes.map((words) => el("p", { class: "note" }, words)),
     el(
       "button", { type: "button", class: "quiet", id: "roll-back", disabled: !back || Boolean(state.loading), onclick: () => rollBack(back) },
@@ -213,7 +213,7 @@ function figuresOf(version, figures) {
   const place = el("div", { class: "curve" });
   return el(
     "div", {},
-    el("dl", { class: "facts" }, ...Object.entries(facts).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    factList(Object.entries(facts)),
     figures.has_curve
       ? el("details", { ontoggle: (event) => event.target.open && !place.childElementCount && showCurve(version, place) },
           el("summary", {}, "Recall curve"), place)

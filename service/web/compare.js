@@ -3,7 +3,7 @@
 
 import { Problem, adminToken, ask, isAborted } from "./api.js";
 import { cardButton } from "./cards.js";
-import { announce, byId, count, el, ordinal, plural, sentence } from "./dom.js";
+import { announce, button, byId, count, el, ordinal, plural, sentence, stateBox } from "./dom.js";
 import { openSignIn, setUpSignIn } from "./sign_in.js";
 import { openWhy, setUpWhy } from "./why.js";
 
@@ -176,23 +176,19 @@ function showLoading(words) {
 function showState(title, words) {
   byId("sides").setAttribute("aria-busy", "false");
   byId("summary").replaceChildren();
-  byId("sides").replaceChildren(el("div", { class: "state" }, el("h2", {}, title), el("p", {}, words)));
+  byId("sides").replaceChildren(stateBox(title, { words }));
 }
 
 function showFault(problem) {
   byId("summary").replaceChildren();
   const needsToken = problem.status === 401;
   const tokenWords = adminToken() ? "The service does not take this token any more." : "Sign in to load one beside the served version.";
-  const button = needsToken
-    ? el("button", { type: "button", class: "primary", onclick: openSignIn }, "Sign in")
-    : el("button", { type: "button", class: "primary", onclick: catalog ? load : start }, "Try again");
   byId("sides").replaceChildren(
-    el(
-      "div", { class: "state", role: "alert" },
-      el("h2", {}, needsToken ? "Another version needs the admin token" : "This cannot be compared"),
-      el("p", {}, needsToken ? tokenWords : sentence(problem.message)),
-      button,
-    ),
+    needsToken
+      ? stateBox("Another version needs the admin token", { words: tokenWords, act: button("Sign in", openSignIn), isFault: true })
+      : stateBox("This cannot be compared", {
+          words: sentence(problem.message), act: button("Try again", catalog ? load : start), isFault: true,
+        }),
   );
 }
 
@@ -258,7 +254,7 @@ function sideOf(found, number, [name, detail], placesThere, exclusive) {
     el("h2", { id: `${side}-title` }, name),
     el("p", { class: "note" }, `${detail}: ${plural(exclusive, "exclusive match", "exclusive matches")}`),
     el("ol", { class: "grid small" }, ...cards),
-    more > 0 ? el("button", { type: "button", class: "quiet", onclick: showAll }, `Show ${count(more)} more`) : null,
+    more > 0 ? button(`Show ${count(more)} more`, showAll, "quiet") : null,
   );
 }
 

@@ -58,3 +58,29 @@ export function sentence(words) {
 export function announce(words) {
   byId("announcement").textContent = words;
 }
+
+/** Facts, as pairs of what and what of it. */
+export function factList(facts) {
+  return el(
+    "dl", { class: "facts" },
+    ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+  );
+}
+
+/** A button. */
+export function button(words, onclick, kind = "primary") {
+  return el("button", { type: "button", class: kind, onclick }, words);
+}
+
+/** What stands where there are no results. Options: words, act (a button), isFault (read out at once). */
+export function stateBox(title, { words = null, act = null, isFault = false } = {}) {
+  return el("div", { class: "state", role: isFault ? "alert" : null }, el("h2", {}, title), words && el("p", {}, words), act);
+}
+
+/** A dialog at the end of the page, which has a button to close it. Options are attributes. */
+export function addDialog(attributes, ...content) {
+  const dialog = el("dialog", attributes, el("button", { type: "button", class: "close", "aria-label": "Close" }, "×"), ...content);
+  dialog.firstChild.addEventListener("click", () => dialog.close());
+  document.body.append(dialog);
+  return dialog;
+}

@@ -2,7 +2,7 @@
 
 import { Problem, ask, isAborted } from "./api.js";
 import { cardButton, titleOf } from "./cards.js";
-import { announce, byId, count, el, plural, sentence } from "./dom.js";
+import { announce, button, byId, count, el, plural, sentence, stateBox } from "./dom.js";
 import { countFilters, filterFields, filtersOfAddress, filtersToAddress } from "./filters.js";
 import { setUpJudging } from "./judge.js";
 import { setUpSignIn, signOut } from "./sign_in.js";
@@ -158,15 +158,10 @@ function nameOfLike() {
 }
 
 function showNothing() {
-  const filtered = countFilters(view.filters) > 0;
   byId("results").replaceChildren(
-    el(
-      "div", { class: "state" },
-      el("h2", {}, filtered ? "No product passes these filters" : "There are no further products"),
-      filtered
-        ? el("button", { type: "button", class: "primary", onclick: () => go({ filters: {}, page: 1 }) }, "Clear the filters")
-        : el("button", { type: "button", class: "primary", onclick: () => go({ page: 1 }) }, "Back to the first page"),
-    ),
+    countFilters(view.filters) > 0
+      ? stateBox("No product passes these filters", { act: button("Clear the filters", () => go({ filters: {}, page: 1 })) })
+      : stateBox("There are no further products", { act: button("Back to the first page", () => go({ page: 1 })) }),
   );
 }
 
@@ -174,14 +169,9 @@ function showFault(problem) {
   shownHits = [];
   byId("status").replaceChildren();
   byId("pages").replaceChildren();
-  byId("results").replaceChildren(
-    el(
-      "div", { class: "state", role: "alert" },
-      el("h2", {}, problem.status === 422 ? "This search cannot be made" : "The search did not work"),
-      el("p", {}, sentence(problem.message)),
-      el("button", { type: "button", class: "primary", onclick: () => load() }, "Try again"),
-    ),
-  );
+  const title = problem.status === 422 ? "This search cannot be made" : "The search did not work";
+  const act = button("Try again", () => load());
+  byId("results").replaceChildren(stateBox(title, { words: sentence(problem.message), act, isFault: true }));
 }
 
 function showWelcome() {
@@ -225,7 +215,7 @@ function showFilters() {
   filtersToAddress(view.filters, address);
   if (form.childElementCount && form.dataset.shown === address.toString()) return;
   form.dataset.shown = address.toString();
-  const clear = el("button", { type: "button", class: "quiet", onclick: () => go({ filters: {}, page: 1 }) }, "Clear");
+  const clear = button("Clear", () => go({ filters: {}, page: 1 }), "quiet");
   form.replaceChildren(...filterFields(catalog.columns, view.filters), el("p", { class: "clear", hidden: !chosen }, clear));
   byId("filters").hidden = form.childElementCount < 2;
 }
@@ -335,14 +325,8 @@ async function start() {
   try {
     await readCatalog();
   } catch (error) {
-    byId("results").replaceChildren(
-      el(
-        "div", { class: "state", role: "alert" },
-        el("h2", {}, "The service is not ready"),
-        el("p", {}, sentence(error.message)),
-        el("button", { type: "button", class: "primary", onclick: start }, "Try again"),
-      ),
-    );
+    const act = button("Try again", start);
+    byId("results").replaceChildren(stateBox("The service is not ready", { words: sentence(error.message), act, isFault: true }));
     return;
   }
   readAddress();

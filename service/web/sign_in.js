@@ -1,20 +1,19 @@
 // Who has the admin token: a button and a dialog that every page has.
 
 import { Problem, adminToken, ask, keepAdminToken } from "./api.js";
-import { byId, el, sentence } from "./dom.js";
+import { addDialog, button, byId, el, sentence } from "./dom.js";
 
 let onChange = () => {};
 
 /** Show whether this tab has the token, and call `tell(isSignedIn, why)` whenever that changes. */
 export function setUpSignIn(tell) {
   onChange = tell;
-  const dialog = byId("sign-in");
-  const form = dialog.querySelector("form");
+  const form = signInForm();
+  const dialog = addDialog({ id: "sign-in", class: "small", "aria-labelledby": "sign-in-title" }, form);
   byId("sign-in-open").addEventListener("click", () => {
     if (adminToken()) signOut();
     else openSignIn();
   });
-  byId("sign-in-close").addEventListener("click", () => dialog.close());
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const fault = await tryToken(form.elements.token.value.trim());
@@ -26,6 +25,21 @@ export function setUpSignIn(tell) {
     show();
   });
   show();
+}
+
+function signInForm() {
+  return el(
+    "form", { method: "dialog" },
+    el("h2", { id: "sign-in-title" }, "Sign in"),
+    el("label", { for: "token" }, "Admin token of the service"),
+    el("input", {
+      id: "token", name: "token", type: "password", autocomplete: "off", required: true, autofocus: true,
+      "aria-describedby": "sign-in-fault",
+    }),
+    el("p", { id: "sign-in-fault", class: "fault", role: "alert" }),
+    el("p", { class: "note" }, "Kept in this tab until it is closed."),
+    el("button", { class: "primary" }, "Sign in"),
+  );
 }
 
 /** Ask for the token. */
@@ -61,9 +75,5 @@ async function tryToken(token) {
 
 /** What stands where the token is needed. */
 export function signInFirst(words) {
-  return el(
-    "div", { class: "state" },
-    el("p", {}, words),
-    el("button", { type: "button", class: "primary", onclick: openSignIn }, "Sign in"),
-  );
+  return el("div", { class: "state" }, el("p", {}, words), button("Sign in", openSignIn));
 }

@@ -2,7 +2,7 @@
 
 import { Problem, ask, isAborted } from "./api.js";
 import { cardButton, photo, titleOf } from "./cards.js";
-import { byId, count, el, fixed, ordinal, plural } from "./dom.js";
+import { addDialog, byId, count, el, factList, fixed, ordinal, plural } from "./dom.js";
 
 const SIMILAR_SHOWN = 6;
 const FIRST_LOOK = 100; // places that are looked through at first; the rest of MOST_PLACES only then
@@ -39,14 +39,13 @@ export function openWhy(hit, context) {
   fillIn(similar, signal, () => similarTo(hit, context, signal));
 }
 
-/** Stop waiting when the dialog closes, and close it by a click beside it. */
+/** Make the dialog. When it closes nothing is waited for any more; a click beside it closes it. */
 export function setUpWhy() {
-  const dialog = byId("why");
+  const dialog = addDialog({ id: "why", "aria-labelledby": "why-title" }, el("div", { id: "why-content", class: "why" }));
   dialog.addEventListener("close", () => running?.abort());
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
   });
-  byId("why-close").addEventListener("click", () => dialog.close());
 }
 
 async function fillIn(section, signal, load) {
@@ -62,15 +61,7 @@ async function fillIn(section, signal, load) {
 
 function facts(hit) {
   const shown = Object.entries(hit).filter(([name, value]) => !HIDDEN_FIELDS.includes(name) && value !== null);
-  return el(
-    "dl", { class: "facts" },
-    fact("id", hit.product_id),
-    ...shown.map(([name, value]) => fact(name.replaceAll("_", " "), wordsOf(value))),
-  );
-}
-
-function fact(name, value) {
-  return el("div", {}, el("dt", {}, name), el("dd", {}, value));
+  return factList([["id", hit.product_id], ...shown.map(([name, value]) => [name.replaceAll("_", " "), wordsOf(value)])]);
 }
 
 function wordsOf(value) {

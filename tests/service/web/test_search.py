@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
@@ -13,6 +14,9 @@ from service.loaded_version import LoadedVersion
 from tests.service.running import Running, running_service
 from tests.service.stand_ins import stand_in_version
 from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab, settle, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -36,8 +40,9 @@ def ids(running: Running, query: str, **fields: object) -> list[str]:
     return [hit["product_id"] for hit in running.search(query, **fields).json()["hits"]]
 
 
-def shown_ids(page: object) -> list[str]:
-    return page.locator(CARDS).evaluate_all("cards => cards.map((card) => card.dataset.product)")  # type: ignore
+def shown_ids(page: "Page") -> list[str]:
+    shown: list[str] = page.locator(CARDS).evaluate_all("cards => cards.map((card) => card.dataset.product)")
+    return shown
 
 
 def test_results_come_while_somebody_types(shop_service: Running, open_tab: OpenTab) -> None:
