@@ -69,8 +69,8 @@ class ProductHistory:
         """As `add_to`, for products that have been looked up."""
         known = np.flatnonzero(places >= 0)
         part = vectors[:, self.place]
-        lengths = np.linalg.norm(part, axis=1, keepdims=True).astype(np.float32)
-        unit: Vectors = part / np.where(lengths > 0, lengths, np.float32(1))
+        lengths = np.linalg.norm(part, axis=1, keepdims=True)
+        unit = (part / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
         moved = unit.copy() if self.estimate is None else unit + _guess(unit, self.estimate)
         moved[known] = unit[known] + self.vectors[places[known]].astype(np.float32)
         changed = known if self.estimate is None else np.arange(len(vectors))

@@ -3,5 +3,5 @@
     python -m service serve --store STORE
 
 Layers, each knowing only those below it: routes (HTTP) -> search_service (what one process holds) -> swapper
-(which version is served) -> batcher (one worker thread) -> loaded_version (encoder, index, products).
+(which version is served) -> batcher (worker threads) -> loaded_version (encoder, index, products).
 """

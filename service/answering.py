@@ -1,4 +1,4 @@
-"""Answering a batch of queries with one version: encode together, search together, cut to each one's page."""
+"""Answering a batch of queries with one version: encode, search and render together, cut to each one's page."""
 
 import time
 from collections.abc import Sequence
@@ -102,13 +102,27 @@ class Found:
     explanation: Explanation | None = None
 
 
+@dataclass(frozen=True)
+class FoundProduct:
+    """The product that was asked for, by its row."""
+
+    row: int
+
+
 @dataclass(frozen=True, eq=False)
 class BatchResult:
-    """What a batch found, query by query, or why one query has no answer."""
+    """What a batch found, query by query, or why one query has no answer.
 
-    results: list[Found | ServiceError]
+    Attributes:
+        contents: For each query its hits as the elements of a JSON array, or its product as an object; empty where it
+            has no answer.
+    """
+
+    results: list[Found | FoundProduct | ServiceError]
+    contents: list[bytes]
     encode_seconds: float
     search_seconds: float
+    render_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +153,9 @@ def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchRes
     started_at = time.perf_counter()
     wanted = _understand(queries, version)
     encoded_at = time.perf_counter()
-    results = [_NOTHING if isinstance(each, _Wanted) else each for each in wanted]
+    results: list[Found | FoundProduct | ServiceError] = [
+        _NOTHING if isinstance(each, _Wanted) else each for each in wanted
+    ]
     places_by_filters: dict[Filters, list[int]] = {}
     for place, each in enumerate(wanted):
         if isinstance(each, _Wanted):
@@ -148,17 +164,20 @@ def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchRes
         together = [each for place in places if isinstance(each := wanted[place], _Wanted)]
         for place, result in zip(places, _search(together, filters, version), strict=True):
             results[place] = result
-    return BatchResult(results, encoded_at - started_at, time.perf_counter() - encoded_at)
+    searched_at = time.perf_counter()
+    contents = _render(results, version)
+    rendered_at = time.perf_counter()
+    return BatchResult(results, contents, encoded_at - started_at, searched_at - encoded_at, rendered_at - searched_at)
 
 
-def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wanted | Found | ServiceError]:
+def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wanted | FoundProduct | ServiceError]:
     """What each query asks for; of those that need no search, the answer."""
     texts = [query.text for query in queries if isinstance(query, SearchQuery)]
     vectors = version.encoder.encode(texts) if texts else np.empty((0, version.index.width), np.float32)
     readable = np.asarray(np.isfinite(vectors).all(axis=1))
     encoded = iter(zip(vectors, readable.tolist(), strict=True))
 
-    def understand(query: Query) -> _Wanted | Found | ServiceError:
+    def understand(query: Query) -> _Wanted | FoundProduct | ServiceError:
         if isinstance(query, SearchQuery):
             vector, is_readable = next(encoded)
             return _understand_text(query, vector, version) if is_readable else _UNREADABLE
@@ -168,7 +187,7 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
         if row is None:
             return UnknownProductError("the served products have none of this id")
         if isinstance(query, ProductQuery):
-            return Found(np.array([row]), np.empty(0, np.float32))
+            return FoundProduct(row)
         vector = version.index.reconstruct(np.array([row]))[0]
         return _Wanted(vector / np.linalg.norm(vector), query.page, left_out=row)
 
@@ -244,6 +263,18 @@ def _explain(found: Found, wanted: _Wanted, version: LoadedVersion) -> Found:
         return replace(found, explanation=Explanation("parts", parts))
     assert version.tower_cosines, "such a query is refused"
     return replace(found, explanation=version.tower_cosines.explain(wanted.explained_text, found.rows))
+
+
+def _render(results: Sequence[Found | FoundProduct | ServiceError], version: LoadedVersion) -> list[bytes]:
+    """See `BatchResult.contents`."""
+    pages = iter(version.hits.render([result for result in results if isinstance(result, Found)]))
+
+    def content(result: Found | FoundProduct | ServiceError) -> bytes:
+        if isinstance(result, Found):
+            return next(pages)
+        return version.hits.render_product(result.row) if isinstance(result, FoundProduct) else b""
+
+    return [content(result) for result in results]
 
 
 _NOTHING = Found(np.empty(0, np.int64), np.empty(0, np.float32))

@@ -1,7 +1,6 @@
 """A request's queries to the batcher, and its answers back, unless the client hangs up meanwhile."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -51,7 +50,7 @@ async def find_all(
     answers = iter(await ask_all(request, new) if new else ())
     for place, query in enumerate(queries):
         if found[place] is None:
-            found[place] = answer = _render(next(answers), service)
+            found[place] = answer = _hits_of(next(answers), service)
             if isinstance(answer, RenderedHits):
                 service.cache.put(query, answer)
     return [outcome for outcome in found if outcome is not None]
@@ -95,7 +94,7 @@ async def find_by_photo(request: Request, content: bytes, page: Page) -> Rendere
         raise read
     service.metrics.record_photo(read.seconds)
     (answer,) = await ask_all(request, [PhotoQuery(content, photos, read.vector, page)], deadline_at)
-    found = _render(answer, service)
+    found = _hits_of(answer, service)
     if isinstance(found, ServiceError):
         raise found
     return found
@@ -180,16 +179,13 @@ async def _guard(request: Request, waiting: Sequence[asyncio.Future[Any]], deadl
     return reason
 
 
-def _render(answer: Answer | ServiceError, service: SearchService) -> RenderedHits | ServiceError:
+def _hits_of(answer: Answer | ServiceError, service: SearchService) -> RenderedHits | ServiceError:
     if isinstance(answer, ServiceError):
         return answer
-    begin, found = time.perf_counter(), answer.found
-    hits = answer.hits.render(found.rows, found.scores, found.first_rank, found.explanation)
-    render_seconds = time.perf_counter() - begin
-    service.metrics.record_stages(answer.stages, render_seconds)
+    service.metrics.record_stages(answer.stages)
     if service.tracing is not None:
-        service.tracing.record_search(answer.version_id, answer.stages, begin, render_seconds)
-    return RenderedHits(answer.version_id, hits, found.passing)
+        service.tracing.record_search(answer.version_id, answer.stages)
+    return RenderedHits(answer.version_id, answer.content, answer.passing)
 
 
 def _log_queries(queries: Sequence[SearchQuery | SimilarQuery]) -> None:

@@ -1,41 +1,49 @@
-"""Micro-batching: one worker thread that answers together whatever queued meanwhile.
+"""Micro-batching: worker threads that answer together whatever queued meanwhile.
 
-The worker waits for nothing: when idle it takes a single search at once, and while it works the next batch
-gathers by itself. It owns the served version and changes it only between two batches, so that every search is
-answered by one version from encoder to products.
+A worker waits for nothing: when idle it takes a single search at once, and while all work the next batches gather by
+themselves. Each encodes and searches its own batch from beginning to end, and none waits for another: threads inside
+of the encoder and of FAISS would meet at every layer. They share what waits, as long as a share is worth it.
 
-A batch is cut into parts, one a thread, and each thread encodes and searches its part from beginning to end: the
-threads meet once a batch, where threads inside of the encoder and of FAISS would meet at every layer.
+One worker at a time takes from the queue, and the served version changes only while none has a batch, so that every
+search is answered by one version from encoder to products.
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from knn import set_threads
-from service.answering import Found, Query, answer_queries
+from service.answering import Found, FoundProduct, Query, answer_queries
 from service.errors import NotReadyError, OverloadedError, SearchFailedError, ServiceError
-from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
 from service.logs import EventLog
 from service.metrics import Metrics, StageSeconds
 
 _log = EventLog(__name__)
-_LEAST_PART = 8  # searches; each part goes once through all weights and all centres of lists, however few it has
+_LEAST_SHARE = 16  # searches; a batch goes once through all weights and all centres of lists, however few it has
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a search found, and in which version."""
+    """What a search found, and in which version.
+
+    Attributes:
+        content: Of what was found, as in `BatchResult.contents`.
+    """
 
     version_id: str
-    hits: HitTable
-    found: Found
+    content: bytes
+    found: Found | FoundProduct
     stages: StageSeconds
+
+    @property
+    def passing(self) -> int | None:
+        """How many products meet the filters; None without filters."""
+        return self.found.passing if isinstance(self.found, Found) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,40 +72,43 @@ class Batcher:
     Args:
         max_batch: Searches answered together, at most.
         max_queue: Searches that may wait.
-        search_threads: Of FAISS, for each part of a batch.
+        search_threads: Of FAISS, for each batch.
         metrics: Told of every batch.
-        max_parts: Threads that may share a batch.
+        workers: Threads that answer batches.
     """
 
     def __init__(
-        self, *, max_batch: int, max_queue: int, search_threads: int, metrics: Metrics, max_parts: int = 1
+        self, *, max_batch: int, max_queue: int, search_threads: int, metrics: Metrics, workers: int = 1
     ) -> None:
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._search_threads = search_threads
-        self._max_parts = max_parts
-        self._helpers = ThreadPoolExecutor(  # which begins threads as they are needed
-            max_parts, thread_name_prefix="vitrine-helper", initializer=set_threads, initargs=(search_threads,)
-        )
         self._metrics = metrics
         self._queue: SimpleQueue[_Job | _Switch | _Stop] = SimpleQueue()
-        self._version: LoadedVersion | None = None  # only the worker touches it
         self._accepts = False  # only the event loop touches it
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._worker = threading.Thread(target=self._work, name="vitrine-search", daemon=True)
+        self._taking = threading.Lock()  # of the worker that takes from the queue, and of all of these:
+        self._version: LoadedVersion | None = None
+        self._control: _Switch | _Stop | None = None  # was taken, and comes after a batch
+        self._resting = threading.Semaphore(workers)  # how many workers have no batch
+        self._workers = [
+            threading.Thread(target=self._work, name=f"vitrine-search-{number}", daemon=True)
+            for number in range(workers)
+        ]
         metrics.watch_queue(self._queue.qsize)
 
     def start(self) -> None:
-        """Start the worker; call it on the event loop that will search."""
+        """Start the workers; call it on the event loop that will search."""
         self._loop = asyncio.get_running_loop()
-        self._worker.start()
+        for worker in self._workers:
+            worker.start()
 
     async def stop(self, patience_seconds: float) -> None:
-        """Take no more searches, answer those that wait, and end the worker, or give up waiting for it."""
+        """Take no more searches, answer those that wait, and end the workers, or give up waiting for them."""
         self._accepts = False
         self._queue.put(_Stop())
         give_up_at = time.monotonic() + patience_seconds
-        while self._worker.is_alive() and time.monotonic() < give_up_at:
+        while any(worker.is_alive() for worker in self._workers) and time.monotonic() < give_up_at:
             await asyncio.sleep(0.005)
 
     def submit(self, queries: Sequence[Query]) -> list[asyncio.Future[Answer]]:
@@ -129,59 +140,67 @@ class Batcher:
 
     def _work(self) -> None:
         set_threads(self._search_threads)
-        while True:
-            jobs, control = self._take()
-            if jobs:
-                self._share(jobs)
-            if isinstance(control, _Switch):
-                self._change_version(control)
-            elif isinstance(control, _Stop):
-                self._helpers.shutdown(wait=False)
-                return
-            del jobs, control  # while it waits, the worker holds nothing of an old version
+        while self._do_next():
+            pass
 
-    def _take(self) -> tuple[list[_Job], _Switch | _Stop | None]:
-        """Whatever queued, at least one thing, up to and including the first that is no search."""
-        jobs: list[_Job] = []
-        item = self._queue.get()
+    def _do_next(self) -> bool:
+        """Take what comes next and do it; false when the work ends. Between two calls nothing of a version is held."""
+        with self._taking:
+            taken = self._take()
+            if isinstance(taken, _Stop):
+                self._queue.put(taken)  # for the next worker
+                return False
+            if isinstance(taken, _Switch):
+                self._change_version(taken)
+                return True
+            version = self._version
+            self._resting.acquire()
         try:
-            while isinstance(item, _Job):
-                if not item.future.cancelled():
-                    jobs.append(item)
-                if len(jobs) >= self._max_batch:
-                    return jobs, None
+            if taken:
+                assert version is not None, "a search was queued before any version"
+                self._metrics.record_batch(len(taken))
+                self._call_on_loop(_settle, self._answer(taken, version))
+        finally:
+            self._resting.release()
+        return True
+
+    def _take(self) -> list[_Job] | _Switch | _Stop:
+        """A share of the searches that wait, or what is no search and comes before them."""
+        item, self._control = self._control or self._queue.get(), None
+        most = min(self._max_batch, max(_LEAST_SHARE, math.ceil((1 + self._queue.qsize()) / len(self._workers))))
+        jobs: list[_Job] = []
+        while isinstance(item, _Job):
+            if not item.future.cancelled():
+                jobs.append(item)
+            if len(jobs) == most:
+                return jobs
+            try:
                 item = self._queue.get_nowait()
-        except Empty:
-            return jobs, None
-        return jobs, item
+            except Empty:
+                return jobs
+        if not jobs:
+            return item
+        self._control = item
+        return jobs
 
     def _change_version(self, switch: _Switch) -> None:
+        for _ in self._workers:
+            self._resting.acquire()
         before, self._version = self._version, switch.version
         if before is not None:
             before.release_device()
+        for _ in self._workers:
+            self._resting.release()
         self._call_on_loop(_hand_over, switch.future, before)
 
-    def _share(self, jobs: Sequence[_Job]) -> None:
-        """Answer a batch, a part on each thread; each part is settled as soon as it is answered."""
-        self._metrics.record_batch(len(jobs))
-        mine, *others = _cut(jobs, self._max_parts)
-        elsewhere = [self._helpers.submit(self._answer_part, part) for part in others]
-        self._answer_part(mine)
-        for part in elsewhere:
-            part.result()
-
-    def _answer_part(self, jobs: Sequence[_Job]) -> None:
-        self._call_on_loop(_settle, self._answer(jobs))
-
-    def _answer(self, jobs: Sequence[_Job]) -> list[_Outcome]:
+    def _answer(self, jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:
         """An outcome for each job. Where they break as a whole, each is tried alone."""
-        assert self._version is not None, "a search was queued before any version"
         try:
-            return _answer_together(jobs, self._version)
+            return _answer_together(jobs, version)
         except Exception:
-            _log.exception("batch_failed", version=self._version.version_id, searches=len(jobs))
+            _log.exception("batch_failed", version=version.version_id, searches=len(jobs))
         if len(jobs) > 1:
-            return [outcome for job in jobs for outcome in self._answer([job])]
+            return [outcome for job in jobs for outcome in self._answer([job], version)]
         return [(jobs[0], SearchFailedError("the search broke inside the service; its log says how"))]
 
     def _call_on_loop(self, callback: Callable[..., None], *arguments: object) -> None:
@@ -192,23 +211,19 @@ class Batcher:
             _log.warning("answers_dropped")
 
 
-def _cut(jobs: Sequence[_Job], most: int) -> list[Sequence[_Job]]:
-    """As many parts as are worth it, and as equal as can be."""
-    parts = max(1, min(most, len(jobs) // _LEAST_PART))
-    return [jobs[number::parts] for number in range(parts)]
-
-
 def _answer_together(jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:
     taken_at = time.perf_counter()
     batch = answer_queries([job.query for job in jobs], version)
+    seconds = (batch.encode_seconds, batch.search_seconds, batch.render_seconds)
 
-    def outcome(job: _Job, result: Found | ServiceError) -> Answer | ServiceError:
+    def outcome(job: _Job, result: Found | FoundProduct | ServiceError, content: bytes) -> Answer | ServiceError:
         if isinstance(result, ServiceError):
             return result
-        stages = StageSeconds(job.queued_at, taken_at - job.queued_at, batch.encode_seconds, batch.search_seconds)
-        return Answer(version.version_id, version.hits, result, stages)
+        stages = StageSeconds(job.queued_at, taken_at - job.queued_at, *seconds)
+        return Answer(version.version_id, content, result, stages)
 
-    return [(job, outcome(job, result)) for job, result in zip(jobs, batch.results, strict=True)]
+    outcomes = map(outcome, jobs, batch.results, batch.contents)
+    return list(zip(jobs, outcomes, strict=True))
 
 
 def _settle(outcomes: Sequence[_Outcome]) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.headers import header_of
 from service.problems import answer_http_error
 
 
@@ -29,8 +29,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         max_bytes = self._max_bytes_at.get(scope["path"], self._max_bytes)
-        announced = Headers(scope=scope).get("content-length")
-        if announced is None:
+        announced = header_of(scope, b"content-length")
+        if not announced:
             await self._app(scope, _counted(receive, max_bytes), send)
         elif announced.isdecimal() and int(announced) <= max_bytes:  # the server holds clients to it
             await self._app(scope, receive, send)

@@ -1,13 +1,16 @@
 """The products of a version as ready JSON, so that a hit costs one copy and no model.
 
-Each product's text, `"product_id":"p1","title":...}`, lies in one Arrow buffer. It is made column by column
-in Arrow, which holds no Python lock: a swap under load must not stall the searches. In memory it takes about
-as much as products.parquet unpacked, plus the column names once per product.
+Each product's text, `"product_id":"p1","title":...}`, lies in one Arrow buffer. These are made, and hits are put
+together from them, column by column in Arrow, which holds no Python lock: neither a swap nor the hits of a batch
+stall the event loop. In memory it takes about as much as products.parquet unpacked, plus the column names once per
+product.
 """
 
+import itertools
 import json
 import math
-from functools import lru_cache
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +27,26 @@ _ROWS_AT_ONCE = 65_536
 _FIRST_PRINTABLE = 0x20  # JSON wants every character below it escaped
 
 
+class Ranking(Protocol):
+    """The products that a search found."""
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Shape (k,), best first, without padding."""
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """Shape (k,)."""
+
+    @property
+    def first_rank(self) -> int:
+        """Rank of the first."""
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """Of the scores, to stand in `explain`."""
+
+
 class HitTable:
     """Products by row number, ready to be sent.
 
@@ -35,54 +58,55 @@ class HitTable:
     """
 
     def __init__(self, products: pa.Table) -> None:
-        fragments = pa.concat_arrays([_fragments(batch) for batch in products.to_batches(_ROWS_AT_ONCE)])
-        _, starts, text = fragments.buffers()
-        self._starts = np.frombuffer(starts, dtype=np.int64)[: len(fragments) + 1]
-        self._text = memoryview(text)
+        self._fragments = pa.concat_arrays([_fragments(batch) for batch in products.to_batches(_ROWS_AT_ONCE)])
 
-    def render(
-        self,
-        rows: npt.NDArray[np.int64],
-        scores: npt.NDArray[np.float32],
-        first_rank: int = 1,
-        explanation: Explanation | None = None,
-    ) -> bytes:
-        """Hits as the elements of a JSON array, without its brackets.
-
-        Args:
-            rows: Shape (k,), best first, without padding.
-            scores: Shape (k,).
-            first_rank: Rank of the first.
-            explanation: Of the scores, to stand in `explain`.
-        """
-        text = self._text
-        places = zip(self._starts[rows].tolist(), self._starts[rows + 1].tolist(), strict=True)
-        parts: list[object] = [b""] * (3 * len(rows))
-        parts[::3] = scores.tolist()
-        if explanation is not None:
-            parts[1::3] = _explained(explanation)
-        parts[2::3] = [text[start:end] for start, end in places]
-        return _template(first_rank, len(rows)) % tuple(parts)
+    def render(self, rankings: Sequence[Ranking]) -> list[bytes]:
+        """The hits of each ranking as the elements of a JSON array, without its brackets."""
+        counts = [len(ranking.rows) for ranking in rankings]
+        if not any(counts):
+            return [b""] * len(counts)
+        ranks = [np.arange(count) + ranking.first_rank for count, ranking in zip(counts, rankings, strict=True)]
+        parts = [
+            _text('{"rank":'),
+            pc.cast(pa.array(np.concatenate(ranks)), pa.large_string()),
+            _text(',"score":'),
+            _score_texts(np.concatenate([ranking.scores for ranking in rankings])),
+            _COMMA,
+            self._fragments.take(pa.array(np.concatenate([ranking.rows for ranking in rankings]))),
+            _COMMA,
+        ]
+        if any(ranking.explanation for ranking in rankings):
+            parts.insert(5, pa.array([text for each in rankings for text in _explained(each)], pa.large_string()))
+        return _cut(pc.binary_join_element_wise(*parts, _EMPTY), counts)
 
     def render_product(self, row: int) -> bytes:
         """A product as a JSON object."""
-        return b"{" + self._text[self._starts[row] : self._starts[row + 1]]
+        return b"{" + memoryview(self._fragments[row].as_buffer())
 
 
-@lru_cache(maxsize=64)
-def _template(first_rank: int, count: int) -> bytes:
-    """So many hits with places for score, explanation and product: one formatting instead of one a hit."""
-    return b",".join(b'{"rank":%d,"score":%%.6f,%%b%%b' % rank for rank in range(first_rank, first_rank + count))
+def _score_texts(scores: npt.NDArray[np.float32]) -> pa.Array:
+    """With six places."""
+    return pc.cast(pc.cast(pa.array(scores.astype(np.float64)), _SIX_PLACES), pa.large_string())
 
 
-def _explained(explanation: Explanation) -> list[bytes]:
-    """The field `explain` of each hit, with the comma after it."""
+def _cut(texts: pa.Array, counts: Sequence[int]) -> list[bytes]:
+    """So many texts and so many after them, each time as one, without the last byte."""
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int64)[np.cumsum([0, *counts])].tolist()
+    content = memoryview(content)
+    return [bytes(content[start : max(start, end - 1)]) for start, end in itertools.pairwise(ends)]
+
+
+def _explained(ranking: Ranking) -> list[str]:
+    """The field `explain` of each hit, with the comma after it; empty where nothing is explained."""
+    if ranking.explanation is None:
+        return [""] * len(ranking.rows)
     pairs = [
-        [b'"%b":%b' % (name.encode(), b"null" if math.isnan(value) else b"%.6f" % value) for value in values.tolist()]
-        for name, values in explanation.values.items()
+        [f'"{name}":{"null" if math.isnan(value) else f"{value:.6f}"}' for value in values.tolist()]
+        for name, values in ranking.explanation.values.items()
     ]
-    kind = b'"kind":"cosines",' if explanation.kind == "cosines" else b""
-    return [b'"explain":{%b%b},' % (kind, b",".join(hit)) for hit in zip(*pairs, strict=True)]
+    kind = '"kind":"cosines",' if ranking.explanation.kind == "cosines" else ""
+    return [f'"explain":{{{kind}{",".join(hit)}}},' for hit in zip(*pairs, strict=True)]
 
 
 def _fragments(batch: pa.RecordBatch) -> pa.Array:
@@ -93,9 +117,13 @@ def _fragments(batch: pa.RecordBatch) -> pa.Array:
         if name in SEARCH_FIELDS:
             continue
         column = pc.fill_null(batch[name], "") if name == "title" else batch[name]
-        key = pa.scalar(f"{',' if parts else ''}{json.dumps(name)}:", pa.large_string())
+        key = _text(f"{',' if parts else ''}{json.dumps(name)}:")
         parts += [key, pc.fill_null(_json_values(name, column), "null")]
-    return pc.binary_join_element_wise(*parts, pa.scalar("}", pa.large_string()), _EMPTY)
+    return pc.binary_join_element_wise(*parts, _text("}"), _EMPTY)
+
+
+def _text(text: str) -> pa.Scalar:
+    return pa.scalar(text, pa.large_string())
 
 
 def _json_values(name: str, column: pa.Array) -> pa.Array:
@@ -144,5 +172,5 @@ _AS_ARROW_WRITES_THEM = (
     pa.types.is_floating,
     pa.types.is_decimal,
 )
-_QUOTE = pa.scalar('"', pa.large_string())
-_EMPTY = pa.scalar("", pa.large_string())
+_QUOTE, _COMMA, _EMPTY = map(_text, ('"', ",", ""))
+_SIX_PLACES = pa.decimal128(18, 6)

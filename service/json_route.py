@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from service.headers import header_of
+
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -27,7 +29,7 @@ class JsonRoute(APIRoute):
             return by_fastapi
 
         async def handle(request: Request) -> Response:
-            if request.headers.get("content-type") != "application/json":
+            if header_of(request.scope, b"content-type") != "application/json":
                 return await by_fastapi(request)
             try:
                 body = model.model_validate_json(await request.body())

@@ -24,7 +24,7 @@ _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """Where the time of one search went; encode and search are shared by its whole batch.
+    """Where the time of one search went; encode, search and render are shared by its whole batch.
 
     Attributes:
         queued_at: When it began to wait, as `time.perf_counter` tells it.
@@ -34,6 +34,7 @@ class StageSeconds:
     queue: float
     encode: float
     search: float
+    render: float
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,12 @@ class Metrics:
         """One batch was taken from the queue."""
         self._batch_size.observe(size)
 
-    def record_stages(self, stages: StageSeconds, render_seconds: float) -> None:
+    def record_stages(self, stages: StageSeconds) -> None:
         """One query was searched."""
         self._queue_time.observe(stages.queue)
         self._encode_time.observe(stages.encode)
         self._search_time.observe(stages.search)
-        self._render_time.observe(render_seconds)
+        self._render_time.observe(stages.render)
 
     def record_photo(self, seconds: PhotoSeconds) -> None:
         """One photo was read."""

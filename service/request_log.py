@@ -1,18 +1,19 @@
 """Gives every request an id, tells the client, counts and logs how it was answered."""
 
+import random
 import re
 import time
 from collections.abc import Callable
-from uuid import uuid4
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.headers import header_of
 from service.logs import EventLog, RequestIds, current_request
 from service.metrics import Metrics
 
 _log = EventLog(__name__)
 REQUEST_ID_HEADER = "x-request-id"
+_REQUEST_ID_KEY = REQUEST_ID_HEADER.encode()
 UNMATCHED = "unmatched"  # one name for all paths without a route: strangers must not grow the metrics
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Version 00 of W3C trace context: trace id, parent id, flags. Ids of zeros alone are not valid.
@@ -42,13 +43,13 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         started_at, status = time.perf_counter(), 500
-        ids = _ids_of(Headers(scope=scope))
+        ids = _ids_of(scope)
 
         async def note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((REQUEST_ID_HEADER.encode(), ids.request_id.encode()))
+                message["headers"].append((_REQUEST_ID_KEY, ids.request_id.encode()))
                 if self._is_draining():
                     message["headers"].append((b"connection", b"close"))
             await send(message)
@@ -64,9 +65,9 @@ class RequestLog:
             current_request.reset(token)
 
 
-def _ids_of(headers: Headers) -> RequestIds:
+def _ids_of(scope: Scope) -> RequestIds:
     """The caller's ids where they are well-formed: what goes into logs and headers must not break them."""
-    trace = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    given = headers.get(REQUEST_ID_HEADER, "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    trace = _TRACEPARENT.fullmatch(header_of(scope, b"traceparent"))
+    given = header_of(scope, _REQUEST_ID_KEY)
+    request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"  # no secret
     return RequestIds(request_id, trace[1] if trace else None)

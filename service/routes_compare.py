@@ -75,9 +75,7 @@ async def search(body: SearchRequest, request: Request) -> Response:
     started_at = time.perf_counter()
     service = service_of(request)
     answer = await service.comparison.ask(to_query(body, service), service.settings.deadline_seconds)
-    found = answer.found
-    hits = answer.hits.render(found.rows, found.scores, found.first_rank, found.explanation)
-    rendered = RenderedHits(answer.version_id, hits, found.passing)
+    rendered = RenderedHits(answer.version_id, answer.content, answer.passing)
     content = render_answer({"query": body.query}, rendered, time.perf_counter() - started_at)
     return Response(content, media_type="application/json")
 

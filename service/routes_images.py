@@ -50,5 +50,5 @@ async def _image_of(product_id: str, request: Request) -> str | None:
         if service.comparison.version is None:
             raise
         answer = await service.comparison.ask(query, service.settings.deadline_seconds)
-    image: str | None = json.loads(answer.hits.render_product(int(answer.found.rows[0])))["image"]
+    image: str | None = json.loads(answer.content)["image"]
     return image

@@ -27,6 +27,6 @@ async def show_product(product_id: str, request: Request) -> Response:
     answer = await ask(request, ProductQuery(product_id))
     content = b'{"index_version":%b,"product":%b}' % (
         json.dumps(answer.version_id).encode(),
-        answer.hits.render_product(int(answer.found.rows[0])),
+        answer.content,
     )
     return Response(content, media_type="application/json")

@@ -50,13 +50,13 @@ class SearchService:
         self.photos = Photos(settings.photos, settings.photo_cache_mb * 1_000_000)
         self._device = choose_device(settings.device)
         _log.info("device", device=self._device)
-        # On a CPU threads share a batch. On a GPU one thread searches, and FAISS has them for an index left on the CPU.
+        # On a CPU each thread answers batches. On a GPU one does, and FAISS has them for an index left on the CPU.
         on_cpu, threads = self._device is Device.CPU, settings.search_threads
         self.batcher = Batcher(
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
             search_threads=1 if on_cpu else threads,
-            max_parts=threads if on_cpu else 1,
+            workers=threads if on_cpu else 1,
             metrics=self.metrics,
         )
         self.photo_reader = PhotoReader(max_waiting=settings.max_photo_queue, metrics=self.metrics)

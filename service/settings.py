@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond, 503
     cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none
     encoder_threads: int = Field(default_factory=_cores_but_one, ge=1, le=256)  # for one photo
-    search_threads: int = Field(default_factory=_cores, ge=1, le=256)  # that share a batch of searches
+    search_threads: int = Field(default_factory=_cores, ge=1, le=256)  # that answer batches of searches
     swap_wait_seconds: float = Field(default=30, ge=0, le=3600)  # until a swap that still loads is answered with 202
     log_format: LogFormat = "text"
     log_requests: bool = False  # otherwise only those that broke inside

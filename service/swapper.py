@@ -24,7 +24,7 @@ from service.errors import (
 )
 from service.loaded_version import LoadedVersion
 from service.logs import EventLog
-from service.memory import free
+from service.memory import exempt_from_collection, free
 from service.metrics import Metrics
 from service.photo_queries import PhotoQueries
 from service.threads import run_in_daemon_thread
@@ -195,7 +195,7 @@ class Swapper:
         started_at = time.monotonic()
         self.loading = version_id
         try:
-            loaded = await run_in_daemon_thread(lambda: self._load(version_id), "vitrine-load")
+            loaded = await run_in_daemon_thread(lambda: self._load_for_long(version_id), "vitrine-load")
             replaced = await self._serve(loaded)
         except (UnknownVersionError, VersionRefusedError) as error:
             self._note(Attempt(kind, version_id, "refused", str(error)))
@@ -211,6 +211,11 @@ class Swapper:
         self._note(Attempt(kind, version_id, "served"))
         _log.info(kind, outcome="served", version=version_id, took_s=round(took_seconds, 2))
         return Change(version_id, replaced, took_seconds)
+
+    def _load_for_long(self, version_id: str) -> LoadedVersion:
+        loaded = self._load(version_id)
+        exempt_from_collection()
+        return loaded
 
     def _note(self, attempt: Attempt) -> None:
         self.last_attempt = attempt

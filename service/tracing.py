@@ -46,29 +46,23 @@ class Tracing:
             "exclude": _is_untraced,
         }
 
-    def record_search(self, version_id: str, stages: StageSeconds, render_began: float, render_seconds: float) -> None:
+    def record_search(self, version_id: str, stages: StageSeconds) -> None:
         """Give the present request's span a child for each stage of one search.
 
         Args:
             version_id: The version that answered.
             stages: Of the search.
-            render_began: When its hits began to be rendered, as `time.perf_counter` tells it.
-            render_seconds: How long that took.
         """
         if not trace.get_current_span().is_recording():
             return
-        encode_began = stages.queued_at + stages.queue
-        search_began = encode_began + stages.encode
         offset_ns = time.time_ns() - time.perf_counter_ns()
-        for name, began, seconds in (
-            ("queue", stages.queued_at, stages.queue),
-            ("encode", encode_began, stages.encode),
-            ("search", search_began, stages.search),
-            ("render", render_began, render_seconds),
-        ):
+        began = stages.queued_at
+        for name in ("queue", "encode", "search", "render"):
+            seconds = getattr(stages, name)
             began_ns = offset_ns + int(began * 1e9)
             span = self._tracer.start_span(name, start_time=began_ns, attributes={"vitrine.index_version": version_id})
             span.end(began_ns + int(seconds * 1e9))
+            began += seconds
 
     async def stop(self) -> None:
         """Send what is left."""

@@ -28,6 +28,7 @@ class StandInEncoder:
     Attributes:
         batches: The queries of each call.
         go: Cleared, it holds every call until set.
+        held: If there is one, only calls with this query are held.
         entered: Set when a call begins.
     """
 
@@ -38,13 +39,15 @@ class StandInEncoder:
         self.batches: list[list[str]] = []
         self.go = threading.Event()
         self.go.set()
+        self.held: str | None = None
         self.entered = threading.Event()
 
     def encode(self, queries: Sequence[str]) -> np.ndarray:
         """Unit vectors, (len(queries), 4)."""
         self.batches.append(list(queries))
         self.entered.set()
-        assert self.go.wait(10), "a test forgot to let the encoder go"
+        if self.held is None or self.held in queries:
+            assert self.go.wait(10), "a test forgot to let the encoder go"
         if BROKEN in queries:
             raise RuntimeError("secret inside")
         vectors = np.zeros((len(queries), STAND_IN_WIDTH), dtype=np.float32)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from service.answering import Found, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
+from service.answering import Found, FoundProduct, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
 from service.errors import FilterError, QueryError, UnknownProductError
 from service.filters import Filters, OneOf, Range
 from service.score_parts import ScoreParts
@@ -113,7 +113,7 @@ def test_products_need_no_encoder() -> None:
     found, unknown, _ = answer_queries(
         [ProductQuery("v1-p3"), ProductQuery("p3"), SimilarQuery("v1-p0", Page(1))], version
     ).results
-    assert isinstance(found, Found) and found.rows.tolist() == [3]
+    assert found == FoundProduct(3)
     assert isinstance(unknown, UnknownProductError)
     assert version.encoder.batches == []  # type: ignore[attr-defined]
 

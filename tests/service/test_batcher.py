@@ -19,12 +19,12 @@ from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in
 
 @asynccontextmanager
 async def batching(
-    encoder: StandInEncoder | None = None, *, max_batch: int = 8, max_queue: int = 100, max_parts: int = 1
+    encoder: StandInEncoder | None = None, *, max_batch: int = 8, max_queue: int = 100, workers: int = 1
 ) -> AsyncIterator[Batcher]:
     """A started batcher, serving unless there is no encoder."""
     threads = set(threading.enumerate())
     batcher = Batcher(
-        max_batch=max_batch, max_queue=max_queue, search_threads=max_parts, max_parts=max_parts, metrics=Metrics()
+        max_batch=max_batch, max_queue=max_queue, search_threads=workers, workers=workers, metrics=Metrics()
     )
     batcher.start()
     try:
@@ -67,34 +67,52 @@ def test_an_idle_worker_takes_one_search_at_once_and_a_busy_one_gathers() -> Non
     run(test())
 
 
-@pytest.mark.parametrize(("waiting", "parts"), [(15, [15]), (16, [8, 8]), (29, [9, 10, 10]), (32, [10, 11, 11])])
-def test_a_batch_is_cut_into_parts_that_are_worth_a_thread(waiting: int, parts: list[int]) -> None:
+def test_workers_share_what_waits_as_long_as_a_share_is_worth_it() -> None:
     async def test() -> None:
         encoder = StandInEncoder()
-        async with batching(encoder, max_batch=32, max_parts=3) as batcher:
-            first = await hold(encoder, batcher)
-            rest = [submit(batcher, SearchQuery(str(number % 4), Page(1))) for number in range(waiting)]
+        async with batching(encoder, max_batch=64, workers=3) as batcher:
+            held = [await hold(encoder, batcher) for _ in range(3)]
+            rest = [submit(batcher, SearchQuery(str(number % 4), Page(1))) for number in range(90)]
             encoder.go.set()
-            answers = await asyncio.gather(first, *rest)
-        assert sorted(map(len, encoder.batches)) == [1, *parts]
-        assert [answer.found.rows.tolist() for answer in answers[1:]] == [[number % 4] for number in range(waiting)]
+            answers = await asyncio.gather(*held, *rest)
+        sizes = [len(batch) for batch in encoder.batches]
+        shares = sorted(sizes)[3:]
+        assert sum(shares) == 90
+        assert shares[-1] == 30
+        assert all(size >= 16 for size in shares[1:]), "the rest that is left at the end may be smaller"
+        assert [answer.found.rows.tolist() for answer in answers[3:]] == [[number % 4] for number in range(90)]
 
     run(test())
 
 
-def test_what_breaks_a_part_breaks_nothing_else() -> None:
+def test_a_worker_that_is_held_holds_up_nobody_else() -> None:
     async def test() -> None:
         encoder = StandInEncoder()
-        async with batching(encoder, max_batch=16, max_parts=2) as batcher:
-            first = await hold(encoder, batcher)
-            texts = [BROKEN, *(str(number % 4) for number in range(1, 16))]
+        async with batching(encoder, workers=2) as batcher:
+            held = await hold(encoder, batcher)
+            encoder.held = "0"
+            answers = [await submit(batcher, SearchQuery(str(number), Page(1))) for number in (1, 2, 3)]
+            assert not held.done()
+            assert [answer.found.rows.tolist() for answer in answers] == [[1], [2], [3]]
+            encoder.go.set()
+            await held
+
+    run(test())
+
+
+def test_what_breaks_a_batch_breaks_no_other() -> None:
+    async def test() -> None:
+        encoder = StandInEncoder()
+        async with batching(encoder, max_batch=16, workers=2) as batcher:
+            held = [await hold(encoder, batcher) for _ in range(2)]
+            texts = [BROKEN, *(str(number % 4) for number in range(1, 32))]
             rest = [submit(batcher, SearchQuery(text, Page(1))) for text in texts]
             encoder.go.set()
-            await first
+            await asyncio.gather(*held)
             broken, *answers = await asyncio.gather(*rest, return_exceptions=True)
         assert isinstance(broken, SearchFailedError)
         assert [answer.found.rows.tolist() for answer in answers if isinstance(answer, Answer)] == [
-            [int(text)] for text in texts[1:]
+            [int(text) % 4] for text in texts[1:]
         ]
 
     run(test())
@@ -191,8 +209,7 @@ def test_a_switch_falls_between_two_batches() -> None:
             replaced = await switching
         assert [answer.version_id for answer in answers] == ["v1"] * 4 + ["v2"] * 3
         for answer in answers:
-            hits = answer.hits.render(answer.found.rows, answer.found.scores)
-            assert f'"{answer.version_id}-p'.encode() in hits
+            assert f'"{answer.version_id}-p'.encode() in answer.content
         assert replaced is not None
         assert replaced.version_id == "v1"
 

@@ -12,7 +12,7 @@ import pytest
 
 from artifacts.store import Store
 from service import comparing
-from service.answering import Page, ProductQuery, SearchQuery
+from service.answering import FoundProduct, Page, ProductQuery, SearchQuery
 from service.comparing import Comparison
 from service.errors import ConflictError, DeadlineError, UnknownVersionError, VersionRefusedError
 from service.loaded_version import LoadedVersion
@@ -40,7 +40,7 @@ def test_it_searches_what_it_loaded_and_forgets_what_was_before(tmp_path: Path) 
             await second.begin(version_id)
             answer = await second.ask(NEAREST, 5)
             assert (answer.version_id, answer.found.rows.tolist()) == (version_id, [2])
-        assert (await second.ask(ProductQuery("v2-p3"), 5)).found.rows.tolist() == [3]
+        assert (await second.ask(ProductQuery("v2-p3"), 5)).found == FoundProduct(3)
         assert second.version
         before = weakref.ref(second.version)
         del answer
