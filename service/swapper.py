@@ -237,7 +237,8 @@ class Swapper:
         self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING
-        await run_in_daemon_thread(partial(free, before), "vitrine-free")
+        if replaced is not None:
+            await run_in_daemon_thread(partial(free, before), "vitrine-free")
         return replaced
 
     def _settle_waiting(self, reason: str) -> None:

@@ -80,4 +80,4 @@ def test_requests_and_queries_are_logged_where_the_settings_say_so(
     ],
 )
 def test_the_trace_of_the_caller_is_known(traceparent: str, trace: str | None) -> None:
-    assert _ids_of(Headers({"traceparent": traceparent})).trace_id == trace
+    assert _ids_of({"headers": Headers({"traceparent": traceparent}).raw}).trace_id == trace

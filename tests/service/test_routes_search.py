@@ -299,8 +299,9 @@ def test_a_batch_whose_form_is_wrong(served: Running, body: dict[str, Any], deta
 
 
 def stand_in_service(store: Path, encoder: StandInEncoder, **settings: Any) -> AbstractContextManager[Running]:
-    """A service of one stand-in version."""
+    """A service of one stand-in version, whose one worker the encoder can hold."""
     (store / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    settings = {"search_threads": 1, **settings}
     return running_service(store, load=lambda version_id: stand_in_version(version_id, encoder), **settings)
 
 
