@@ -80,7 +80,7 @@ async function partsOf(hit, context, signal) {
   const places = await Promise.all(
     catalog.parts.length > 1 ? catalog.parts.map((part) => placeWith(part, hit, context, signal)) : [],
   );
-  return [heading, bars(explained), ...sentences(hit, explained.explain.kind, catalog.parts, places)];
+  return [heading, bars(explained), ...sentences(hit, explained.explain, catalog.parts, places)];
 }
 
 /** What came from title and photo as bars: parts, which together are the score, or cosines by themselves. */
@@ -115,12 +115,15 @@ async function placeWith(part, hit, { query, filters }, signal) {
   return null;
 }
 
-function sentences(hit, kind, parts, places) {
+function sentences(hit, { kind, photo: ofPhoto }, parts, places) {
   if (parts.length === 1)
     return [el("p", { class: "note" }, `This model knows ${parts[0] === "text" ? "titles" : "photos"} alone.`)];
   if (kind === "cosines") {
-    const words = "How near title and photo are to the query by themselves. This model mixes them, so neither has a place of its own.";
-    return [el("p", { class: "note" }, words)];
+    const near =
+      ofPhoto === null
+        ? "How near the title is to the query by itself. There is no photo, or this model reads queries for titles alone."
+        : "How near title and photo are to the query by themselves.";
+    return [el("p", { class: "note" }, `${near} The model mixes both, so neither has a place of its own.`)];
   }
   const rows = parts.map((part, number) =>
     el(

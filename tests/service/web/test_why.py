@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from artifacts.index_version import open_index_version
+from artifacts.store import Store
+from index_builder.build import BuildRequest, build_version
+from index_builder.indexing import IndexWish
 from knn import read_index
-from tests.service.running import Running
+from tests.service.running import Running, running_service
 from tests.service.web.conftest import OpenTab
+from tests.support.models import tiny_bundle
 from tests.support.specs import BERT_WIDTH
 from towers.query_encoder import OnnxQueryEncoder
 
@@ -91,3 +95,33 @@ def test_a_model_that_mixes_title_and_photo_says_that_neither_has_a_place(
     page.locator(".strip .title").nth(5).wait_for()
     assert "mixes title and photo" in page.locator(".why-parts").inner_text()
     assert page.locator(".places").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("composition", "photo", "words"),
+    [
+        ("mlp", r"-?0\.\d{3}", "How near title and photo are to the query by themselves."),
+        (
+            "3tmm",
+            "none",
+            "How near the title is to the query by itself. There is no photo, or this model reads queries",
+        ),
+    ],
+)
+def test_a_mixed_model_tells_how_near_what_its_queries_know_is(
+    sample_shop: Path, open_tab: OpenTab, tmp_path: Path, composition: str, photo: str, words: str
+) -> None:
+    tiny_bundle(tmp_path / "bundle", composition)
+    catalog = sample_shop / "catalog.parquet"
+    wish = IndexWish("Flat")
+    build_version(BuildRequest(tmp_path / "bundle", catalog, tmp_path / "store", "v", wish, explain=True))
+    Store(tmp_path / "store").publish("v")
+    with running_service(tmp_path / "store", photos=sample_shop) as running:
+        page = open_tab(running).open("/?q=mug")
+        page.locator(".grid .hit").first.click()
+        page.locator(".bars li").nth(1).wait_for()
+        hit = running.search("mug", k=1, explain=True).json()["hits"][0]
+        title, of_photo = page.locator(".bars .value").all_inner_texts()
+        assert float(title) == pytest.approx(hit["explain"]["text"], abs=6e-4)
+        assert re.fullmatch(photo, of_photo) and words in page.locator(".why-parts").inner_text()
+        assert "mixes both" in page.locator(".why-parts").inner_text()
