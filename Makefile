@@ -8,10 +8,12 @@ FAISS ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 BIN := .venv/bin
 SETUP := .venv/.setup-$(FAISS)
 DEMO := var/demo
+# The model that is served: a recipe of training/recipes.
+MODEL := 3tmm-history
 QUERIES := --query "red striped mug" --query "floral cotton dress" --query "black leather handbag"
 SMOKE := var/smoke
 # What the last three benchmarks take their vectors from; a real shop's model and catalogue are the better test.
-BUNDLE ?= $(DEMO)/4tmm-mlp
+BUNDLE ?= $(DEMO)/$(MODEL)
 CATALOG ?= $(DEMO)/shop/catalog.parquet
 
 # What a step is made from: when none of it has changed since, the step is not done again.
@@ -64,7 +66,8 @@ load: $(DEMO)/second-version port-free ## Shoppers on the demo's service for 60 
 
 # What `make load SWAP=1` swaps to; it stays unpublished.
 $(DEMO)/second-version: $(DEMO)/published
-	$(BIN)/python -m index_builder build --bundle $(DEMO)/4tmm-alpha --catalog $(DEMO)/shop/catalog.parquet --store $(DEMO)/store
+	$(BIN)/python -m index_builder build --bundle $(DEMO)/$(MODEL) --catalog $(DEMO)/shop/catalog.parquet \
+	  --store $(DEMO)/store --explain
 	@touch $@
 
 # Otherwise the searches would be answered by whoever listens there.
@@ -91,9 +94,9 @@ locks: $(SETUP) ## Choose anew the versions that the container images install
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	PATH="$(CURDIR)/$(BIN):$$PATH" docker/lock.sh
 
-evaluate: $(DEMO)/4tmm-cat/model.json ## Compare text alone, photos alone and both on the sample shop
+evaluate: $(DEMO)/4tmm-cat/model.json $(DEMO)/$(MODEL)/model.json ## Compare text alone, photos alone, both, and the demo's model
 	@$(BIN)/python -m evaluation run --data $(DEMO)/data --out $(DEMO)/results --model $(DEMO)/bibert \
-	  --model $(DEMO)/clip-towers --model $(DEMO)/4tmm-cat
+	  --model $(DEMO)/clip-towers --model $(DEMO)/4tmm-cat --model $(DEMO)/$(MODEL)
 
 experiments: $(DEMO)/shop/catalog.parquet ## Every row of the paper's tables on the sample shop, with a report
 	@$(BIN)/python -m training experiments --shop $(DEMO)/shop --out $(DEMO)/experiments
@@ -149,14 +152,14 @@ $(1)/bibert/model.json: $(1)/data/dataset.json
 	rm -rf $(1)/bibert
 	$(BIN)/python -m training fit bibert --data $(1)/data --out $(1)/bibert $(3)
 
-$(1)/4tmm-alpha/model.json: $(1)/bibert/model.json $(1)/clip-towers/model.json
-	rm -rf $(1)/4tmm-alpha
-	$(BIN)/python -m training fit 4tmm-alpha --data $(1)/data --out $(1)/4tmm-alpha \
+$(1)/$(MODEL)/model.json: $(1)/bibert/model.json $(1)/clip-towers/model.json
+	rm -rf $(1)/$(MODEL)
+	$(BIN)/python -m training fit $(MODEL) --data $(1)/data --out $(1)/$(MODEL) \
 	  --bibert $(1)/bibert --clip $(1)/clip-towers
 
-$(1)/published: $(1)/4tmm-alpha/model.json $(BUILDER)
-	$(BIN)/python -m index_builder build --bundle $(1)/4tmm-alpha --catalog $(1)/shop/catalog.parquet \
-	  --store $(1)/store --publish
+$(1)/published: $(1)/$(MODEL)/model.json $(BUILDER)
+	$(BIN)/python -m index_builder build --bundle $(1)/$(MODEL) --catalog $(1)/shop/catalog.parquet \
+	  --store $(1)/store --explain --publish
 	@touch $$@
 endef
 
@@ -166,9 +169,4 @@ $(eval $(call path,$(SMOKE),300,--steps 20))
 $(DEMO)/4tmm-cat/model.json: $(DEMO)/bibert/model.json $(DEMO)/clip-towers/model.json
 	rm -rf $(DEMO)/4tmm-cat
 	$(BIN)/python -m training fit 4tmm-cat --data $(DEMO)/data --out $(DEMO)/4tmm-cat \
-	  --bibert $(DEMO)/bibert --clip $(DEMO)/clip-towers
-
-$(DEMO)/4tmm-mlp/model.json: $(DEMO)/bibert/model.json $(DEMO)/clip-towers/model.json
-	rm -rf $(DEMO)/4tmm-mlp
-	$(BIN)/python -m training fit 4tmm-mlp --data $(DEMO)/data --out $(DEMO)/4tmm-mlp \
 	  --bibert $(DEMO)/bibert --clip $(DEMO)/clip-towers

@@ -32,7 +32,7 @@ PACKAGES = ("torch", "faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "numpy")
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/4tmm-mlp",
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/3tmm-history",
     catalog: Annotated[Path, typer.Option(help="Its catalogue.")] = ROOT / "var/demo/shop/catalog.parquet",
     vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,
     rows: Annotated[int, typer.Option(min=200, help="Products in all.")] = ROWS,

@@ -75,7 +75,7 @@ class Options:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/4tmm-mlp",
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/3tmm-history",
     catalog: Annotated[Path, typer.Option(help="Products that it encodes.")] = ROOT / "var/demo/shop/catalog.parquet",
     work: Annotated[Path, typer.Option(help="Scratch folder; 14 GB for the whole.")] = ROOT / "var/bench-index",
     rows: Annotated[int, typer.Option(min=200, help="Vectors in all.")] = ROWS,

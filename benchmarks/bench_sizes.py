@@ -76,7 +76,7 @@ class Size:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/4tmm-mlp",
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/3tmm-history",
     catalog: Annotated[Path, typer.Option(help="Its catalogue, the log beside it.")] = ROOT
     / "var/demo/shop/catalog.parquet",
     vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,

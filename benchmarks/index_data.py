@@ -26,6 +26,7 @@ from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import read_catalog
 from artifacts.checksums import FileRecord, record_files, sha256_of_file, verify_files
 from artifacts.errors import ArtifactError
+from artifacts.history import read_history
 from artifacts.records import Record, read_record, write_record
 from knn import exact_search
 
@@ -215,9 +216,11 @@ def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
     from towers.tokens import read_tokenizers
 
     read = read_catalog(catalog)
-    encoder = SideEncoder(load_side(bundle.product_folder), read_tokenizers(bundle.product_folder, bundle.product))
+    folder, side = bundle.product_folder, bundle.product
+    history = read_history(folder, side)
+    encoder = SideEncoder(load_side(folder), read_tokenizers(folder, side), history=history)
     queries = held_out_texts(bundle)
-    products = encoder.products(Products(read.titles, read.images, read.folder))
+    products = encoder.products(Products(read.titles, read.images, read.folder, read.product_ids))
     if not queries:
         return products, np.empty((0, products.shape[1]), np.float32)
     return products, encode_queries(OnnxQueryEncoder(bundle.query_folder, bundle.query), queries)

@@ -15,6 +15,6 @@ test -e shop/catalog.parquet || python -m training sample-shop --out shop --prod
 test -e data/dataset.json || python -m training prepare --shop shop --out data
 test -e clip-towers/model.json || python -m training clip --data data --out clip-towers
 test -e bibert/model.json || python -m training fit bibert --data data --out bibert
-test -e 4tmm-alpha/model.json \
-  || python -m training fit 4tmm-alpha --data data --out 4tmm-alpha --bibert bibert --clip clip-towers
-python -m index_builder build --bundle 4tmm-alpha --catalog shop/catalog.parquet --store /store --publish
+test -e 3tmm-history/model.json \
+  || python -m training fit 3tmm-history --data data --out 3tmm-history --bibert bibert --clip clip-towers
+python -m index_builder build --bundle 3tmm-history --catalog shop/catalog.parquet --store /store --explain --publish

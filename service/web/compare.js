@@ -92,6 +92,11 @@ function nameOfOther() {
   return model ? `${model}, ${id}` : id;
 }
 
+/** Why neither titles nor photos alone stand beside the served version. */
+function whyNoParts() {
+  return catalog.parts.length ? "This model has one part alone." : "This model mixes title and photo, so that neither ranks alone.";
+}
+
 function go(change, { keep = false } = {}) {
   Object.assign(view, change);
   if ("other" in change || "depth" in change) forgetAll();
@@ -111,7 +116,7 @@ async function load() {
   const { signal } = running;
   showPlace();
   showLoading(null);
-  if (!view.other) return showState("There is nothing to compare with", "This model has one part alone. Sign in to compare versions.");
+  if (!view.other) return showState("There is nothing to compare with", `${whyNoParts()} Sign in to compare versions.`);
   if (!view.query) return showState("Which query?", "Type one, or paste a list of queries to step through.");
   byId("sides").setAttribute("aria-busy", "true");
   try {

@@ -80,20 +80,21 @@ async function partsOf(hit, context, signal) {
   const places = await Promise.all(
     catalog.parts.length > 1 ? catalog.parts.map((part) => placeWith(part, hit, context, signal)) : [],
   );
-  return [heading, bars(explained), ...sentences(hit, explained.explain.kind, catalog.parts, places)];
+  return [heading, bars(explained), ...sentences(hit, explained.explain, catalog.parts, places)];
 }
 
 /** What came from title and photo as bars: parts, which together are the score, or cosines by themselves. */
 function bars(explained) {
   const { kind, ...values } = explained.explain;
-  const longest = Math.max(...Object.values(values).map(Math.abs), 1e-9); // null is 0
-  const rows = Object.entries(values).map(([name, value]) => {
+  const told = Object.entries(values).filter(([, value]) => value !== null);
+  const longest = Math.max(...told.map(([, value]) => Math.abs(value)), 1e-9);
+  const rows = told.map(([name, value]) => {
     const bar = el("span", { class: `bar of-${name}${value < 0 ? " negative" : ""}` });
     bar.style.setProperty("--share", Math.abs(value) / longest);
     return el(
       "li", {},
       el("span", { class: "part" }, PART_NAMES[name] ?? name), bar,
-      el("span", { class: "value" }, value === null ? "none" : fixed(value, 3)),
+      el("span", { class: "value" }, fixed(value, 3)),
     );
   });
   const score = el(
@@ -115,13 +116,10 @@ async function placeWith(part, hit, { query, filters }, signal) {
   return null;
 }
 
-function sentences(hit, kind, parts, places) {
+function sentences(hit, { kind, photo: ofPhoto }, parts, places) {
   if (parts.length === 1)
     return [el("p", { class: "note" }, `This model knows ${parts[0] === "text" ? "titles" : "photos"} alone.`)];
-  if (kind === "cosines") {
-    const words = "How near title and photo are to the query by themselves. This model mixes them, so neither has a place of its own.";
-    return [el("p", { class: "note" }, words)];
-  }
+  if (kind === "cosines") return [el("p", { class: "note" }, wordsOfMixed(hit, ofPhoto))];
   const rows = parts.map((part, number) =>
     el(
       "li", {},
@@ -131,6 +129,14 @@ function sentences(hit, kind, parts, places) {
   );
   const whole = el("li", {}, el("span", {}, "With title and photo"), el("strong", {}, ordinal(hit.rank)));
   return [el("ul", { class: "places" }, whole, ...rows), movedBy(hit, places[parts.indexOf("text")])];
+}
+
+/** Of a model that mixes title and photo. It may not compare queries with photos, and a product may have none. */
+function wordsOfMixed(hit, ofPhoto) {
+  if (ofPhoto !== null)
+    return "How near title and photo are to the query by themselves. This model mixes them, so neither has a place of its own.";
+  if (!hit.image) return "How near the title is to the query by itself. There is no photo.";
+  return "How near the title is to the query by itself. The photo is mixed into the product, and has no number of its own.";
 }
 
 function movedBy(hit, place) {

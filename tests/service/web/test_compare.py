@@ -154,3 +154,5 @@ def test_a_model_that_mixes_is_compared_with_versions_alone(shop_service: Runnin
     page.locator(".side.of-right .hit").nth(9).wait_for()
     assert page.locator("#other option").all_inner_texts() == ["cat, cat"]
     assert shown(page, "right") == found_by_second(shop_service, "red mug", 10)
+    page = open_tab(shop_service).open("/compare?q=red+mug&k=10")
+    assert "mixes title and photo, so that neither ranks alone. Sign in" in page.locator("#sides").inner_text()

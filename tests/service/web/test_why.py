@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from artifacts.index_version import open_index_version
+from artifacts.store import Store
+from index_builder.build import BuildRequest, build_version
+from index_builder.indexing import IndexWish
 from knn import read_index
-from tests.service.running import Running
-from tests.service.web.conftest import OpenTab
+from tests.service.running import Running, running_service
+from tests.service.web.conftest import PRODUCTS, OpenTab
+from tests.support.models import tiny_bundle
 from tests.support.specs import BERT_WIDTH
 from towers.query_encoder import OnnxQueryEncoder
 
@@ -17,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 ROUNDING = 2e-5
 QUERY = "blue cotton dress"
+PAGE_SIZE = 24  # of search.js
 
 
 def by_numpy(version: Path, product_id: str, part: slice) -> tuple[range, float]:
@@ -91,3 +96,34 @@ def test_a_model_that_mixes_title_and_photo_says_that_neither_has_a_place(
     page.locator(".strip .title").nth(5).wait_for()
     assert "mixes title and photo" in page.locator(".why-parts").inner_text()
     assert page.locator(".places").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("composition", "words"),
+    [("mlp", "This model mixes them"), ("3tmm", "The photo is mixed into the product, and has no number of its own.")],
+)
+def test_a_mixed_model_tells_how_near_what_its_queries_know_is(
+    sample_shop: Path, open_tab: OpenTab, tmp_path: Path, composition: str, words: str
+) -> None:
+    tiny_bundle(tmp_path / "bundle", composition)
+    request = BuildRequest(
+        tmp_path / "bundle", sample_shop / "catalog.parquet", tmp_path / "store", "v", IndexWish("Flat"), explain=True
+    )
+    build_version(request)
+    Store(tmp_path / "store").publish("v")
+    with running_service(tmp_path / "store", photos=sample_shop) as running:
+        hits = running.search("mug", k=PRODUCTS, explain=True).json()["hits"]
+        first = {bool(hit["image"]): hit["rank"] for hit in reversed(hits)}  # with a photo and without
+        assert len(first) == 2
+        page = open_tab(running).page
+        for has_photo, rank in first.items():
+            page.goto(f"{running.url}/?q=mug&page={(rank - 1) // PAGE_SIZE + 1}")
+            page.locator(".grid .hit").nth((rank - 1) % PAGE_SIZE).click()
+            page.locator(".bars").wait_for()
+            hit = hits[rank - 1]
+            shown = [hit["explain"][name] for name in ("text", "photo") if hit["explain"][name] is not None]
+            assert len(shown) == (2 if composition == "mlp" and has_photo else 1)
+            values = page.locator(".bars .value").all_inner_texts()
+            assert [float(value) for value in values] == pytest.approx(shown, abs=6e-4)
+            note = page.locator(".why-parts .note").inner_text()
+            assert (words if has_photo else "There is no photo.") in note

@@ -1,0 +1,45 @@
+"""One model is the default wherever there is one: `make`, the containers, the benchmarks, the documentation."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from training.experiments import ROWS_OF_OURS
+
+ROOT = Path(__file__).parents[1]
+# Whether a model that these files fit, build, measure or serve is another one is a matter of a word.
+NAMED = {
+    "Makefile": r"^MODEL := (\S+)$",
+    "docker/first-version.sh": r"([34]tmm-[\w-]+)",
+    "docker/test.sh": r"([34]tmm-[\w-]+)",
+    "docs/operations.md": r"--bundle /\w+/(\S+)",
+    "docs/index-builder.md": r"--bundle work/(\S+)",
+    "README.md": r"(?:training fit (?!bibert)|--bundle work/|(?:--out|--model) work/)(\w+-\S+)",
+    **{f"benchmarks/bench_{name}.py": r"var/demo/(\w+-[\w-]+)" for name in ("gpu", "index", "service", "sizes")},
+}
+
+
+def default_model() -> str:
+    (name,) = re.findall(NAMED["Makefile"], (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return str(name)
+
+
+def test_the_default_is_a_row_of_ours_whose_queries_need_one_tower() -> None:
+    assert default_model() in ROWS_OF_OURS and default_model().startswith("3tmm")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_file_names_the_default_alone(name: str) -> None:
+    named = re.findall(NAMED[name], (ROOT / name).read_text(), re.MULTILINE)
+    assert named and set(named) == {default_model()}
+
+
+def test_make_demo_fits_and_publishes_it_with_what_explains_its_scores() -> None:
+    command = ["make", "--dry-run", "--always-make", "--no-print-directory", "demo"]
+    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    planned = planned.replace("\\\n", "")
+    assert re.findall(r"training fit (\S+)", planned) == ["bibert", default_model()]
+    (build,) = re.findall(r"index_builder build .*", planned)
+    assert f"--bundle var/demo/{default_model()} " in build and "--explain --publish" in build
