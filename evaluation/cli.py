@@ -45,7 +45,8 @@ def run(
     rewrite: Annotated[
         Rewriting | None,
         typer.Option(
-            help="Ask in other words: with a typo, in another order, or in the other number. Give another --out."
+            help="Ask in other words: with a typo, in another order, in the other number, or with synonyms. "
+            "Give another --out."
         ),
     ] = None,
 ) -> None:

@@ -13,9 +13,76 @@ import numpy as np
 
 from evaluation.testset import TestSet
 
-Rewriting = Literal["typo", "order", "number"]
+Rewriting = Literal["typo", "order", "number", "synonym"]
 
 _SHORTEST = 4  # letters of a word in which a typo leaves something to recognise
+
+# Words that stand for each other in any query of a shop, a group a line; no word is in two. What means more or less
+# than another ("gown" and "dress"), or something else beside another word ("light blue"), is left out.
+_SYNONYMS = """
+    men, gents, gentlemen
+    mens, male
+    women, ladies
+    womens, female
+    kids, children
+    grey, gray
+    purple, violet
+    maroon, burgundy
+    gold, golden
+    turquoise, aqua
+    colour, color
+    multicolour, multicoloured
+    plain, solid
+    striped, stripy
+    checked, checkered
+    floral, flowery
+    dotted, spotted
+    wool, woollen
+    wood, wooden
+    waterproof, rainproof
+    foldable, folding
+    handmade, handcrafted
+    vintage, retro
+    oversized, baggy
+    casual, everyday, informal
+    sports, athletic
+    running, jogging
+    gym, workout
+    tshirt, t-shirt, tee
+    tshirts, t-shirts, tees
+    sweater, jumper, pullover
+    sweaters, jumpers, pullovers
+    trousers, pants, slacks
+    jeans, denims
+    dress, frock
+    dresses, frocks
+    saree, sari
+    sarees, saris
+    shoes, footwear
+    sneaker, trainer
+    sneakers, trainers
+    backpack, rucksack
+    backpacks, rucksacks
+    wallet, billfold
+    wallets, billfolds
+    watch, wristwatch
+    watches, wristwatches
+    sunglasses, shades
+    tie, necktie
+    ties, neckties
+    jewellery, jewelry
+    perfume, fragrance, scent
+    perfumes, fragrances, scents
+    deodorant, deo
+    sofa, couch
+    cushion, pillow
+    cushions, pillows
+    mug, cup
+    mugs, cups
+    rug, carpet
+    curtain, drape
+    quilt, duvet
+"""
 
 
 def rewritten(test_set: TestSet, rewriting: Rewriting) -> TestSet:
@@ -67,8 +134,22 @@ def _number(query: str, draw: np.random.Generator) -> str:
     return " ".join(words)
 
 
+def _synonym(query: str, draw: np.random.Generator) -> str:
+    """Every word that has a synonym replaced by one."""
+    words = [str(draw.choice(_OTHERS[word])) if word in _OTHERS else word for word in query.split()]
+    return " ".join(words) if words != query.split() else query
+
+
+def _others(groups: str) -> dict[str, list[str]]:
+    """The synonyms of each word."""
+    found = [[word.strip() for word in group.split(",")] for group in groups.strip().splitlines()]
+    return {word: [other for other in group if other != word] for group in found for word in group}
+
+
+_OTHERS = _others(_SYNONYMS)
 _RULES: Mapping[Rewriting, Callable[[str, np.random.Generator], str]] = {
     "typo": _typo,
     "order": _order,
     "number": _number,
+    "synonym": _synonym,
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.catalog import Catalog
+from evaluation import rewriting as rules
 from evaluation.rewriting import Rewriting, rewritten
 from evaluation.testset import TestSet
 
@@ -48,7 +49,25 @@ def test_the_other_number_is_an_s_more_or_less() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("rewriting", ["typo", "order", "number"])
+def test_synonyms_replace_every_word_that_has_some_and_lead_back() -> None:
+    assert run("synonym", ["Grey grey  rug", "nike 109f", "", "red shoes for women"]) == [
+        "Grey gray carpet", "nike 109f", "", "red footwear for ladies"
+    ]  # fmt: skip
+    queries = [f"{word} number{place}" for word in ("tee", "pullover", "gents", "casual") for place in range(20)]
+    for query, found in zip(queries, run("synonym", queries), strict=True):
+        word, other = query.split()[0], found.split()[0]
+        assert word != other and query.split()[1] == found.split()[1]
+        back = run("synonym", [f"{other} number{place}" for place in range(20)])
+        assert word in {one.split()[0] for one in back}
+
+
+def test_no_word_stands_in_two_groups_of_synonyms() -> None:
+    words = [word.strip() for group in rules._SYNONYMS.strip().splitlines() for word in group.split(",")]
+    assert [word for word, times in Counter(words).items() if times > 1] == []
+    assert all(word == word.lower() and len(word.split()) == 1 for word in words)
+
+
+@pytest.mark.parametrize("rewriting", ["typo", "order", "number", "synonym"])
 def test_runs_agree_and_are_told_apart_from_the_queries_as_they_were(rewriting: Rewriting) -> None:
     test_set = TestSet("f" * 64, Catalog(Path("none"), None), QUERIES, [], None)  # type: ignore[arg-type]
     one, other = rewritten(test_set, rewriting), rewritten(replace(test_set), rewriting)
