@@ -12,9 +12,9 @@ import numpy as np
 import typer
 
 from artifacts.bundle import ModelBundle, open_bundle
+from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.index_data import VectorSet, held_out_texts, split_queries
-from benchmarks.index_process import ROOT
 from benchmarks.index_ready import REAL_SET, ready_set
 from benchmarks.index_recall import mean_recall
 from benchmarks.service_queries import DEPTH
@@ -32,8 +32,8 @@ PACKAGES = ("torch", "faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "numpy")
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/3tmm-history",
-    catalog: Annotated[Path, typer.Option(help="Its catalogue.")] = ROOT / "var/demo/shop/catalog.parquet",
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
+    catalog: Annotated[Path, typer.Option(help="Its catalogue.")] = DEMO_CATALOG,
     vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,
     rows: Annotated[int, typer.Option(min=200, help="Products in all.")] = ROWS,
     rounds: Annotated[int, typer.Option(min=1, help="Batches of each size.")] = 200,

@@ -24,6 +24,7 @@ import typer
 
 from artifacts.bundle import open_bundle
 from artifacts.records import write_record
+from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.index_compare import OURS, Compared, Duel
 from benchmarks.index_data import Kind, VectorSet, open_set
@@ -75,8 +76,8 @@ class Options:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/3tmm-history",
-    catalog: Annotated[Path, typer.Option(help="Products that it encodes.")] = ROOT / "var/demo/shop/catalog.parquet",
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
+    catalog: Annotated[Path, typer.Option(help="Products that it encodes.")] = DEMO_CATALOG,
     work: Annotated[Path, typer.Option(help="Scratch folder; 14 GB for the whole.")] = ROOT / "var/bench-index",
     rows: Annotated[int, typer.Option(min=200, help="Vectors in all.")] = ROWS,
     peer_rows: Annotated[int, typer.Option(min=200, help="Vectors that the peers index too.")] = PEER_ROWS,

@@ -25,6 +25,7 @@ import typer
 from artifacts.index_version import read_manifest
 from artifacts.store import Store
 from benchmarks import service_results as results
+from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.harness import OUT, report, this_machine
 from benchmarks.index_data import VectorSet
 from benchmarks.index_process import ROOT, run_program
@@ -68,9 +69,8 @@ class Options:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/3tmm-history",
-    catalog: Annotated[Path, typer.Option(help="Its catalogue, the log beside it.")] = ROOT
-    / "var/demo/shop/catalog.parquet",
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
+    catalog: Annotated[Path, typer.Option(help="Its catalogue, the log beside it.")] = DEMO_CATALOG,
     vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,
     work: Annotated[Path, typer.Option(help="Scratch folder; 7 GB for the whole.")] = ROOT / "var/bench-service",
     rows: Annotated[int, typer.Option(min=200, help="Products in all.")] = ROWS,

@@ -15,6 +15,7 @@ import typer
 
 from artifacts.index_version import read_manifest
 from benchmarks.bench_service import Options, check_disk, make_setup, make_version
+from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.harness import OUT, Figure, Target, number, report, table, this_machine
 from benchmarks.index_process import KIB, ROOT, memory_of
 from benchmarks.index_ready import REAL_SET, ready_set
@@ -76,9 +77,8 @@ class Size:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="A trained model.")] = ROOT / "var/demo/3tmm-history",
-    catalog: Annotated[Path, typer.Option(help="Its catalogue, the log beside it.")] = ROOT
-    / "var/demo/shop/catalog.parquet",
+    bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
+    catalog: Annotated[Path, typer.Option(help="Its catalogue, the log beside it.")] = DEMO_CATALOG,
     vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,
     work: Annotated[Path, typer.Option(help="Scratch folder.")] = ROOT / "var/bench-service",
     rows: Annotated[list[int] | None, typer.Option(min=200, help="Products; again for more sizes.")] = None,

@@ -66,18 +66,20 @@ class HitTable:
         if not any(counts):
             return [b""] * len(counts)
         ranks = [np.arange(count) + ranking.first_rank for count, ranking in zip(counts, rankings, strict=True)]
-        parts = [
-            _text('{"rank":'),
+        rows = np.concatenate([ranking.rows for ranking in rankings])
+        scores = np.concatenate([ranking.scores for ranking in rankings])
+        texts = pc.binary_join_element_wise(
+            _RANK,
             pc.cast(pa.array(np.concatenate(ranks)), pa.large_string()),
-            _text(',"score":'),
-            _score_texts(np.concatenate([ranking.scores for ranking in rankings])),
+            _SCORE,
+            _score_texts(scores),
             _COMMA,
-            self._fragments.take(pa.array(np.concatenate([ranking.rows for ranking in rankings]))),
+            _explanations(rankings),
+            self._fragments.take(pa.array(rows)),
             _COMMA,
-        ]
-        if any(ranking.explanation for ranking in rankings):
-            parts.insert(5, pa.array([text for each in rankings for text in _explained(each)], pa.large_string()))
-        return _cut(pc.binary_join_element_wise(*parts, _EMPTY), counts)
+            _EMPTY,
+        )
+        return _cut(texts, counts)
 
     def render_product(self, row: int) -> bytes:
         """A product as a JSON object."""
@@ -97,8 +99,14 @@ def _cut(texts: pa.Array, counts: Sequence[int]) -> list[bytes]:
     return [bytes(content[start : max(start, end - 1)]) for start, end in itertools.pairwise(ends)]
 
 
-def _explained(ranking: Ranking) -> list[str]:
+def _explanations(rankings: Sequence[Ranking]) -> pa.Array | pa.Scalar:
     """The field `explain` of each hit, with the comma after it; empty where nothing is explained."""
+    if not any(ranking.explanation for ranking in rankings):
+        return _EMPTY
+    return pa.array([text for ranking in rankings for text in _explained(ranking)], pa.large_string())
+
+
+def _explained(ranking: Ranking) -> list[str]:
     if ranking.explanation is None:
         return [""] * len(ranking.rows)
     pairs = [
@@ -172,5 +180,5 @@ _AS_ARROW_WRITES_THEM = (
     pa.types.is_floating,
     pa.types.is_decimal,
 )
-_QUOTE, _COMMA, _EMPTY = map(_text, ('"', ",", ""))
+_RANK, _SCORE, _QUOTE, _COMMA, _EMPTY = map(_text, ('{"rank":', ',"score":', '"', ",", ""))
 _SIX_PLACES = pa.decimal128(18, 6)

@@ -195,7 +195,7 @@ class Swapper:
         started_at = time.monotonic()
         self.loading = version_id
         try:
-            loaded = await run_in_daemon_thread(lambda: self._load_for_long(version_id), "vitrine-load")
+            loaded = await run_in_daemon_thread(lambda: self._load_to_serve(version_id), "vitrine-load")
             replaced = await self._serve(loaded)
         except (UnknownVersionError, VersionRefusedError) as error:
             self._note(Attempt(kind, version_id, "refused", str(error)))
@@ -212,7 +212,7 @@ class Swapper:
         _log.info(kind, outcome="served", version=version_id, took_s=round(took_seconds, 2))
         return Change(version_id, replaced, took_seconds)
 
-    def _load_for_long(self, version_id: str) -> LoadedVersion:
+    def _load_to_serve(self, version_id: str) -> LoadedVersion:
         loaded = self._load(version_id)
         exempt_from_collection()
         return loaded

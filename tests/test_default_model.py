@@ -17,7 +17,7 @@ NAMED = {
     "docs/operations.md": r"--bundle /\w+/(\S+)",
     "docs/index-builder.md": r"--bundle work/(\S+)",
     "README.md": r"(?:training fit (?!bibert)|--bundle work/|(?:--out|--model) work/)(\w+-\S+)",
-    **{f"benchmarks/bench_{name}.py": r"var/demo/(\w+-[\w-]+)" for name in ("gpu", "index", "service", "sizes")},
+    "benchmarks/demo.py": r"var/demo/(\w+-[\w-]+)",
 }
 
 
