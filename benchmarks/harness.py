@@ -22,6 +22,7 @@ from artifacts.columns import in_columns
 
 OUT = Path(__file__).parent / "out"
 _GIB = 1 << 30
+_STAT = Path("/proc/stat")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a benchmark ran."""
+    """Where a benchmark ran.
+
+    Attributes:
+        stolen: Of the processor time that a virtual machine asked for since the benchmark began, the share that its
+            host gave to others, which stalls whatever runs; None where the system does not tell.
+    """
 
     processor: str
     cores: int  # that this process may use
@@ -84,6 +90,7 @@ class Machine:
     system: str
     python: str
     packages: dict[str, str]
+    stolen: float | None = None
 
 
 def this_machine(packages: Sequence[str] = ()) -> Machine:
@@ -96,7 +103,16 @@ def this_machine(packages: Sequence[str] = ()) -> Machine:
         system=platform.platform(),
         python=platform.python_version(),
         packages={name: _version(name) for name in packages},
+        stolen=stolen_share(_TIMES_AT_START, _processor_times()),
     )
+
+
+def stolen_share(before: Sequence[int] | None, after: Sequence[int] | None) -> float | None:
+    """The stolen share of the time that was asked for between two readings of /proc/stat; None without one."""
+    if before is None or after is None:
+        return None
+    user, nice, system, _, _, interrupts, soft_interrupts, stolen = np.subtract(after, before).tolist()
+    return float(stolen / max(1, user + nice + system + interrupts + soft_interrupts + stolen))
 
 
 def report(
@@ -118,6 +134,8 @@ def report(
     print(f"\n{name}: {setting}\n")
     print(f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, GPU: {machine.gpu}")
     print(f"{machine.system}, Python {machine.python}, {_listed(machine.packages)}")
+    if machine.stolen is not None:
+        print(f"{100 * machine.stolen:.1f}% of the processor time that was asked for went to other machines")
     print(f"commit {_commit()}\n")
     print(table(["figure", "unit", "runs", "median", "p99"], [_figure_row(figure) for figure in figures]))
     print(f"\n{table(['target', 'wanted', 'measured', 'met'], [_target_row(target) for target in targets])}")
@@ -174,6 +192,14 @@ def _gpu() -> str:
         return "none"
 
 
+def _processor_times() -> list[int] | None:
+    """The first eight times that Linux counts for all processors together; None on another system."""
+    if not _STAT.is_file():
+        return None
+    with _STAT.open(encoding="ascii") as stat:
+        return [int(time) for time in stat.readline().split()[1:9]]
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -194,3 +220,6 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return described.stdout.strip()
+
+
+_TIMES_AT_START = _processor_times()

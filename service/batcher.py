@@ -56,7 +56,7 @@ class _Job:
 @dataclass(frozen=True, eq=False)
 class _Switch:
     version: LoadedVersion
-    future: asyncio.Future[LoadedVersion | None]
+    future: asyncio.Future[list[LoadedVersion]]
 
 
 class _Stop:
@@ -129,14 +129,19 @@ class Batcher:
             self._queue.put(job)
         return [job.future for job in jobs]
 
-    async def switch(self, version: LoadedVersion) -> LoadedVersion | None:
-        """Serve another version from the next batch on; returns the one before, which no search uses now."""
+    async def switch(self, version: LoadedVersion) -> list[LoadedVersion]:
+        """Serve another version from the next batch on.
+
+        Returns:
+            The one before, if any, which no search uses now. Nothing else refers to it, so that whoever empties the
+            list frees it, which takes long.
+        """
         assert self._loop is not None, "switch before start"
-        future: asyncio.Future[LoadedVersion | None] = self._loop.create_future()
+        future: asyncio.Future[list[LoadedVersion]] = self._loop.create_future()
         self._queue.put(_Switch(version, future))
-        before = await future
+        replaced = await future
         self._accepts = True
-        return before
+        return replaced
 
     def _work(self) -> None:
         set_threads(self._search_threads)
@@ -186,12 +191,13 @@ class Batcher:
     def _change_version(self, switch: _Switch) -> None:
         for _ in self._workers:
             self._resting.acquire()
-        before, self._version = self._version, switch.version
-        if before is not None:
-            before.release_device()
+        replaced = [self._version] if self._version else []
+        self._version = switch.version
+        if replaced:
+            replaced[0].release_device()
         for _ in self._workers:
             self._resting.release()
-        self._call_on_loop(_hand_over, switch.future, before)
+        self._call_on_loop(_hand_over, switch.future, replaced)
 
     def _answer(self, jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:
         """An outcome for each job. Where they break as a whole, each is tried alone."""
@@ -238,6 +244,6 @@ def _settle(outcomes: Sequence[_Outcome]) -> None:
             job.future.set_exception(type(outcome)(*outcome.args))
 
 
-def _hand_over(future: asyncio.Future[LoadedVersion | None], before: LoadedVersion | None) -> None:
+def _hand_over(future: asyncio.Future[list[LoadedVersion]], replaced: list[LoadedVersion]) -> None:
     if not future.done():
-        future.set_result(before)
+        future.set_result(replaced)

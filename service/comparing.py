@@ -16,7 +16,7 @@ from service.loaded_version import LoadedVersion
 from service.logs import EventLog
 from service.memory import free, needed_bytes
 from service.metrics import Metrics
-from service.threads import run_in_daemon_thread
+from service.threads import run_in_daemon_thread, step_aside
 
 _log = EventLog(__name__)
 IDLE_SECONDS = 900.0  # until a version that nobody asks is put away
@@ -114,6 +114,7 @@ class Comparison:
                 f"version {version_id}: it takes about {needed / 1e9:.2f} GB of memory and a second version may take "
                 f"{self._most_bytes / 1e9:.2f} GB; VITRINE_COMPARE_MB allows more"
             )
+        step_aside()
         return self._load(version_id)
 
     def _put_off(self) -> None:

@@ -85,9 +85,10 @@ class Metrics:
             photo.labels, ("queue", "decode", "encode")
         )
         self._photo_queue_depth = Gauge("vitrine_photo_queue_depth", "Photos waiting or being read", registry=registry)
-        self._lookups = Counter(
+        lookups = Counter(
             "vitrine_cache_lookups", "Queries looked up among earlier answers", ["outcome"], registry=registry
         )
+        self._hits, self._misses = map(lookups.labels, ("hit", "miss"))
         self._cache_bytes = Gauge("vitrine_cache_bytes", "Size of the earlier answers", registry=registry)
 
     def watch_queue(self, depth: Callable[[], int]) -> None:
@@ -104,7 +105,7 @@ class Metrics:
 
     def count_lookup(self, hit: bool) -> None:
         """A query was looked up among earlier answers."""
-        self._lookups.labels("hit" if hit else "miss").inc()
+        (self._hits if hit else self._misses).inc()
 
     def count_answer(self, route: str, status: int) -> None:
         """One request was answered."""

@@ -6,14 +6,14 @@ Uvicorn itself waits for the rest of a request for as long as its connection las
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from service.one_write import OneWriteProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 _TOO_SLOW = b"408 Request Timeout"
 _HEAD_TOO_LONG = b"431 Request Header Fields Too Large"
 
 
-class PatientProtocol(HttpToolsProtocol):
+class PatientProtocol(OneWriteProtocol):
     """A connection whose requests must have come wholly within some time from their beginning.
 
     Attributes:

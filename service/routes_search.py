@@ -29,6 +29,7 @@ from service.search_service import SearchService, service_of
 
 router = APIRouter(route_class=JsonRoute)
 IMAGE_SEARCH_PATH = "/search/image"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps makes one for each answer
 _REFUSALS: dict[int | str, dict[str, object]] = {
     422: {"model": Problem, "description": "The request is not valid; the detail names the field."},
     503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
@@ -144,7 +145,7 @@ def _respond(service: SearchService, asked: dict[str, str], found: RenderedHits,
 def render_answer(asked: dict[str, str], found: RenderedHits, took_seconds: float) -> bytes:
     """The content of an answer."""
     return b'%b,"took_ms":%.3f,%b"hits":[%b]}' % (
-        json.dumps({**asked, "index_version": found.version_id}, separators=(",", ":")).encode()[:-1],
+        _ENCODER.encode({**asked, "index_version": found.version_id}).encode()[:-1],
         took_seconds * 1000,
         b"" if found.passing is None else b'"passing":%d,' % found.passing,
         found.hits,

@@ -27,7 +27,7 @@ from service.logs import EventLog
 from service.memory import exempt_from_collection, free
 from service.metrics import Metrics
 from service.photo_queries import PhotoQueries
-from service.threads import run_in_daemon_thread
+from service.threads import run_in_daemon_thread, step_aside
 
 _log = EventLog(__name__)
 FOLLOW_SECONDS = 1.0  # between two looks at what the store publishes
@@ -213,6 +213,7 @@ class Swapper:
         return Change(version_id, replaced, took_seconds)
 
     def _load_to_serve(self, version_id: str) -> LoadedVersion:
+        step_aside()
         loaded = self._load(version_id)
         exempt_from_collection()
         return loaded
@@ -223,7 +224,7 @@ class Swapper:
 
     async def _serve(self, loaded: LoadedVersion) -> str | None:
         replaced = self.served.version_id if self.served else None
-        before = [await self._batcher.switch(loaded)]
+        held = await self._batcher.switch(loaded)
         self._on_switch()
         self.served = ServedVersion(
             loaded.version_id,
@@ -238,7 +239,7 @@ class Swapper:
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING
         if replaced is not None:
-            await run_in_daemon_thread(partial(free, before), "vitrine-free")
+            await run_in_daemon_thread(partial(free, held), "vitrine-free")
         return replaced
 
     def _settle_waiting(self, reason: str) -> None:

@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.harness import Figure, Machine, Target, number, report, table, this_machine
+from benchmarks.harness import Figure, Machine, Target, number, report, stolen_share, table, this_machine
 
 MACHINE = Machine("a processor", 2, 8.0, "none", "Linux", "3.11", {"torch": "2.15"})
 
@@ -62,4 +63,19 @@ def test_figures_for_people(value: float, text: str) -> None:
 def test_the_machine_of_this_run_names_versions() -> None:
     machine = this_machine(["numpy", "no-such-package"])
     assert machine.cores >= 1 and machine.memory_gb > 0 and machine.processor
+    assert machine.stolen is None or 0 <= machine.stolen <= 1
     assert machine.packages["numpy"][0].isdigit() and machine.packages["no-such-package"] == "not installed"
+
+
+def test_what_the_host_took_is_of_the_time_that_was_asked_for() -> None:
+    idle, waiting = 5_000, 300  # asked for nothing
+    assert stolen_share([10, 0, 0, 0, 0, 0, 0, 5], [50, 10, 20, idle, waiting, 2, 3, 30]) == 25 / 100
+    assert stolen_share([1] * 8, [1] * 8) == 0
+    assert stolen_share(None, [1] * 8) is None
+
+
+def test_what_the_host_took_is_printed_where_it_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = "12.5% of the processor time that was asked for went to other machines"
+    for machine, is_told in ((MACHINE, False), (replace(MACHINE, stolen=0.125), True)):
+        report("bench-x", machine, "one thing.", [], [], tmp_path)
+        assert (told in capsys.readouterr().out) is is_told

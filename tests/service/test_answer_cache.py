@@ -91,7 +91,8 @@ def test_without_room_nothing_is_kept_or_counted() -> None:
     earlier = AnswerCache(0, metrics)
     earlier.put(ASKED, hits(0))
     assert earlier.get("v1", ASKED) is None
-    assert "vitrine_cache_lookups_total{" not in metrics.render().decode()
+    assert _metric(metrics, 'vitrine_cache_lookups_total{outcome="miss"}') == 0
+    assert _metric(metrics, 'vitrine_cache_lookups_total{outcome="hit"}') == 0
 
 
 def _metric(metrics: Metrics, name: str) -> float:

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -107,6 +109,25 @@ def test_a_replaced_version_leaves_memory(tmp_path: Path) -> None:
                 gc.enable()
 
     run(test())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities elsewhere")
+def test_searches_go_before_the_loading_of_a_version(tmp_path: Path) -> None:
+    priorities: list[int] = []
+
+    class Asked(StandInLoader):
+        def __call__(self, version_id: str) -> LoadedVersion:
+            priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().__call__(version_id)
+
+    async def test() -> None:
+        async with swapping(tmp_path, Asked(), "v1") as (swapper, batcher):
+            await swapper.swap("v2")
+            assert await served(swapper, batcher) == "v2"
+
+    run(test())
+    assert len(priorities) == 2
+    assert min(priorities) > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_swapping_to_the_served_version_changes_nothing(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import os
+import sys
 import threading
 import weakref
 
 import pytest
 
-from service.threads import run_in_daemon_thread
+from service.threads import run_in_daemon_thread, step_aside
 
 
 def test_result_and_thread() -> None:
@@ -61,3 +63,24 @@ def test_an_error_holds_nothing_in_memory_once_handled() -> None:
         assert seen[0]() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities elsewhere")
+def test_who_steps_aside_does_so_alone_and_with_what_it_starts() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    found: list[int] = []
+
+    def work() -> None:
+        found.append(priority())
+        step_aside()
+        found.append(priority())
+        started = threading.Thread(target=lambda: found.append(priority()))
+        started.start()
+        started.join()
+
+    before = priority()
+    asyncio.run(run_in_daemon_thread(work, "work"))
+    assert found == [before, min(19, before + 5), min(19, before + 5)]
+    assert priority() == before
