@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 
 from knn import set_threads
 from service.answering import Found, FoundProduct, Query, answer_queries
@@ -22,6 +21,7 @@ from service.errors import NotReadyError, OverloadedError, SearchFailedError, Se
 from service.loaded_version import LoadedVersion
 from service.logs import EventLog
 from service.metrics import Metrics, StageSeconds
+from service.work_queue import WorkQueue
 
 _log = EventLog(__name__)
 _LEAST_SHARE = 16  # searches; a batch goes once through all weights and all centres of lists, however few it has
@@ -84,18 +84,17 @@ class Batcher:
         self._max_queue = max_queue
         self._search_threads = search_threads
         self._metrics = metrics
-        self._queue: SimpleQueue[_Job | _Switch | _Stop] = SimpleQueue()
+        self._queue: WorkQueue[_Job | _Switch | _Stop] = WorkQueue()
         self._accepts = False  # only the event loop touches it
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._taking = threading.Lock()  # of the worker that takes from the queue, and of all of these:
+        self._taking = threading.Lock()  # of the worker that takes from the queue, and of this:
         self._version: LoadedVersion | None = None
-        self._control: _Switch | _Stop | None = None  # was taken, and comes after a batch
         self._resting = threading.Semaphore(workers)  # how many workers have no batch
         self._workers = [
             threading.Thread(target=self._work, name=f"vitrine-search-{number}", daemon=True)
             for number in range(workers)
         ]
-        metrics.watch_queue(self._queue.qsize)
+        metrics.watch_queue(self._queue.__len__)
 
     def start(self) -> None:
         """Start the workers; call it on the event loop that will search."""
@@ -120,7 +119,7 @@ class Batcher:
         """
         if not self._accepts or self._loop is None:
             raise NotReadyError("no index version is served")
-        waiting = self._queue.qsize()
+        waiting = len(self._queue)
         if waiting + len(queries) > self._max_queue:
             raise OverloadedError(f"{waiting} searches are waiting already; try again in a moment")
         queued_at = time.perf_counter()
@@ -150,43 +149,45 @@ class Batcher:
 
     def _do_next(self) -> bool:
         """Take what comes next and do it; false when the work ends. Between two calls nothing of a version is held."""
+        self._queue.wait()
         with self._taking:
-            taken = self._take()
-            if isinstance(taken, _Stop):
-                self._queue.put(taken)  # for the next worker
-                return False
-            if isinstance(taken, _Switch):
-                self._change_version(taken)
-                return True
+            jobs = self._take_share()
+            control = None if jobs else self._take_control()
+            if isinstance(control, _Switch):
+                self._change_version(control)
             version = self._version
             self._resting.acquire()
+        self._queue.pass_on()
         try:
-            if taken:
+            if jobs:
                 assert version is not None, "a search was queued before any version"
-                self._metrics.record_batch(len(taken))
-                self._call_on_loop(_settle, self._answer(taken, version))
+                self._metrics.record_batch(len(jobs))
+                self._call_on_loop(_settle, self._answer(jobs, version))
         finally:
+            del version  # or this frame might be the last to hold it
             self._resting.release()
+        if isinstance(control, _Stop):
+            self._queue.put(control)  # for the next worker
+            return False
         return True
 
-    def _take(self) -> list[_Job] | _Switch | _Stop:
-        """A share of the searches that wait, or what is no search and comes before them."""
-        item, self._control = self._control or self._queue.get(), None
-        most = min(self._max_batch, max(_LEAST_SHARE, math.ceil((1 + self._queue.qsize()) / len(self._workers))))
+    def _take_share(self) -> list[_Job]:
+        """Searches from the front of the queue; none where there are none, or where something else comes first."""
+        most = min(self._max_batch, max(_LEAST_SHARE, math.ceil(len(self._queue) / len(self._workers))))
         jobs: list[_Job] = []
-        while isinstance(item, _Job):
-            if not item.future.cancelled():
-                jobs.append(item)
-            if len(jobs) == most:
-                return jobs
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                return jobs
-        if not jobs:
-            return item
-        self._control = item
+        while len(jobs) < most and isinstance(self._queue.first(), _Job):
+            job = self._queue.take()
+            if isinstance(job, _Job) and not job.future.cancelled():
+                jobs.append(job)
         return jobs
+
+    def _take_control(self) -> _Switch | _Stop | None:
+        """What is no search, where it comes first."""
+        first = self._queue.first()
+        if first is None or isinstance(first, _Job):  # which came just now
+            return None
+        self._queue.take()
+        return first
 
     def _change_version(self, switch: _Switch) -> None:
         for _ in self._workers:
