@@ -22,7 +22,7 @@ from benchmarks.service_turns import BARE, BY_HAND, OURS, TXTAI, Measured, Turn,
 MANY, ONE = 32, 1  # connections
 SWAP_LOAD = 0.3  # of the requests a second that the service can answer: what is sent while it swaps
 STEADY_S = 10
-CACHES_MB = (64, 1000)  # the service's default, and one that holds some 50,000 answers
+CACHES_MB = (64, 1000)  # the service's default, and one that holds all answers of the stream
 _NO_CACHE = {"cache_mb": 0}
 _COMPARED = 20  # queries by which it is checked that services find the same
 

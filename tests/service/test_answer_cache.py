@@ -1,5 +1,8 @@
 """Earlier answers: found again for the same query and version alone, and never more than fit."""
 
+import json
+
+import numpy as np
 import pytest
 
 from service.answer_cache import AnswerCache, RenderedHits
@@ -11,7 +14,8 @@ ASKED = SearchQuery("red shoes", Page(10))
 
 
 def hits(size: int = 100, version_id: str = "v1") -> RenderedHits:
-    return RenderedHits(version_id, b"x" * size, None)
+    """Of bytes that cannot be packed."""
+    return RenderedHits(version_id, np.random.default_rng(size).bytes(size), None)
 
 
 def cache(max_bytes: int = 10_000) -> AnswerCache:
@@ -73,6 +77,22 @@ def test_its_size_is_bounded_and_told() -> None:
     assert earlier.get("v1", ASKED) is None and _metric(metrics, "vitrine_cache_bytes") == size
     earlier.clear()
     assert _metric(metrics, "vitrine_cache_bytes") == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00" * 3, json.dumps(list(range(5_000))).encode()])
+@pytest.mark.parametrize("passing", [None, 0, 7])
+def test_what_is_found_again_is_what_was_kept(content: bytes, passing: int | None) -> None:
+    earlier = cache(100_000)
+    earlier.put(ASKED, RenderedHits("v1", content, passing))
+    assert earlier.get("v1", ASKED) == earlier.get("v1", ASKED) == RenderedHits("v1", content, passing)
+
+
+def test_hits_that_are_alike_take_a_fraction_of_their_bytes() -> None:
+    metrics = Metrics()
+    earlier = AnswerCache(1_000_000, metrics)
+    many = ",".join(json.dumps({"rank": rank, "score": 0.5, "title": "Red Shoe", "brand": "a"}) for rank in range(100))
+    earlier.put(ASKED, RenderedHits("v1", many.encode(), None))
+    assert 500 < _metric(metrics, "vitrine_cache_bytes") < 500 + len(many) / 4
 
 
 def test_hits_and_misses_are_counted() -> None:
