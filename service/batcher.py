@@ -175,9 +175,9 @@ class Batcher:
         """Searches from the front of the queue; none where there are none, or where something else comes first."""
         most = min(self._max_batch, max(_LEAST_SHARE, math.ceil(len(self._queue) / len(self._workers))))
         jobs: list[_Job] = []
-        while len(jobs) < most and isinstance(self._queue.first(), _Job):
-            job = self._queue.take()
-            if isinstance(job, _Job) and not job.future.cancelled():
+        while len(jobs) < most and isinstance(job := self._queue.first(), _Job):
+            self._queue.take()
+            if not job.future.cancelled():
                 jobs.append(job)
         return jobs
 
