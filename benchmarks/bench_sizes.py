@@ -42,7 +42,8 @@ class Size:
         index: its type.
         disk_gb: of a version.
         serving_gb: resident after the load.
-        swap_gb: resident at most from the start until a swap was done.
+        swap_gb: resident at most from the start until a swap was done: of the process that speaks HTTP and of those of
+            both versions.
         measured: the load, at MANY connections.
         processor_ms: that the service's process took for a request.
     """
@@ -118,8 +119,9 @@ def measure(setup: Setup, products: int, version: str) -> Size:
         after = read_counts(ours.url)
         answered = after.searches["total"] - before.searches["total"]
         serving_gb = _resident_gb(ours, "VmRSS")
+        peak_gb = _resident_gb(ours, "VmHWM")
         _swap(ours, copy_id(version))
-        swap_gb = _resident_gb(ours, "VmHWM")
+        swap_gb = peak_gb + _resident_gb(ours, "VmHWM") - memory_of(ours.pid)["VmHWM"] * KIB / 1e9
     return Size(
         name=f"{products:,}",
         index=read_manifest(folder).index.factory,
@@ -132,7 +134,8 @@ def measure(setup: Setup, products: int, version: str) -> Size:
 
 
 def _resident_gb(server: Server, mark: str) -> float:
-    return memory_of(server.pid)[mark] * KIB / 1e9
+    """Of the process that speaks HTTP and the one that searches the served version."""
+    return sum(memory_of(pid)[mark] for pid in server.pids()) * KIB / 1e9
 
 
 def _swap(server: Server, version: str) -> None:

@@ -7,13 +7,13 @@ from itertools import cycle, islice
 
 import httpx
 
-from benchmarks.index_process import KIB, memory_of
+from benchmarks.index_process import KIB, shared_out_memory
 from benchmarks.service_servers import ADMIN_TOKEN, Server
 from service.client import Client
 
 FIRST = 2  # the swap after which all that is kept has been made once
 _SEARCHES = 20  # between two swaps
-_SETTLE_S = 0.2  # until the version before is freed
+_SETTLE_S = 0.2  # until the searches are over
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Swapped:
     """Memory after each swap.
 
     Attributes:
-        resident_gb: of the process.
+        resident_gb: of its processes; what several have in common counts once.
         swap_s: how long each took.
     """
 
@@ -52,5 +52,5 @@ def swap_often(server: Server, versions: Sequence[str], swaps: int, queries: Seq
                     client.search(query)
             time.sleep(_SETTLE_S)
             swap_s.append(float(answer.json()["took_seconds"]))
-            resident_gb.append(memory_of(server.pid)["VmRSS"] * KIB / 1e9)
+            resident_gb.append(sum(shared_out_memory(pid) for pid in server.pids()) * KIB / 1e9)
     return Swapped(tuple(resident_gb), tuple(swap_s))

@@ -41,6 +41,11 @@ class Server:
     pid: int
     log: Path
 
+    def pids(self) -> list[int]:
+        """Of its process and those that it began."""
+        threads = Path(f"/proc/{self.pid}/task").iterdir()
+        return [self.pid, *(int(pid) for thread in threads for pid in (thread / "children").read_text().split())]
+
 
 @contextmanager
 def our_server(store: Store, version: str, log: Path, settings: Mapping[str, object]) -> Iterator[Server]:

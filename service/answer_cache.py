@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from service.answering import SearchQuery, SimilarQuery
 from service.bounded_cache import BoundedCache
 from service.metrics import Metrics
+from service.queries import SearchQuery, SimilarQuery
 
 _ENTRY_BYTES = 500  # of key, records and places in the tables, besides the hits
 # A hundred hits with titles become a quarter, in 17 us, and are themselves again in 6.

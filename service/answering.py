@@ -2,85 +2,21 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from service.errors import NoPhotoSearchError, QueryError, ServiceError, UnknownProductError
+from service.errors import NoPhotoSearchError, QueryError, SearchFailedError, ServiceError, UnknownProductError
 from service.filters import Filters
 from service.loaded_version import LoadedVersion
-from service.photo_queries import PhotoQueries, Vector
+from service.logs import EventLog
+from service.messages import BatchAnswer, BatchSeconds, Rendered
+from service.photo_queries import Vector
+from service.queries import Page, PhotoQuery, ProductQuery, Query, SearchQuery
 from service.tower_cosines import Explanation
 
-
-@dataclass(frozen=True)
-class Page:
-    """Which of the nearest products are wanted.
-
-    Attributes:
-        k: How many, at most.
-        offset: How many before them are left out.
-        filters: What all of them meet.
-    """
-
-    k: int
-    offset: int = 0
-    filters: Filters = ()
-
-    @property
-    def depth(self) -> int:
-        """How far down the page reaches."""
-        return self.offset + self.k
-
-
-@dataclass(frozen=True)
-class SearchQuery:
-    """The products nearest to a text.
-
-    Attributes:
-        explain: Say what came from the title and what from the photo.
-        part: Score by this part alone; None for the whole.
-    """
-
-    text: str
-    page: Page
-    explain: bool = False
-    part: str | None = None
-
-
-@dataclass(frozen=True)
-class SimilarQuery:
-    """The products nearest to a product, itself left out."""
-
-    product_id: str
-    page: Page
-
-
-@dataclass(frozen=True)
-class ProductQuery:
-    """A product itself."""
-
-    product_id: str
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoQuery:
-    """The products whose photos are nearest to a photo.
-
-    Attributes:
-        content: Of the photo's file.
-        photos: Of the version that it was read for.
-        vector: What they made of it, shape (D,).
-    """
-
-    content: bytes
-    photos: PhotoQueries
-    vector: Vector
-    page: Page
-
-
-Query = SearchQuery | SimilarQuery | ProductQuery | PhotoQuery
+_log = EventLog(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +56,17 @@ class BatchResult:
 
     results: list[Found | FoundProduct | ServiceError]
     contents: list[bytes]
-    encode_seconds: float
-    search_seconds: float
-    render_seconds: float
+    seconds: BatchSeconds
+
+    def answer(self) -> BatchAnswer:
+        """As it is told to the process that asked."""
+        outcomes = [
+            result
+            if isinstance(result, ServiceError)
+            else Rendered(content, result.passing if isinstance(result, Found) else None)
+            for result, content in zip(self.results, self.contents, strict=True)
+        ]
+        return BatchAnswer(outcomes, self.seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +78,28 @@ class _Wanted:
         page: Of the query.
         left_out: Row of the product itself, -1 for none.
         explained_text: Of the query, if its scores are to be explained.
+        decode_seconds: That its photo took.
     """
 
     vector: Vector
     page: Page
     left_out: int = -1
     explained_text: str | None = None
+    decode_seconds: float = 0.0
+
+
+def answer_batch(queries: Sequence[Query], version: LoadedVersion) -> BatchAnswer:
+    """An outcome for each query. Where they break as a whole, each is tried alone."""
+    try:
+        return answer_queries(queries, version).answer()
+    except Exception:
+        _log.exception("batch_failed", version=version.version_id, searches=len(queries))
+    if len(queries) > 1:
+        alone = [answer_batch([query], version) for query in queries]
+        seconds = BatchSeconds(*map(sum, zip(*(astuple(one.seconds) for one in alone), strict=True)))
+        return BatchAnswer([outcome for one in alone for outcome in one.outcomes], seconds)
+    broken = SearchFailedError("the search broke inside the service; its log says how")
+    return BatchAnswer([broken], BatchSeconds(0, 0, 0, 0))
 
 
 def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchResult:
@@ -167,7 +127,10 @@ def answer_queries(queries: Sequence[Query], version: LoadedVersion) -> BatchRes
     searched_at = time.perf_counter()
     contents = _render(results, version)
     rendered_at = time.perf_counter()
-    return BatchResult(results, contents, encoded_at - started_at, searched_at - encoded_at, rendered_at - searched_at)
+    decode = sum(each.decode_seconds for each in wanted if isinstance(each, _Wanted))
+    encode = encoded_at - started_at - decode
+    seconds = BatchSeconds(decode, encode, searched_at - encoded_at, rendered_at - searched_at)
+    return BatchResult(results, contents, seconds)
 
 
 def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wanted | FoundProduct | ServiceError]:
@@ -188,7 +151,7 @@ def _understand(queries: Sequence[Query], version: LoadedVersion) -> list[_Wante
             return UnknownProductError("the served products have none of this id")
         if isinstance(query, ProductQuery):
             return FoundProduct(row)
-        vector = version.index.reconstruct(np.array([row]))[0]
+        vector = version.reconstruct(np.array([row]))[0]
         return _Wanted(vector / np.linalg.norm(vector), query.page, left_out=row)
 
     return [understand(query) for query in queries]
@@ -217,16 +180,16 @@ def _mixes(version: LoadedVersion) -> str:
 
 
 def _understand_photo(query: PhotoQuery, version: LoadedVersion) -> _Wanted | ServiceError:
-    """A photo that was read for the version before, just when that changed, is read again for this one."""
     photos = version.photos
-    if photos is query.photos:
-        return _Wanted(query.vector, query.page)
     if isinstance(photos, NoPhotoSearchError):
         return photos
+    started_at = time.perf_counter()
     try:
-        return _Wanted(photos.encode(photos.decode(query.content)), query.page)
+        pixels = photos.decode(query.content)
     except QueryError as error:
         return error
+    decode_seconds = time.perf_counter() - started_at
+    return _Wanted(photos.encode(pixels), query.page, decode_seconds=decode_seconds)
 
 
 def _search(wanted: Sequence[_Wanted], filters: Filters, version: LoadedVersion) -> list[Found | ServiceError]:
@@ -259,7 +222,7 @@ def _explain(found: Found, wanted: _Wanted, version: LoadedVersion) -> Found:
     if wanted.explained_text is None:
         return found
     if version.score_parts:
-        parts = version.score_parts.split(wanted.vector, version.index.reconstruct(found.rows))
+        parts = version.score_parts.split(wanted.vector, version.reconstruct(found.rows))
         return replace(found, explanation=Explanation("parts", parts))
     assert version.tower_cosines, "such a query is refused"
     return replace(found, explanation=version.tower_cosines.explain(wanted.explained_text, found.rows))

@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from service.answer_cache import RenderedHits
-from service.answering import Page, PhotoQuery, Query, SearchQuery, SimilarQuery
-from service.batcher import Answer
+from service.batcher import Answer, Batcher
 from service.errors import ClientGoneError, DeadlineError, NoPhotoSearchError, NotReadyError, ServiceError
 from service.logs import EventLog
-from service.photo_queries import PhotoQueries
+from service.queries import Page, PhotoQuery, Query, SearchQuery, SimilarQuery
 from service.search_service import SearchService, service_of
 
 _log = EventLog(__name__)
@@ -56,21 +55,20 @@ async def find_all(
     return [outcome for outcome in found if outcome is not None]
 
 
-def photo_queries_of(service: SearchService) -> PhotoQueries:
-    """How the served version makes queries of photos.
+def check_photos(service: SearchService) -> None:
+    """Refuse photos as queries before they are uploaded.
 
     Raises:
         NotReadyError: No version is served.
-        NoPhotoSearchError: It makes none.
-        OverloadedError: Too many photos wait already.
+        NoPhotoSearchError: The served version takes none.
+        OverloadedError: Too many wait already.
     """
     served = service.swapper.served
     if served is None:
         raise NotReadyError(service.swapper.reason)
-    if isinstance(served.photos, NoPhotoSearchError):
-        raise NoPhotoSearchError(*served.photos.args)  # each request its own
-    service.photo_reader.check_room()
-    return served.photos
+    if served.no_photos is not None:
+        raise NoPhotoSearchError(served.no_photos)
+    service.photo_batcher.check_room()
 
 
 async def find_by_photo(request: Request, content: bytes, page: Page) -> RenderedHits:
@@ -82,22 +80,17 @@ async def find_by_photo(request: Request, content: bytes, page: Page) -> Rendere
         page: Which of them.
 
     Raises:
-        ServiceError: As `photo_queries_of` and `ask_all`, or QueryError where the photo cannot be used.
+        ServiceError: As `check_photos` and `ask_all`, or QueryError where the photo cannot be used.
     """
     service = service_of(request)
-    photos = photo_queries_of(service)
+    check_photos(service)
     if service.settings.log_queries:
         _log.info("query", photo_bytes=len(content), k=page.k, offset=page.offset, filters=len(page.filters))
-    deadline_at = _deadline_at(service)
-    (read,) = await _wait(request, [service.photo_reader.submit(photos, content)], deadline_at)
-    if isinstance(read, ServiceError):
-        raise read
-    service.metrics.record_photo(read.seconds)
-    (answer,) = await ask_all(request, [PhotoQuery(content, photos, read.vector, page)], deadline_at)
-    found = _hits_of(answer, service)
-    if isinstance(found, ServiceError):
-        raise found
-    return found
+    (answer,) = await _ask(request, service.photo_batcher, [PhotoQuery(content, page)])
+    if isinstance(answer, ServiceError):
+        raise answer
+    service.metrics.record_photo(answer.stages)
+    return _rendered(answer, service)
 
 
 async def ask(request: Request, query: Query) -> Answer:
@@ -112,15 +105,8 @@ async def ask(request: Request, query: Query) -> Answer:
     return answer
 
 
-async def ask_all(
-    request: Request, queries: Sequence[Query], deadline_at: float | None = None
-) -> list[Answer | ServiceError]:
+async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | ServiceError]:
     """The answer to each query, or why it has none. Those whose client hangs up while they wait are given up.
-
-    Args:
-        request: That asks.
-        queries: What it asks.
-        deadline_at: When it has waited for too long, by the loop's clock; by default the settings say.
 
     Raises:
         NotReadyError: No version is served.
@@ -128,23 +114,17 @@ async def ask_all(
         ClientGoneError: The client hung up.
         DeadlineError: They waited for too long.
     """
-    service = service_of(request)
+    return await _ask(request, service_of(request).batcher, queries)
+
+
+async def _ask(request: Request, batcher: Batcher, queries: Sequence[Query]) -> list[Answer | ServiceError]:
+    """See `ask_all`."""
+    service, loop = service_of(request), asyncio.get_running_loop()
     try:
-        waiting = service.batcher.submit(queries)
+        waiting = batcher.submit(queries)
     except NotReadyError as error:
         raise NotReadyError(service.swapper.reason) from error
-    return await _wait(request, waiting, _deadline_at(service) if deadline_at is None else deadline_at)
-
-
-def _deadline_at(service: SearchService) -> float:
-    return asyncio.get_running_loop().time() + service.settings.deadline_seconds
-
-
-async def _wait(
-    request: Request, waiting: Sequence[asyncio.Future[Result]], deadline_at: float
-) -> list[Result | ServiceError]:
-    """What each future gives; see `ask_all`."""
-    loop = asyncio.get_running_loop()
+    deadline_at = loop.time() + service.settings.deadline_seconds
     guards: list[asyncio.Task[ServiceError]] = []
 
     def begin_to_guard() -> None:
@@ -183,6 +163,10 @@ def _hits_of(answer: Answer | ServiceError, service: SearchService) -> RenderedH
     if isinstance(answer, ServiceError):
         return answer
     service.metrics.record_stages(answer.stages)
+    return _rendered(answer, service)
+
+
+def _rendered(answer: Answer, service: SearchService) -> RenderedHits:
     if service.tracing is not None:
         service.tracing.record_search(answer.version_id, answer.stages)
     return RenderedHits(answer.version_id, answer.content, answer.passing)

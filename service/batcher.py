@@ -1,29 +1,28 @@
-"""Micro-batching: worker threads that answer together whatever queued meanwhile.
+"""Micro-batching: the threads that search answer together whatever queued meanwhile.
 
-A worker waits for nothing: when idle it takes a single search at once, and while all work the next batches gather by
-themselves. Each encodes and searches its own batch from beginning to end, and none waits for another: threads inside
-of the encoder and of FAISS would meet at every layer. They share what waits, as long as a share is worth it.
+Nothing waits to be gathered: an idle thread gets at once what came in this turn of the event loop, mostly a single
+search, and while all work the next batches gather by themselves. Each thread encodes, searches and renders its own
+batch from beginning to end. Of idle threads the one that rested last is asked: what it used is still at hand for its
+processor. While all work, a thread gets its next batch beforehand as soon as that is worth it, so that it need not wait
+for the event loop between two.
 
-One worker at a time takes from the queue, and the served version changes only while none has a batch, so that every
-search is answered by one version from encoder to products.
+A batch goes to one version, which answers it wholly; a version changes between two batches.
 """
 
 import asyncio
 import math
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from knn import set_threads
-from service.answering import Found, FoundProduct, Query, answer_queries
 from service.errors import NotReadyError, OverloadedError, SearchFailedError, ServiceError
-from service.loaded_version import LoadedVersion
-from service.logs import EventLog
-from service.metrics import Metrics, StageSeconds
-from service.work_queue import WorkQueue
+from service.messages import BatchAnswer, Message, to_message
+from service.metrics import StageSeconds
+from service.queries import Query
+from service.version_process import Line, VersionProcess
 
-_log = EventLog(__name__)
 _LEAST_SHARE = 16  # searches; a batch goes once through all weights and all centres of lists, however few it has
 
 
@@ -32,18 +31,14 @@ class Answer:
     """What a search found, and in which version.
 
     Attributes:
-        content: Of what was found, as in `BatchResult.contents`.
+        content: Its hits as the elements of a JSON array, or its product as an object.
+        passing: How many products meet the filters; None without filters.
     """
 
     version_id: str
     content: bytes
-    found: Found | FoundProduct
+    passing: int | None
     stages: StageSeconds
-
-    @property
-    def passing(self) -> int | None:
-        """How many products meet the filters; None without filters."""
-        return self.found.passing if isinstance(self.found, Found) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,198 +48,151 @@ class _Job:
     queued_at: float
 
 
-@dataclass(frozen=True, eq=False)
-class _Switch:
-    version: LoadedVersion
-    future: asyncio.Future[list[LoadedVersion]]
-
-
-class _Stop:
-    """The last thing that the worker takes."""
-
-
-_Outcome = tuple[_Job, Answer | ServiceError]
-
-
 class Batcher:
-    """Answers searches in batches. Its methods are called on the event loop.
+    """Hands searches to a version's threads. Its methods are called on the event loop.
 
     Args:
+        what: It hands on, as errors call it.
         max_batch: Searches answered together, at most.
         max_queue: Searches that may wait.
-        search_threads: Of FAISS, for each batch.
-        metrics: Told of every batch.
-        workers: Threads that answer batches.
+        lines: Of a version, those that take its batches.
+        on_batch: Told of how many searches each batch has.
     """
 
     def __init__(
-        self, *, max_batch: int, max_queue: int, search_threads: int, metrics: Metrics, workers: int = 1
+        self,
+        *,
+        what: str,
+        max_batch: int,
+        max_queue: int,
+        lines: Callable[[VersionProcess], Sequence[Line]],
+        on_batch: Callable[[int], None] = lambda size: None,
     ) -> None:
+        self._what = what
         self._max_batch = max_batch
         self._max_queue = max_queue
-        self._search_threads = search_threads
-        self._metrics = metrics
-        self._queue: WorkQueue[_Job | _Switch | _Stop] = WorkQueue()
-        self._accepts = False  # only the event loop touches it
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._taking = threading.Lock()  # of the worker that takes from the queue, and of this:
-        self._version: LoadedVersion | None = None
-        self._resting = threading.Semaphore(workers)  # how many workers have no batch
-        self._workers = [
-            threading.Thread(target=self._work, name=f"vitrine-search-{number}", daemon=True)
-            for number in range(workers)
-        ]
-        metrics.watch_queue(self._queue.__len__)
-
-    def start(self) -> None:
-        """Start the workers; call it on the event loop that will search."""
-        self._loop = asyncio.get_running_loop()
-        for worker in self._workers:
-            worker.start()
-
-    async def stop(self, patience_seconds: float) -> None:
-        """Take no more searches, answer those that wait, and end the workers, or give up waiting for them."""
+        self._lines_of = lines
+        self._on_batch = on_batch
+        self._queue: deque[_Job] = deque()
         self._accepts = False
-        self._queue.put(_Stop())
-        give_up_at = time.monotonic() + patience_seconds
-        while any(worker.is_alive() for worker in self._workers) and time.monotonic() < give_up_at:
-            await asyncio.sleep(0.005)
+        self._version: VersionProcess | None = None
+        self._lines: list[Line] = []  # of the version; the one that answered last stands last
+        self._unanswered = 0  # batches, of versions before this one too
+        self._is_called = False  # whether `_hand_out` is about to run
+
+    def __len__(self) -> int:
+        """Searches that wait."""
+        return len(self._queue)
+
+    def check_room(self, count: int = 1) -> None:
+        """Refuse what there is no room for.
+
+        Raises:
+            NotReadyError: No version is served.
+            OverloadedError: The queue has no room for so many.
+        """
+        if not self._accepts:
+            raise NotReadyError("no index version is served")
+        if len(self._queue) + count > self._max_queue:
+            raise OverloadedError(f"{len(self._queue)} {self._what} are waiting already; try again in a moment")
 
     def submit(self, queries: Sequence[Query]) -> list[asyncio.Future[Answer]]:
         """Queue queries, all or none. Cancel a future to give its query up.
 
-        Raises:
-            NotReadyError: No version is served.
-            OverloadedError: The queue has no room for all of them.
+        Raises: As `check_room`.
         """
-        if not self._accepts or self._loop is None:
-            raise NotReadyError("no index version is served")
-        waiting = len(self._queue)
-        if waiting + len(queries) > self._max_queue:
-            raise OverloadedError(f"{waiting} searches are waiting already; try again in a moment")
-        queued_at = time.perf_counter()
-        jobs = [_Job(query, self._loop.create_future(), queued_at) for query in queries]
-        for job in jobs:
-            self._queue.put(job)
+        self.check_room(len(queries))
+        loop, queued_at = asyncio.get_running_loop(), time.perf_counter()
+        jobs = [_Job(query, loop.create_future(), queued_at) for query in queries]
+        self._queue.extend(jobs)
+        self._call()
         return [job.future for job in jobs]
 
-    async def switch(self, version: LoadedVersion) -> list[LoadedVersion]:
-        """Serve another version from the next batch on.
-
-        Returns:
-            The one before, if any, which no search uses now. Nothing else refers to it, so that whoever empties the
-            list frees it, which takes long.
-        """
-        assert self._loop is not None, "switch before start"
-        future: asyncio.Future[list[LoadedVersion]] = self._loop.create_future()
-        self._queue.put(_Switch(version, future))
-        replaced = await future
+    def switch(self, version: VersionProcess) -> None:
+        """Serve another version from the next batch on. The one before answers what it has, and gets nothing more."""
+        self._version, self._lines = version, list(self._lines_of(version))
         self._accepts = True
-        return replaced
+        self._call()
 
-    def _work(self) -> None:
-        set_threads(self._search_threads)
-        while self._do_next():
-            pass
+    def pause(self) -> None:
+        """Take no more searches until a version is served again, which gets those that wait."""
+        self._accepts = False
+        self._version, self._lines = None, []
 
-    def _do_next(self) -> bool:
-        """Take what comes next and do it; false when the work ends. Between two calls nothing of a version is held."""
-        self._queue.wait()
-        with self._taking:
-            jobs = self._take_share()
-            control = None if jobs else self._take_control()
-            if isinstance(control, _Switch):
-                self._change_version(control)
-            version = self._version
-            self._resting.acquire()
-        self._queue.pass_on()
-        try:
-            if jobs:
-                assert version is not None, "a search was queued before any version"
-                self._metrics.record_batch(len(jobs))
-                self._call_on_loop(_settle, self._answer(jobs, version))
-        finally:
-            del version  # or this frame might be the last to hold it
-            self._resting.release()
-        if isinstance(control, _Stop):
-            self._queue.put(control)  # for the next worker
-            return False
-        return True
+    async def stop(self, patience_seconds: float) -> None:
+        """Take no more searches and wait for those that were taken, or give up waiting."""
+        self._accepts = False
+        give_up_at = time.monotonic() + patience_seconds
+        while (self._queue or self._unanswered) and time.monotonic() < give_up_at:
+            await asyncio.sleep(0.005)
+
+    def _call(self) -> None:
+        """Hand out after all that came in this turn of the loop has been queued."""
+        if not self._is_called and self._free_line():
+            self._is_called = True
+            asyncio.get_running_loop().call_soon(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._is_called = False
+        while self._version is not None and (line := self._free_line()) and (jobs := self._take_share()):
+            self._on_batch(len(jobs))
+            self._unanswered += 1
+            answered = partial(self._answered, line, jobs, self._version, time.perf_counter())
+            line.ask(to_message([job.query for job in jobs]), answered)
+
+    def _answered(
+        self, line: Line, jobs: Sequence[_Job], version: VersionProcess, asked_at: float, message: Message | None
+    ) -> None:
+        """A batch is done: the next one goes out before those who wait for this one are told."""
+        self._unanswered -= 1
+        if version is self._version and message is not None:
+            self._lines.remove(line)
+            self._lines.append(line)
+            self._hand_out()
+        if message is None:
+            _fail(jobs)
+        else:
+            _settle(jobs, BatchAnswer.of_message(message), version.served.version_id, asked_at)
+
+    def _free_line(self) -> Line | None:
+        """The idle line that answered last, or where none is idle and many wait, one that answers its only batch."""
+        for line in reversed(self._lines):
+            if not line.expected:
+                return line
+        if len(self._queue) >= _LEAST_SHARE:
+            for line in self._lines:
+                if line.expected == 1:
+                    return line
+        return None
 
     def _take_share(self) -> list[_Job]:
-        """Searches from the front of the queue; none where there are none, or where something else comes first."""
-        most = min(self._max_batch, max(_LEAST_SHARE, math.ceil(len(self._queue) / len(self._workers))))
+        """Searches from the front of the queue."""
+        most = min(self._max_batch, max(_LEAST_SHARE, math.ceil(len(self._queue) / len(self._lines))))
         jobs: list[_Job] = []
-        while len(jobs) < most and isinstance(job := self._queue.first(), _Job):
-            self._queue.take()
-            if not job.future.cancelled():
+        while self._queue and len(jobs) < most:
+            job = self._queue.popleft()
+            if not job.future.done():  # its client has not gone
                 jobs.append(job)
         return jobs
 
-    def _take_control(self) -> _Switch | _Stop | None:
-        """What is no search, where it comes first."""
-        first = self._queue.first()
-        if first is None or isinstance(first, _Job):  # which came just now
-            return None
-        self._queue.take()
-        return first
 
-    def _change_version(self, switch: _Switch) -> None:
-        for _ in self._workers:
-            self._resting.acquire()
-        replaced = [self._version] if self._version else []
-        self._version = switch.version
-        if replaced:
-            replaced[0].release_device()
-        for _ in self._workers:
-            self._resting.release()
-        self._call_on_loop(_hand_over, switch.future, replaced)
-
-    def _answer(self, jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:
-        """An outcome for each job. Where they break as a whole, each is tried alone."""
-        try:
-            return _answer_together(jobs, version)
-        except Exception:
-            _log.exception("batch_failed", version=version.version_id, searches=len(jobs))
-        if len(jobs) > 1:
-            return [outcome for job in jobs for outcome in self._answer([job], version)]
-        return [(jobs[0], SearchFailedError("the search broke inside the service; its log says how"))]
-
-    def _call_on_loop(self, callback: Callable[..., None], *arguments: object) -> None:
-        assert self._loop is not None
-        try:
-            self._loop.call_soon_threadsafe(callback, *arguments)
-        except RuntimeError:  # the loop was closed: the process is ending and nobody waits
-            _log.warning("answers_dropped")
-
-
-def _answer_together(jobs: Sequence[_Job], version: LoadedVersion) -> list[_Outcome]:
-    taken_at = time.perf_counter()
-    batch = answer_queries([job.query for job in jobs], version)
-    seconds = (batch.encode_seconds, batch.search_seconds, batch.render_seconds)
-
-    def outcome(job: _Job, result: Found | FoundProduct | ServiceError, content: bytes) -> Answer | ServiceError:
-        if isinstance(result, ServiceError):
-            return result
-        stages = StageSeconds(job.queued_at, taken_at - job.queued_at, *seconds)
-        return Answer(version.version_id, content, result, stages)
-
-    outcomes = map(outcome, jobs, batch.results, batch.contents)
-    return list(zip(jobs, outcomes, strict=True))
-
-
-def _settle(outcomes: Sequence[_Outcome]) -> None:
-    """Give each waiting request its outcome, on the event loop."""
-    for job, outcome in outcomes:
+def _settle(jobs: Sequence[_Job], answer: BatchAnswer, version_id: str, asked_at: float) -> None:
+    """Give each waiting request its outcome."""
+    seconds = answer.seconds
+    for job, outcome in zip(jobs, answer.outcomes, strict=True):
         if job.future.done():  # its client has gone
             continue
-        if isinstance(outcome, Answer):
-            job.future.set_result(outcome)
-        else:
-            # Several requests may share one error; each raises its own.
-            job.future.set_exception(type(outcome)(*outcome.args))
+        if isinstance(outcome, ServiceError):
+            job.future.set_exception(outcome)
+            continue
+        stages = StageSeconds(
+            job.queued_at, asked_at - job.queued_at, seconds.decode, seconds.encode, seconds.search, seconds.render
+        )
+        job.future.set_result(Answer(version_id, outcome.content, outcome.passing, stages))
 
 
-def _hand_over(future: asyncio.Future[list[LoadedVersion]], replaced: list[LoadedVersion]) -> None:
-    if not future.done():
-        future.set_result(replaced)
+def _fail(jobs: Sequence[_Job]) -> None:
+    """Their process has ended."""
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_exception(SearchFailedError("the search broke inside the service; its log says how"))

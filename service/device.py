@@ -5,7 +5,6 @@ import importlib.util
 from pathlib import Path
 from typing import Literal
 
-from knn import gpu_count
 from service.errors import SettingsError
 
 _GPU_NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # of Linux, and of Linux under Windows
@@ -28,7 +27,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
         return Device.CPU
     if wanted == "auto":
         with_torch = importlib.util.find_spec("torch") is not None
-        return Device.CUDA if with_torch and _shows_gpu() and gpu_count() > 0 else Device.CPU
+        return Device.CUDA if with_torch and _shows_gpu() and _faiss_sees_gpu() else Device.CPU
     if not _torch_sees_gpu():
         raise SettingsError(
             [
@@ -42,6 +41,12 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
 def _shows_gpu() -> bool:
     """Whether the system has one at all: over a driver that is too old, FAISS ends the process that asks it."""
     return any(node.exists() for node in _GPU_NODES)
+
+
+def _faiss_sees_gpu() -> bool:
+    from knn import gpu_count  # and with it FAISS, which the process that speaks HTTP needs for nothing else
+
+    return gpu_count() > 0
 
 
 def _torch_sees_gpu() -> bool:

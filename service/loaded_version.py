@@ -1,12 +1,15 @@
 """An index version in memory, checked and ready to search."""
 
 import datetime
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import clear_frames
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from artifacts.canaries import check_canaries
@@ -33,6 +36,7 @@ from service.memory import free_bytes, needed_bytes
 from service.photo_queries import PhotoQueries, load_photo_queries
 from service.product_rows import ProductRows
 from service.score_parts import ScoreParts
+from service.served_version import ServedVersion
 from service.tower_cosines import TowerCosines, mixes_towers
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
 
@@ -41,7 +45,7 @@ _log = EventLog(__name__)
 
 @dataclass(frozen=True, eq=False)
 class LoadedVersion:
-    """Everything that answers a search. It never changes; on a CPU any number of threads may search it at once."""
+    """Everything that answers a search. It never changes, and any number of threads may search it at once."""
 
     version_id: str
     manifest: Manifest
@@ -55,6 +59,7 @@ class LoadedVersion:
     tower_cosines: TowerCosines | None  # None where the version keeps no vectors of towers
     photos: PhotoQueries | NoPhotoSearchError  # or why photos cannot be queries
     loaded_at: str  # ISO 8601, UTC
+    _gpu_turn: threading.Lock = field(default_factory=threading.Lock)  # an index on a GPU is searched by one at a time
 
     @property
     def count(self) -> int:
@@ -68,33 +73,64 @@ class LoadedVersion:
 
     def search(self, vectors: Vectors, k: int, rows: Mask | None = None) -> Neighbours:
         """The k nearest products of each vector, (n, D) -> (n, min(k, count)), among the rows marked."""
-        return self.index.search(vectors, min(k, self.count), self.operating_point, rows)
+        with self._turn():
+            return self.index.search(vectors, min(k, self.count), self.operating_point, rows)
 
-    def release_device(self) -> None:
-        """Free memory on the GPU. Call it on the thread that searched, after its last search."""
-        if isinstance(self.index, GpuVectorIndex):
-            self.index.close()
+    def reconstruct(self, rows: npt.NDArray[np.int64]) -> Vectors:
+        """The vectors of products, (n,) -> (n, D)."""
+        with self._turn():
+            return self.index.reconstruct(rows)
+
+    def _turn(self) -> AbstractContextManager[object]:
+        return self._gpu_turn if self.index_device is Device.CUDA else nullcontext()
+
+    def describe(self) -> ServedVersion:
+        """What others should know of it."""
+        return ServedVersion(
+            version_id=self.version_id,
+            manifest=self.manifest,
+            index_device=self.index_device,
+            no_photos=str(self.photos) if isinstance(self.photos, NoPhotoSearchError) else None,
+            loaded_at=self.loaded_at,
+            columns=self.attributes.descriptions,
+            parts=self.score_parts.names if self.score_parts else (),
+        )
 
 
 def load_version(
-    store: Store, version_id: str, *, device: Device, encoder_threads: int, photo_search: bool = True
+    store: Store,
+    version_id: str,
+    *,
+    device: Device,
+    encoder_threads: int,
+    photo_search: bool = True,
+    most_bytes: int | None = None,
 ) -> LoadedVersion:
     """Load a version, verify it, and search its canaries, which also warms it up.
 
-    Runs for seconds to minutes on a thread of its own while another version is served.
+    It takes seconds to minutes.
+
+    Args:
+        store: That has it.
+        version_id: Its name.
+        device: What it is searched on.
+        encoder_threads: Of one photo.
+        photo_search: Whether photos are to be queries, where its model takes them.
+        most_bytes: Of memory that it may take, by `VITRINE_COMPARE_MB`.
 
     Raises:
         UnknownVersionError: The store has no such version.
         VersionRefusedError: It is damaged, its parts do not belong together, or it does not find what its
             builder found. The message names files relative to the store.
     """
-    set_threads(1)  # of this loading thread: the searches of the served version need the other cores
+    set_threads(1)  # of this loading thread: those who search now need the other cores
     try:
         path = store.version_path(version_id)
     except StoreError as error:
         raise UnknownVersionError(_plain(error, store.path)) from error
     try:
         opened = open_index_version(path, leave_index=True)
+        _check_memory(opened, photo_search, most_bytes)
         return _load(opened, version_id, device, encoder_threads, photo_search)
     except (ArtifactError, KnnError, OSError, MemoryError, VersionRefusedError) as error:
         clear_frames(error.__traceback__)  # or whoever handles the error keeps the whole index in memory
@@ -104,7 +140,6 @@ def load_version(
 def _load(
     opened: IndexVersion, version_id: str, device: Device, encoder_threads: int, photo_search: bool
 ) -> LoadedVersion:
-    _check_memory(opened, photo_search)
     products, description = opened.products(), opened.manifest.index
     record = opened.index_record
     cpu_index = read_index(opened.index_path, record.sha256, record.size_bytes)
@@ -127,11 +162,7 @@ def _load(
         photos=photos,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    try:
-        _check_answers(version, products["product_id"])
-    except BaseException:
-        version.release_device()
-        raise
+    _check_answers(version, products["product_id"])
     return version
 
 
@@ -153,12 +184,17 @@ def _place_index(index: VectorIndex, version_id: str, device: Device) -> VectorI
         return index
 
 
-def _check_memory(opened: IndexVersion, photo_search: bool) -> None:
-    """Refuse before loading what would end in the system killing the process, and with it what is served."""
+def _check_memory(opened: IndexVersion, photo_search: bool, most_bytes: int | None) -> None:
+    """Refuse before loading what would end in the system killing processes, perhaps the one that serves."""
     needed, free = needed_bytes(opened, photo_search), free_bytes()
+    if most_bytes is not None and needed > most_bytes:
+        raise VersionRefusedError(
+            f"it takes about {needed / 1e9:.2f} GB of memory and a second version may take {most_bytes / 1e9:.2f} GB; "
+            "VITRINE_COMPARE_MB allows more"
+        )
     if free is not None and needed > free:
         raise VersionRefusedError(
-            f"it takes about {needed / 1e9:.2f} GB of memory and {free / 1e9:.2f} GB are free; give the process more, "
+            f"it takes about {needed / 1e9:.2f} GB of memory and {free / 1e9:.2f} GB are free; give the service more, "
             "or restart it, since a restart needs no room for two versions"
         )
 

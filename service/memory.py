@@ -1,9 +1,7 @@
-"""Whether there is memory for another version, that of the one before given back, and garbage collection kept short."""
+"""Whether there is memory for another version, and what its loading took given back."""
 
 import ctypes
-import gc
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,34 +17,12 @@ _PRODUCT_COPIES = 3
 _ENCODER_COPIES = 3
 
 
-def free(held: list[Any]) -> None:
-    """Drop the last reference to a version, which is all that a list holds, and let the system have its memory.
-
-    Call it on a thread of its own: to free gigabytes takes long enough to delay searches.
-    """
-    held.clear()
-    give_back_freed()
-
-
 def give_back_freed() -> None:
-    """Let the system have memory that was freed.
-
-    The allocators keep it otherwise: the C library for each thread apart, and every version is loaded on a new thread.
-    """
+    """Let the system have memory that was freed. The allocators keep it otherwise."""
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
     if trim is not None:
         trim(0)
-
-
-def exempt_from_collection() -> None:
-    """Let the garbage collector look no more at what lives now, which is the program itself and what it serves.
-
-    A full collection looks at every object: that stalled all searches for 0.1 s about once a second under load. What
-    is let go of is still freed at once, unless it is part of a cycle.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def needed_bytes(version: IndexVersion, with_photo_encoder: bool) -> int:

@@ -24,26 +24,19 @@ _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """Where the time of one search went; encode, search and render are shared by its whole batch.
+    """Where the time of one search went; all but queue is shared by its whole batch.
 
     Attributes:
         queued_at: When it began to wait, as `time.perf_counter` tells it.
+        decode: Of a photo that is the query; 0 for others.
     """
 
     queued_at: float
     queue: float
+    decode: float
     encode: float
     search: float
     render: float
-
-
-@dataclass(frozen=True)
-class PhotoSeconds:
-    """Where the time of reading one photo went."""
-
-    queue: float
-    decode: float
-    encode: float
 
 
 class Metrics:
@@ -84,7 +77,7 @@ class Metrics:
         self._photo_queue_time, self._decode_time, self._photo_encode_time = map(
             photo.labels, ("queue", "decode", "encode")
         )
-        self._photo_queue_depth = Gauge("vitrine_photo_queue_depth", "Photos waiting or being read", registry=registry)
+        self._photo_queue_depth = Gauge("vitrine_photo_queue_depth", "Photos waiting to be read", registry=registry)
         lookups = Counter(
             "vitrine_cache_lookups", "Queries looked up among earlier answers", ["outcome"], registry=registry
         )
@@ -98,6 +91,10 @@ class Metrics:
     def watch_photos(self, depth: Callable[[], int]) -> None:
         """Read how many photos wait whenever Prometheus asks."""
         self._photo_queue_depth.set_function(depth)
+
+    def watch_search_process(self, pid: Callable[[], int | None]) -> None:
+        """Read what the process that searches takes whenever Prometheus asks, while there is one."""
+        ProcessCollector(namespace="vitrine_search", pid=lambda: pid() or "none", registry=self._registry)
 
     def watch_cache(self, size: Callable[[], int]) -> None:
         """Read the size of the earlier answers whenever Prometheus asks."""
@@ -122,11 +119,13 @@ class Metrics:
         self._search_time.observe(stages.search)
         self._render_time.observe(stages.render)
 
-    def record_photo(self, seconds: PhotoSeconds) -> None:
-        """One photo was read."""
-        self._photo_queue_time.observe(seconds.queue)
-        self._decode_time.observe(seconds.decode)
-        self._photo_encode_time.observe(seconds.encode)
+    def record_photo(self, stages: StageSeconds) -> None:
+        """The query was a photo, which was read and searched."""
+        self._photo_queue_time.observe(stages.queue)
+        self._decode_time.observe(stages.decode)
+        self._photo_encode_time.observe(stages.encode)
+        self._search_time.observe(stages.search)
+        self._render_time.observe(stages.render)
 
     def record_total(self, seconds: float) -> None:
         """One request was answered."""

@@ -19,7 +19,8 @@ from service.schemas import (
     SwapRequest,
 )
 from service.search_service import SearchService, service_of
-from service.swapper import Attempt, Change, ServedVersion
+from service.served_version import ServedVersion
+from service.swapper import Attempt, Change
 
 router = APIRouter(
     prefix="/admin/index",

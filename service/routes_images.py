@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service.answering import ProductQuery
 from service.asking import ask
 from service.errors import UnknownProductError
 from service.photos import EDGES
+from service.queries import ProductQuery
 from service.schemas import Problem
 from service.search_service import service_of
 

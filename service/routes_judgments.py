@@ -4,11 +4,11 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from artifacts.judgments import Relevance
-from service.answering import ProductQuery
 from service.asking import ask
 from service.auth import require_admin
 from service.errors import JudgingOffError
 from service.judging import JudgmentFile
+from service.queries import ProductQuery
 from service.schemas import Problem
 from service.schemas_page import CountsResponse, JudgmentRequest, LabelsResponse
 from service.search_service import service_of

@@ -5,8 +5,8 @@ import json
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.answering import ProductQuery
 from service.asking import ask
+from service.queries import ProductQuery
 from service.schemas import Problem, ProductResponse
 
 router = APIRouter()

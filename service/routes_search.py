@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.answer_cache import RenderedHits
-from service.answering import Page, SearchQuery, SimilarQuery
-from service.asking import find, find_all, find_by_photo, photo_queries_of
+from service.asking import check_photos, find, find_all, find_by_photo
 from service.errors import QueryError, ServiceError
 from service.filters import parse_filters
 from service.image_form import IMAGE_FORM_SCHEMA, ImageSearch, read_image_form
 from service.json_route import JsonRoute
 from service.problems import problem_of
+from service.queries import Page, SearchQuery, SimilarQuery
 from service.schemas import (
     MAX_K,
     BatchRequest,
@@ -78,7 +78,7 @@ async def search_similar(body: SimilarRequest, request: Request) -> Response:
 async def search_image(request: Request) -> Response:
     """Find the products whose photos are nearest to a photo, where the served model takes photos as queries."""
     service = service_of(request)
-    photo_queries_of(service)  # what is refused in any case is not uploaded first
+    check_photos(service)  # what is refused in any case is not uploaded first
     form = await read_image_form(request)
     started_at = time.perf_counter()
     found = await find_by_photo(request, form.image, _to_page(form))

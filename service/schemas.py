@@ -200,7 +200,7 @@ class LoadingResponse(BaseModel):
 class LastAttempt(BaseModel):
     """How the last attempt to change the version ended."""
 
-    kind: Literal["start", "follow", "swap", "rollback"]
+    kind: Literal["start", "follow", "swap", "rollback", "recover"]
     version: str = Field(examples=["2026-11-21-a"])
     outcome: Literal["served", "refused", "failed"]
     reason: str | None = Field(description="Why it is not served.", examples=[None])

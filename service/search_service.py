@@ -12,36 +12,35 @@ from starlette.requests import HTTPConnection
 from artifacts.store import Store
 from service.answer_cache import AnswerCache
 from service.batcher import Batcher
+from service.collection import exempt_from_collection
 from service.comparing import Comparison
 from service.device import Device, choose_device
 from service.judging import JudgmentFile
-from service.loaded_version import load_version
 from service.logs import EventLog
+from service.messages import Order
 from service.metrics import Metrics
-from service.photo_reader import PhotoReader
 from service.photos import Photos
 from service.settings import Settings
-from service.swapper import Change, Loader, Swapper
+from service.swapper import Change, Swapper
 from service.tracing import start_tracing
+from service.version_process import Opener, open_version
 
 _log = EventLog(__name__)
 _STOP_PATIENCE_SECONDS = 5.0
 
 
 class SearchService:
-    """Settings, metrics, batcher, photo reader and swapper, made for each other.
+    """Settings, metrics, batchers and swapper, made for each other.
 
     Args:
         settings: Of the process.
-        load: How a version id becomes a version; from the settings' store by default.
+        opener: How a version id becomes one that can be asked; a process of the settings' store by default.
 
     Raises:
         SettingsError: The settings ask for a device that is not there.
     """
 
-    def __init__(self, settings: Settings, load: Loader | None = None) -> None:
-        # A batch has a few short queries: the tokenizer's own threads would cost more than they save.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    def __init__(self, settings: Settings, opener: Opener | None = None) -> None:
         self.settings = settings
         self.metrics = Metrics()
         self.tracing = start_tracing(os.environ)
@@ -50,36 +49,43 @@ class SearchService:
         self.photos = Photos(settings.photos, settings.photo_cache_mb * 1_000_000)
         self._device = choose_device(settings.device)
         _log.info("device", device=self._device)
-        # On a CPU each thread answers batches. On a GPU one does, and FAISS has them for an index left on the CPU.
-        on_cpu, threads = self._device is Device.CPU, settings.search_threads
         self.batcher = Batcher(
+            what="searches",
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
-            search_threads=1 if on_cpu else threads,
-            workers=threads if on_cpu else 1,
-            metrics=self.metrics,
+            lines=lambda version: version.search_lines,
+            on_batch=self.metrics.record_batch,
         )
-        self.photo_reader = PhotoReader(max_waiting=settings.max_photo_queue, metrics=self.metrics)
-        self.swapper = Swapper(self.store, load or self._loader(), self.batcher, self.metrics, self.cache.clear)
-        self.comparison = Comparison(self.store, load or self._cpu_loader(), settings.compare_mb * 1_000_000)
+        # A photo takes as long as hundreds of texts, and decoded it may take hundreds of megabytes: one at a time.
+        self.photo_batcher = Batcher(
+            what="photos", max_batch=1, max_queue=settings.max_photo_queue, lines=lambda version: version.photo_lines
+        )
+        self.metrics.watch_queue(self.batcher.__len__)
+        self.metrics.watch_photos(self.photo_batcher.__len__)
+        batchers = (self.batcher, self.photo_batcher)
+        self.swapper = Swapper(self.store, opener or self._opener(), batchers, self.metrics, self.cache.clear)
+        self.comparison = Comparison(opener or self._opener_to_compare())
         self.judgments = JudgmentFile(settings.judgments) if settings.judgments else None
         self._versions: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[Change]] = set()  # kept, since the loop keeps no task
 
     async def start(self) -> None:
         """Begin to load the published version; returns at once, so that the process can tell its health."""
-        self.batcher.start()
+        exempt_from_collection()
         self._versions = asyncio.create_task(self._keep_versions())
 
     async def stop(self) -> None:
-        """Answer what waits and end the worker."""
+        """Answer what waits and end the processes that search."""
         self.swapper.drain()
         if self._versions is not None:
             self._versions.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._versions
-        self.photo_reader.stop()
+        for change in self._changes:
+            change.cancel()
         await self.batcher.stop(_STOP_PATIENCE_SECONDS)
+        await self.photo_batcher.stop(_STOP_PATIENCE_SECONDS)
+        await self.swapper.stop()
         await self.comparison.put_away()
         self.photos.stop()
         if self.tracing is not None:
@@ -100,17 +106,28 @@ class SearchService:
         if self.settings.follow_store:
             await self.swapper.follow()
 
-    def _cpu_loader(self) -> Loader:
-        """For a second version: a GPU's memory is left to the served one, and photos as queries too."""
-        return partial(load_version, self.store, device=Device.CPU, encoder_threads=1, photo_search=False)
+    def _opener(self) -> Opener:
+        """On a CPU each thread answers batches. On a GPU one does, and FAISS has them for an index left on the CPU."""
+        threads = self.settings.search_threads
+        on_cpu = self._device is Device.CPU
+        order = self._order(self._device, index_threads=1 if on_cpu else threads)
+        return partial(open_version, order=order, line_count=threads if on_cpu else 1)
 
-    def _loader(self) -> Loader:
-        return partial(
-            load_version,
-            self.store,
-            device=self._device,
+    def _opener_to_compare(self) -> Opener:
+        """For a second version: a GPU's memory is left to the served one, and photos as queries too."""
+        order = self._order(Device.CPU, index_threads=1).model_copy(
+            update={"photo_search": False, "most_bytes": self.settings.compare_mb * 1_000_000}
+        )
+        return partial(open_version, order=order, line_count=1)
+
+    def _order(self, device: Device, index_threads: int) -> Order:
+        return Order(
+            store=self.settings.store,
+            device=device,
             encoder_threads=self.settings.encoder_threads,
             photo_search=self.settings.photo_search,
+            index_threads=index_threads,
+            log_format=self.settings.log_format,
         )
 
 

@@ -21,15 +21,10 @@ _MOST_DEFAULT_THREADS = 8
 _TOKEN = re.compile(r"[!-~]{16,}")  # what a header can carry, without blanks
 
 
-def _cores() -> int:
-    """Cores that this process may use, 1 to 8."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(_MOST_DEFAULT_THREADS, allowed)
-
-
 def _cores_but_one() -> int:
-    """The same less one, which is left to searches; at least 1."""
-    return max(1, _cores() - 1)
+    """Cores that this process may use less one, which is left to the event loop, 1 to 8."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST_DEFAULT_THREADS, max(1, allowed - 1))
 
 
 class Settings(BaseSettings):
@@ -59,7 +54,7 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond, 503
     cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none
     encoder_threads: int = Field(default_factory=_cores_but_one, ge=1, le=256)  # for one photo
-    search_threads: int = Field(default_factory=_cores, ge=1, le=256)  # that answer batches of searches
+    search_threads: int = Field(default_factory=_cores_but_one, ge=1, le=256)  # that answer batches of searches
     swap_wait_seconds: float = Field(default=30, ge=0, le=3600)  # until a swap that still loads is answered with 202
     log_format: LogFormat = "text"
     log_requests: bool = False  # otherwise only those that broke inside

@@ -3,39 +3,26 @@
 import asyncio
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, get_args
 
 from artifacts.errors import ArtifactError
-from artifacts.index_version import Manifest
 from artifacts.store import Store
 from service.batcher import Batcher
-from service.columns import ColumnDescription
-from service.device import Device
-from service.errors import (
-    ConflictError,
-    NoPhotoSearchError,
-    NotReadyError,
-    RequestError,
-    UnknownVersionError,
-    VersionRefusedError,
-)
-from service.loaded_version import LoadedVersion
+from service.errors import ConflictError, NotReadyError, RequestError, UnknownVersionError, VersionRefusedError
 from service.logs import EventLog
-from service.memory import exempt_from_collection, free
 from service.metrics import Metrics
-from service.photo_queries import PhotoQueries
-from service.threads import run_in_daemon_thread, step_aside
+from service.served_version import ServedVersion
+from service.threads import run_in_daemon_thread
+from service.version_process import Opener, VersionProcess
 
 _log = EventLog(__name__)
 FOLLOW_SECONDS = 1.0  # between two looks at what the store publishes
 RETRY_SECONDS = 30.0  # until a published version that could not be served is tried again: its files may still come
 _REMEMBERED = 20  # versions that rollbacks can go back through
 
-Loader = Callable[[str], LoadedVersion]  # version id -> version; UnknownVersionError, VersionRefusedError
-Kind = Literal["start", "follow", "swap", "rollback"]
+Kind = Literal["start", "follow", "swap", "rollback", "recover"]
 Outcome = Literal["served", "refused", "failed"]
 
 
@@ -46,19 +33,6 @@ class ServiceState(enum.Enum):
     WAITING = "waiting"  # the store publishes no version that can be served; a swap can bring one
     SERVING = "serving"  # searches are answered
     DRAINING = "draining"  # the process was told to stop; searches are answered until it does
-
-
-@dataclass(frozen=True)
-class ServedVersion:
-    """What is known of the served version without holding its index in memory."""
-
-    version_id: str
-    manifest: Manifest
-    index_device: Device
-    photos: PhotoQueries | NoPhotoSearchError
-    loaded_at: str  # ISO 8601, UTC
-    columns: tuple[ColumnDescription, ...]
-    parts: tuple[str, ...]  # of its scores; empty where the model mixes title and photo
 
 
 @dataclass(frozen=True)
@@ -85,20 +59,35 @@ class Attempt:
 
 
 class Swapper:
-    """Loads versions beside the served one and switches to those that are good.
+    """Has versions loaded beside the served one and switches to those that are good.
 
     Its methods run on the event loop; one change at a time.
+
+    Args:
+        store: Of the versions; only read.
+        open_version: Begins a process that has one.
+        batchers: That hand queries to the served one.
+        metrics: Told of every change.
+        on_switch: Called when another version is served.
     """
 
     def __init__(
-        self, store: Store, load: Loader, batcher: Batcher, metrics: Metrics, on_switch: Callable[[], None]
+        self,
+        store: Store,
+        open_version: Opener,
+        batchers: Sequence[Batcher],
+        metrics: Metrics,
+        on_switch: Callable[[], None],
     ) -> None:
         self._store = store
-        self._load = load
-        self._batcher = batcher
+        self._open = open_version
+        self._batchers = batchers
         self._metrics = metrics
         metrics.expect_changes(get_args(Kind), get_args(Outcome))
-        self._on_switch = on_switch  # told when another version is served
+        metrics.watch_search_process(lambda: self._process.pid if self._process else None)
+        self._on_switch = on_switch
+        self._process: VersionProcess | None = None
+        self._recovery: asyncio.Task[None] | None = None
         self._followed: str | None = None  # what the store published when that was looked at last
         self._state = ServiceState.STARTING
         self.served: ServedVersion | None = None
@@ -120,6 +109,14 @@ class Swapper:
     def drain(self) -> None:
         """Be not ready any more. Safe in a signal handler."""
         self._state = ServiceState.DRAINING
+
+    async def stop(self) -> None:
+        """End the process of the served version, after the batchers were stopped."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        if self._process is not None:
+            process, self._process = self._process, None
+            await process.end()
 
     async def start(self) -> None:
         """Serve what the store publishes; if that cannot be, say why and wait for a swap."""
@@ -195,8 +192,7 @@ class Swapper:
         started_at = time.monotonic()
         self.loading = version_id
         try:
-            loaded = await run_in_daemon_thread(lambda: self._load_to_serve(version_id), "vitrine-load")
-            replaced = await self._serve(loaded)
+            replaced = await self._serve(await self._open(version_id))
         except (UnknownVersionError, VersionRefusedError) as error:
             self._note(Attempt(kind, version_id, "refused", str(error)))
             _log.error(kind, outcome="refused", version=version_id, reason=str(error))
@@ -212,35 +208,50 @@ class Swapper:
         _log.info(kind, outcome="served", version=version_id, took_s=round(took_seconds, 2))
         return Change(version_id, replaced, took_seconds)
 
-    def _load_to_serve(self, version_id: str) -> LoadedVersion:
-        step_aside()
-        loaded = self._load(version_id)
-        exempt_from_collection()
-        return loaded
-
     def _note(self, attempt: Attempt) -> None:
         self.last_attempt = attempt
         self._metrics.count_change(attempt.kind, attempt.outcome)
 
-    async def _serve(self, loaded: LoadedVersion) -> str | None:
-        replaced = self.served.version_id if self.served else None
-        held = await self._batcher.switch(loaded)
+    async def _serve(self, process: VersionProcess) -> str | None:
+        """Switch to a process, and end the one before when it has answered what it was asked."""
+        before, self._process = self._process, process
+        for batcher in self._batchers:
+            batcher.switch(process)
         self._on_switch()
-        self.served = ServedVersion(
-            loaded.version_id,
-            loaded.manifest,
-            loaded.index_device,
-            loaded.photos,
-            loaded.loaded_at,
-            columns=loaded.attributes.descriptions,
-            parts=loaded.score_parts.names if loaded.score_parts else (),
-        )
-        self._metrics.show_version(loaded.version_id, loaded.manifest.model.name, loaded.count)
+        replaced = self.served.version_id if self.served else None
+        self.served = process.served
+        process.on_lost = self._recover
+        manifest = process.served.manifest
+        self._metrics.show_version(process.served.version_id, manifest.model.name, manifest.count)
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING
-        if replaced is not None:
-            await run_in_daemon_thread(partial(free, held), "vitrine-free")
+        if before is not None:
+            await before.end()
         return replaced
+
+    def _recover(self) -> None:
+        """The process that searched has ended by itself: its version is loaded again."""
+        assert self.served is not None
+        version_id, self.served, self._process = self.served.version_id, None, None
+        for batcher in self._batchers:
+            batcher.pause()
+        self.reason = f"the process that searched version {version_id} ended; another one is being started"
+        _log.error("search_process_lost", version=version_id)
+        if self._state is ServiceState.SERVING:
+            self._state = ServiceState.STARTING
+            self._recovery = asyncio.get_running_loop().create_task(self._load_again(version_id))
+
+    async def _load_again(self, version_id: str) -> None:
+        """Until it, or another version, is served."""
+        while self.served is None:
+            if self.loading is not None:  # another version, which may be served soon
+                await asyncio.sleep(FOLLOW_SECONDS)
+                continue
+            try:
+                await self._change("recover", version_id)
+            except Exception as error:
+                self._settle_waiting(f"version {version_id} cannot be loaded again: {error}")
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _settle_waiting(self, reason: str) -> None:
         self.reason = reason

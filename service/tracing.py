@@ -57,8 +57,10 @@ class Tracing:
             return
         offset_ns = time.time_ns() - time.perf_counter_ns()
         began = stages.queued_at
-        for name in ("queue", "encode", "search", "render"):
+        for name in ("queue", "decode", "encode", "search", "render"):
             seconds = getattr(stages, name)
+            if name == "decode" and not seconds:  # a text
+                continue
             began_ns = offset_ns + int(began * 1e9)
             span = self._tracer.start_span(name, start_time=began_ns, attributes={"vitrine.index_version": version_id})
             span.end(began_ns + int(seconds * 1e9))

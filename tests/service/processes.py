@@ -1,4 +1,4 @@
-"""The real service in a process of its own."""
+"""The real service in processes of its own: one that speaks HTTP, and one for each version that it searches."""
 
 import contextlib
 import os
@@ -11,10 +11,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Runs `changes` in the process that speaks HTTP and in those that search.
+_CHANGED = """
+import sys
+changes = {changes!r}
+exec(changes)
+from service import version_process
+version_process._COMMAND = [sys.executable, "-c", changes + "\\nfrom service.search_process import main\\nmain()"]
+from service.cli import app
+app(prog_name="python -m service")
+"""
+
 
 @dataclass(frozen=True)
 class Process:
-    """A service in a process of its own."""
+    """A service in processes of its own.
+
+    Attributes:
+        popen: The one that speaks HTTP.
+    """
 
     popen: "subprocess.Popen[str]"
     url: str
@@ -24,14 +39,28 @@ class Process:
         """Tell it to stop."""
         self.popen.send_signal(sig)
 
+    def search_pids(self) -> list[int]:
+        """Of the processes that search."""
+        threads = Path(f"/proc/{self.popen.pid}/task").iterdir()
+        return [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
+
     def resident_bytes(self) -> int:
-        """Memory that it has now."""
-        return int(Path(f"/proc/{self.popen.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        """Memory that they have now; what several have in common counts once."""
+        return sum(_proportional_bytes(pid) for pid in (self.popen.pid, *self.search_pids()))
 
     def cpu_seconds(self) -> float:
-        """Time of the processor that it has taken."""
-        fields = Path(f"/proc/{self.popen.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Time of the processor that they have taken."""
+        return sum(_cpu_seconds(pid) for pid in (self.popen.pid, *self.search_pids()))
+
+
+def _proportional_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -41,10 +70,17 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def service_process(store: Path, folder: Path, code: str | None = None, **variables: str) -> Iterator[Process]:
-    """Start `python -m service serve` and wait until it is ready; kill it at the end if it still runs."""
+def service_process(store: Path, folder: Path, changes: str | None = None, **variables: str) -> Iterator[Process]:
+    """Start `python -m service serve` and wait until it is ready; kill it at the end if it still runs.
+
+    Args:
+        store: That it serves.
+        folder: For its log.
+        changes: Python that each of its processes runs first.
+        variables: Of its environment.
+    """
     log = folder / "log"
-    program = ["-m", "service"] if code is None else ["-c", code]
+    program = ["-m", "service"] if changes is None else ["-c", _CHANGED.format(changes=changes)]
     with log.open("w") as stream:
         popen = subprocess.Popen(
             [sys.executable, *program, "serve", "--store", str(store), "--port", "0"],

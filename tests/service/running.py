@@ -10,11 +10,14 @@ from pathlib import Path
 
 import httpx
 
+from artifacts.store import Store
+from service.device import Device
+from service.loaded_version import load_version
 from service.main import create_app
 from service.search_service import SearchService
 from service.server import DrainingServer, uvicorn_config
 from service.settings import Settings
-from service.swapper import Loader
+from tests.service.in_threads import Loader, in_threads
 
 TOKEN = "correct-horse-battery"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -54,17 +57,25 @@ class Running:
 
 @contextlib.contextmanager
 def running_service(
-    store: Path, *, until: str | None = "serving", load: Loader | None = None, **settings: object
+    store: Path,
+    *,
+    until: str | None = "serving",
+    load: Loader | None = None,
+    in_processes: bool = False,
+    **settings: object,
 ) -> Iterator[Running]:
     """Start the service over a store and stop it at the end.
 
     Args:
         until: The state to wait for; None waits for no state.
         load: Stands in for loading from the store.
+        in_processes: Search in processes as the service does by itself; by default threads do, by the same code, which
+            begin at once and which tests can reach into.
         settings: Fields of Settings; the admin routes are on by default.
     """
     made = Settings(**{"store": store, "device": "cpu", "admin_token": TOKEN, **settings})  # type: ignore[arg-type]
-    service = SearchService(made, load)
+    opener = None if in_processes else in_threads(load or _loader(made), made.search_threads)
+    service = SearchService(made, opener)
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(1 if made.admin_port is None else 2)]
     ports = [listener.getsockname()[1] for listener in listeners]
     url, admin_url = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[-1]}"
@@ -80,6 +91,16 @@ def running_service(
         server.should_exit = True
         thread.join(timeout=20)
     assert not thread.is_alive(), "the service did not stop"
+
+
+def _loader(settings: Settings) -> Loader:
+    return lambda version_id: load_version(
+        Store(settings.store),
+        version_id,
+        device=Device.CPU,
+        encoder_threads=settings.encoder_threads,
+        photo_search=settings.photo_search,
+    )
 
 
 def _wait(client: httpx.Client, until: str | None) -> None:

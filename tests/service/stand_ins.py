@@ -9,13 +9,13 @@ import pyarrow as pa
 
 from artifacts.index_version import IndexDescription, Manifest, ModelIdentity, PhotoCounts
 from knn import IndexSpec, OperatingPoint, build_index
-from service.answering import Query
 from service.attributes import Attributes
 from service.batcher import Answer, Batcher
 from service.errors import NoPhotoSearchError
 from service.hit_table import HitTable
 from service.loaded_version import LoadedVersion
 from service.product_rows import ProductRows
+from service.queries import Query
 from service.score_parts import ScoreParts
 
 STAND_IN_WIDTH = 4
@@ -30,6 +30,7 @@ class StandInEncoder:
         go: Cleared, it holds every call until set.
         held: If there is one, only calls with this query are held.
         entered: Set when a call begins.
+        threads: That called, by name.
     """
 
     width = STAND_IN_WIDTH
@@ -41,10 +42,12 @@ class StandInEncoder:
         self.go.set()
         self.held: str | None = None
         self.entered = threading.Event()
+        self.threads: list[str] = []
 
     def encode(self, queries: Sequence[str]) -> np.ndarray:
         """Unit vectors, (len(queries), 4)."""
         self.batches.append(list(queries))
+        self.threads.append(threading.current_thread().name)
         self.entered.set()
         if self.held is None or self.held in queries:
             assert self.go.wait(10), "a test forgot to let the encoder go"

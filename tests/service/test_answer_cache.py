@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from service.answer_cache import AnswerCache, RenderedHits
-from service.answering import Page, SearchQuery, SimilarQuery
 from service.filters import OneOf
 from service.metrics import Metrics
+from service.queries import Page, SearchQuery, SimilarQuery
 
 ASKED = SearchQuery("red shoes", Page(10))
 

@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from service.answering import Found, FoundProduct, Page, ProductQuery, SearchQuery, SimilarQuery, answer_queries
+from service.answering import Found, FoundProduct, answer_queries
 from service.errors import FilterError, QueryError, UnknownProductError
 from service.filters import Filters, OneOf, Range
+from service.queries import Page, ProductQuery, SearchQuery, SimilarQuery
 from service.score_parts import ScoreParts
 from service.tower_cosines import TowerCosines
 from tests.service.stand_ins import UNREADABLE, stand_in_version

@@ -1,19 +1,19 @@
-"""The worker: what it batches, what it refuses, what it survives."""
+"""What is handed to the threads that search, what is refused, what is survived."""
 
 import asyncio
-import gc
+import json
 import threading
-import weakref
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from service.answering import Page, SearchQuery
 from service.batcher import Answer, Batcher
 from service.errors import NotReadyError, OverloadedError, QueryError, SearchFailedError
-from service.metrics import Metrics
+from service.queries import Page, SearchQuery
+from service.version_process import VersionProcess
+from tests.service.in_threads import in_threads
 from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in_version, submit
 
 
@@ -21,21 +21,38 @@ from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in
 async def batching(
     encoder: StandInEncoder | None = None, *, max_batch: int = 8, max_queue: int = 100, workers: int = 1
 ) -> AsyncIterator[Batcher]:
-    """A started batcher, serving unless there is no encoder."""
+    """A batcher, serving unless there is no encoder, with so many threads that search."""
     threads = set(threading.enumerate())
     batcher = Batcher(
-        max_batch=max_batch, max_queue=max_queue, search_threads=workers, workers=workers, metrics=Metrics()
+        what="searches", max_batch=max_batch, max_queue=max_queue, lines=lambda version: version.search_lines
     )
-    batcher.start()
+    opened = [await stand_in("v1", encoder, workers)] if encoder else []
     try:
-        if encoder is not None:
-            await batcher.switch(stand_in_version(encoder=encoder))
+        if opened:
+            batcher.switch(opened[0])
         yield batcher
     finally:
         if encoder is not None:
             encoder.go.set()
         await batcher.stop(10)
-        assert set(threading.enumerate()) <= threads, "the worker did not end"
+        for version in opened:
+            await version.end()
+        await ended(threads)
+
+
+async def stand_in(version_id: str, encoder: StandInEncoder, workers: int = 1) -> VersionProcess:
+    return await in_threads(lambda version_id: stand_in_version(version_id, encoder), workers)(version_id)
+
+
+async def ended(threads: set[threading.Thread]) -> None:
+    """Wait until no other thread is left; pytest's own limit ends a wait without end."""
+    while not set(threading.enumerate()) <= threads:
+        await asyncio.sleep(0.005)
+
+
+def ids(answer: Answer) -> list[str]:
+    """The products that were found."""
+    return [hit["product_id"] for hit in json.loads(b"[%b]" % answer.content)]
 
 
 async def hold(encoder: StandInEncoder, batcher: Batcher) -> "asyncio.Future[Answer]":
@@ -61,7 +78,7 @@ def test_an_idle_worker_takes_one_search_at_once_and_a_busy_one_gathers() -> Non
             encoder.go.set()
             answers = await asyncio.gather(first, *rest)
         assert encoder.batches == [["0"], ["0", "1", "2", "3"], ["0", "1"]]
-        assert [answer.found.rows.tolist() for answer in answers] == [[0], [0], [1], [2], [3], [0], [1]]
+        assert [ids(answer) for answer in answers] == [[f"v1-p{row}"] for row in (0, 0, 1, 2, 3, 0, 1)]
         assert all(answer.stages.queue >= 0 for answer in answers)
 
     run(test())
@@ -80,7 +97,7 @@ def test_workers_share_what_waits_as_long_as_a_share_is_worth_it() -> None:
         assert sum(shares) == 90
         assert shares[-1] == 30
         assert all(size >= 16 for size in shares[1:]), "the rest that is left at the end may be smaller"
-        assert [answer.found.rows.tolist() for answer in answers[3:]] == [[number % 4] for number in range(90)]
+        assert [ids(answer) for answer in answers[3:]] == [[f"v1-p{number % 4}"] for number in range(90)]
 
     run(test())
 
@@ -93,7 +110,7 @@ def test_a_worker_that_is_held_holds_up_nobody_else() -> None:
             encoder.held = "0"
             answers = [await submit(batcher, SearchQuery(str(number), Page(1))) for number in (1, 2, 3)]
             assert not held.done()
-            assert [answer.found.rows.tolist() for answer in answers] == [[1], [2], [3]]
+            assert [ids(answer) for answer in answers] == [["v1-p1"], ["v1-p2"], ["v1-p3"]]
             encoder.go.set()
             await held
 
@@ -111,8 +128,8 @@ def test_what_breaks_a_batch_breaks_no_other() -> None:
             await asyncio.gather(*held)
             broken, *answers = await asyncio.gather(*rest, return_exceptions=True)
         assert isinstance(broken, SearchFailedError)
-        assert [answer.found.rows.tolist() for answer in answers if isinstance(answer, Answer)] == [
-            [int(text) % 4] for text in texts[1:]
+        assert [ids(answer) for answer in answers if isinstance(answer, Answer)] == [
+            [f"v1-p{int(text) % 4}"] for text in texts[1:]
         ]
 
     run(test())
@@ -128,7 +145,7 @@ def test_a_full_queue_refuses_at_once_and_recovers() -> None:
                 submit(batcher, SearchQuery("1", Page(1)))
             encoder.go.set()
             await asyncio.gather(held, *waiting)
-            assert (await submit(batcher, SearchQuery("2", Page(1)))).found.rows.tolist() == [2]
+            assert ids(await submit(batcher, SearchQuery("2", Page(1)))) == ["v1-p2"]
 
     run(test())
 
@@ -162,8 +179,8 @@ def test_a_search_that_breaks_the_batch_fails_alone_and_the_worker_lives(
             assert "secret" not in str(broken)
             assert isinstance(first, Answer)
             assert isinstance(last, Answer)
-            assert (first.found.rows.tolist(), last.found.rows.tolist()) == ([1], [2])
-            assert (await submit(batcher, SearchQuery("3", Page(1)))).found.rows.tolist() == [3]
+            assert (ids(first), ids(last)) == (["v1-p1"], ["v1-p2"])
+            assert ids(await submit(batcher, SearchQuery("3", Page(1)))) == ["v1-p3"]
 
     run(test())
     assert "secret inside" in caplog.text
@@ -199,54 +216,71 @@ def test_a_switch_falls_between_two_batches() -> None:
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
-            before = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(3)]
-            switching = asyncio.create_task(batcher.switch(stand_in_version("v2")))
-            await asyncio.sleep(0)
+            waiting = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(3)]
+            other = await stand_in("v2", StandInEncoder())
+            batcher.switch(other)
             after = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(3)]
-            assert not switching.done()
+            answers = await asyncio.gather(*waiting, *after)
+            assert not held.done()
             encoder.go.set()
-            answers = await asyncio.gather(held, *before, *after)
-            replaced = await switching
-        assert [answer.version_id for answer in answers] == ["v1"] * 4 + ["v2"] * 3
+            answers.append(await held)
+            await other.end()
+        assert [answer.version_id for answer in answers] == ["v2"] * 6 + ["v1"]
         for answer in answers:
-            assert f'"{answer.version_id}-p'.encode() in answer.content
-        assert [version.version_id for version in replaced] == ["v1"]
+            assert ids(answer)[0].startswith(f"{answer.version_id}-p")
 
     run(test())
 
 
-def test_a_replaced_version_leaves_memory_without_the_garbage_collector() -> None:
+def test_a_busy_thread_gets_its_next_batch_beforehand_once_that_is_worth_it() -> None:
     async def test() -> None:
-        async with batching() as batcher:
-            version = stand_in_version()
-            forgotten = weakref.ref(version)
-            await batcher.switch(version)
-            await submit(batcher, SearchQuery("0", Page(1)))
-            del version
-            gc.disable()
-            try:
-                await batcher.switch(stand_in_version("v2"))
-                await asyncio.sleep(0.05)
-                assert forgotten() is None
-            finally:
-                gc.enable()
+        encoder = StandInEncoder()
+        async with batching(encoder, max_batch=16) as batcher:
+            held = await hold(encoder, batcher)
+            few = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(15)]
+            await asyncio.sleep(0.02)
+            assert len(batcher) == 15, "they wait, so that more can come to them"
+            many = [submit(batcher, SearchQuery("2", Page(1))) for _ in range(16)]
+            await asyncio.sleep(0.02)
+            assert len(batcher) == 15, "sixteen went ahead, and no second batch"
+            encoder.go.set()
+            await asyncio.gather(held, *few, *many)
+        assert [len(batch) for batch in encoder.batches] == [1, 16, 15]
 
     run(test())
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_who_empties_what_a_switch_gives_frees_it(workers: int) -> None:
-    """To free gigabytes takes long: neither the event loop nor a worker may be the last to let go of them."""
-
+def test_the_thread_that_answered_last_is_asked_first() -> None:
     async def test() -> None:
-        async with batching(workers=workers) as batcher:
-            assert await batcher.switch(stand_in_version("v0")) == []
-            for number in range(300):
+        encoder = StandInEncoder()
+        async with batching(encoder, workers=2) as batcher:
+            held = [await hold(encoder, batcher) for _ in range(2)]
+            encoder.go.set()
+            await asyncio.gather(*held)
+            encoder.threads.clear()
+            for _ in range(20):
                 await submit(batcher, SearchQuery("0", Page(1)))
-                held = await batcher.switch(stand_in_version(f"v{number + 1}"))
-                replaced = weakref.ref(held[0])
-                held.clear()
-                assert replaced() is None
+        assert len(set(encoder.threads)) == 1
+
+    run(test())
+
+
+def test_what_waits_while_no_version_is_there_goes_to_the_next() -> None:
+    async def test() -> None:
+        encoder = StandInEncoder()
+        async with batching(encoder) as batcher:
+            held = await hold(encoder, batcher)
+            waiting = submit(batcher, SearchQuery("2", Page(1)))
+            batcher.pause()
+            with pytest.raises(NotReadyError):
+                submit(batcher, SearchQuery("3", Page(1)))
+            encoder.go.set()
+            assert (await held).version_id == "v1"
+            assert not waiting.done()
+            other = await stand_in("v2", StandInEncoder())
+            batcher.switch(other)
+            assert (await waiting).version_id == "v2"
+            await other.end()
 
     run(test())
 
@@ -263,18 +297,19 @@ def test_stopping_answers_what_waits_and_takes_no_more() -> None:
                 submit(batcher, SearchQuery("3", Page(1)))
             encoder.go.set()
             await stopping
-            assert (await held).found.rows.tolist() == [0]
-            assert (await waiting).found.rows.tolist() == [2]
+            assert ids(await held) == ["v1-p0"]
+            assert ids(await waiting) == ["v1-p2"]
 
     run(test())
 
 
-def test_stopping_gives_up_on_a_worker_that_hangs() -> None:
+def test_stopping_gives_up_on_a_thread_that_hangs() -> None:
     async def test() -> None:
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
             await asyncio.wait_for(batcher.stop(0.05), 2)
             assert not held.done()
+            batcher.pause()
 
     run(test())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import knn
 from service import device
 from service.device import Device, choose_device
 from service.errors import SettingsError
@@ -16,19 +17,19 @@ from service.errors import SettingsError
 )
 def test_auto(monkeypatch: pytest.MonkeyPatch, gpus: int, torch_is_there: bool, expected: Device) -> None:
     monkeypatch.setattr(device, "_GPU_NODES", [Path("/dev/null")])
-    monkeypatch.setattr(device, "gpu_count", lambda: gpus)
+    monkeypatch.setattr(knn, "gpu_count", lambda: gpus)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if torch_is_there else None)
     assert choose_device("auto") is expected
 
 
 def test_where_no_gpu_is_shown_nobody_asks_for_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(device, "_GPU_NODES", [tmp_path / "nvidiactl"])
-    monkeypatch.setattr(device, "gpu_count", lambda: pytest.fail("FAISS was asked"))
+    monkeypatch.setattr(knn, "gpu_count", lambda: pytest.fail("FAISS was asked"))
     assert choose_device("auto") is Device.CPU
 
 
 def test_cpu_is_cpu_whatever_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "gpu_count", lambda: 8)
+    monkeypatch.setattr(knn, "gpu_count", lambda: 8)
     assert choose_device("cpu") is Device.CPU
 
 

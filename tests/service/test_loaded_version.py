@@ -159,4 +159,3 @@ def test_on_a_gpu_the_same_products_are_found(good_store: Path) -> None:
     found = on_gpu.search(on_gpu.encoder.encode(QUERIES), 10)
     np.testing.assert_allclose(found.scores, expected.scores, atol=5e-3)  # half precision in the encoder
     assert on_gpu.index_device is Device.CUDA
-    on_gpu.release_device()

@@ -1,9 +1,7 @@
 """What a version needs, what is free, and what is given back."""
 
-import gc
 import resource
 import threading
-import weakref
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ from service import memory
 from service.device import Device
 from service.errors import VersionRefusedError
 from service.loaded_version import load_version
-from service.memory import exempt_from_collection, free_bytes, give_back_freed, needed_bytes
+from service.memory import free_bytes, give_back_freed, needed_bytes
 
 
 def test_a_version_needs_at_least_its_index_and_not_the_world(good_store: Path) -> None:
@@ -83,24 +81,3 @@ def test_a_version_that_does_not_fit_is_refused_with_the_figures(
         VersionRefusedError, match=r"version v1: it takes about 3\.14 GB of memory and 1\.50 GB are free"
     ):
         load_version(Store(good_store), "v1", device=Device.CPU, encoder_threads=1)
-
-
-def test_what_lives_is_exempt_from_collection_and_still_freed_when_let_go_of() -> None:
-    class Node:
-        pass
-
-    kept, in_cycle = Node(), Node()
-    in_cycle.itself = in_cycle  # type: ignore[attr-defined]
-    forgotten, cyclic = weakref.ref(kept), weakref.ref(in_cycle)
-    before = gc.get_freeze_count()
-    try:
-        exempt_from_collection()
-        assert gc.get_freeze_count() > before
-        del kept, in_cycle
-        assert forgotten() is None
-        gc.collect()
-        assert cyclic() is not None, "it was exempt"
-    finally:
-        gc.unfreeze()
-    gc.collect()
-    assert cyclic() is None

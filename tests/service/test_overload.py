@@ -23,8 +23,6 @@ def paced(self, queries):
     time.sleep({PAUSE_SECONDS})
     return encode(self, queries)
 OnnxQueryEncoder.encode = paced
-from service.cli import app
-app(prog_name="python -m service")
 """
 SETTINGS = {"VITRINE_MAX_BATCH": f"{BATCH}", "VITRINE_MAX_QUEUE": f"{QUEUE}", "VITRINE_CACHE_MB": "0"}
 

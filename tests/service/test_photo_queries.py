@@ -8,12 +8,13 @@ import pytest
 
 from artifacts.index_version import IndexVersion, open_index_version
 from artifacts.store import Store
-from service.answering import Found, Page, PhotoQuery, SearchQuery, answer_queries
+from service.answering import Found, answer_queries
 from service.device import Device
 from service.errors import NoPhotoSearchError, QueryError, VersionRefusedError
-from service.loaded_version import LoadedVersion, load_version
+from service.loaded_version import load_version
 from service.memory import needed_bytes
 from service.photo_queries import PhotoQueries, load_photo_queries
+from service.queries import Page, PhotoQuery, SearchQuery
 from tests.service.photo_shop import PRODUCTS, PhotoShop
 from tests.service.stand_ins import stand_in_version
 from tests.support.specs import tiny_sides
@@ -94,44 +95,27 @@ def test_the_encoder_counts_where_it_is_loaded(alpha_shop: PhotoShop) -> None:
     assert needed_bytes(version, True) - needed_bytes(version, False) == 3 * size
 
 
-class OtherPhotos(PhotoQueries):
-    """Of a version of width 4: every photo is the second axis."""
-
-    def encode(self, pixels: np.ndarray) -> np.ndarray:
-        return np.eye(4, dtype=np.float32)[1]
-
-
-def version_with(photos: PhotoQueries | NoPhotoSearchError) -> LoadedVersion:
-    return dataclasses.replace(stand_in_version(), photos=photos)
-
-
-def test_a_photo_is_read_again_where_another_version_came_to_be_served(
-    alpha_shop: PhotoShop, photos: PhotoQueries
-) -> None:
-    content, page, axis = alpha_shop.photo(0), Page(2), np.eye(4, dtype=np.float32)[2]
-    served = OtherPhotos(photos.encoder, photos.part)
-    queries = [
-        PhotoQuery(content, served, axis, page),  # as it was read
-        PhotoQuery(content, photos, np.zeros(56, np.float32), page),  # for the version before
-        PhotoQuery(b"no picture", photos, np.zeros(56, np.float32), page),
-        SearchQuery("3", page),
-    ]
-    same, again, broken, text = answer_queries(queries, version_with(served)).results
-    assert isinstance(same, Found) and same.rows.tolist() == [2, 1]
-    assert isinstance(again, Found) and again.rows.tolist() == [1, 0]
+def test_a_photo_that_cannot_be_used_fails_alone(alpha_shop: PhotoShop) -> None:
+    version = load_version(Store(alpha_shop.store), "v1", device=Device.CPU, encoder_threads=1)
+    page = Page(2)
+    queries = [PhotoQuery(alpha_shop.photo(0), page), PhotoQuery(b"no picture", page), SearchQuery("red shoe", page)]
+    batch = answer_queries(queries, version)
+    photo, broken, text = batch.results
+    assert isinstance(photo, Found) and photo.rows[0] == 0
     assert isinstance(broken, QueryError)
-    assert isinstance(text, Found) and text.rows.tolist() == [3, 2]
-    (refused,) = answer_queries(queries[:1], version_with(NoPhotoSearchError("no"))).results
+    assert isinstance(text, Found) and len(text.rows) == 2
+    assert batch.seconds.decode > 0
+
+
+def test_a_version_that_takes_no_photos_says_so(alpha_shop: PhotoShop) -> None:
+    (refused,) = answer_queries([PhotoQuery(alpha_shop.photo(0), Page(1))], stand_in_version()).results
     assert isinstance(refused, NoPhotoSearchError)
 
 
 def test_pages_of_a_photo_are_parts_of_one_list(alpha_shop: PhotoShop) -> None:
     version = load_version(Store(alpha_shop.store), "v1", device=Device.CPU, encoder_threads=1)
-    assert isinstance(version.photos, PhotoQueries)
     content = alpha_shop.photo(2)
-    vector = version.photos.encode(version.photos.decode(content))
-    pages = [Page(PRODUCTS), Page(4), Page(PRODUCTS, 4)]
-    queries = [PhotoQuery(content, version.photos, vector, page) for page in pages]
+    queries = [PhotoQuery(content, page) for page in (Page(PRODUCTS), Page(4), Page(PRODUCTS, 4))]
     whole, first, rest = (result for result in answer_queries(queries, version).results if isinstance(result, Found))
     assert whole.rows.tolist() == [*first.rows, *rest.rows]
     cosines = alpha_shop.cosines(alpha_shop.folder / "images" / "2.png")

@@ -46,7 +46,7 @@ def test_both_versions_are_searched_and_the_shoppers_numbers_stay_theirs(good_st
 
 
 def test_refusals(good_store: Path) -> None:
-    with running_service(good_store, compare_mb=0) as running:
+    with running_service(good_store, compare_mb=0, in_processes=True) as running:
         refused = load(running, "v2")
         assert (refused["status"], refused["type"]) == (422, "urn:problem-type:vitrine:version-refused")
         assert "VITRINE_COMPARE_MB" in str(refused["detail"])

@@ -1,6 +1,7 @@
 """The process itself: how it starts, what it imports, how it stops."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from tests.service.shop import Shop, save_query_side
 
 pytestmark = pytest.mark.integration
 
-# Makes an encoder of the real service slow, in a process of its own.
+# Makes the encoder of a real service slow.
 SLOW_ENCODER = """
 import time
 from towers.query_encoder import OnnxQueryEncoder
@@ -27,8 +28,6 @@ def slowly(self, queries):
     time.sleep(1.0 if "slow" in queries else 0)
     return encode(self, queries)
 OnnxQueryEncoder.encode = slowly
-from service.cli import app
-app(prog_name="python -m service")
 """
 # What a CPU service must do without.
 FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "duckdb", "ibis", "open_clip", "transformers",
@@ -40,8 +39,6 @@ class Refuse:
         if name.partition(".")[0] in {FORBIDDEN!r}:
             raise ImportError(f"the service must not import {{name}}")
 sys.meta_path.insert(0, Refuse())
-from service.cli import app
-app(prog_name="python -m service")
 """
 
 
@@ -136,6 +133,59 @@ def test_a_drain_under_load_loses_no_request(good_store: Path, tmp_path: Path) -
     # From the signal on, clients are told to connect anew: to another replica, where there is one.
     assert [answer.headers.get("connection") for answer in answers[:12]] == [None] * 12
     assert answers[-1].headers["connection"] == "close"
+
+
+def test_where_the_process_that_searches_is_killed_the_service_goes_on(good_store: Path, tmp_path: Path) -> None:
+    variables = {"VITRINE_ADMIN_TOKEN": "correct-horse-battery", "VITRINE_CACHE_MB": "0"}
+    with service_process(good_store, tmp_path, SLOW_ENCODER, **variables) as process:
+        answers: list[httpx.Response] = []
+
+        def search(query: str) -> int:
+            answers.append(httpx.post(f"{process.url}/search", json={"query": query}, timeout=20))
+            return answers[-1].status_code
+
+        (first,) = process.search_pids()
+        waiting = threading.Thread(target=search, args=("slow",))
+        waiting.start()
+        time.sleep(0.4)
+        os.kill(first, signal.SIGKILL)
+        waiting.join(10)
+        assert answers[0].status_code == 500
+        assert answers[0].json()["detail"] == "the search broke inside the service; its log says how"
+        ready = httpx.get(f"{process.url}/ready")
+        assert (ready.status_code, ready.json()["detail"]) == (
+            503, "the process that searched version v1 ended; another one is being started",
+        )  # fmt: skip
+        wait_for(process.log, process.popen, "event=recover outcome=(served) version=v1")
+        assert search("hat") == 200
+        (second,) = process.search_pids()
+        assert second != first
+        swapped = httpx.post(
+            f"{process.url}/admin/index/swap", json={"version": "v2"}, timeout=60,
+            headers={"Authorization": "Bearer correct-horse-battery"},
+        )  # fmt: skip
+        assert (swapped.status_code, swapped.json()["replaced"]) == (200, "v1")
+        assert answers[-1].json()["index_version"] == "v1"
+        assert search("hat") == 200 and answers[-1].json()["index_version"] == "v2"
+        (third,) = process.search_pids()
+        assert third not in (first, second)
+        numbers = httpx.get(f"{process.url}/metrics").text
+        assert 'vitrine_version_changes_total{kind="recover",outcome="served"} 1.0' in numbers
+        assert "vitrine_search_process_resident_memory_bytes" in numbers
+        process.stop()
+        assert process.popen.wait(10) == 0
+    assert not Path(f"/proc/{third}").exists()
+
+
+def test_where_the_service_is_killed_its_searching_process_ends(good_store: Path, tmp_path: Path) -> None:
+    with service_process(good_store, tmp_path) as process:
+        (pid,) = process.search_pids()
+        process.popen.kill()
+        process.popen.wait(10)
+        give_up_at = time.monotonic() + 10
+        while Path(f"/proc/{pid}/exe").exists():
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
 
 
 def test_two_replicas_follow_one_publish(shop: Shop, tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ import pytest
 
 from artifacts.atomic import replace_file
 from artifacts.store import Store
-from service.answering import Page, SearchQuery
 from service.batcher import Batcher
-from service.errors import ConflictError, NotReadyError, UnknownVersionError, VersionRefusedError
+from service.errors import ConflictError, NotReadyError, SearchFailedError, UnknownVersionError, VersionRefusedError
 from service.loaded_version import LoadedVersion
 from service.metrics import Metrics
+from service.queries import Page, SearchQuery
 from service.swapper import ServiceState, Swapper
+from tests.service.in_threads import Loader, in_threads
 from tests.service.stand_ins import stand_in_version, submit
 
 
@@ -46,20 +47,20 @@ class StandInLoader:
 
 
 @asynccontextmanager
-async def swapping(store: Path, loader: StandInLoader, published: str | None) -> AsyncIterator[tuple[Swapper, Batcher]]:
+async def swapping(store: Path, loader: Loader, published: str | None) -> AsyncIterator[tuple[Swapper, Batcher]]:
     """A swapper that has started over a store that publishes this version."""
     if published is not None:
         (store / "CURRENT").write_text(f'{{"version": "{published}", "previous": []}}')
-    metrics = Metrics()
-    batcher = Batcher(max_batch=8, max_queue=8, search_threads=1, metrics=metrics)
-    swapper = Swapper(Store(store), loader, batcher, metrics, lambda: None)
-    batcher.start()
+    batcher = Batcher(what="searches", max_batch=8, max_queue=8, lines=lambda version: version.search_lines)
+    swapper = Swapper(Store(store), in_threads(loader), [batcher], Metrics(), lambda: None)
     await swapper.start()
     try:
         yield swapper, batcher
     finally:
-        loader.go.set()
+        if isinstance(loader, StandInLoader):
+            loader.go.set()
         await batcher.stop(10)
+        await swapper.stop()
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -142,7 +143,7 @@ def test_swapping_to_the_served_version_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version_id", "error"),
-    [("bad", VersionRefusedError), ("v9", UnknownVersionError), ("broken", RuntimeError)],
+    [("bad", VersionRefusedError), ("v9", UnknownVersionError), ("broken", SearchFailedError)],
 )
 def test_a_refused_swap_leaves_everything_as_it_was(tmp_path: Path, version_id: str, error: type[Exception]) -> None:
     async def test() -> None:
@@ -278,7 +279,7 @@ def test_what_cannot_be_served_leaves_the_served_version_and_is_tried_again(tmp_
 
     async def test() -> None:
         async with swapping(tmp_path, loader, "v1") as (swapper, batcher):
-            swapper._load = load
+            swapper._open = in_threads(load)
             async with following(swapper):
                 publish(tmp_path, bad)
                 await asyncio.sleep(0.05)
@@ -338,5 +339,58 @@ def test_a_swap_that_ends_while_draining_does_not_end_the_draining(tmp_path: Pat
             loader.go.set()
             await first
             assert swapper.state is ServiceState.DRAINING
+
+    run(test())
+
+
+def lose(swapper: Swapper) -> None:
+    """What is seen of a process that ends by itself."""
+    assert swapper._process is not None
+    swapper._process.search_lines[0].close()
+
+
+def test_a_version_whose_process_ends_is_loaded_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        loader = StandInLoader()
+        async with swapping(tmp_path, loader, "v1") as (swapper, batcher):
+            await swapper.swap("v2")
+            loader.go.clear()
+            lose(swapper)
+            await until(lambda: swapper.loading == "v2")
+            assert (swapper.state, swapper.served) == (ServiceState.STARTING, None)
+            assert swapper.reason == "the process that searched version v2 ended; another one is being started"
+            with pytest.raises(NotReadyError):
+                submit(batcher, SearchQuery("0", Page(1)))
+            loader.go.set()
+            await until(lambda: swapper.state is ServiceState.SERVING)
+            assert await served(swapper, batcher) == "v2"
+            assert (swapper.last_attempt and swapper.last_attempt.kind, swapper.previous) == ("recover", ("v1",))
+            await swapper.rollback()
+            assert await served(swapper, batcher) == "v1"
+
+    run(test())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_version_that_cannot_be_loaded_again_is_tried_until_it_can_or_another_is_served(tmp_path: Path) -> None:
+    loader, tried = StandInLoader(), []
+
+    def load(version_id: str) -> LoadedVersion:
+        tried.append(version_id)
+        return loader("bad" if tried.count("v1") in (2, 3) and version_id == "v1" else version_id)
+
+    async def test() -> None:
+        async with swapping(tmp_path, load, "v1") as (swapper, batcher):
+            lose(swapper)
+            await until(lambda: swapper.state is ServiceState.WAITING)
+            assert swapper.reason.startswith("version v1 cannot be loaded again: ")
+            await until(lambda: swapper.state is ServiceState.SERVING)
+            assert (await served(swapper, batcher), tried) == ("v1", ["v1"] * 4)
+            tried[:] = ["v1"]
+            lose(swapper)
+            await until(lambda: swapper.state is ServiceState.WAITING)
+            assert (await swapper.swap("v2")).replaced is None
+            await asyncio.sleep(0.3)
+            assert (await served(swapper, batcher), tried) == ("v2", ["v1", "v1", "v2"])
 
     run(test())

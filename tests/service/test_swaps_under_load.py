@@ -64,7 +64,7 @@ def test_fifty_swaps_under_load(shop: Shop, tmp_path: Path) -> None:
         model.add_version(tmp_path, version, prefix=prefix, count=count)
         hits |= expect(version, model, prefix, count)
     Store(tmp_path).publish("v1")
-    with running_service(tmp_path) as running:
+    with running_service(tmp_path, in_processes=True) as running:
         shopping = Shopping()
         threads = [
             threading.Thread(target=search_on, args=(running.url, number, Expected(hits), shopping))
