@@ -27,6 +27,7 @@ from service.request_log import RequestLog
 from service.routes_search import IMAGE_SEARCH_PATH
 from service.search_service import SearchService
 from service.settings import Settings
+from service.shortcut import Shortcut
 from service.tracing import NO_TELEMETRY
 
 MAX_BODY_BYTES = 64 * 1024
@@ -72,11 +73,14 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
     for routes in _ROUTES:
         app.router.routes.extend(routes.router.routes)  # an included router costs each request a search of its own
     add_problem_handlers(app)
+    # The last one added comes first.
     app.add_middleware(
         BodyLimit, max_bytes=MAX_BODY_BYTES, max_bytes_at={IMAGE_SEARCH_PATH: settings.max_photo_mb * 1_000_000}
     )
     if admin_port is not None:
         app.add_middleware(AdminPort, admin_port=admin_port)
+    if service.tracing is None:  # the framework names a request's span by the route that it found itself
+        app.add_middleware(Shortcut, routes=routes_search.router.routes, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(LastResort)
     app.add_middleware(  # outermost: it sees all
         RequestLog,

@@ -53,6 +53,11 @@ def _content(status: int, type_uri: str, title: str, detail: str) -> dict[str, s
 
 async def _answer_service_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
+    return answer_service_error(error)
+
+
+def answer_service_error(error: ServiceError) -> Response:
+    """What the service refuses or fails to do."""
     kind = PROBLEM_KINDS[type(error)]
     return ProblemResponse(kind.status, kind.type_uri, kind.title, str(error), problem_headers(error))
 

@@ -11,7 +11,6 @@ from service.asking import check_photos, find, find_all, find_by_photo
 from service.errors import QueryError, ServiceError
 from service.filters import parse_filters
 from service.image_form import IMAGE_FORM_SCHEMA, ImageSearch, read_image_form
-from service.json_route import JsonRoute
 from service.problems import problem_of
 from service.queries import Page, SearchQuery, SimilarQuery
 from service.schemas import (
@@ -27,7 +26,7 @@ from service.schemas import (
 )
 from service.search_service import SearchService, service_of
 
-router = APIRouter(route_class=JsonRoute)
+router = APIRouter()
 IMAGE_SEARCH_PATH = "/search/image"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps makes one for each answer
 _REFUSALS: dict[int | str, dict[str, object]] = {

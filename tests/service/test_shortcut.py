@@ -4,24 +4,32 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
-from service.json_route import JsonRoute
+from service.errors import OverloadedError
 from service.problems import add_problem_handlers
 from service.schemas import SearchRequest
+from service.shortcut import Shortcut
 
 JSON = "application/json"
 
 
-def client(route_class: type[APIRoute]) -> TestClient:
+def client(shortcut: bool) -> TestClient:
     """An application that tells what it read, and whether FastAPI made objects of the body."""
-    router = APIRouter(route_class=route_class)
+    router = APIRouter()
 
     @router.post("/search", response_class=Response)
     async def search(body: SearchRequest, request: Request) -> Response:
         return JSONResponse({"read": body.model_dump(), "by_fastapi": hasattr(request, "_json")})
+
+    @router.post("/refused", response_class=Response)
+    async def refuse(body: SearchRequest, request: Request) -> Response:
+        raise OverloadedError(f"{body.query}: too many")
+
+    @router.post("/other")
+    async def other(body: SearchRequest) -> dict[str, str]:
+        return {"query": body.query}
 
     @router.get("/nothing")
     async def nothing() -> dict[str, str]:
@@ -30,12 +38,14 @@ def client(route_class: type[APIRoute]) -> TestClient:
     app = FastAPI()
     app.include_router(router)
     add_problem_handlers(app)
+    if shortcut:
+        app.add_middleware(Shortcut, routes=router.routes, max_bytes=1000)
     return TestClient(app, raise_server_exceptions=False)
 
 
 def answers(method: str, path: str, **request: Any) -> list[tuple[int, Any]]:
-    """Status and content, of a JsonRoute and of FastAPI's own."""
-    given = [client(route_class).request(method, path, **request) for route_class in (JsonRoute, APIRoute)]
+    """Status and content, by the shortcut and by FastAPI alone."""
+    given = [client(shortcut).request(method, path, **request) for shortcut in (True, False)]
     return [(answer.status_code, answer.json()) for answer in given]
 
 
@@ -104,6 +114,27 @@ def test_encodings_besides_utf_8_are_left_to_fastapi() -> None:
             "POST", "/search", content='{"query": "a"}'.encode(encoding), headers={"content-type": JSON}
         )
         assert ours == fastapis
+
+
+def test_what_an_endpoint_refuses_is_the_same_problem() -> None:
+    given = [client(shortcut).post("/refused", json={"query": "a"}) for shortcut in (True, False)]
+    assert [answer.json() for answer in given] == [given[0].json()] * 2
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in given] == [(503, "1")] * 2
+
+
+def test_a_body_above_the_limit_or_without_a_length_is_left_to_fastapi() -> None:
+    long = b'{"query": "%b"}' % (b"a" * 990)
+    for content in (long, iter([GOOD[0]])):
+        answer = client(True).post("/search", content=content, headers={"content-type": JSON})
+        assert (answer.status_code, answer.json()["by_fastapi"]) == (200, True)
+
+
+def test_other_endpoints_and_methods_are_fastapis() -> None:
+    ours, fastapis = answers("POST", "/other", json={"query": "a"})
+    assert ours == fastapis == (200, {"query": "a"})
+    ours, fastapis = answers("PUT", "/search", json={"query": "a"})
+    assert ours == fastapis
+    assert ours[0] == 405
 
 
 def test_a_route_without_a_body_is_fastapis() -> None:
