@@ -96,7 +96,7 @@ def test_while_a_second_version_is_loaded_the_page_says_so_and_why_it_is_refused
         settle(page)  # loaded once more, since somebody else had another one loaded
         assert shown(page, "right") == found_by_second(running, "2", 10)
         assert running.client.get("/admin/compare", headers=ADMIN).json()["version"] == "mlp"
-    with running_service(page_store, compare_mb=0) as running:
+    with running_service(page_store, compare_mb=0, in_processes=True) as running:
         page = open_tab(running, signed_in=True).open("/compare?q=1&with=version:mlp")
         page.get_by_role("alert").filter(has_text="VITRINE_COMPARE_MB allows more").wait_for()
 
