@@ -15,23 +15,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
-from artifacts.store import Store
-from knn import set_threads
-from service.answering import answer_batch
 from service.collection import exempt_from_collection
 from service.errors import UnknownVersionError, VersionRefusedError
-from service.loaded_version import LoadedVersion, load_version
 from service.logs import EventLog, set_up_logs
-from service.memory import give_back_freed
 from service.messages import Message, Order, Unpacker, error_to_json, queries_of, receive
 from service.threads import step_aside
+
+if TYPE_CHECKING:  # what a search needs is imported where it is loaded, which takes as long as a small version does
+    from service.loaded_version import LoadedVersion
 
 _log = EventLog(__name__)
 
 
 def serve(
-    load: Callable[[], LoadedVersion],
+    load: "Callable[[], LoadedVersion]",
     control: socket.socket,
     lines: Sequence[socket.socket],
     index_threads: int,
@@ -53,7 +52,7 @@ def serve(
     step_aside()  # the threads that search were started before and do not
     try:
         version = load()
-        give_back_freed()
+        _give_back_freed()
         exempt_from_collection()
         told: object = {"version": version.describe().model_dump(mode="json")}
     except (UnknownVersionError, VersionRefusedError) as error:
@@ -74,16 +73,25 @@ def _answer(
     line: socket.socket, loaded: "Future[LoadedVersion]", index_threads: int, hung_up: Callable[[], None]
 ) -> None:
     """Answer the batches of one line until it is closed."""
-    set_threads(index_threads)
     unpacker = Unpacker()
-    with line:
-        while (message := receive(line, unpacker)) is not None:
-            answer = answer_batch(queries_of(message), loaded.result())
-            try:
-                line.sendall(answer.to_message().packed())
-            except OSError:
-                break
+    with line, suppress(OSError):
+        first = receive(line, unpacker)
+        if first is not None:
+            _answer_all(first, line, unpacker, loaded.result(), index_threads)
     hung_up()
+
+
+def _answer_all(
+    first: Message, line: socket.socket, unpacker: Unpacker, version: "LoadedVersion", index_threads: int
+) -> None:
+    from knn import set_threads
+    from service.answering import answer_batch
+
+    set_threads(index_threads)
+    message: Message | None = first
+    while message is not None:
+        line.sendall(answer_batch(queries_of(message), version).to_message().packed())
+        message = receive(line, unpacker)
 
 
 def main() -> None:
@@ -94,8 +102,16 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     order = Order.model_validate_json(sys.argv[1])
     set_up_logs(order.log_format)
-    load = partial(
-        load_version,
+    control, *lines = (socket.socket(fileno=number) for number in (order.control, *order.lines))
+    serve(partial(_load, order), control, lines, order.index_threads, _end)
+    _end()
+
+
+def _load(order: Order) -> "LoadedVersion":
+    from artifacts.store import Store
+    from service.loaded_version import load_version
+
+    return load_version(
         Store(order.store),
         order.version_id,
         device=order.device,
@@ -103,10 +119,18 @@ def main() -> None:
         photo_search=order.photo_search,
         most_bytes=order.most_bytes,
     )
-    control, *lines = (socket.socket(fileno=number) for number in (order.control, *order.lines))
-    end = partial(os._exit, 0)  # the system takes the memory back faster than anybody who frees it piece by piece
-    serve(load, control, lines, order.index_threads, end)
-    end()
+
+
+def _give_back_freed() -> None:
+    from service.memory import give_back_freed
+
+    give_back_freed()
+
+
+def _end() -> None:
+    """End at once: the system takes memory back faster than who frees it piece by piece, and lets searches go first."""
+    step_aside()
+    os._exit(0)
 
 
 if __name__ == "__main__":

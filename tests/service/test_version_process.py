@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -157,3 +159,13 @@ def children() -> set[int]:
     """Processes that this one began and that are there."""
     threads = Path("/proc/self/task").iterdir()
     return {int(pid) for thread in threads for pid in (thread / "children").read_text().split()}
+
+
+def test_its_threads_begin_before_what_takes_long_to_import() -> None:
+    """All that is imported later is imported at a lower priority than searches have."""
+    program = (
+        "import sys; import service.search_process; "
+        "print(*(name for name in ('faiss', 'onnxruntime', 'pyarrow', 'numpy', 'fastapi') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
