@@ -38,7 +38,7 @@ class Running:
 
     def swap(self, version: str) -> httpx.Response:
         """POST /admin/index/swap with the right token."""
-        return self.client.post("/admin/index/swap", json={"version": version}, headers=ADMIN)
+        return self.client.post("/admin/index/swap", json={"version": version}, headers=ADMIN, timeout=120)
 
     def rollback(self) -> httpx.Response:
         """POST /admin/index/rollback with the right token."""

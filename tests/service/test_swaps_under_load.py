@@ -56,6 +56,7 @@ def expect(version: str, shop: Shop, prefix: str, count: int) -> dict[tuple[str,
     return expected
 
 
+@pytest.mark.timeout(1200)  # each begins a process, at a lower priority than the shoppers have
 def test_fifty_swaps_under_load(shop: Shop, tmp_path: Path) -> None:
     save_query_side(tmp_path / "other", seed=2)
     versions = {"v1": (shop, "p", 90), "v2": (Shop(tmp_path / "other"), "q", 90), "v3": (shop, "r", 61)}
@@ -67,18 +68,20 @@ def test_fifty_swaps_under_load(shop: Shop, tmp_path: Path) -> None:
     with running_service(tmp_path, in_processes=True) as running:
         shopping = Shopping()
         threads = [
-            threading.Thread(target=search_on, args=(running.url, number, Expected(hits), shopping))
+            threading.Thread(target=search_on, args=(running.url, number, Expected(hits), shopping), daemon=True)
             for number in range(SHOPPERS)
         ]
         for thread in threads:
             thread.start()
-        for swap, version in zip(range(SWAPS), itertools.cycle(["v2", "v3", "v1"]), strict=False):
-            assert running.swap(version).status_code == 200, swap
-            # What is sent after the answer goes to the new version, also where the cache could answer.
-            assert running.search(QUERIES[0], k=K).json()["index_version"] == version
-        shopping.stop.set()
-        for thread in threads:
-            thread.join(20)
+        try:
+            for swap, version in zip(range(SWAPS), itertools.cycle(["v2", "v3", "v1"]), strict=False):
+                assert running.swap(version).status_code == 200, swap
+                # What is sent after the answer goes to the new version, also where the cache could answer.
+                assert running.search(QUERIES[0], k=K).json()["index_version"] == version
+        finally:
+            shopping.stop.set()
+            for thread in threads:
+                thread.join(20)
         counted = running.metric("vitrine_requests_total", route="/search", status="200")
         assert running.metric("vitrine_version_changes_total", kind="swap", outcome="served") == SWAPS
     assert shopping.faults == []
