@@ -52,7 +52,6 @@ def serve(
     step_aside()  # the threads that search were started before and do not
     try:
         version = load()
-        _give_back_freed()
         exempt_from_collection()
         told: object = {"version": version.describe().model_dump(mode="json")}
     except (UnknownVersionError, VersionRefusedError) as error:
@@ -110,8 +109,9 @@ def main() -> None:
 def _load(order: Order) -> "LoadedVersion":
     from artifacts.store import Store
     from service.loaded_version import load_version
+    from service.memory import give_back_freed
 
-    return load_version(
+    version = load_version(
         Store(order.store),
         order.version_id,
         device=order.device,
@@ -119,12 +119,8 @@ def _load(order: Order) -> "LoadedVersion":
         photo_search=order.photo_search,
         most_bytes=order.most_bytes,
     )
-
-
-def _give_back_freed() -> None:
-    from service.memory import give_back_freed
-
     give_back_freed()
+    return version
 
 
 def _end() -> None:
