@@ -368,7 +368,9 @@ def test_a_photo_that_cannot_be_fetched_again_stays_what_it_was(
     answers["/0"] = page(404)
     again = embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, refetch_photos=True))
     assert again.encoded == 3
-    np.testing.assert_array_equal(again.products.vectors, vectors)
+    np.testing.assert_array_equal(again.products.vectors[0], vectors[0])
+    # The photo of "c" was encoded once beside that of "a" and once alone, which may round otherwise.
+    np.testing.assert_allclose(again.products.vectors[1:], vectors[1:], atol=1e-6)
     assert [failure.image for failure in again.products.failures] == [failure.image for failure in before.failures]
 
 
