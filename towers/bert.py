@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from artifacts.side import BertConfig
 from towers.packed_texts import PackedTexts
-from towers.unpadded import UnpaddedTexts, leave_padding
+from towers.unpadded import UnpaddedTexts, attend, leave_padding
 
 
 class BertBody(nn.Module):
@@ -98,7 +98,10 @@ class BertTower(nn.Module):
 
     def _mean_unpadded(self, texts: UnpaddedTexts) -> Tensor:
         """The same for texts without padding, in steps that can be exported."""
-        states = self._states(texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts))
+        bias = texts.attention_bias()
+        states = self._states(
+            texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts, bias)
+        )
         return _masked_mean(texts.side_by_side(states), texts.real)
 
     def _mean_packed(self, texts: PackedTexts) -> Tensor:
@@ -135,10 +138,10 @@ class _Layer(nn.Module):
         attended: Tensor = self.attention_output(self._mix(self.query_key_value(states), mask))
         return attended
 
-    def attend_unpadded(self, states: Tensor, texts: UnpaddedTexts) -> Tensor:
-        """Multi-head self-attention within each text: (n, w) -> (n, w)."""
-        projected = texts.side_by_side(self.query_key_value(states))
-        mixed = self._mix(projected, texts.real[:, None, None, :])
+    def attend_unpadded(self, states: Tensor, texts: UnpaddedTexts, bias: Tensor) -> Tensor:
+        """Multi-head self-attention within each text: (n, w), `texts.attention_bias()` -> (n, w)."""
+        query, key, value = self._split(texts.side_by_side(self.query_key_value(states)))
+        mixed = attend(query, key, value, bias).transpose(1, 2).flatten(2)
         attended: Tensor = self.attention_output(texts.one_by_one(mixed))
         return attended
 
@@ -151,10 +154,12 @@ class _Layer(nn.Module):
 
     def _mix(self, projected: Tensor, mask: Tensor | None) -> Tensor:
         """What each token takes from the others: (b, t, 3 w) -> (b, t, w)."""
-        b, t, w = projected.shape[0], projected.shape[1], projected.shape[2] // 3
-        split = projected.view(b, t, 3, self.heads, w // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each (b, h, t, w / h)
-        return _attention(query, key, value, mask).transpose(1, 2).reshape(b, t, w)
+        return _attention(*self._split(projected), mask).transpose(1, 2).flatten(2)
+
+    def _split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values by head: (b, t, 3 w) -> each (b, h, t, w / h)."""
+        query, key, value = torch.unflatten(projected, 2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return query, key, value
 
     def feed_forward(self, states: Tensor) -> Tensor:
         """(b, t, w) -> (b, t, w)."""

@@ -11,7 +11,7 @@ import torch
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer, text_global_pool
 from torch import Tensor, nn
 
-from towers.unpadded import UnpaddedTexts, leave_padding
+from towers.unpadded import UnpaddedTexts, attend, leave_padding
 
 
 class ClipTextTower(nn.Module):
@@ -69,7 +69,7 @@ def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
     query = _project(last, normed[texts.ends], slice(0, w))
     key, value = texts.side_by_side(_project(last, normed, slice(w, 3 * w))).chunk(2, dim=2)
     # The end token looks at all tokens, and they are all that is real.
-    mixed = _attend(last, query.unsqueeze(1), key, value, texts.real[:, None, None, :])
+    mixed = _attend(last, query.unsqueeze(1), key, value, texts.attention_bias())
     normed_ends: Tensor = text.ln_final(_finish(last, states[texts.ends], mixed.squeeze(1)))
     return normed_ends
 
@@ -79,11 +79,11 @@ def _project(block: ResidualAttentionBlock, states: Tensor, rows: slice = slice(
     return nn.functional.linear(states, block.attn.in_proj_weight[rows], block.attn.in_proj_bias[rows])
 
 
-def _attend(block: ResidualAttentionBlock, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+def _attend(block: ResidualAttentionBlock, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
     """What each query takes from the texts: (b, queries, w), twice (b, t, w) -> (b, queries, w)."""
     heads = (block.attn.num_heads, -1)
     query, key, value = (torch.unflatten(part, 2, heads).transpose(1, 2) for part in (query, key, value))
-    return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
+    return attend(query, key, value, bias).transpose(1, 2).flatten(2)
 
 
 def _finish(block: ResidualAttentionBlock, states: Tensor, mixed: Tensor) -> Tensor:

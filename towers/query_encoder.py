@@ -4,14 +4,13 @@ The other implementation, for GPUs, is `towers/torch_query_encoder.py`. This fil
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.errors import DamagedError
 from artifacts.side import ENCODER_FILE, SideSpec, TowerName
 from towers.onnx_session import open_session
 from towers.tokens import read_tokenizers
@@ -49,9 +48,6 @@ def tower_output(tower: TowerName) -> str:
 class OnnxQueryEncoder:
     """The query side of a model on ONNX Runtime.
 
-    A file that takes one query at a time (`towers/int8.py`) is given one at a time: no vector depends on which queries
-    come together.
-
     Any number of threads may use one encoder at once.
 
     Args:
@@ -60,7 +56,7 @@ class OnnxQueryEncoder:
         threads: how many threads one batch may use.
 
     Raises:
-        DamagedError: the exported encoder or a tokenizer cannot be loaded.
+        DamagedError: the exported encoder or a tokenizer cannot be loaded, or takes one query at a time.
     """
 
     def __init__(self, folder: Path, spec: SideSpec, *, threads: int = 1) -> None:
@@ -71,8 +67,8 @@ class OnnxQueryEncoder:
         self._tower_outputs = [tower_output(tower.name) for tower in spec.towers if len(spec.towers) > 1]
         outputs = {output.name for output in self._session.get_outputs()}
         self._gives_towers = outputs.issuperset(self._tower_outputs)
-        self._one_at_a_time = any(entry.shape[0] == 1 for entry in self._session.get_inputs())
-        self._threads = ThreadPoolExecutor(threads) if self._one_at_a_time and threads > 1 else None
+        if any(entry.shape[0] == 1 for entry in self._session.get_inputs()):
+            raise DamagedError(f"{folder / ENCODER_FILE} takes one query at a time, as older fits wrote it; fit again")
 
     @property
     def width(self) -> int:
@@ -96,13 +92,6 @@ class OnnxQueryEncoder:
 
     def _encode(self, outputs: list[str], queries: Sequence[str]) -> Vectors:
         """Outputs side by side, shape (len(queries), all their widths), float32."""
-        run = partial(self._run, outputs)
-        if not self._one_at_a_time or len(queries) == 1:
-            return run(queries)
-        each = self._threads.map if self._threads else map
-        return np.concatenate(list(each(run, ([query] for query in queries))))
-
-    def _run(self, outputs: list[str], queries: Sequence[str]) -> Vectors:
         inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
         vectors = self._session.run(outputs, inputs)
         return np.asarray(vectors[0] if len(vectors) == 1 else np.hstack(vectors), dtype=np.float32)

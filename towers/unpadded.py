@@ -10,7 +10,7 @@ Shapes: b texts, t tokens of the longest, n tokens of all texts together, w widt
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,18 @@ class UnpaddedTexts:
     cells: Tensor
     tokens: Tensor
 
+    def attention_bias(self) -> Tensor:
+        """What to add to scores of attention so that no token looks at padding: (b, 1, 1, t), 0 or minus infinity."""
+        none = torch.zeros_like(self.real, dtype=torch.float32)
+        return none.masked_fill(~self.real, float("-inf"))[:, None, None, :]
+
     def side_by_side(self, states: Tensor) -> Tensor:
         """What belongs to each token, text by text: (n, w) -> (b, t, w), with anything in the padding."""
-        return states[self.tokens]
+        return nn.functional.embedding(self.tokens, states)
 
     def one_by_one(self, states: Tensor) -> Tensor:
         """The same back, without the padding: (b, t, w) -> (n, w)."""
-        return states.flatten(0, 1)[self.cells]
+        return states.flatten(0, 1).index_select(0, self.cells)
 
 
 def leave_padding(ids: Tensor, real: Tensor) -> UnpaddedTexts:
@@ -56,4 +61,22 @@ def leave_padding(ids: Tensor, real: Tensor) -> UnpaddedTexts:
     cells = taken.flatten().nonzero().squeeze(1)
     tokens = (taken.flatten().cumsum(0) - 1).view_as(ids)
     ends = taken.sum(dim=1).cumsum(0) - 1
-    return UnpaddedTexts(ids.flatten()[cells], positions.flatten()[cells], ends, real, cells, tokens)
+    ids, positions = (of_cells.flatten().index_select(0, cells) for of_cells in (ids, positions))
+    return UnpaddedTexts(ids, positions, ends, real, cells, tokens)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Softmax attention in few steps: torch's own is exported with twice as many, which a query alone feels.
+
+    Args:
+        query: (b, h, queries, d).
+        key: (b, h, t, d).
+        value: (b, h, t, d).
+        bias: added to the scores, broadcast to (b, h, queries, t).
+
+    Returns:
+        (b, h, queries, d)
+    """
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    mixed: Tensor = (scores + bias).softmax(dim=-1) @ value
+    return mixed

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artifacts.catalog import Catalog, read_catalog
 from artifacts.dataset import open_dataset
@@ -37,7 +38,16 @@ class TrainingData:
 
     def held_out_queries(self) -> list[str]:
         """The distinct validation queries, sorted."""
-        return sorted(set(self.validation["query"].to_pylist())) if self.validation else []
+        return _queries(self.validation)
+
+    def training_queries(self) -> list[str]:
+        """The distinct queries of the training window that are not held out, sorted."""
+        held_out = set(self.held_out_queries())
+        return [query for query in _queries(self.train) if query not in held_out]
+
+
+def _queries(pairs: pa.Table | None) -> list[str]:
+    return pc.unique(pairs["query"]).sort().to_pylist() if pairs else []
 
 
 def products_of(catalog: Catalog) -> Products:

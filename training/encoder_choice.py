@@ -18,40 +18,45 @@ from artifacts.side import ENCODER_FILE, SideSpec, tokenizer_file
 from knn import exact_search, recall_of_rows
 from towers.int8 import write_int8
 from towers.query_encoder import OnnxQueryEncoder, Vectors
+from towers.tokens import read_tokenizers
 
 DEPTH = 100  # products of a list that are compared
 LEAST_OVERLAP = 0.99
 LEAST_BATCH_COSINE = 0.99999  # rounding alone gives 1e-6 less than 1
 # Of float32's time for a query alone. A smaller gain could be noise, by which equal fits would ship different files.
 MOST_TIME = 0.9
-MOST_BATCH_TIME = 1.0  # likewise in batches, of which int8 gains less: it takes their queries one by one
+MOST_BATCH_TIME = 1.0  # likewise in batches
 LEAST_QUERIES = 100  # fewer do not tell 0.99 from 0.98
 BATCH = 32
 _MOST_QUERIES = 1000
+_MOST_SAMPLES = 2048  # queries of the training logs
 
 
 def choose_encoder(
-    folder: Path, spec: SideSpec, queries: Sequence[str], products: Callable[[], Vectors]
+    folder: Path, spec: SideSpec, queries: Sequence[str], samples: Sequence[str], products: Callable[[], Vectors]
 ) -> EncoderChoice:
     """Compare the export with its int8 version, and put that in its place if it is to be shipped.
 
     Args:
         folder: the query side, with its export in float32.
         spec: its side.json.
-        queries: held-out ones; of many, up to _MOST_QUERIES at even steps are used.
+        queries: held-out ones, which are compared on; of many, up to _MOST_QUERIES at even steps are used.
+        samples: other ones, on which int8 finds its ranges; of many, up to _MOST_SAMPLES at even steps are used.
         products: gives the vectors of the catalogue, shape (n, D); asked only if there are enough queries.
     """
     if len(queries) < LEAST_QUERIES:
         reason = f"{len(queries)} held-out queries are too few to compare int8 on, {LEAST_QUERIES} are needed"
+        return EncoderChoice(precision="fp32", reason=reason)
+    if not samples:
+        reason = "there are no training queries on which int8 could find its ranges"
         return EncoderChoice(precision="fp32", reason=reason)
     vectors = products()
     if len(vectors) <= DEPTH:
         reason = f"{len(vectors)} products are too few to compare the best {DEPTH} of"
         return EncoderChoice(precision="fp32", reason=reason)
     with TemporaryDirectory(dir=folder.parent) as candidate:
-        _write_candidate(folder, spec, Path(candidate))
-        step = -(-len(queries) // _MOST_QUERIES)
-        comparison = compare((folder, Path(candidate)), spec, queries[::step], vectors)
+        write_candidate(folder, spec, _some(samples, _MOST_SAMPLES), Path(candidate))
+        comparison = compare((folder, Path(candidate)), spec, _some(queries, _MOST_QUERIES), vectors)
         choice = choose(comparison)
         if choice.precision == "int8":
             os.replace(Path(candidate) / ENCODER_FILE, folder / ENCODER_FILE)
@@ -105,11 +110,28 @@ def choose(comparison: EncoderComparison) -> EncoderChoice:
     return EncoderChoice(precision="fp32", reason=reason, comparison=comparison)
 
 
-def _write_candidate(folder: Path, spec: SideSpec, candidate: Path) -> None:
-    """The int8 version with its tokenizers, so that it is measured as it would be served."""
+def write_candidate(folder: Path, spec: SideSpec, samples: Sequence[str], candidate: Path) -> None:
+    """Write the int8 version of a query side with its tokenizers, so that it is measured as it would be served.
+
+    Args:
+        folder: the query side, with its export in float32.
+        spec: its side.json.
+        samples: queries on which int8 finds its ranges, at least one.
+        candidate: an empty folder.
+    """
     for tower in spec.text_towers:
         shutil.copyfile(folder / tokenizer_file(tower.name), candidate / tokenizer_file(tower.name))
-    write_int8(folder / ENCODER_FILE, candidate / ENCODER_FILE)
+    tokenizers = read_tokenizers(folder, spec)
+    inputs = (
+        {f"{name}_ids": tokenizer.encode(batch) for name, tokenizer in tokenizers.items()}
+        for batch in _batches(samples)
+    )
+    write_int8(folder / ENCODER_FILE, candidate / ENCODER_FILE, inputs)
+
+
+def _some(queries: Sequence[str], most: int) -> Sequence[str]:
+    """So many at most, at even steps."""
+    return queries[:: -(-len(queries) // most)]
 
 
 def _batches(queries: Sequence[str]) -> list[Sequence[str]]:

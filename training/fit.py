@@ -128,7 +128,8 @@ def write_bundle(
         save_side(start.model.query, folder / QUERY_SIDE, start.tokenizers)
         export_query_side(start.model.query, folder / QUERY_SIDE, sample)
         products = partial(_products, request, start)
-        choice = choose_encoder(folder / QUERY_SIDE, start.model.query.spec, held_out, products)
+        samples = request.data.training_queries()
+        choice = choose_encoder(folder / QUERY_SIDE, start.model.query.spec, held_out, samples, products)
         save_side(start.model.product, folder / PRODUCT_SIDE, start.tokenizers)
         if start.history:
             write_history(folder / PRODUCT_SIDE, start.history)

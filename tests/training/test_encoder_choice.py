@@ -8,14 +8,13 @@ import pytest
 
 from artifacts.bundle import EncoderComparison, EncoderCost, ModelBundle
 from tests.support.models import tiny_bundle
-from towers import int8
-from towers.int8 import write_int8
 from towers.query_encoder import OnnxQueryEncoder, Vectors
 from training import encoder_choice
-from training.encoder_choice import choose, choose_encoder, compare
+from training.encoder_choice import choose, choose_encoder, compare, write_candidate
 
 WORDS = ("red", "blue", "shoe", "shoes", "dress", "cotton", "women", "men", "kids", "toy", "pan", "cap")
 QUERIES = [f"{one} {other}" for one in WORDS for other in WORDS]
+SAMPLES = ["red cotton shoes", "pan", "blue dress women"]
 FINDS = "int8 finds {}% of the 100 products that fp32 finds"
 
 
@@ -27,6 +26,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> ModelBundle:
 @pytest.fixture
 def folder(bundle: ModelBundle, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle.query_folder, tmp_path / "bundle" / "query"))
+
+
+def written_candidate(bundle: ModelBundle, tmp_path: Path) -> Path:
+    candidate = tmp_path / "int8"
+    candidate.mkdir()
+    write_candidate(bundle.query_folder, bundle.query, SAMPLES, candidate)
+    return candidate
 
 
 def unit_vectors(count: int, width: int = 32) -> Vectors:
@@ -80,8 +86,7 @@ def test_the_rule(measured: EncoderComparison, precision: str, reason: str) -> N
 
 
 def test_the_comparison_is_that_of_lists_sorted_by_hand(bundle: ModelBundle, folder: Path, tmp_path: Path) -> None:
-    rounded = Path(shutil.copytree(folder, tmp_path / "int8"))
-    write_int8(folder / "encoder.onnx", rounded / "encoder.onnx")
+    rounded = written_candidate(bundle, tmp_path)
     products = unit_vectors(1500)
     measured = compare((folder, rounded), bundle.query, QUERIES, products)
     fp32, int8 = (OnnxQueryEncoder(side, bundle.query).encode(QUERIES) for side in (folder, rounded))
@@ -112,11 +117,11 @@ def test_int8_that_passes_becomes_the_one_encoder(
 ) -> None:
     faster(monkeypatch)
     before = files(folder.parent)
-    choice = choose_encoder(folder, bundle.query, QUERIES, lambda: unit_vectors(101))
+    choice = choose_encoder(folder, bundle.query, QUERIES, SAMPLES, lambda: unit_vectors(101))
     assert choice.precision == "int8", choice.reason
     assert choice.comparison is not None and choice.comparison.overlap_at_100 >= 0.99
-    write_int8(bundle.query_folder / "encoder.onnx", tmp_path / "expected.onnx")
-    assert files(folder.parent) == before | {"query/encoder.onnx": (tmp_path / "expected.onnx").read_bytes()}
+    expected = (written_candidate(bundle, tmp_path) / "encoder.onnx").read_bytes()
+    assert files(folder.parent) == before | {"query/encoder.onnx": expected}
     assert choice.comparison.int8.bytes == (folder / "encoder.onnx").stat().st_size
 
 
@@ -125,21 +130,9 @@ def test_int8_that_finds_other_products_is_refused(
 ) -> None:
     faster(monkeypatch)
     before = files(folder.parent)
-    choice = choose_encoder(folder, bundle.query, QUERIES, lambda: unit_vectors(3000))
+    choice = choose_encoder(folder, bundle.query, QUERIES, SAMPLES, lambda: unit_vectors(3000))
     assert choice.precision == "fp32" and choice.reason.endswith("of the 100 products that fp32 finds, 99% are wanted")
     assert choice.comparison is not None and choice.comparison.overlap_at_100 < 0.99
-    assert files(folder.parent) == before
-
-
-def test_int8_whose_vectors_depend_on_their_batch_is_refused(
-    bundle: ModelBundle, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faster(monkeypatch)
-    monkeypatch.setattr(int8, "_take_one_at_a_time", lambda path: None)
-    before = files(folder.parent)
-    choice = choose_encoder(folder, bundle.query, QUERIES, lambda: unit_vectors(101))
-    assert choice.precision == "fp32"
-    assert choice.reason.startswith("int8 vectors depend on the queries beside them: their cosine goes down to 0.99")
     assert files(folder.parent) == before
 
 
@@ -149,10 +142,13 @@ def test_where_there_is_too_little_to_compare_on_it_stays_float32(bundle: ModelB
     def unasked() -> Vectors:
         raise AssertionError("asked for the products' vectors")
 
-    choice = choose_encoder(folder, bundle.query, QUERIES[:99], unasked)
+    choice = choose_encoder(folder, bundle.query, QUERIES[:99], SAMPLES, unasked)
     assert (choice.precision, choice.comparison) == ("fp32", None)
     assert choice.reason == "99 held-out queries are too few to compare int8 on, 100 are needed"
-    choice = choose_encoder(folder, bundle.query, QUERIES, lambda: unit_vectors(100))
+    choice = choose_encoder(folder, bundle.query, QUERIES, [], unasked)
+    assert (choice.precision, choice.comparison) == ("fp32", None)
+    assert choice.reason == "there are no training queries on which int8 could find its ranges"
+    choice = choose_encoder(folder, bundle.query, QUERIES, SAMPLES, lambda: unit_vectors(100))
     assert (choice.precision, choice.comparison) == ("fp32", None)
     assert choice.reason == "100 products are too few to compare the best 100 of"
     assert files(folder.parent) == before
