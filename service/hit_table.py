@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -65,13 +66,11 @@ class HitTable:
         counts = [len(ranking.rows) for ranking in rankings]
         if not any(counts):
             return [b""] * len(counts)
-        ranks = [np.arange(count) + ranking.first_rank for count, ranking in zip(counts, rankings, strict=True)]
+        beginnings = [_beginnings(ranking.first_rank, count) for count, ranking in zip(counts, rankings, strict=True)]
         rows = np.concatenate([ranking.rows for ranking in rankings])
         scores = np.concatenate([ranking.scores for ranking in rankings])
         texts = pc.binary_join_element_wise(
-            _RANK,
-            pc.cast(pa.array(np.concatenate(ranks)), pa.large_string()),
-            _SCORE,
+            pa.concat_arrays(beginnings),
             _score_texts(scores),
             _COMMA,
             _explanations(rankings),
@@ -84,6 +83,13 @@ class HitTable:
     def render_product(self, row: int) -> bytes:
         """A product as a JSON object."""
         return b"{" + memoryview(self._fragments[row].as_buffer())
+
+
+@lru_cache(maxsize=64)
+def _beginnings(first_rank: int, count: int) -> pa.Array:
+    """What stands before the scores of so many hits. Pages are mostly the same."""
+    ranks = pc.cast(pa.array(np.arange(count) + first_rank), pa.large_string())
+    return pc.binary_join_element_wise(_RANK, ranks, _SCORE, _EMPTY)
 
 
 def _score_texts(scores: npt.NDArray[np.float32]) -> pa.Array:
