@@ -106,6 +106,12 @@ class IndexDescription(Record):
     timed_on: Literal["cpu", "cuda"] = "cpu"
     trials: tuple[IndexTrial, ...] = ()  # empty where the type was given, or only one came into question
 
+    @property
+    def chosen(self) -> MeasuredPoint | None:
+        """The point of the curve that the service uses; None in a manifest whose curve lacks it."""
+        dials = (self.nprobe, self.k_factor)
+        return next((point for point in self.curve if (point.nprobe, point.k_factor) == dials), None)
+
 
 class PhotoCounts(Record):
     """How many products entered with and without their photo."""

@@ -66,7 +66,8 @@ def _draw_index(axes: Axes, index: IndexDescription, count: int) -> None:
             label = f"among the exact 100 (strict){name}"
             axes.plot(times, strict, marker="o", ms=3.5, lw=1, ls=":", color=_MUTED, label=label)
             _mark_nprobes(axes, curve)
-    chosen = _chosen(index)
+    chosen = index.chosen
+    assert chosen is not None, "the builder measured the point that it chose"
     axes.plot(
         chosen.ms_per_query, _height(chosen.recall_at_100),
         marker="o", ms=13, mfc="none", mec=_COLOURS[1], mew=2.2, ls="none", label=f"chosen: {_describe(chosen)}",
@@ -153,11 +154,6 @@ def _line(curve: Sequence[MeasuredPoint]) -> tuple[list[float], list[float]]:
 
 def _height(recall: float) -> float:
     return -math.log10(max(1 - recall, _LEAST_MISS))
-
-
-def _chosen(index: IndexDescription) -> MeasuredPoint:
-    dials = (index.nprobe, index.k_factor)
-    return next(point for point in index.curve if (point.nprobe, point.k_factor) == dials)
 
 
 def _describe(point: MeasuredPoint) -> str:

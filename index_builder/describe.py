@@ -77,10 +77,7 @@ def _describe_photos(photos: PhotoCounts) -> str:
 def _describe_recall(index: IndexDescription) -> str:
     dials = {"nprobe": index.nprobe, "k_factor": index.k_factor}
     set_to = ", ".join(f"{name} {value:g}" for name, value in dials.items() if value is not None)
-    latencies_ms = [
-        point.ms_per_query for point in index.curve if (point.nprobe, point.k_factor) == (index.nprobe, index.k_factor)
-    ]
-    speed = f", {latencies_ms[0]:.2f} ms a query alone on one thread" if latencies_ms else ""
+    speed = f", {index.chosen.ms_per_query:.2f} ms a query alone on one thread" if index.chosen else ""
     return (
         f"recall@100 {index.recall_at_100:.4f} (target {index.target_recall:g}) over "
         f"{index.measured_queries:,} queries{speed}{f', {set_to}' if set_to else ''}"

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError, StoreError
-from artifacts.index_version import CURVE_FILE, IndexDescription, MeasuredPoint, read_manifest
+from artifacts.index_version import CURVE_FILE, read_manifest
 from artifacts.store import Store
 from service.auth import require_admin
 from service.errors import UnknownVersionError, VersionRefusedError
@@ -74,7 +74,7 @@ def _describe(store: Store, version_id: str) -> VersionInfo:
     except ArtifactError as error:
         return VersionInfo(version=version_id, fault=_plain(error, store))
     index = manifest.index
-    chosen = _chosen_point(index)
+    chosen = index.chosen
     return VersionInfo(
         version=version_id,
         figures=VersionFigures(
@@ -97,12 +97,6 @@ def _describe(store: Store, version_id: str) -> VersionInfo:
             canary_queries=[canary.query for canary in manifest.canaries],
         ),
     )
-
-
-def _chosen_point(index: IndexDescription) -> MeasuredPoint | None:
-    """The operating point that is served, as it was measured."""
-    dials = (index.nprobe, index.k_factor)
-    return next((point for point in index.curve if (point.nprobe, point.k_factor) == dials), None)
 
 
 def _plain(error: ArtifactError, store: Store) -> str:

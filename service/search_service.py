@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from service.photos import Photos
 from service.settings import Settings
 from service.swapper import Change, Swapper
 from service.tracing import start_tracing
-from service.version_process import Opener, open_version
+from service.version_process import Line, Opener, VersionProcess, open_version
 
 _log = EventLog(__name__)
 _STOP_PATIENCE_SECONDS = 5.0
@@ -53,7 +53,7 @@ class SearchService:
             what="searches",
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
-            lines=lambda version: version.search_lines,
+            lines=self._search_lines,
             on_batch=self.metrics.record_batch,
         )
         # A photo takes as long as hundreds of texts, and decoded it may take hundreds of megabytes: one at a time.
@@ -106,9 +106,14 @@ class SearchService:
         if self.settings.follow_store:
             await self.swapper.follow()
 
+    def _search_lines(self, version: VersionProcess) -> Sequence[Line]:
+        """Of its threads, those that answer batches."""
+        point = version.served.manifest.index.chosen
+        return version.search_lines[: self.settings.threads_for(point.ms_per_query if point else None)]
+
     def _opener(self) -> Opener:
         """On a CPU each thread answers batches. On a GPU one does, and FAISS has them for an index left on the CPU."""
-        threads = self.settings.search_threads
+        threads = self.settings.most_search_threads
         on_cpu = self._device is Device.CPU
         order = self._order(self._device, index_threads=1 if on_cpu else threads)
         return partial(open_version, order=order, line_count=threads if on_cpu else 1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from artifacts.index_version import IndexDescription, Manifest, ModelIdentity, PhotoCounts
+from artifacts.index_version import IndexDescription, Manifest, MeasuredPoint, ModelIdentity, PhotoCounts
 from knn import IndexSpec, OperatingPoint, build_index
 from service.attributes import Attributes
 from service.batcher import Answer, Batcher
@@ -66,8 +66,13 @@ class StandInEncoder:
         return self.encode(queries)
 
 
-def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = None) -> LoadedVersion:
-    """Four products, p0 to p3 prefixed by the version; product N is nearest to query "N"."""
+def stand_in_version(
+    version_id: str = "v1", encoder: StandInEncoder | None = None, search_ms: float = 0.1
+) -> LoadedVersion:
+    """Four products, p0 to p3 prefixed by the version; product N is nearest to query "N".
+
+    Its manifest says that a search takes `search_ms`.
+    """
     # Product N also leans to the next axis, so that all scores of a query differ.
     vectors = np.eye(STAND_IN_WIDTH, dtype=np.float32)
     vectors += np.roll(vectors, 1, axis=1) * 0.5 + np.roll(vectors, 2, axis=1) * 0.25
@@ -82,7 +87,7 @@ def stand_in_version(version_id: str = "v1", encoder: StandInEncoder | None = No
     )
     return LoadedVersion(
         version_id=version_id,
-        manifest=_manifest(version_id),
+        manifest=_manifest(version_id, search_ms),
         encoder=encoder or StandInEncoder(),
         index=build_index(IndexSpec("Flat", 0), STAND_IN_WIDTH, [vectors]),
         operating_point=OperatingPoint(),
@@ -102,7 +107,10 @@ def submit(batcher: Batcher, query: Query) -> "asyncio.Future[Answer]":
     return future
 
 
-def _manifest(version_id: str) -> Manifest:
+def _manifest(version_id: str, search_ms: float) -> Manifest:
+    point = MeasuredPoint(
+        nprobe=None, k_factor=None, recall_at_100=1.0, strict_recall_at_100=1.0, ms_per_query=search_ms
+    )
     return Manifest(
         version=version_id,
         created_at="2026-11-21T00:00:00+00:00",
@@ -111,7 +119,7 @@ def _manifest(version_id: str) -> Manifest:
         count=STAND_IN_WIDTH,
         index=IndexDescription(
             factory="Flat", nprobe=None, k_factor=None, target_recall=1.0, recall_at_100=1.0,
-            reached_target=True, measured_queries=1, measured_with="titles", curve=(),
+            reached_target=True, measured_queries=1, measured_with="titles", curve=(point,),
         ),
         photos=PhotoCounts(usable=0, absent=STAND_IN_WIDTH),
         canaries=(),

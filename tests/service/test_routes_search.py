@@ -333,6 +333,32 @@ def test_overload_is_refused_at_once(tmp_path: Path) -> None:
         assert encoder.batches == [["0"], ["1", "1"]]
 
 
+@pytest.mark.parametrize(("search_ms", "answered_beside"), [(0.1, False), (0.9, True)])
+def test_another_thread_answers_where_searches_are_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search_ms: float, answered_beside: bool
+) -> None:
+    """On two cores, while one thread is held by a search."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
+    (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    encoder = StandInEncoder()
+    encoder.held = "0"
+
+    async def ask(url: str) -> None:
+        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+            encoder.entered.clear()
+            held = asyncio.create_task(client.post("/search", json={"query": "0"}))
+            await asyncio.to_thread(encoder.entered.wait, 5)
+            other = asyncio.create_task(client.post("/search", json={"query": "1"}))
+            done, _ = await asyncio.wait({other}, timeout=5 if answered_beside else 0.3)
+            assert bool(done) == answered_beside
+            encoder.go.set()
+            assert [answer.status_code for answer in await asyncio.gather(held, other)] == [200, 200]
+
+    with running_service(tmp_path, load=lambda version_id: stand_in_version(version_id, encoder, search_ms)) as running:
+        encoder.go.clear()
+        asyncio.run(ask(running.url))
+
+
 def test_a_search_that_waits_for_too_long_ends(tmp_path: Path) -> None:
     encoder = StandInEncoder()
     with stand_in_service(tmp_path, encoder, deadline_seconds=0.3) as running:

@@ -28,6 +28,20 @@ def test_defaults(tmp_path: Path) -> None:
     assert settings.encoder_threads >= 1
 
 
+@pytest.mark.parametrize(
+    ("cores", "short", "long"), [(1, 1, 1), (2, 1, 2), (4, 3, 4), (8, 7, 8), (9, 8, 8), (64, 8, 8)]
+)
+def test_long_searches_get_the_event_loops_core_too(
+    cores: int, short: int, long: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
+    settings = read_settings({})
+    assert [settings.threads_for(ms) for ms in (None, 0.0, 0.39, 0.4, 5.0)] == [short, short, short, long, long]
+    assert settings.most_search_threads == long
+    told = read_settings({"search_threads": 3})
+    assert [told.threads_for(ms) for ms in (None, 0.1, 5.0)] == [3, 3, 3] and told.most_search_threads == 3
+
+
 def test_options_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VITRINE_PORT", "9000")
     assert read_settings({"port": None}).port == 9000
