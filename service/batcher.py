@@ -23,7 +23,7 @@ from service.metrics import StageSeconds
 from service.queries import Query
 from service.version_process import Line, VersionProcess
 
-_LEAST_SHARE = 16  # searches; a batch goes once through all weights and all centres of lists, however few it has
+_LEAST_SHARE = 11  # searches; a batch goes once through all weights and all centres of lists, however few it has
 
 
 @dataclass(frozen=True, eq=False)
