@@ -8,14 +8,13 @@ from artifacts.errors import DamagedError
 from towers.errors import in_short
 
 
-def open_session(path: Path, what: str, threads: int, *, optimised: Path | None = None) -> ort.InferenceSession:
+def open_session(path: Path, what: str, threads: int) -> ort.InferenceSession:
     """Load an exported encoder.
 
     Args:
         path: of the ONNX file.
         what: errors call it.
         threads: how many threads one batch may use.
-        optimised: where to write what is really run, to look at it.
 
     Raises:
         DamagedError: it cannot be loaded.
@@ -26,8 +25,6 @@ def open_session(path: Path, what: str, threads: int, *, optimised: Path | None 
     options.log_severity_level = 3
     # Spinning threads would take the cores from FAISS between two batches.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if optimised is not None:
-        options.optimized_model_filepath = str(optimised)
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common base class
