@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from artifacts.side import BertConfig
+from towers.attention import attend, bias_of
 from towers.packed_texts import PackedTexts
-from towers.unpadded import UnpaddedTexts, attend, leave_padding
+from towers.unpadded import UnpaddedTexts, leave_padding
 
 
 class BertBody(nn.Module):
@@ -181,9 +182,4 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -
     """
     if query.device.type != "cpu" or query.dtype == torch.float32:
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    weights = scores.softmax(dim=-1)
-    mixed: Tensor = weights.to(value.dtype) @ value
-    return mixed
+    return attend(query, key, value, None if mask is None else bias_of(mask))

@@ -11,7 +11,8 @@ import torch
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer, text_global_pool
 from torch import Tensor, nn
 
-from towers.unpadded import UnpaddedTexts, attend, leave_padding
+from towers.attention import attend
+from towers.unpadded import UnpaddedTexts, leave_padding
 
 
 class ClipTextTower(nn.Module):

@@ -20,7 +20,7 @@ from towers.model import Side, TowerInput
 from towers.onnx_file import forget_origins
 from towers.photo_encoder import OnnxPhotoEncoder
 from towers.pixels import normalise_photos
-from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, Vectors, tower_output
+from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, Vectors, tower_input, tower_output
 from towers.tokens import read_tokenizers
 
 # Largest difference of a coordinate between torch and ONNX Runtime, both in float32. Unit vectors have
@@ -65,7 +65,7 @@ def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
     inputs = [_input(tower.name, tower.text, batch) for tower in side.spec.text_towers]
     # Of towers that are mixed the vectors explain a score. They are computed anyhow, and given if they are asked for.
     outputs = [VECTORS_OUTPUT, *(tower_output(name) for name in names if side.spec.mixes_towers)]
-    _export(_TextSide(side, names), inputs, [f"{name}_ids" for name in names], outputs, folder)
+    _export(_TextSide(side, names), inputs, [tower_input(name) for name in names], outputs, folder)
     _check(side, folder, queries)
 
 

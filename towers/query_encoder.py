@@ -3,7 +3,7 @@
 The other implementation, for GPUs, is `towers/torch_query_encoder.py`. This file needs no torch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from artifacts.errors import DamagedError
 from artifacts.side import ENCODER_FILE, SideSpec, TowerName
 from towers.onnx_session import open_session
-from towers.tokens import read_tokenizers
+from towers.tokens import TextTokenizer, TokenIds, read_tokenizers
 
 Vectors = npt.NDArray[np.float32]
 VECTORS_OUTPUT = "vectors"  # of an exported encoder: the side's
@@ -43,6 +43,16 @@ class QueryEncoder(Protocol):
 def tower_output(tower: TowerName) -> str:
     """Name of a tower's vectors in an exported encoder."""
     return f"{tower}_vectors"
+
+
+def tower_input(tower: TowerName) -> str:
+    """Name of a tower's token ids in an exported encoder."""
+    return f"{tower}_ids"
+
+
+def encoder_inputs(tokenizers: Mapping[TowerName, TextTokenizer], queries: Sequence[str]) -> dict[str, TokenIds]:
+    """What an exported encoder takes of queries: by its name, the token ids of each tower."""
+    return {tower_input(tower): tokenizer.encode(queries) for tower, tokenizer in tokenizers.items()}
 
 
 class OnnxQueryEncoder:
@@ -92,6 +102,5 @@ class OnnxQueryEncoder:
 
     def _encode(self, outputs: list[str], queries: Sequence[str]) -> Vectors:
         """Outputs side by side, shape (len(queries), all their widths), float32."""
-        inputs = {f"{name}_ids": tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
-        vectors = self._session.run(outputs, inputs)
+        vectors = self._session.run(outputs, encoder_inputs(self._tokenizers, queries))
         return np.asarray(vectors[0] if len(vectors) == 1 else np.hstack(vectors), dtype=np.float32)

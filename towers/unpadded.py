@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from towers.attention import bias_of
+
 
 @dataclass(frozen=True)
 class UnpaddedTexts:
@@ -37,8 +39,7 @@ class UnpaddedTexts:
 
     def attention_bias(self) -> Tensor:
         """What to add to scores of attention so that no token looks at padding: (b, 1, 1, t), 0 or minus infinity."""
-        none = torch.zeros_like(self.real, dtype=torch.float32)
-        return none.masked_fill(~self.real, float("-inf"))[:, None, None, :]
+        return bias_of(self.real)[:, None, None, :]
 
     def side_by_side(self, states: Tensor) -> Tensor:
         """What belongs to each token, text by text: (n, w) -> (b, t, w), with anything in the padding."""
@@ -63,20 +64,3 @@ def leave_padding(ids: Tensor, real: Tensor) -> UnpaddedTexts:
     ends = taken.sum(dim=1).cumsum(0) - 1
     ids, positions = (of_cells.flatten().index_select(0, cells) for of_cells in (ids, positions))
     return UnpaddedTexts(ids, positions, ends, real, cells, tokens)
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """Softmax attention in few steps: torch's own is exported with twice as many, which a query alone feels.
-
-    Args:
-        query: (b, h, queries, d).
-        key: (b, h, t, d).
-        value: (b, h, t, d).
-        bias: added to the scores, broadcast to (b, h, queries, t).
-
-    Returns:
-        (b, h, queries, d)
-    """
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-    mixed: Tensor = (scores + bias).softmax(dim=-1) @ value
-    return mixed

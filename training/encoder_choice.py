@@ -17,7 +17,7 @@ from artifacts.bundle import EncoderChoice, EncoderComparison, EncoderCost
 from artifacts.side import ENCODER_FILE, SideSpec, tokenizer_file
 from knn import exact_search, recall_of_rows
 from towers.int8 import write_int8
-from towers.query_encoder import OnnxQueryEncoder, Vectors
+from towers.query_encoder import OnnxQueryEncoder, Vectors, encoder_inputs
 from towers.tokens import read_tokenizers
 
 DEPTH = 100  # products of a list that are compared
@@ -122,10 +122,7 @@ def write_candidate(folder: Path, spec: SideSpec, samples: Sequence[str], candid
     for tower in spec.text_towers:
         shutil.copyfile(folder / tokenizer_file(tower.name), candidate / tokenizer_file(tower.name))
     tokenizers = read_tokenizers(folder, spec)
-    inputs = (
-        {f"{name}_ids": tokenizer.encode(batch) for name, tokenizer in tokenizers.items()}
-        for batch in _batches(samples)
-    )
+    inputs = (encoder_inputs(tokenizers, batch) for batch in _batches(samples))
     write_int8(folder / ENCODER_FILE, candidate / ENCODER_FILE, inputs)
 
 

@@ -16,7 +16,7 @@ from artifacts.errors import DamagedError
 from tests.support.models import QUERIES
 from towers import int8
 from towers.int8 import write_int8
-from towers.query_encoder import OnnxQueryEncoder
+from towers.query_encoder import OnnxQueryEncoder, encoder_inputs
 from towers.tokens import TokenIds, read_tokenizers
 
 Exported = Callable[[str], ModelBundle]
@@ -27,7 +27,7 @@ def samples(bundle: ModelBundle, queries: list[str]) -> Iterator[dict[str, Token
     """Inputs of a bundle's encoder, in batches of five."""
     tokenizers = read_tokenizers(bundle.query_folder, bundle.query)
     for start in range(0, len(queries), 5):
-        yield {f"{name}_ids": read.encode(queries[start : start + 5]) for name, read in tokenizers.items()}
+        yield encoder_inputs(tokenizers, queries[start : start + 5])
 
 
 @pytest.fixture
