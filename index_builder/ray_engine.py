@@ -7,9 +7,10 @@ store under the same paths.
 import logging
 import os
 import socket
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,8 @@ _MOST_TASKS_PER_CALL = 8  # photos are decoded across the border between tasks o
 _CALLS_PER_ACTOR = 4  # at least, so that all end at about the same time
 _SECONDS_TO_SEE_SHARDS = 60.0  # network file systems tell of new files late
 _SECONDS_TO_ANSWER = 10.0  # Ray itself would try for minutes
+_SECONDS_TO_END = 60.0  # Ray Data itself leaves its threads alone after two
+_THREADS_OF_RAY_DATA = ("StreamingExecutor", "iter_threaded", "ray-data-metadata")  # beginnings of names
 _GO_ON = "the same command goes on where it stopped"
 
 
@@ -71,12 +74,13 @@ class RayEngine:
             force = workforce(nodes, self.threads)
             self.tell(f"encoding with {force.description}")
             try:
-                for row in _results(job, tasks, force):
-                    if row["fault"]:
-                        raise BuildError(f"node {row['node']}: {row['fault']}")
-                    if row["task"] not in written:  # a lost node's may be told twice
-                        advance(job.plan.rows_of(row["task"]))
-                    written[row["task"]] = row["node"]
+                with closing(_results(job, tasks, force)) as rows:
+                    for row in rows:
+                        if row["fault"]:
+                            raise BuildError(f"node {row['node']}: {row['fault']}")
+                        if row["task"] not in written:  # a lost node's may be told twice
+                            advance(job.plan.rows_of(row["task"]))
+                        written[row["task"]] = row["node"]
             except RayError as error:
                 reason = str(error).strip().splitlines()[-1]
                 raise BuildError(f"the Ray cluster gave up: {reason}; {_GO_ON}") from error
@@ -164,7 +168,16 @@ def _connected(address: str | None) -> Iterator[list[Mapping[str, float]]]:
         nodes = ray.nodes()  # type: ignore[no-untyped-call]
         yield [node["Resources"] for node in nodes if node["Alive"]]
     finally:
+        _wait_for_threads()
         ray.shutdown()
+
+
+def _wait_for_threads() -> None:
+    """Wait for the threads of Ray Data: Ray ends this process, without a word, if one asks it after its shutdown."""
+    give_up_s = time.monotonic() + _SECONDS_TO_END
+    for thread in threading.enumerate():
+        if thread.name.startswith(_THREADS_OF_RAY_DATA):
+            thread.join(max(0.0, give_up_s - time.monotonic()))
 
 
 def _hush() -> None:
@@ -174,7 +187,7 @@ def _hush() -> None:
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
 
 
-def _results(job: EncodingJob, tasks: Sequence[int], force: Workforce) -> Iterator[dict[str, Any]]:
+def _results(job: EncodingJob, tasks: Sequence[int], force: Workforce) -> Generator[dict[str, Any]]:
     """What the actors say of the tasks, row by row.
 
     The pool may shrink to one actor, because at the end those that are idle must make room: an actor of a lost node

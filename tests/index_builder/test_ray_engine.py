@@ -332,8 +332,34 @@ def test_a_node_killed_midway_changes_nothing(
     assert not list(store.rglob(".*.tries"))
 
 
+@pytest.fixture
+def running_at_shutdown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Threads of Ray Data that ran when Ray was shut down, where each takes longer to end than it is waited for."""
+    import ray
+    from ray.data._internal.execution.streaming_executor import StreamingExecutor
+
+    step, shutdown = StreamingExecutor._scheduling_loop_step, ray.shutdown
+    found: list[str] = []
+
+    def slow_step(executor: Any, topology: Any) -> bool:
+        time.sleep(3)
+        return bool(step(executor, topology))
+
+    def noting_shutdown() -> None:
+        names = [thread.name for thread in threading.enumerate()]
+        found.extend(name for name in names if name.startswith(("StreamingExecutor", "iter_", "ray-data")))
+        shutdown()
+
+    monkeypatch.setattr(StreamingExecutor, "_scheduling_loop_step", slow_step)
+    monkeypatch.setattr(ray, "shutdown", noting_shutdown)
+    return found
+
+
 @pytest.mark.integration
-def test_a_fault_of_a_node_is_one_sentence_and_no_traceback(cluster: Any, job: EncodingJob, bundle: Path) -> None:
+def test_a_fault_of_a_node_is_one_sentence_and_no_traceback(
+    cluster: Any, job: EncodingJob, running_at_shutdown: list[str]
+) -> None:
+    """And no thread of Ray Data asks Ray for something after its shutdown, for which Ray ends the whole process."""
     engine = RayEngine(cluster.address, 1)
     with pytest.raises(BuildError) as caught:
         engine(job, [0, 1, 2], lambda products: None)
@@ -341,3 +367,4 @@ def test_a_fault_of_a_node_is_one_sentence_and_no_traceback(cluster: Any, job: E
     assert str(caught.value).startswith("node ") and str(caught.value).endswith(expected)
     assert np.equal(job.plan.unfinished, [0, 1, 2]).all()
     assert os.listdir(job.plan.path.parent) == ["x.plan"]
+    assert running_at_shutdown == []
