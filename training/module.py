@@ -70,7 +70,7 @@ class RetrievalModule(lightning.LightningModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """The batch on a device; row numbers stay where texts and photos are looked up."""
-        names = ("positives", "known", "counts", "seen")
+        names = ("positives", "known", "counts", "seen", "popularity")
         return dataclasses.replace(batch, **{name: getattr(batch, name).to(device) for name in names})
 
     def configure_optimizers(self) -> Any:
@@ -93,10 +93,14 @@ class RetrievalModule(lightning.LightningModule):
     def _loss(self, batch: Batch, queries: Tensor, products: Tensor, share: slice) -> Tensor:
         """The recipe's loss, given the vectors of the share's queries and of all products."""
         weights = negative_weights(batch, self._optimisation)
+        corrections = self._optimisation.popularity * batch.popularity.log()
         if self._optimisation.symmetric:
             everyone = gather(queries)
-            return symmetric_nt_xent(everyone, products, batch.positives, batch.known, self.temperature, weights, share)
-        return nt_xent(queries, products, batch.positives[share], batch.known[share], self.temperature, weights)
+            return symmetric_nt_xent(
+                everyone, products, batch.positives, batch.known, self.temperature, weights, corrections, share
+            )
+        positives, known = batch.positives[share], batch.known[share]
+        return nt_xent(queries, products, positives, known, self.temperature, weights, corrections)
 
     def _rate(self, step: int) -> float:
         warmup = max(1, round(self._steps * self._optimisation.warmup_share))

@@ -8,6 +8,13 @@ where j runs over the other products of the batch, except known positives of q_i
 other pairs of the batch, so that a product that stands in m of them is a negative m times: that is w_j = m.
 A weight is the same as a logit that is greater by log(w_j).
 
+A batch is drawn from the pairs, so that a product is a negative as often as it is bought, and NT-Xent learns to
+find popular products unlikely: the logit that it converges to is short by log Q_j, Q_j the product's share of
+the pairs (Bengio and Senecal, Quick Training of Probabilistic Neural Nets by Importance Sampling, 2003; in
+retrieval: Yi et al., Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations, RecSys 2019).
+Corrections c_j = k log Q_j are taken from all logits of the product, also where it is the positive; with k = 1 the
+bias is gone. A constant in log Q_j changes nothing, so that numbers of pairs serve for shares.
+
 Shapes: b pairs, n distinct products, D width.
 """
 
@@ -22,6 +29,7 @@ def nt_xent(
     known: Tensor,
     temperature: Tensor | float,
     weights: Tensor | None = None,
+    corrections: Tensor | None = None,
 ) -> Tensor:
     """Mean of L_i over the pairs of a batch.
 
@@ -34,12 +42,15 @@ def nt_xent(
             negatives; its own positive may be marked or not.
         temperature: tau > 0.
         weights: (n,) w_j > 0, how many times each product counts where it is a negative; all 1 if absent.
+        corrections: (n,) c_j, taken from each product's logits; all 0 if absent.
 
     Returns:
         A scalar.
     """
     logits = queries @ products.T / temperature  # (b, n)
     own = positives[:, None]
+    if corrections is not None:
+        logits = logits - corrections
     if weights is not None:
         logits = logits + weights.log().expand(len(queries), -1).scatter(1, own, 0.0)
     logits = logits.masked_fill(known.scatter(1, own, False), float("-inf"))
@@ -53,6 +64,7 @@ def symmetric_nt_xent(
     known: Tensor,
     temperature: Tensor | float,
     weights: Tensor | None = None,
+    corrections: Tensor | None = None,
     share: slice = slice(None),
 ) -> Tensor:
     """The mean of NT-Xent from queries to products and from products to queries, as CLIP is trained.
@@ -67,9 +79,10 @@ def symmetric_nt_xent(
         known: likewise.
         temperature: likewise.
         weights: likewise; they are the products', and so of the first direction alone.
+        corrections: likewise, and the same holds.
         share: the pairs whose mean is taken; the other pairs' queries are negatives still.
     """
-    forward = nt_xent(queries[share], products, positives[share], known[share], temperature, weights)
+    forward = nt_xent(queries[share], products, positives[share], known[share], temperature, weights, corrections)
     pairs = torch.arange(len(queries), device=queries.device)[share]
     own = positives[share]
     backward = nt_xent(products[own], queries, pairs, known[:, own].T, temperature)

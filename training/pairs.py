@@ -51,6 +51,7 @@ class Batch:
         known: (b, n) bool, the known positives of each query among the products.
         counts: (n,) float32, in how many of the pairs each product stands; 1 for seen negatives.
         seen: (n,) bool, the products that stand in none of the pairs: seen negatives of its queries.
+        popularity: (n,) float32, in how many pairs of all batches each product stands, at least 1.
     """
 
     queries: Tensor
@@ -59,6 +60,7 @@ class Batch:
     known: Tensor
     counts: Tensor
     seen: Tensor
+    popularity: Tensor
 
 
 def training_pairs(pairs: pa.Table, seen_negatives: pa.Table | None, rows: dict[str, int]) -> TrainingPairs:
@@ -115,7 +117,9 @@ class BatchPlan:
         self._seed = seed
         self._per_epoch = len(pairs) // batch_size
         self._order: tuple[int, Integers] = (-1, np.empty(0, np.int64))
-        self._position = np.full(1 + int(max(pairs.product_of_pair.max(), _most(pairs.seen_negatives))), -1)
+        rows = 1 + int(max(pairs.product_of_pair.max(), _most(pairs.seen_negatives)))
+        self._position = np.full(rows, -1)
+        self._popularity = np.bincount(pairs.product_of_pair, minlength=rows).clip(1).astype(np.float32)
         self.steps = steps
 
     def batch(self, step: int) -> Batch:
@@ -145,7 +149,8 @@ class BatchPlan:
         counts = np.bincount(positives, minlength=len(distinct))
         seen = counts == 0
         weights = np.where(seen, 1, counts).astype(np.float32)
-        return Batch(*map(torch.from_numpy, (queries, distinct, positives, known, weights, seen)))
+        popularity = self._popularity[distinct]
+        return Batch(*map(torch.from_numpy, (queries, distinct, positives, known, weights, seen, popularity)))
 
 
 def _most(grouped: Grouped) -> int:

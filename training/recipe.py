@@ -105,6 +105,9 @@ class Optimisation(Record):
     # A product of several pairs of a batch is, to other queries, a negative once, or once for each of the pairs,
     # as Eq. 1 has it.
     repeated_products: Literal["once", "each"] = "each"
+    # How much of what makes popular products unlikely is taken back: this times the logarithm of a product's training
+    # pairs is taken from its logit (training/nt_xent.py).
+    popularity: float = Field(default=0.0, ge=0, le=1)
     symmetric: bool = False  # also from products to queries, as CLIP is trained
     # Activations are kept for so many queries or products at a time (training/gradient_cache.py); absent: for all.
     chunk_size: int | None = Field(default=None, ge=1)

@@ -35,8 +35,15 @@ def term(cosine: Tensor, tau: float) -> float:
     return math.exp(float(cosine) / tau)
 
 
-def eq_1(module: RetrievalModule, batch: Batch, repeated: Repeated, seen_weight: float) -> tuple[float, float]:
-    """Eq. 1 from queries to products, and the same from products to queries, pair by pair with plain floats."""
+def eq_1(
+    module: RetrievalModule, batch: Batch, repeated: Repeated, seen_weight: float, popularity: float = 0.0
+) -> tuple[float, float]:
+    """Eq. 1 from queries to products, and the same from products to queries, pair by pair with plain floats.
+
+    From queries, each product's term is divided by its number of training pairs to the power `popularity`.
+    """
+    bought = Counter(row for _, row in BOUGHT)
+    divisor = {row: max(1, bought[row]) ** popularity for row in range(7)}
     tau, known = float(module.temperature.detach()), {(QUERIES.index(query), row) for query, row in BOUGHT}
     with torch.no_grad():
         query = {q: module._vectors(module.model.query, "query", torch.tensor([q]))[0] for q in range(len(QUERIES))}
@@ -45,8 +52,9 @@ def eq_1(module: RetrievalModule, batch: Batch, repeated: Repeated, seen_weight:
     pairs, negatives = raw_pairs(batch), negatives_of_products(batch, repeated, seen_weight)
     for q, d in pairs:
         own = term(query[q] @ product[d], tau)
-        others = [n * term(query[q] @ product[j], tau) for j, n in negatives.items() if (q, j) not in known]
-        forward -= math.log(own / (own + sum(others)))
+        terms = {j: n * term(query[q] @ product[j], tau) / divisor[j] for j, n in negatives.items()}
+        others = [terms[j] for j in terms if (q, j) not in known]
+        forward -= math.log(own / divisor[d] / (own / divisor[d] + sum(others)))
         others = [term(query[other] @ product[d], tau) for other, _ in pairs if (other, d) not in known]
         backward -= math.log(own / (own + sum(others)))
     return forward / len(pairs), backward / len(pairs)
@@ -61,6 +69,18 @@ def test_a_step_has_the_loss_of_the_formula(repeated: Repeated, seen_weight: flo
         batch = tiny_plan(3).batch(step)
         forward, backward = eq_1(module, batch, repeated, seen_weight)
         expected = (forward + backward) / 2 if symmetric else forward
+        assert float(module.training_step(batch, step)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("popularity", [0.5, 1.0])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_popular_products_are_not_held_to_be_unlikely(popularity: float, symmetric: bool) -> None:
+    module = tiny_module(popularity=popularity, seen_negative_weight=2.5, symmetric=symmetric)
+    for step in range(3):
+        batch = tiny_plan(3).batch(step)
+        forward, backward = eq_1(module, batch, "each", 2.5, popularity)
+        expected = (forward + backward) / 2 if symmetric else forward
+        assert expected != pytest.approx(eq_1(module, batch, "each", 2.5)[0], rel=1e-3)
         assert float(module.training_step(batch, step)) == pytest.approx(expected, rel=1e-5)
 
 

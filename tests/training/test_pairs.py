@@ -56,6 +56,8 @@ def test_a_batch_says_what_the_pairs_say(pairs: TrainingPairs, use_seen_negative
         own = {int(product) for product in batch.products[batch.positives]}
         negatives = {int(p) for q in batch.queries.tolist() for p in pairs.seen_negatives.of(np.array([q]))[1]}
         assert set(products) == (own | negatives if use_seen_negatives else own)
+        bought_times = [sum(product == row for _, row in bought) for product in products]
+        assert batch.popularity.tolist() == [max(1, times) for times in bought_times]
 
 
 def test_each_visit_takes_every_pair_once_in_another_order(pairs: TrainingPairs) -> None:

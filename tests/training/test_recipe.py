@@ -56,10 +56,20 @@ def test_names_say_what_recipes_do(name: str) -> None:
     ("name", "without"),
     [("3tmm-history", "3tmm-mlp-sn"), ("4tmm-history", "4tmm-mlp-sn"), ("4tmm-alpha-history", "4tmm-alpha")],
 )
-def test_a_row_with_history_is_a_row_of_the_paper_and_history(name: str, without: str) -> None:
-    recipe = load_recipe(name)
-    assert recipe.history is not None and load_recipe(without).history is None
-    assert recipe.model_copy(update={"name": without, "history": None}) == load_recipe(without)
+def test_a_row_of_ours_is_a_row_of_the_paper_with_popularity_and_history(name: str, without: str) -> None:
+    recipe, plain = load_recipe(name), load_recipe(without)
+    assert recipe.history is not None and plain.history is None
+    if recipe.optimisation and plain.optimisation:
+        assert recipe.optimisation.popularity == 1 and plain.optimisation.popularity == 0
+        changed = {"popularity": 0.0, "least_steps": plain.optimisation.least_steps}
+        recipe = recipe.model_copy(update={"optimisation": recipe.optimisation.model_copy(update=changed)})
+    assert recipe.model_copy(update={"name": without, "history": None}) == plain
+
+
+@pytest.mark.parametrize("name", sorted(ROWS_OF_TABLE_2))
+def test_rows_of_the_paper_have_its_loss(name: str) -> None:
+    optimisation = load_recipe(name).optimisation
+    assert optimisation is None or optimisation.popularity == 0
 
 
 def test_history_needs_queries_by_bibert() -> None:
