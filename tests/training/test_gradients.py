@@ -23,7 +23,7 @@ def batch() -> Batch:
 
 
 def module_with(symmetric: bool, chunk_size: int | None) -> RetrievalModule:
-    return tiny_module(symmetric=symmetric, chunk_size=chunk_size, seen_negative_weight=2.5)
+    return tiny_module(symmetric=symmetric, chunk_size=chunk_size, seen_negative_weight=2.5, popularity=0.5)
 
 
 def gradients(module: nn.Module) -> dict[str, Tensor]:
