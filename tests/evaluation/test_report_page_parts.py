@@ -15,12 +15,14 @@ from evaluation.report_page.choice import QUERIES_A_REASON, Chosen, Reason, choo
 from evaluation.report_page.figures.alpha_sweep import AlphaSweep, alpha_sweep
 from evaluation.report_page.figures.lines import Line
 from evaluation.report_page.figures.placing import spread
+from evaluation.report_page.figures.recall_against_exact import Point, recall_against_exact
 from evaluation.report_page.figures.recall_curves import recall_curves
 from evaluation.report_page.figures.roles import Role
 from evaluation.report_page.membership import only_in, shared_counts
 from evaluation.report_page.thumbnails import thumbnail
 from evaluation.report_page.training_log import read_training_log
 from evaluation.report_page.words import signed
+from evaluation.results import Interval
 from evaluation.saved import QueryValues
 from tests.support.html import parse
 from tests.support.photos import noise
@@ -141,6 +143,17 @@ def test_charts_take_their_colours_from_the_page_and_escape_names() -> None:
     assert not isinstance(root, str) and root.tag == "svg" and "<b>&" in root.text and not list(root.all("b"))
     assert all(e.attributes["id"].startswith("recall-curves-") for e in root.all() if "id" in e.attributes)
     assert recall_curves(lines) == svg
+
+
+@pytest.mark.parametrize("count", [9, 14])
+def test_names_of_many_models_do_not_cover_each_other(count: int) -> None:
+    """Even where all have the same figures."""
+    same = Interval(mean=0.51, low=0.5, high=0.52)
+    others = [Point(f"model-{number}", Role.OTHER, same, same) for number in range(count)]
+    svg = recall_against_exact([Point("base", Role.BASELINE, same, same), *others])
+    heights = sorted(float(y) for y in re.findall(r'<text[^>]* y="([\d.]+)"[^>]*>(?:base|model-\d+)</text>', svg))
+    assert len(heights) == count + 1
+    assert all(after - before > 11.5 for before, after in zip(heights, heights[1:], strict=False))
 
 
 def test_the_chosen_alpha_is_named() -> None:

@@ -9,12 +9,14 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import Bbox
 
+from evaluation.report_page.figures.names import Named, name_on_the_right
 from evaluation.report_page.figures.roles import STROKES, Role
 from evaluation.report_page.figures.svg import ACCENT, GRID, MUTED, chart_settings, inline_svg, new_figure
 from evaluation.results import Interval
 
 _HEIGHT = 400
 _NEAR = 0.08  # shares: models within this of the baseline, on both axes, are near it
+_CROWD = 8  # models of one chart from which on their names stand beside it
 _OFFSETS = ((8, 8), (8, -8), (-8, 8), (-8, -8), (8, 20), (8, -20), (-8, 20), (-8, -20), (8, 33), (8, -33))  # px
 
 
@@ -37,12 +39,16 @@ def recall_against_exact(points: Sequence[Point]) -> Markup:
     with chart_settings("recall-against-exact"):
         figure, charts = new_figure(_HEIGHT, 1, len(groups))
         for axes, group in zip(charts, groups, strict=True):
-            _draw(axes, group)
+            _draw(axes, group, GRID if len(group) >= _CROWD else MUTED)
         figure.draw_without_rendering()  # fixes the layout, which tells where names have room
-        named = {point.name for point in groups[-1]}
+        last = groups[-1]
+        named = {point.name for point in last}
         for axes, group in zip(charts, groups, strict=True):
-            is_last = group is groups[-1]
-            _name(axes, [point for point in group if is_last or point.name not in named or _is_key(point)], group)
+            if group is last and len(group) >= _CROWD:
+                places = [Named(point.name, point.role, point.recall.mean, point.exact.mean) for point in group]
+                name_on_the_right(axes, places, axes.get_window_extent().height)
+            else:
+                _name(axes, [one for one in group if group is last or one.name not in named or _is_key(one)], group)
         return inline_svg(figure, "recall-against-exact", "Recall against the share of Exact products, by model")
 
 
@@ -64,9 +70,9 @@ def _is_key(point: Point) -> bool:
     return point.role in (Role.BASELINE, Role.FEATURED)
 
 
-def _draw(axes: Axes, points: Sequence[Point]) -> None:
+def _draw(axes: Axes, points: Sequence[Point], arms: str) -> None:
     for point in points:
-        _cross(axes, point)
+        _cross(axes, point, STROKES[point.role].colour if _is_key(point) else arms)
     axes.margins(0.1)
     for point in points:
         if point.role is Role.BASELINE:
@@ -78,11 +84,11 @@ def _draw(axes: Axes, points: Sequence[Point]) -> None:
     axes.set_ylabel("Exact")
 
 
-def _cross(axes: Axes, point: Point) -> None:
+def _cross(axes: Axes, point: Point, arms: str) -> None:
     stroke = STROKES[point.role]
     x, y = point.recall, point.exact
-    axes.plot([x.low, x.high], [y.mean, y.mean], color=stroke.colour, linewidth=1, zorder=stroke.layer)
-    axes.plot([x.mean, x.mean], [y.low, y.high], color=stroke.colour, linewidth=1, zorder=stroke.layer)
+    axes.plot([x.low, x.high], [y.mean, y.mean], color=arms, linewidth=1, zorder=stroke.layer - 2)
+    axes.plot([x.mean, x.mean], [y.low, y.high], color=arms, linewidth=1, zorder=stroke.layer - 2)
     fill = "none" if point.role is Role.CONTEXT else stroke.colour
     size = 8 if stroke.width > 2 else 6
     axes.plot(
