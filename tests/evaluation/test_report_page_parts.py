@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,7 @@ def test_names_of_many_models_do_not_cover_each_other(count: int) -> None:
     svg = recall_against_exact([Point("base", Role.BASELINE, same, same), *others])
     heights = sorted(float(y) for y in re.findall(r'<text[^>]* y="([\d.]+)"[^>]*>(?:base|model-\d+)</text>', svg))
     assert len(heights) == count + 1
-    assert all(after - before > 11.5 for before, after in zip(heights, heights[1:], strict=False))
+    assert all(after - before > 11.5 for before, after in pairwise(heights))
 
 
 def test_the_chosen_alpha_is_named() -> None:
