@@ -11,7 +11,7 @@ from service.settings import read_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The search service.")
 
-_DEFAULT_QUERIES = ["red running shoes", "black leather bag"]
+_DEFAULT_QUERIES = ["red running shoes", "black leather handbag"]
 
 
 @app.command()
