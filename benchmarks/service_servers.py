@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from artifacts.store import Store
+from benchmarks.children import children_of
 from benchmarks.index_process import ROOT
 from service.settings import ENV_PREFIX, variable_name
 
@@ -43,8 +44,7 @@ class Server:
 
     def pids(self) -> list[int]:
         """Of its process and those that it began."""
-        threads = Path(f"/proc/{self.pid}/task").iterdir()
-        return [self.pid, *(int(pid) for thread in threads for pid in (thread / "children").read_text().split())]
+        return [self.pid, *children_of(self.pid)]
 
 
 @contextmanager

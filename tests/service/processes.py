@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.children import children_of
+
 # Runs `changes` in the process that speaks HTTP and in those that search.
 _CHANGED = """
 import sys
@@ -41,8 +43,7 @@ class Process:
 
     def search_pids(self) -> list[int]:
         """Of the processes that search."""
-        threads = Path(f"/proc/{self.popen.pid}/task").iterdir()
-        return [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
+        return children_of(self.popen.pid)
 
     def resident_bytes(self) -> int:
         """Memory that they have now; what several have in common counts once."""

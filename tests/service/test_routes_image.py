@@ -203,7 +203,7 @@ def test_photos_do_not_hold_up_texts_and_are_refused_when_too_many_wait(
 
     def held(self: PhotoQueries, content: bytes) -> Any:
         entered.set()
-        assert go.wait(20)
+        assert go.wait(60)
         return decode(self, content)
 
     async def flood(running: Running) -> None:
@@ -211,7 +211,8 @@ def test_photos_do_not_hold_up_texts_and_are_refused_when_too_many_wait(
         async with httpx.AsyncClient(base_url=running.url, timeout=20) as client:
             waiting = [asyncio.create_task(client.post("/search/image", files=files)) for _ in range(3)]
             await asyncio.to_thread(entered.wait, 5)
-            await asyncio.sleep(0.3)
+            while await asyncio.to_thread(running.metric, "vitrine_photo_queue_depth") < 2:
+                await asyncio.sleep(0.01)
             text = await client.post("/search", json={"query": "red shoe"})
             assert text.status_code == 200
             refused = await client.post("/search/image", files=files)
@@ -223,7 +224,7 @@ def test_photos_do_not_hold_up_texts_and_are_refused_when_too_many_wait(
             assert [answer.json()["hits"][0]["product_id"] for answer in answers] == ["p5"] * 3
 
     monkeypatch.setattr(photo_queries.PhotoQueries, "decode", held)
-    with running_service(alpha_shop.store, max_photo_queue=2) as running:
+    with running_service(alpha_shop.store, max_photo_queue=2, deadline_seconds=60) as running:
         asyncio.run(flood(running))
         assert running.metric("vitrine_requests_total", route="/search/image", status="200") == 3
         assert running.metric("vitrine_requests_total", route="/search/image", status="503") == 1

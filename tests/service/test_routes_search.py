@@ -308,12 +308,13 @@ def stand_in_service(store: Path, encoder: StandInEncoder, **settings: Any) -> A
 def test_overload_is_refused_at_once(tmp_path: Path) -> None:
     encoder = StandInEncoder()
 
-    async def flood(url: str) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+    async def flood(running: Running) -> None:
+        async with httpx.AsyncClient(base_url=running.url, timeout=10) as client:
             held = asyncio.create_task(client.post("/search", json={"query": "0"}))
             await asyncio.to_thread(encoder.entered.wait, 5)
             waiting = [asyncio.create_task(client.post("/search", json={"query": "1"})) for _ in range(2)]
-            await asyncio.sleep(0.2)
+            while await asyncio.to_thread(running.metric, "vitrine_queue_depth") < 2:
+                await asyncio.sleep(0.01)
             started_at = time.monotonic()
             refused = await client.post("/search", json={"query": "2"})
             assert time.monotonic() - started_at < 0.5
@@ -328,7 +329,7 @@ def test_overload_is_refused_at_once(tmp_path: Path) -> None:
     with stand_in_service(tmp_path, encoder, max_queue=2) as running:
         encoder.go.clear()
         encoder.entered.clear()
-        asyncio.run(flood(running.url))
+        asyncio.run(flood(running))
         assert running.metric("vitrine_requests_total", route="/search", status="503") == 1
         assert encoder.batches == [["0"], ["1", "1"]]
 

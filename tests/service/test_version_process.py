@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.children import children_of
 from service.device import Device
 from service.errors import UnknownVersionError, VersionRefusedError
 from service.messages import BatchAnswer, Message, Order, Rendered, to_message
@@ -157,8 +158,7 @@ def test_one_that_ends_by_itself_says_so_once_and_answers_nothing_more(good_stor
 
 def children() -> set[int]:
     """Processes that this one began and that are there."""
-    threads = Path("/proc/self/task").iterdir()
-    return {int(pid) for thread in threads for pid in (thread / "children").read_text().split()}
+    return set(children_of(os.getpid()))
 
 
 def test_its_threads_begin_before_what_takes_long_to_import() -> None:

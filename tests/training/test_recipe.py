@@ -61,7 +61,8 @@ def test_a_row_of_ours_is_a_row_of_the_paper_with_popularity_and_history(name: s
     assert recipe.history is not None and plain.history is None
     if recipe.optimisation and plain.optimisation:
         assert recipe.optimisation.popularity == 1 and plain.optimisation.popularity == 0
-        changed = {"popularity": 0.0, "least_steps": plain.optimisation.least_steps}
+        length = {"epochs": plain.optimisation.epochs, "least_steps": plain.optimisation.least_steps}
+        changed = {"popularity": 0.0, **length}
         recipe = recipe.model_copy(update={"optimisation": recipe.optimisation.model_copy(update=changed)})
     assert recipe.model_copy(update={"name": without, "history": None}) == plain
 
