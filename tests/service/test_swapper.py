@@ -248,7 +248,7 @@ def test_what_the_store_publishes_is_followed(tmp_path: Path) -> None:
                 publish(tmp_path, version)
                 await until(lambda version=version: swapper.served and swapper.served.version_id == version)
                 assert await served(swapper, batcher) == version
-            assert swapper.previous == ("v3", "v2", "v1")
+            await until(lambda: swapper.previous == ("v3", "v2", "v1"))  # told when the version before has ended
             assert await served(swapper, batcher) == "v1"
 
     run(test())
