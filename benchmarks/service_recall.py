@@ -19,7 +19,7 @@ from benchmarks.index_recall import Rows, mean_recall
 from benchmarks.service_queries import DEPTH
 from index_builder.threads import core_count
 from knn import exact_search, set_threads
-from service.client import Client
+from service.client.client import Client
 
 
 class Recalled(Record):

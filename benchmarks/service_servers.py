@@ -17,7 +17,7 @@ import httpx
 from artifacts.store import Store
 from benchmarks.children import children_of
 from benchmarks.index_process import ROOT
-from service.settings import ENV_PREFIX, variable_name
+from service.core.settings import ENV_PREFIX, variable_name
 
 ADMIN_TOKEN = secrets.token_hex(16)
 _PATIENCE_S = 900.0  # 3.38 million products are verified and loaded within; txtai indexes 100,000

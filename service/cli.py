@@ -5,9 +5,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from service.errors import SettingsError
-from service.logs import set_up_logs
-from service.settings import read_settings
+from service.core.errors import SettingsError
+from service.core.logs import set_up_logs
+from service.core.settings import read_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The search service.")
 
@@ -39,7 +39,7 @@ def try_search(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until the service is ready")] = 30,
 ) -> None:
     """Send searches to a running service and show what they find. Exit code 1 when one fails."""
-    from service.tryout import TryoutError, try_service
+    from service.client.tryout import TryoutError, try_service
 
     try:
         try_service(url, query or _DEFAULT_QUERIES, top=top, wait_seconds=wait, show=typer.echo)

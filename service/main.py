@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service import (
+from service.api import (
     routes_admin,
     routes_catalog,
     routes_compare,
@@ -18,17 +18,17 @@ from service import (
     routes_search,
     routes_versions,
 )
-from service.admin_port import AdminPort
-from service.body_limit import BodyLimit
-from service.description import DescribedApp
-from service.last_resort import LastResort
-from service.problems import add_problem_handlers
-from service.request_log import RequestLog
-from service.routes_search import IMAGE_SEARCH_PATH
-from service.search_service import SearchService
-from service.settings import Settings
-from service.shortcut import Shortcut
-from service.tracing import NO_TELEMETRY
+from service.api.problems import add_problem_handlers
+from service.api.routes_search import IMAGE_SEARCH_PATH
+from service.core.settings import Settings
+from service.dispatch.search_service import SearchService
+from service.http.admin_port import AdminPort
+from service.http.body_limit import BodyLimit
+from service.http.fast_json_route import Shortcut
+from service.http.openapi import DescribedApp
+from service.http.request_log import RequestLog
+from service.http.server_errors import LastResort
+from service.telemetry.tracing import NO_TELEMETRY
 
 MAX_BODY_BYTES = 64 * 1024
 

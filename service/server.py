@@ -10,13 +10,13 @@ from types import FrameType
 
 import uvicorn
 
-from service.errors import SettingsError
-from service.logs import EventLog
+from service.core.errors import SettingsError
+from service.core.logs import EventLog
+from service.core.settings import Settings, unknown_variables, variable_name
+from service.dispatch.search_service import SearchService
+from service.http.request_timeouts import protocol_with
+from service.http.security_headers import SECURITY_HEADERS
 from service.main import create_app
-from service.patience import protocol_with
-from service.search_service import SearchService
-from service.security_headers import SECURITY_HEADERS
-from service.settings import Settings, unknown_variables, variable_name
 
 _log = EventLog(__name__)
 _BACKLOG = 2048

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.service_load import Load
 from benchmarks.service_stages import counts_of, hit_share, stage_table, stages_between
-from service.metrics import Metrics, StageSeconds
+from service.telemetry.metrics import Metrics, StageSeconds
 
 LOAD = Load(requests=4, seconds=1, failed=0, mean_ms=10.0, p50_ms=9, p99_ms=20)
 

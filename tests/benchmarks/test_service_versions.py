@@ -13,8 +13,8 @@ from benchmarks.index_data import VectorSet, make_real_set, open_set
 from benchmarks.index_ready import ready_set
 from benchmarks.service_versions import copy_version, make_version, repeated
 from knn import exact_search
-from service.device import Device
-from service.loaded_version import load_version
+from service.core.device import Device
+from service.worker.loaded_version import load_version
 from tests.benchmarks.shop import write_catalog
 from tests.support.models import QUERIES, tiny_bundle
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.settings import Settings, variable_name
+from service.core.settings import Settings, variable_name
 from tests.docker.compose import COMPOSE_FILES, ROOT, read_compose, read_stages
 
 SERVICES: dict[str, Any] = read_compose()["services"]

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from artifacts.store import Store
-from service.metrics import Metrics
+from service.telemetry.metrics import Metrics
 from tests.docker.compose import ROOT
 from tests.service.running import Running, running_service
 from tests.service.shop import Shop, save_query_side

@@ -62,8 +62,8 @@ from index_builder.build import BuildRequest, build_version
 from index_builder.indexing import IndexWish
 from index_builder.shard import SHARD_SCHEMA_VERSION
 from knn import IndexSpec, OperatingPoint, build_index, exact_search, write_index
-from service.device import Device
-from service.loaded_version import LoadedVersion, load_version
+from service.core.device import Device
+from service.worker.loaded_version import LoadedVersion, load_version
 from tests.support.annotators import tiny_annotator
 from tests.support.folders import tiny_origin
 from tests.support.models import tiny_model

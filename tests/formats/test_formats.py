@@ -28,8 +28,8 @@ from index_builder.publish import publish_version
 from index_builder.update import UpdateRequest, update_version
 from index_builder.verify import verify_version
 from knn import OperatingPoint, read_index
-from service.device import Device
-from service.loaded_version import load_version
+from service.core.device import Device
+from service.worker.loaded_version import load_version
 from tests.formats.make import FOLDER, MAKERS, explained, main, pair_logits, product_vectors
 from tests.support.specs import BERT_WIDTH, tiny_sides
 from towers.annotator import open_annotator

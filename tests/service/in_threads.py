@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from service.loaded_version import LoadedVersion
-from service.search_process import serve
-from service.version_process import Opener, VersionProcess, connect, socket_pairs
+from service.dispatch.version_process import Opener, VersionProcess, connect, socket_pairs
+from service.worker.loaded_version import LoadedVersion
+from service.worker.search_process import serve
 
 Loader = Callable[[str], LoadedVersion]
 

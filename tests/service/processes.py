@@ -18,7 +18,7 @@ _CHANGED = """
 import sys
 changes = {changes!r}
 exec(changes)
-from service import version_process
+from service.dispatch import version_process
 version_process._COMMAND = [sys.executable, "-c", changes + "\\nfrom service.search_process import main\\nmain()"]
 from service.cli import app
 app(prog_name="python -m service")

@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 
 from artifacts.store import Store
-from service.device import Device
-from service.loaded_version import load_version
+from service.core.device import Device
+from service.core.settings import Settings
+from service.dispatch.search_service import SearchService
 from service.main import create_app
-from service.search_service import SearchService
 from service.server import DrainingServer, uvicorn_config
-from service.settings import Settings
+from service.worker.loaded_version import load_version
 from tests.service.in_threads import Loader, in_threads
 
 TOKEN = "correct-horse-battery"

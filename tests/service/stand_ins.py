@@ -9,14 +9,14 @@ import pyarrow as pa
 
 from artifacts.index_version import IndexDescription, Manifest, MeasuredPoint, ModelIdentity, PhotoCounts
 from knn import IndexSpec, OperatingPoint, build_index
-from service.attributes import Attributes
-from service.batcher import Answer, Batcher
-from service.errors import NoPhotoSearchError
-from service.hit_table import HitTable
-from service.loaded_version import LoadedVersion
-from service.product_rows import ProductRows
-from service.queries import Query
-from service.score_parts import ScoreParts
+from service.core.errors import NoPhotoSearchError
+from service.dispatch.batcher import Answer, Batcher
+from service.protocol.queries import Query
+from service.worker.filter_masks import Attributes
+from service.worker.hit_table import HitTable
+from service.worker.loaded_version import LoadedVersion
+from service.worker.modality_scores import ScoreParts
+from service.worker.product_rows import ProductRows
 
 STAND_IN_WIDTH = 4
 BROKEN, UNREADABLE = "break the encoder", "no words at all"

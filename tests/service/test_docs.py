@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from artifacts.canaries import LEAST_MEAN_OVERLAP
-from service.errors import PROBLEM_KINDS
+from service.api.schemas import DEFAULT_K, MAX_K, SearchRequest, SearchResponse
+from service.core.errors import PROBLEM_KINDS
+from service.core.settings import Settings, variable_name
+from service.dispatch.swapper import ServiceState
 from service.main import MAX_BODY_BYTES, create_app
-from service.metrics import Metrics
-from service.schemas import DEFAULT_K, MAX_K, SearchRequest, SearchResponse
-from service.settings import Settings, variable_name
-from service.swapper import ServiceState
+from service.telemetry.metrics import Metrics
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.generation import GenerationMode
 
+from service.core.settings import Settings
 from service.main import create_app
-from service.settings import Settings
 from tests.service.running import ADMIN, Running, running_service
 
 pytestmark = pytest.mark.integration

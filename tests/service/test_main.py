@@ -5,8 +5,8 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
+from service.core.settings import Settings
 from service.main import create_app
-from service.settings import Settings
 
 
 def test_the_application_starts_and_stops_as_a_context(good_store: Path) -> None:

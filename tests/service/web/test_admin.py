@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from service.loaded_version import LoadedVersion
+from service.worker.loaded_version import LoadedVersion
 from tests.service.running import ADMIN, TOKEN, Running, running_service
 from tests.service.stand_ins import stand_in_version
 from tests.service.web.conftest import OpenTab, wait_until
@@ -66,7 +66,7 @@ def test_swap_and_rollback(shop_service: Running, open_tab: OpenTab) -> None:
 
 
 def test_a_swap_shows_its_progress_and_why_it_was_refused(page_store: Path, tmp_path: Path, open_tab: OpenTab) -> None:
-    from service.errors import VersionRefusedError
+    from service.core.errors import VersionRefusedError
 
     go, is_damaged = threading.Event(), threading.Event()
 

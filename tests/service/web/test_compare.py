@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.loaded_version import LoadedVersion
+from service.worker.loaded_version import LoadedVersion
 from tests.service.running import ADMIN, Running, running_service
 from tests.service.stand_ins import stand_in_version
 from tests.service.web.conftest import OpenTab, settle, wait_until

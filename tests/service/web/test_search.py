@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 import pytest
 
-from service.attributes import Attributes
-from service.loaded_version import LoadedVersion
+from service.worker.filter_masks import Attributes
+from service.worker.loaded_version import LoadedVersion
 from tests.service.running import Running, running_service
 from tests.service.stand_ins import stand_in_version
 from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab, settle, wait_until

@@ -1,0 +1,110 @@
+"""The admin routes: which index version is served, and which should be."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
+
+from artifacts.errors import ArtifactError
+from service.api.auth import require_admin
+from service.api.schemas import (
+    AdminIndexResponse,
+    ChangeResponse,
+    LastAttempt,
+    LoadingResponse,
+    Problem,
+    ServedIndex,
+    SwapRequest,
+)
+from service.dispatch.search_service import SearchService, service_of
+from service.dispatch.swapper import Attempt, Change
+from service.protocol.served_version import ServedVersion
+
+router = APIRouter(
+    prefix="/admin/index",
+    dependencies=[Depends(require_admin)],
+    responses={
+        401: {"model": Problem, "description": "The token is missing or wrong."},
+        404: {"model": Problem, "description": "The admin routes are off, or there is no such version."},
+    },
+)
+_ANSWERS: dict[int | str, dict[str, object]] = {
+    200: {"model": ChangeResponse, "description": "The version is served."},
+    202: {"model": LoadingResponse, "description": "It is still being loaded; ask GET /admin/index."},
+    409: {"model": Problem, "description": "Another change is under way, or there is nothing to go back to."},
+    422: {"model": Problem, "description": "The version cannot be served; the present one still is."},
+}
+
+
+@router.get("")
+async def show_index(request: Request) -> AdminIndexResponse:
+    """What is served, and what could be."""
+    service = service_of(request)
+    swapper = service.swapper
+    return AdminIndexResponse(
+        state=swapper.state.value,
+        served=_to_served_index(swapper.served) if swapper.served else None,
+        previous=list(swapper.previous),
+        loading=swapper.loading,
+        last_attempt=_to_last_attempt(swapper.last_attempt) if swapper.last_attempt else None,
+        published=_published(service),
+        available=service.store.version_ids(),
+    )
+
+
+@router.post("/swap", response_class=Response, responses=_ANSWERS)
+async def swap(body: SwapRequest, request: Request) -> Response:
+    """Serve a version: loaded and checked beside the present one, answered when searches go to it."""
+    service = service_of(request)
+    return await _answer(service, service.swapper.swap(body.version))
+
+
+@router.post("/rollback", response_class=Response, responses=_ANSWERS)
+async def rollback(request: Request) -> Response:
+    """Serve again what was served before."""
+    service = service_of(request)
+    return await _answer(service, service.swapper.rollback())
+
+
+async def _answer(service: SearchService, change: Coroutine[Any, Any, Change]) -> Response:
+    """The change when it is done; where that takes long, a place to ask. It goes on either way."""
+    task = service.run_change(change)
+    await asyncio.wait({task}, timeout=service.settings.swap_wait_seconds)
+    if not task.done():
+        content = LoadingResponse(loading=service.swapper.loading or "", ask=router.prefix)
+        return JSONResponse(content.model_dump(), status_code=202, headers={"Location": router.prefix})
+    done = task.result()
+    took_seconds = round(done.took_seconds, 3)
+    answer = ChangeResponse(version=done.version_id, replaced=done.replaced, took_seconds=took_seconds)
+    return JSONResponse(answer.model_dump())
+
+
+def _to_last_attempt(attempt: Attempt) -> LastAttempt:
+    return LastAttempt(kind=attempt.kind, version=attempt.version_id, outcome=attempt.outcome, reason=attempt.reason)
+
+
+def _to_served_index(served: ServedVersion) -> ServedIndex:
+    manifest = served.manifest
+    return ServedIndex(
+        version=served.version_id,
+        created_at=manifest.created_at,
+        loaded_at=served.loaded_at,
+        model=manifest.model.name,
+        model_fingerprint=manifest.model.fingerprint,
+        width=manifest.width,
+        count=manifest.count,
+        index_type=manifest.index.factory,
+        index_device=served.index_device.value,
+        nprobe=manifest.index.nprobe,
+        k_factor=manifest.index.k_factor,
+        recall_at_100=manifest.index.recall_at_100,
+    )
+
+
+def _published(service: SearchService) -> str | None:
+    try:
+        return service.store.publication().current
+    except ArtifactError:  # CURRENT is unreadable: a restart would serve nothing
+        return None

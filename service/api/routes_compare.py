@@ -1,0 +1,92 @@
+"""The admin routes of a second version, which is compared with the served one."""
+
+import asyncio
+import time
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import JSONResponse, Response
+
+from service.api.auth import require_admin
+from service.api.routes_search import render_answer, to_query
+from service.api.schemas import LoadingResponse, Problem, SearchRequest, SearchResponse, SwapRequest
+from service.api.schemas_page import ComparisonResponse
+from service.dispatch.answer_cache import RenderedHits
+from service.dispatch.comparison import IDLE_SECONDS
+from service.dispatch.search_service import SearchService, service_of
+
+router = APIRouter(
+    prefix="/admin/compare",
+    dependencies=[Depends(require_admin)],
+    responses={
+        401: {"model": Problem, "description": "The token is missing or wrong."},
+        404: {"model": Problem, "description": "The admin routes are off, or there is no such version."},
+    },
+)
+
+
+@router.get("")
+async def show_comparison(request: Request) -> ComparisonResponse:
+    """Which second version is loaded."""
+    return _describe(service_of(request))
+
+
+@router.post(
+    "/load",
+    response_class=Response,
+    responses={
+        200: {"model": ComparisonResponse, "description": "The version can be searched."},
+        202: {"model": LoadingResponse, "description": "It is still being loaded; ask GET /admin/compare."},
+        409: {"model": Problem, "description": "Another one is being loaded."},
+        422: {"model": Problem, "description": "It cannot be loaded, or takes too much memory."},
+    },
+)
+async def load(body: SwapRequest, request: Request) -> Response:
+    """Load a version beside the served one, in the place of the second one before."""
+    service = service_of(request)
+    task = service.comparison.begin(body.version)
+    await asyncio.wait({task}, timeout=service.settings.swap_wait_seconds)
+    if not task.done():
+        content = LoadingResponse(loading=body.version, ask=router.prefix)
+        return JSONResponse(content.model_dump(), status_code=202, headers={"Location": router.prefix})
+    task.result()
+    return JSONResponse(_describe(service).model_dump())
+
+
+@router.post("/unload")
+async def unload(request: Request) -> ComparisonResponse:
+    """Free the second version."""
+    service = service_of(request)
+    await service.comparison.put_away()
+    return _describe(service)
+
+
+@router.post(
+    "/search",
+    response_class=Response,
+    responses={
+        200: {"model": SearchResponse, "description": "The nearest products of the second version, best first."},
+        409: {"model": Problem, "description": "No second version is loaded."},
+        422: {"model": Problem, "description": "The request is not valid; the detail names the field."},
+        503: {"model": Problem, "description": "Overloaded; try again after Retry-After."},
+    },
+)
+async def search(body: SearchRequest, request: Request) -> Response:
+    """Find the products nearest to a query in the second version."""
+    started_at = time.perf_counter()
+    service = service_of(request)
+    answer = await service.comparison.ask(to_query(body, service), service.settings.deadline_seconds)
+    rendered = RenderedHits(answer.version_id, answer.content, answer.passing)
+    content = render_answer({"query": body.query}, rendered, time.perf_counter() - started_at)
+    return Response(content, media_type="application/json")
+
+
+def _describe(service: SearchService) -> ComparisonResponse:
+    comparison = service.comparison
+    version = comparison.version
+    return ComparisonResponse(
+        version=version.version_id if version else None,
+        model=version.manifest.model.name if version else None,
+        loading=comparison.loading,
+        most_mb=service.settings.compare_mb,
+        idle_seconds=IDLE_SECONDS,
+    )

@@ -1,0 +1,74 @@
+"""The admin routes of labels: give them, see them, and take them all to the evaluation."""
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from artifacts.judgments import Relevance
+from service.api.auth import require_admin
+from service.api.schemas import Problem
+from service.api.schemas_page import CountsResponse, JudgmentRequest, LabelsResponse
+from service.api.search_client import ask
+from service.core.errors import JudgingOffError
+from service.core.threads import run_in_daemon_thread
+from service.dispatch.search_service import service_of
+from service.protocol.queries import ProductQuery
+from service.shop_data.judgments import JudgmentFile
+
+router = APIRouter(
+    prefix="/admin/judgments",
+    dependencies=[Depends(require_admin)],
+    responses={
+        401: {"model": Problem, "description": "The token is missing or wrong."},
+        404: {"model": Problem, "description": "The admin routes or judging are off, or there is no such product."},
+        422: {"model": Problem, "description": "The request is not valid."},
+        503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
+    },
+)
+_THREAD = "vitrine-judgments"
+
+
+@router.get(
+    "",
+    response_class=Response,
+    responses={200: {"content": {"application/vnd.apache.parquet": {}}, "description": "judgments.parquet"}},
+)
+async def export(request: Request) -> Response:
+    """All labels, as evaluation reads them."""
+    content = await run_in_daemon_thread(_file_of(request).export, _THREAD)
+    headers = {"Content-Disposition": 'attachment; filename="judgments.parquet"', "Cache-Control": "no-store"}
+    return Response(content, media_type="application/vnd.apache.parquet", headers=headers)
+
+
+@router.put("")
+async def judge(body: JudgmentRequest, request: Request) -> LabelsResponse:
+    """Label a product of the served version for a query; null takes the label back. Gives the query's labels."""
+    file = _file_of(request)
+    answer = await ask(request, ProductQuery(body.product_id))  # which refuses an unknown one
+    label = Relevance(body.label) if body.label else None
+
+    def keep() -> dict[str, str]:
+        file.put(body.query, body.product_id, label, answer.version_id)
+        return file.labels(body.query)
+
+    return LabelsResponse(query=body.query, labels=await run_in_daemon_thread(keep, _THREAD))
+
+
+@router.get("/labels")
+async def show_labels(query: str, request: Request) -> LabelsResponse:
+    """The labels of a query's products."""
+    file = _file_of(request)
+    return LabelsResponse(query=query, labels=await run_in_daemon_thread(lambda: file.labels(query), _THREAD))
+
+
+@router.get("/counts")
+async def show_counts(request: Request) -> CountsResponse:
+    """How many labels there are."""
+    queries, labels = await run_in_daemon_thread(_file_of(request).counts, _THREAD)
+    return CountsResponse(queries=queries, labels=labels)
+
+
+def _file_of(request: Request) -> JudgmentFile:
+    file = service_of(request).judgments
+    if file is None:
+        raise JudgingOffError("judging is off; VITRINE_JUDGMENTS names the file that keeps the labels")
+    return file

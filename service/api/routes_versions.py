@@ -1,0 +1,103 @@
+"""The admin routes of the store: what every version says of itself."""
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from artifacts.checksums import verify_files
+from artifacts.errors import ArtifactError, StoreError
+from artifacts.index_version import CURVE_FILE, read_manifest
+from artifacts.store import Store
+from service.api.auth import require_admin
+from service.api.schemas import Problem
+from service.api.schemas_page import VersionFigures, VersionInfo, VersionsResponse
+from service.core.errors import UnknownVersionError, VersionRefusedError
+from service.core.threads import run_in_daemon_thread
+from service.dispatch.search_service import service_of
+
+router = APIRouter(
+    prefix="/admin/versions",
+    dependencies=[Depends(require_admin)],
+    responses={
+        401: {"model": Problem, "description": "The token is missing or wrong."},
+        404: {"model": Problem, "description": "The admin routes are off, or there is no such version or picture."},
+    },
+)
+_THREAD = "vitrine-versions"
+
+
+@router.get("")
+async def show_versions(request: Request) -> VersionsResponse:
+    """The figures of all versions by their manifests, which are not verified for this; the newest first."""
+    store = service_of(request).store
+
+    def read() -> list[VersionInfo]:
+        return [_describe(store, version_id) for version_id in store.version_ids()]
+
+    versions = await run_in_daemon_thread(read, _THREAD)
+    # In the order of ids, and then by time: what has no readable manifest comes last.
+    versions.sort(key=lambda info: info.figures.created_at if info.figures else "", reverse=True)
+    return VersionsResponse(versions=versions)
+
+
+@router.get(
+    "/{version}/curve",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/png": {}}, "description": "Recall against time, as a picture."},
+        422: {"model": Problem, "description": "The picture is damaged."},
+    },
+)
+async def show_curve(version: str, request: Request) -> Response:
+    """The recall curve of a version."""
+    store = service_of(request).store
+    content = await run_in_daemon_thread(lambda: _read_curve(store, version), _THREAD)
+    return Response(content, media_type="image/png")
+
+
+def _read_curve(store: Store, version_id: str) -> bytes:
+    try:
+        path = store.version_path(version_id)
+        record = read_manifest(path).files.get(CURVE_FILE)
+        if record is None:
+            raise UnknownVersionError(f"version {version_id} has no {CURVE_FILE}")
+        verify_files(path, {CURVE_FILE: record})
+        return (path / CURVE_FILE).read_bytes()
+    except StoreError as error:
+        raise UnknownVersionError(_plain(error, store)) from error
+    except ArtifactError as error:
+        raise VersionRefusedError(_plain(error, store)) from error
+
+
+def _describe(store: Store, version_id: str) -> VersionInfo:
+    try:
+        manifest = read_manifest(store.version_path(version_id))
+    except ArtifactError as error:
+        return VersionInfo(version=version_id, fault=_plain(error, store))
+    index = manifest.index
+    chosen = index.chosen
+    return VersionInfo(
+        version=version_id,
+        figures=VersionFigures(
+            created_at=manifest.created_at,
+            model=manifest.model.name,
+            model_fingerprint=manifest.model.fingerprint,
+            width=manifest.width,
+            count=manifest.count,
+            index_type=index.factory,
+            nprobe=index.nprobe,
+            k_factor=index.k_factor,
+            target_recall=index.target_recall,
+            recall_at_100=index.recall_at_100,
+            ms_per_query=chosen.ms_per_query if chosen else None,
+            size_bytes=sum(record.size_bytes for record in manifest.files.values()),
+            photos_usable=manifest.photos.usable,
+            photos_absent=manifest.photos.absent,
+            photos_unusable=manifest.photos.unusable,
+            has_curve=CURVE_FILE in manifest.files,
+            canary_queries=[canary.query for canary in manifest.canaries],
+        ),
+    )
+
+
+def _plain(error: ArtifactError, store: Store) -> str:
+    return str(error).replace(f"{store.path}/", "").replace(str(store.path), "the store")

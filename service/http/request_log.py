@@ -1,0 +1,73 @@
+"""Gives every request an id, tells the client, counts and logs how it was answered."""
+
+import random
+import re
+import time
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.core.logs import EventLog, RequestIds, current_request
+from service.http.headers import header_of
+from service.telemetry.metrics import Metrics
+
+_log = EventLog(__name__)
+REQUEST_ID_HEADER = "x-request-id"
+_REQUEST_ID_KEY = REQUEST_ID_HEADER.encode()
+UNMATCHED = "unmatched"  # one name for all paths without a route: strangers must not grow the metrics
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# Version 00 of W3C trace context: trace id, parent id, flags. Ids of zeros alone are not valid.
+_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestLog:
+    """ASGI middleware around an application.
+
+    Args:
+        app: The application.
+        metrics: Told of every answer.
+        is_draining: Whether clients should connect anew, to another process, after this answer.
+        log_all: Log all requests; otherwise only those that broke inside. Those refused with 503 are counted: a line
+            for each would cost an overloaded service more than refusing them.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, is_draining: Callable[[], bool], log_all: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._is_draining = is_draining
+        self._log_all = log_all
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on under its id; one that broke before any answer counts as 500."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_at, status = time.perf_counter(), 500
+        ids = _ids_of(scope)
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((_REQUEST_ID_KEY, ids.request_id.encode()))
+                if self._is_draining():
+                    message["headers"].append((b"connection", b"close"))
+            await send(message)
+
+        token = current_request.set(ids)
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            self._metrics.count_answer(getattr(scope.get("route"), "path", UNMATCHED), status)
+            if self._log_all or status == 500:
+                took_ms = round(1000 * (time.perf_counter() - started_at), 3)
+                _log.info("request", method=scope["method"], path=scope["path"], status=status, took_ms=took_ms)
+            current_request.reset(token)
+
+
+def _ids_of(scope: Scope) -> RequestIds:
+    """The caller's ids where they are well-formed: what goes into logs and headers must not break them."""
+    trace = _TRACEPARENT.fullmatch(header_of(scope, b"traceparent"))
+    given = header_of(scope, _REQUEST_ID_KEY)
+    request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"  # no secret
+    return RequestIds(request_id, trace[1] if trace else None)

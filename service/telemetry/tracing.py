@@ -1,0 +1,95 @@
+"""Traces for OpenTelemetry: a span for each request, and children that say where a search's time went.
+
+FastAPI itself makes the span of a request, under the parent that a `traceparent` header names. The children come from
+the times that the worker takes anyway. All of it is off unless the standard variables name a collector.
+"""
+
+import time
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry import trace
+
+from service.core.logs import EventLog
+from service.core.threads import run_in_daemon_thread
+from service.telemetry.metrics import StageSeconds
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+_log = EventLog(__name__)
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # /metrics is for that
+_UNTRACED = ("/health", "/ready", "/metrics")  # asked every few seconds by machines
+
+
+class Tracing:
+    """Makes the spans of one process.
+
+    Args:
+        provider: Of the SDK; decides what is sampled and where spans go.
+    """
+
+    def __init__(self, provider: "TracerProvider") -> None:
+        self.provider = provider
+        self._tracer = provider.get_tracer("vitrine")
+
+    def telemetry(self) -> TelemetryConfig:
+        """What FastAPI is to do of it."""
+        return {
+            "tracing": True,
+            "tracer_provider": self.provider,
+            "operation_spans": False,
+            "metrics": False,
+            "logs": False,
+            "exclude": _is_untraced,
+        }
+
+    def record_search(self, version_id: str, stages: StageSeconds) -> None:
+        """Give the present request's span a child for each stage of one search.
+
+        Args:
+            version_id: The version that answered.
+            stages: Of the search.
+        """
+        if not trace.get_current_span().is_recording():
+            return
+        offset_ns = time.time_ns() - time.perf_counter_ns()
+        began = stages.queued_at
+        for name in ("queue", "decode", "encode", "search", "render"):
+            seconds = getattr(stages, name)
+            if name == "decode" and not seconds:  # a text
+                continue
+            began_ns = offset_ns + int(began * 1e9)
+            span = self._tracer.start_span(name, start_time=began_ns, attributes={"vitrine.index_version": version_id})
+            span.end(began_ns + int(seconds * 1e9))
+            began += seconds
+
+    async def stop(self) -> None:
+        """Send what is left."""
+        await run_in_daemon_thread(self.provider.shutdown, "vitrine-traces")
+
+
+def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
+    return scope["path"] in _UNTRACED
+
+
+def start_tracing(environment: Mapping[str, str]) -> Tracing | None:
+    """Tracing as the standard variables want it; None where they name no collector or the extra is not installed."""
+    off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if off or environment.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp" or not any(map(environment.get, ENDPOINTS)):
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        _log.warning("tracing_is_off", reason="a collector is named; pip install 'vitrine[tracing]' to send it spans")
+        return None
+    resource = Resource.create({"service.name": environment.get("OTEL_SERVICE_NAME") or "vitrine"})
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    _log.info("tracing")
+    return Tracing(provider)

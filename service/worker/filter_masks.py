@@ -1,0 +1,203 @@
+"""Attribute columns of the served products, and filters as marks over their rows.
+
+A row whose value is null matches no condition on that column.
+"""
+
+import math
+import operator
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.catalog import CATALOG_COLUMNS
+from service.core.errors import FilterError
+from service.protocol.columns import OFFERED_VALUES, ColumnDescription
+from service.protocol.filters import Condition, Filters, OneOf, Range, Scalar, show_value
+
+Mask = npt.NDArray[np.bool_]  # shape (count,): one mark per row
+
+_LARGEST_FLOAT = int(sys.float_info.max)
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "gte": operator.ge,
+    "gt": operator.gt,
+    "lte": operator.le,
+    "lt": operator.lt,
+}
+
+
+class _Column(Protocol):
+    def matches(self, condition: Condition) -> Mask:
+        """Rows that meet the condition; FilterError where the column cannot be asked so."""
+
+    def describe(self, name: str) -> ColumnDescription:
+        """What the column holds."""
+
+
+class Attributes:
+    """The columns of a version's products that filters can use.
+
+    Args:
+        products: The catalogue's rows; every column beyond product_id, title and image is an attribute.
+
+    Attributes:
+        descriptions: What each column holds, in their order.
+    """
+
+    def __init__(self, products: pa.Table) -> None:
+        self._count: int = products.num_rows
+        self._columns: Mapping[str, _Column] = {
+            name: _read_column(products[name]) for name in products.column_names if name not in CATALOG_COLUMNS
+        }
+        self.descriptions = tuple(column.describe(name) for name, column in self._columns.items())
+
+    def mask(self, filters: Filters) -> Mask:
+        """Rows that meet all conditions.
+
+        Raises:
+            FilterError: Naming a column that there is none of, or a value that does not fit its column.
+        """
+        mask = np.ones(self._count, dtype=np.bool_)
+        for condition in filters:
+            mask &= self._column(condition.column).matches(condition)
+        return mask
+
+    def _column(self, name: str) -> _Column:
+        if name not in self._columns:
+            known = ", ".join(self._columns) or "none"
+            raise FilterError(f"filters.{name} names no attribute column; the served products have: {known}")
+        return self._columns[name]
+
+
+def _read_column(column: pa.ChunkedArray) -> _Column:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _TextColumn.read(column.cast(pa.large_string()))
+    if pa.types.is_boolean(kind):
+        return _BooleanColumn(*_values_and_marks(column.cast(kind), False))
+    if pa.types.is_decimal(kind):
+        # By way of text: Arrow's direct cast divides, and 19.99 comes out as 19.990000000000002.
+        column, kind = column.cast(kind).cast(pa.string()).cast(pa.float64()), pa.float64()
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _NumberColumn(*_values_and_marks(column.cast(kind), 0))
+    return _OtherColumn(str(kind))
+
+
+def _values_and_marks(column: pa.ChunkedArray, stand_in: object) -> tuple[npt.NDArray[Any], Mask]:
+    """Values with a stand-in where they are null, and marks where they are not."""
+    return pc.fill_null(column, stand_in).to_numpy(), pc.is_valid(column).to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class _TextColumn:
+    """Text as numbers into a list of distinct values; -1 is null."""
+
+    codes: npt.NDArray[np.int32]
+    distinct: pa.Array
+
+    @classmethod
+    def read(cls, column: pa.ChunkedArray) -> "_TextColumn":
+        encoded = column.combine_chunks().dictionary_encode()
+        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        return cls(codes, encoded.dictionary)
+
+    def matches(self, condition: Condition) -> Mask:
+        values = _values_of_type(condition, str, "text")
+        wanted = np.zeros(len(self.distinct) + 1, dtype=np.bool_)  # the last one stays False: code -1
+        wanted[:-1] = pc.is_in(self.distinct, value_set=pa.array(values, pa.large_string())).to_numpy(
+            zero_copy_only=False
+        )
+        mask: Mask = wanted[self.codes]
+        return mask
+
+    def describe(self, name: str) -> ColumnDescription:
+        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.distinct))
+        offered = np.argsort(-counts, kind="stable")[:OFFERED_VALUES]
+        values = zip(self.distinct.take(pa.array(offered)).to_pylist(), counts[offered].tolist(), strict=True)
+        return ColumnDescription(name, "text", values=tuple(values), distinct=len(self.distinct))
+
+
+@dataclass(frozen=True, eq=False)
+class _BooleanColumn:
+    values: Mask
+    present: Mask
+
+    def matches(self, condition: Condition) -> Mask:
+        wanted = set(_values_of_type(condition, bool, "true or false"))
+        if len(wanted) == 2:
+            return self.present
+        mask: Mask = (self.values == wanted.pop()) & self.present
+        return mask
+
+    def describe(self, name: str) -> ColumnDescription:
+        return ColumnDescription(name, "boolean")
+
+
+@dataclass(frozen=True, eq=False)
+class _NumberColumn:
+    """Numbers in the type of the file: a bound is rounded to it, so that 19.99 equals a float32 19.99."""
+
+    values: npt.NDArray[Any]
+    present: Mask
+
+    def matches(self, condition: Condition) -> Mask:
+        with np.errstate(over="ignore"):  # a bound beyond float32 is as good as infinite
+            if isinstance(condition, Range):
+                return self._in_range(condition)
+            mask = np.zeros(len(self.values), dtype=np.bool_)
+            for value in _values_of_type(condition, (int, float), "a number"):
+                mask |= self.values == _comparable(value)
+        return mask & self.present
+
+    def _in_range(self, condition: Range) -> Mask:
+        mask = self.present.copy()
+        for name, bound in condition.bounds:
+            mask &= _COMPARISONS[name](self.values, _comparable(bound))
+        return mask
+
+    def describe(self, name: str) -> ColumnDescription:
+        numbers = self.values[self.present & np.isfinite(self.values)]
+        if not len(numbers):
+            return ColumnDescription(name, "number")
+        return ColumnDescription(name, "number", least=float(numbers.min()), most=float(numbers.max()))
+
+
+@dataclass(frozen=True)
+class _OtherColumn:
+    """A column of a type that no filter is defined for."""
+
+    kind: str
+
+    def matches(self, condition: Condition) -> Mask:
+        raise FilterError(
+            f"filters.{condition.column} cannot be used: the column holds {self.kind}, "
+            "and filters know text, numbers and true or false"
+        )
+
+    def describe(self, name: str) -> ColumnDescription:
+        return ColumnDescription(name, "other")
+
+
+def _comparable(number: Scalar) -> Scalar:
+    """The number, or infinity for a whole number beyond all floats, which numpy would not compare with them."""
+    if isinstance(number, int) and abs(number) > _LARGEST_FLOAT:
+        return math.inf if number > 0 else -math.inf
+    return number
+
+
+def _values_of_type(condition: Condition, kind: type | tuple[type, ...], expected: str) -> tuple[Scalar, ...]:
+    """The values of an equality, all of the column's kind."""
+    if not isinstance(condition, OneOf):
+        raise FilterError(
+            f"filters.{condition.column} is a range, but the column holds no numbers: expected {expected}"
+        )
+    for value in condition.values:
+        # To Python, True is a number too; to whoever wrote the filter it is not.
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise FilterError(f"filters.{condition.column} is {show_value(value)}: expected {expected}")
+    return condition.values

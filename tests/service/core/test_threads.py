@@ -1,0 +1,86 @@
+"""Work beside the event loop."""
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+import weakref
+
+import pytest
+
+from service.core.threads import run_in_daemon_thread, step_aside
+
+
+def test_result_and_thread() -> None:
+    async def test() -> tuple[str, bool]:
+        return await run_in_daemon_thread(
+            lambda: (threading.current_thread().name, threading.current_thread().daemon), "work"
+        )
+
+    assert asyncio.run(test()) == ("work", True)
+
+
+def test_errors_come_through() -> None:
+    def fail() -> None:
+        raise KeyError("k")
+
+    with pytest.raises(KeyError):
+        asyncio.run(run_in_daemon_thread(fail, "work"))
+
+
+def test_the_loop_ends_without_waiting_for_the_work() -> None:
+    go = threading.Event()
+
+    async def test() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(run_in_daemon_thread(lambda: go.wait(10), "work"), 0.01)
+
+    asyncio.run(asyncio.wait_for(test(), 5))
+    assert not go.is_set()
+    go.set()
+
+
+def test_an_error_holds_nothing_in_memory_once_handled() -> None:
+    class Big:
+        pass
+
+    seen: list[weakref.ref[Big]] = []
+
+    def fail() -> None:
+        big = Big()
+        seen.append(weakref.ref(big))
+        raise ValueError("no")
+
+    async def test() -> None:
+        with pytest.raises(ValueError):
+            await run_in_daemon_thread(fail, "work")
+        await asyncio.sleep(0.02)
+
+    gc.disable()
+    try:
+        asyncio.run(test())
+        assert seen[0]() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities elsewhere")
+def test_who_steps_aside_does_so_alone_and_with_what_it_starts() -> None:
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    found: list[int] = []
+
+    def work() -> None:
+        found.append(priority())
+        step_aside()
+        found.append(priority())
+        started = threading.Thread(target=lambda: found.append(priority()))
+        started.start()
+        started.join()
+
+    before = priority()
+    asyncio.run(run_in_daemon_thread(work, "work"))
+    assert found == [before, min(19, before + 5), min(19, before + 5)]
+    assert priority() == before

@@ -1,0 +1,161 @@
+"""A second version: loaded on demand, one at a time, within its limit, and put away when nobody asks."""
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artifacts.store import Store
+from service.core.device import Device
+from service.core.errors import ConflictError, DeadlineError, UnknownVersionError, VersionRefusedError
+from service.dispatch import comparison as comparing
+from service.dispatch.comparison import Comparison
+from service.protocol.queries import Page, ProductQuery, SearchQuery
+from service.worker.loaded_version import LoadedVersion, load_version
+from tests.service.in_threads import Loader, in_threads
+from tests.service.stand_ins import StandInEncoder, stand_in_version
+
+NEAREST = SearchQuery("2", Page(1))
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+def comparison(load: Loader = stand_in_version) -> Comparison:
+    return Comparison(in_threads(load))
+
+
+async def ended(threads: set[threading.Thread]) -> None:
+    """Wait until no other thread is left; pytest's own limit ends a wait without end."""
+    while not set(threading.enumerate()) <= threads:
+        await asyncio.sleep(0.005)
+
+
+def test_it_searches_what_it_loaded_and_forgets_what_was_before() -> None:
+    loaded: list[weakref.ref[LoadedVersion]] = []
+
+    def load(version_id: str) -> LoadedVersion:
+        version = stand_in_version(version_id)
+        loaded.append(weakref.ref(version))
+        return version
+
+    async def test() -> None:
+        threads = set(threading.enumerate())
+        second = comparison(load)
+        with pytest.raises(ConflictError, match="no second version is loaded"):
+            await second.ask(NEAREST, 5)
+        for version_id in ("v1", "v2"):
+            await second.begin(version_id)
+            answer = await second.ask(NEAREST, 5)
+            assert answer.version_id == version_id
+            assert f'"product_id":"{version_id}-p2"'.encode() in answer.content
+        assert b'"product_id":"v2-p3"' in (await second.ask(ProductQuery("v2-p3"), 5)).content
+        assert second.version and second.version.version_id == "v2"
+        await second.put_away()
+        assert second.version is None
+        await ended(threads)
+        gc.collect()
+        assert [version() for version in loaded] == [None, None]
+        await second.put_away()
+
+    run(test())
+
+
+def test_one_load_at_a_time() -> None:
+    go = threading.Event()
+
+    def load(version_id: str) -> LoadedVersion:
+        assert go.wait(10)
+        return stand_in_version(version_id)
+
+    async def test() -> None:
+        second = comparison(load)
+        first = second.begin("v1")
+        assert second.loading == "v1"
+        with pytest.raises(ConflictError, match="version v1 is being loaded"):
+            second.begin("v2")
+        go.set()
+        await first
+        assert second.loading is None
+        await second.put_away()
+
+    run(test())
+
+
+def test_a_version_that_cannot_be_loaded_leaves_room_for_another() -> None:
+    def load(version_id: str) -> LoadedVersion:
+        if version_id == "bad":
+            raise VersionRefusedError("it is damaged")
+        return stand_in_version(version_id)
+
+    async def test() -> None:
+        second = comparison(load)
+        with pytest.raises(VersionRefusedError, match="it is damaged"):
+            await second.begin("bad")
+        assert (second.loading, second.version) == (None, None)
+        await second.begin("good")
+        assert (await second.ask(NEAREST, 5)).version_id == "good"
+        await second.put_away()
+
+    run(test())
+
+
+def test_a_version_above_the_limit_is_never_read(good_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.worker.loaded_version.read_index", lambda *inputs: pytest.fail("it was read"))
+
+    def load(version_id: str) -> LoadedVersion:
+        return load_version(Store(good_store), version_id, device=Device.CPU, encoder_threads=1, most_bytes=1000)
+
+    async def test() -> None:
+        with pytest.raises(VersionRefusedError, match=r"it takes about 0\.\d\d GB .* VITRINE_COMPARE_MB allows more"):
+            await comparison(load).begin("v1")
+
+    run(test())
+
+
+def test_an_unknown_version_is_told_by_the_loader() -> None:
+    def load(version_id: str) -> LoadedVersion:
+        raise UnknownVersionError(f"no {version_id}")
+
+    async def test() -> None:
+        with pytest.raises(UnknownVersionError, match="no none"):
+            await comparison(load).begin("none")
+
+    run(test())
+
+
+def test_what_nobody_asks_is_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "IDLE_SECONDS", 0.3)
+
+    async def test() -> None:
+        second = comparison()
+        await second.begin("v1")
+        for _ in range(4):
+            await asyncio.sleep(0.15)
+            await second.ask(NEAREST, 5)
+        while second.version is not None:  # pytest's own limit ends a wait without end
+            await asyncio.sleep(0.02)
+
+    run(test())
+
+
+def test_a_search_that_takes_long_is_given_up() -> None:
+    encoder = StandInEncoder()
+    encoder.go.clear()
+
+    async def test() -> None:
+        second = comparison(lambda version_id: stand_in_version(version_id, encoder))
+        await second.begin("v1")
+        with pytest.raises(DeadlineError, match=r"no answer within 0\.05 s"):
+            await second.ask(NEAREST, 0.05)
+        encoder.go.set()
+        assert (await second.ask(NEAREST, 5)).version_id == "v1"
+        await second.put_away()
+
+    run(test())

@@ -1,0 +1,42 @@
+"""What is answered when the application breaks."""
+
+import asyncio
+import json
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from service.http.server_errors import LastResort
+
+
+def answer(*before: Message) -> list[Message]:
+    """What a client gets from an application that sends these messages and then breaks."""
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in before:
+            await send(message)
+        raise RuntimeError("secret inside")
+
+    async def receive() -> Message:
+        raise AssertionError("nothing to receive")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+    asyncio.run(LastResort(app)(scope, receive, send))
+    return sent
+
+
+def test_a_break_before_the_answer_is_a_problem(caplog: pytest.LogCaptureFixture) -> None:
+    start, body = answer()
+    assert start["status"] == 500
+    assert (b"content-type", b"application/problem+json") in start["headers"]
+    assert json.loads(body["body"])["detail"] == "something broke inside the service; its log says what"
+    assert "RuntimeError: secret inside" in caplog.text
+
+
+def test_a_break_within_the_answer_breaks_the_connection() -> None:
+    with pytest.raises(RuntimeError, match="secret inside"):
+        answer({"type": "http.response.start", "status": 200, "headers": []})
