@@ -13,7 +13,7 @@ from service.api.routes_page import PAGE_HEADERS
 from service.http.security_headers import CONTENT_SECURITY_POLICY
 from tests.service.running import Running
 
-WEB = Path(__file__).parents[2] / "service" / "web"
+WEB = Path(__file__).parents[3] / "service" / "web"
 FILES = sorted(path.name for path in WEB.iterdir())
 PAGES = {"/": "search.html", "/compare": "compare.html", "/admin": "admin.html"}
 MODULES = [name for name in FILES if name.endswith(".js")]

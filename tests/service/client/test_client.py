@@ -14,7 +14,7 @@ import pytest
 
 from service.api.schemas import FailedSearch, SearchResponse
 from service.client.client import AsyncClient, Client, ClientError, ProblemError, Search
-from service.client.client import client as client_module
+from service.client import client as client_module
 from tests.service.running import Running
 from tests.service.shop import PRODUCTS, products
 
