@@ -20,7 +20,7 @@ CATALOG ?= $(DEMO)/shop/catalog.parquet
 GROUND := $(wildcard artifacts/*.py towers/*.py towers/clip_models/*.json knn/*.py)
 TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
-BUILDER := $(GROUND) $(wildcard index_builder/*.py)
+BUILDER := $(GROUND) $(wildcard index_builder/*.py index_builder/*/*.py)
 
 .PHONY: help setup demo smoke load port-free test unit lint format locks evaluate experiments clean
 .PHONY: bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu

@@ -18,8 +18,8 @@ from benchmarks.index_data import VectorSet, held_out_texts, split_queries
 from benchmarks.index_ready import REAL_SET, ready_set
 from benchmarks.index_recall import mean_recall
 from benchmarks.service_queries import DEPTH
-from index_builder.indexing import fill_index
-from index_builder.threads import core_count
+from index_builder.core.threads import core_count
+from index_builder.index.indexing import fill_index
 from knn import TorchExactIndex, exact_search, set_threads, spec_of_factory
 
 SEARCH_OF_READING, WHOLE_MS = 1.5, 5.0

@@ -34,7 +34,7 @@ from benchmarks.index_ours import Built
 from benchmarks.index_peers import AUTOFAISS, HNSWLIB, PeerBuilt, build_peer, installed_peers
 from benchmarks.index_process import ROOT, Usage, run_part, run_program
 from benchmarks.index_search import Searched
-from index_builder.indexing import AUTO, TARGET_RECALL
+from index_builder.index.indexing import AUTO, TARGET_RECALL
 
 TOLERANT, STRICT = 0.99, 0.93
 BUILD_S = 15 * 60

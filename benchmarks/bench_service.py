@@ -46,7 +46,7 @@ from benchmarks.service_scenes import (
 )
 from benchmarks.service_stages import stage_table
 from benchmarks.service_versions import copy_id, version_id
-from index_builder.indexing import AUTO
+from index_builder.index.indexing import AUTO
 
 ROWS, COMPARED_ROWS = 3_380_000, 100_000
 QUERIES, STREAM = 100_000, 400_000

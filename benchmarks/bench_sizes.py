@@ -25,7 +25,7 @@ from benchmarks.service_servers import ADMIN_TOKEN, Server, our_server
 from benchmarks.service_stages import read_counts
 from benchmarks.service_turns import OURS, Measured, Turn, take_turns
 from benchmarks.service_versions import copy_id
-from index_builder.indexing import AUTO
+from index_builder.index.indexing import AUTO
 
 SIZES = (3_000, 100_000, 1_000_000)
 OF_SERVING = 2.2  # both versions, and what a process needs besides

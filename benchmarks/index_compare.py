@@ -21,7 +21,7 @@ from benchmarks.index_peers import AUTOFAISS, HNSWLIB, PeerBuilt
 from benchmarks.index_process import write_result
 from benchmarks.index_recall import Rows, mean_recall
 from benchmarks.index_search import Search, batch_ms, singles_ms
-from index_builder.choosing import RECALL_DEPTH
+from index_builder.index.type_choice import RECALL_DEPTH
 from knn import OperatingPoint, exact_search, read_index, set_threads
 from knn._untyped import untyped_faiss
 

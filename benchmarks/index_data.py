@@ -209,7 +209,7 @@ def split_queries(count: int) -> dict[Part, npt.NDArray[np.int64]]:
 
 def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
     """Unit vectors of the products, and of the distinct held-out queries."""
-    from index_builder.measure import encode_queries
+    from index_builder.index.measure import encode_queries
     from towers.query_encoder import OnnxQueryEncoder
     from towers.side_encoder import Products, SideEncoder
     from towers.storage import load_side

@@ -32,13 +32,13 @@ from artifacts.catalog import Catalog, open_catalog, read_catalog
 from artifacts.records import Record
 from artifacts.side import TowerName
 from benchmarks.index_process import write_result
-from index_builder.collect import collect
-from index_builder.embed import Embedder, EncodingOptions
-from index_builder.identify import Identified, identify_products
-from index_builder.photo_identity import PhotoIdentities
-from index_builder.plan import DEFAULT_SHARD_ROWS
-from index_builder.pool import open_pool
-from index_builder.threads import core_count
+from index_builder.core.threads import core_count
+from index_builder.embeddings.collect import collect
+from index_builder.embeddings.embed import Embedder, EncodingOptions
+from index_builder.embeddings.identify import Identified, identify_products
+from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS
+from index_builder.embeddings.pool import open_pool
+from index_builder.photos.photo_identity import PhotoIdentities
 from towers.clip import PhotoBatch
 from towers.encoding import PHOTOS_PER_BATCH, TEXTS_PER_BATCH, decode_photo, photo_input
 from towers.errors import PhotoError

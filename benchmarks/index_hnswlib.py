@@ -10,7 +10,7 @@ import typer
 from benchmarks.index_data import BLOCK_ROWS, open_set
 from benchmarks.index_peers import PeerBuilt
 from benchmarks.index_process import write_result
-from index_builder.threads import core_count
+from index_builder.core.threads import core_count
 
 EDGES = 32
 EF_CONSTRUCTION = 200  # hnswlib's own default

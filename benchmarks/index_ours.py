@@ -11,9 +11,9 @@ import typer
 from artifacts.records import Record
 from benchmarks.index_data import open_set
 from benchmarks.index_process import write_result
-from index_builder.choosing import RECALL_DEPTH, choose_index
-from index_builder.indexing import AUTO, TARGET_RECALL, IndexWish, fill_index, plan_index
-from index_builder.threads import core_count
+from index_builder.core.threads import core_count
+from index_builder.index.indexing import AUTO, TARGET_RECALL, IndexWish, fill_index, plan_index
+from index_builder.index.type_choice import RECALL_DEPTH, choose_index
 from knn import OperatingPoint, make_yardstick, set_threads, tune_operating_point, write_index
 
 

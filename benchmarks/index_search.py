@@ -13,8 +13,8 @@ from benchmarks.index_data import Vectors, open_set
 from benchmarks.index_ours import Built
 from benchmarks.index_process import write_result
 from benchmarks.index_recall import Rows, mean_recall
-from index_builder.choosing import RECALL_DEPTH
-from index_builder.threads import core_count
+from index_builder.core.threads import core_count
+from index_builder.index.type_choice import RECALL_DEPTH
 from knn import exact_search, read_index, set_threads
 
 ROUNDS = 3

@@ -9,7 +9,7 @@ import httpx
 
 from benchmarks.index_process import KIB, shared_out_memory
 from benchmarks.service_servers import ADMIN_TOKEN, Server
-from service.client.client import Client
+from service.client import Client
 
 FIRST = 2  # the swap after which all that is kept has been made once
 _SEARCHES = 20  # between two swaps

@@ -17,9 +17,9 @@ from benchmarks.index_data import held_out_texts, open_set, split_queries
 from benchmarks.index_process import write_result
 from benchmarks.index_recall import Rows, mean_recall
 from benchmarks.service_queries import DEPTH
-from index_builder.threads import core_count
+from index_builder.core.threads import core_count
 from knn import exact_search, set_threads
-from service.client.client import Client
+from service.client import Client
 
 
 class Recalled(Record):

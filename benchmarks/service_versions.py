@@ -18,10 +18,10 @@ from artifacts.catalog import read_catalog
 from artifacts.index_version import PhotoCounts, finish_index_version, read_manifest
 from artifacts.store import Store
 from benchmarks.index_data import VectorSet, held_out_texts, open_set, split_queries
-from index_builder.collect import VECTORS_FILE, EmbeddedProducts
-from index_builder.indexing import AUTO, IndexWish, plan_index
-from index_builder.keys import joined_keys, product_key
-from index_builder.measure import QuerySample
+from index_builder.core.keys import joined_keys, product_key
+from index_builder.embeddings.collect import VECTORS_FILE, EmbeddedProducts
+from index_builder.index.indexing import AUTO, IndexWish, plan_index
+from index_builder.index.measure import QuerySample
 from index_builder.version_writer import VersionInputs, write_products, write_version
 
 

@@ -1,5 +1,5 @@
 """`python -m index_builder`."""
 
-from index_builder.cli import app
+from index_builder.cli.app import app
 
 app()

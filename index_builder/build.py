@@ -8,14 +8,14 @@ from artifacts.catalog import CatalogStream, open_catalog
 from artifacts.history import read_history
 from artifacts.index_version import Manifest, read_manifest
 from artifacts.store import Store
-from index_builder.collect import collect
-from index_builder.embed import Embedder, EncodingOptions
-from index_builder.identify import Identified, identify_products
-from index_builder.indexing import IndexWish
-from index_builder.photo_identity import PhotoIdentities
-from index_builder.pool import Pool, open_pool
-from index_builder.progress import Tell
-from index_builder.towers_file import needs_towers
+from index_builder.core.progress import Tell
+from index_builder.embeddings.collect import collect
+from index_builder.embeddings.embed import Embedder, EncodingOptions
+from index_builder.embeddings.identify import Identified, identify_products
+from index_builder.embeddings.pool import Pool, open_pool
+from index_builder.embeddings.tower_vectors_file import needs_towers
+from index_builder.index.indexing import IndexWish
+from index_builder.photos.photo_identity import PhotoIdentities
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
 from towers.vector_cache import digest_texts
 

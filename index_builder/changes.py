@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from artifacts.catalog import CatalogStream
 from artifacts.errors import FormatError
 from artifacts.tables import read_table
-from index_builder.errors import BuildError
-from index_builder.keys import Rows
+from index_builder.core.errors import BuildError
+from index_builder.core.keys import Rows
 
 UPSERT, DELETE = "upsert", "delete"
 

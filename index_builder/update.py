@@ -17,19 +17,19 @@ from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, TOW
 from artifacts.store import Store
 from index_builder.build import BuiltVersion
 from index_builder.changes import Merge, read_changes
-from index_builder.collect import collect
-from index_builder.embed import Embedder, EncodingOptions
-from index_builder.errors import BuildError
-from index_builder.identify import FailedPhoto, Identified
-from index_builder.indexing import IndexWish
-from index_builder.keys import NO_PHOTO, Keys, Rows, joined_keys, product_key
-from index_builder.ledger import Failure, version_failures
-from index_builder.photo_identity import PhotoIdentities, PhotoIdentity
-from index_builder.pool import Pool, open_pool
-from index_builder.progress import Tell
-from index_builder.publish import current_version
-from index_builder.towers_file import needs_towers
+from index_builder.core.errors import BuildError
+from index_builder.core.keys import NO_PHOTO, Keys, Rows, joined_keys, product_key
+from index_builder.core.progress import Tell
+from index_builder.embeddings.collect import collect
+from index_builder.embeddings.embed import Embedder, EncodingOptions
+from index_builder.embeddings.identify import FailedPhoto, Identified
+from index_builder.embeddings.pool import Pool, open_pool
+from index_builder.embeddings.tower_vectors_file import needs_towers
+from index_builder.index.indexing import IndexWish
+from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
+from index_builder.versions.ledger import Failure, version_failures
+from index_builder.versions.publish import current_version
 from towers.encoding import ABSENT
 from towers.photos import is_url
 from towers.vector_cache import digest_texts

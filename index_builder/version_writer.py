@@ -26,14 +26,21 @@ from artifacts.index_version import (
     finish_index_version,
 )
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
-from index_builder.choosing import choose_index
-from index_builder.collect import VECTORS_FILE, EmbeddedProducts
-from index_builder.curve_plot import draw_curve
-from index_builder.indexing import IndexWish, fill_index, plan_index
-from index_builder.ledger import write_failures
-from index_builder.measure import Measurement, QuerySample, describe_index, encode_queries, measure, sample_queries
-from index_builder.progress import Tell
-from index_builder.threads import core_count
+from index_builder.core.progress import Tell
+from index_builder.core.threads import core_count
+from index_builder.embeddings.collect import VECTORS_FILE, EmbeddedProducts
+from index_builder.index.curve_plot import draw_curve
+from index_builder.index.indexing import IndexWish, fill_index, plan_index
+from index_builder.index.measure import (
+    Measurement,
+    QuerySample,
+    describe_index,
+    encode_queries,
+    measure,
+    sample_queries,
+)
+from index_builder.index.type_choice import choose_index
+from index_builder.versions.ledger import write_failures
 from knn import IndexSpec, VectorIndex, set_threads, write_index
 from towers.query_encoder import OnnxQueryEncoder, Vectors
 

@@ -59,8 +59,8 @@ from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, PHOTO_ENCODER_SCHEMA_V
 from artifacts.side import ENCODER_FILE, TowerName
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
-from index_builder.shard import SHARD_SCHEMA_VERSION
+from index_builder.embeddings.shard import SHARD_SCHEMA_VERSION
+from index_builder.index.indexing import IndexWish
 from knn import IndexSpec, OperatingPoint, build_index, exact_search, write_index
 from service.core.device import Device
 from service.worker.loaded_version import LoadedVersion, load_version

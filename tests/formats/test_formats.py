@@ -21,12 +21,12 @@ from artifacts.history import read_history
 from artifacts.index_version import INDEX_FILE, open_index_version
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.store import Publication, Store
-from index_builder import shard
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
-from index_builder.publish import publish_version
+from index_builder.embeddings import shard
+from index_builder.index.indexing import IndexWish
 from index_builder.update import UpdateRequest, update_version
-from index_builder.verify import verify_version
+from index_builder.versions.publish import publish_version
+from index_builder.versions.verify import verify_version
 from knn import OperatingPoint, read_index
 from service.core.device import Device
 from service.worker.loaded_version import load_version

@@ -23,7 +23,7 @@ from artifacts.catalog import read_catalog
 from artifacts.index_version import MANIFEST_FILE, finish_index_version, read_manifest
 from artifacts.side import AlphaConcatenation, SideSpec, TowerName
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
+from index_builder.index.indexing import IndexWish
 from knn import set_threads
 from tests.support.folders import tiny_origin
 from tests.support.models import shaken

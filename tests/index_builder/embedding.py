@@ -6,11 +6,11 @@ from pathlib import Path
 
 from artifacts.bundle import open_bundle
 from artifacts.catalog import open_catalog
-from index_builder.collect import EmbeddedProducts, collect
-from index_builder.embed import Embedder, EncodingOptions
-from index_builder.identify import identify_products
-from index_builder.photo_identity import PhotoIdentities
-from index_builder.pool import open_pool
+from index_builder.embeddings.collect import EmbeddedProducts, collect
+from index_builder.embeddings.embed import Embedder, EncodingOptions
+from index_builder.embeddings.identify import identify_products
+from index_builder.embeddings.pool import open_pool
+from index_builder.photos.photo_identity import PhotoIdentities
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,17 @@ from artifacts.catalog import read_catalog
 from artifacts.errors import DamagedError, FormatError, StoreError
 from artifacts.index_version import KEYS_FILE, PhotoCounts, open_index_version
 from artifacts.store import Publication, Store
-from index_builder import build, embed, version_writer
+from index_builder import build, version_writer
 from index_builder.build import BuildRequest, build_version
-from index_builder.choosing import Choice
-from index_builder.collect import VECTORS_FILE
-from index_builder.errors import BuildError
-from index_builder.indexing import IndexWish
-from index_builder.pool import open_pool
-from index_builder.verify import verify_version
+from index_builder.core.errors import BuildError
+from index_builder.embeddings import embed
+from index_builder.embeddings.collect import VECTORS_FILE
+from index_builder.embeddings.pool import open_pool
+from index_builder.index.indexing import IndexWish
+from index_builder.index.type_choice import Choice
+from index_builder.versions.verify import verify_version
 from knn import IndexSpec, IndexSpecError, OperatingPoint, VectorIndex, read_index
-from tests.index_builder.test_choosing import a_trial
+from tests.index_builder.index.test_type_choice import a_trial
 from towers.query_encoder import OnnxQueryEncoder
 
 

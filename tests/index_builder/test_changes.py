@@ -11,7 +11,7 @@ from artifacts import catalog as catalogs
 from artifacts.catalog import CatalogStream, open_catalog
 from artifacts.errors import DamagedError, FormatError
 from index_builder.changes import ChangedRow, Merge, read_changes
-from index_builder.errors import BuildError
+from index_builder.core.errors import BuildError
 
 BASE = {"product_id": list("abcdefg"), "title": list("ABCDEFG"), "image": [f"{x}.png" for x in "abcdefg"]}
 PRICES = [float(number) for number in range(7)]

@@ -14,9 +14,9 @@ from artifacts.history import ProductHistory, write_history
 from artifacts.index_version import open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
+from index_builder.index.indexing import IndexWish
 from index_builder.update import UpdateRequest, update_version
-from index_builder.verify import verify_version
+from index_builder.versions.verify import verify_version
 from tests.index_builder.test_update import vectors_of
 
 FLAT = IndexWish("Flat")

@@ -22,10 +22,10 @@ from artifacts.index_version import (
 from artifacts.removal import sweep
 from artifacts.store import Publication, Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.listing import list_versions
-from index_builder.pool import pool_folder
-from index_builder.verify import verify_version
-from tests.index_builder.test_embed import shard_vectors
+from index_builder.embeddings.pool import pool_folder
+from index_builder.versions.listing import list_versions
+from index_builder.versions.verify import verify_version
+from tests.index_builder.embeddings.test_embed import shard_vectors
 from tests.support.build_processes import BuildProcess
 
 pytestmark = pytest.mark.integration

@@ -14,11 +14,11 @@ from artifacts.errors import FormatError, StoreError
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, BuiltVersion, build_version
-from index_builder.errors import BuildError
-from index_builder.indexing import IndexWish
-from index_builder.ledger import version_failures
+from index_builder.core.errors import BuildError
+from index_builder.index.indexing import IndexWish
 from index_builder.update import UpdateRequest, update_version
-from index_builder.verify import verify_version
+from index_builder.versions.ledger import version_failures
+from index_builder.versions.verify import verify_version
 from knn import read_index
 from tests.support.photos import noise
 
@@ -77,7 +77,7 @@ def test_a_new_price_encodes_nothing(
     update: Update, store: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No photo of the catalogue is at hand, nor are those that could not be used."""
-    monkeypatch.setattr("index_builder.embed.encode_tasks", lambda *inputs: pytest.fail("encoded"))
+    monkeypatch.setattr("index_builder.embeddings.embed.encode_tasks", lambda *inputs: pytest.fail("encoded"))
     changes = [upsert(product, price=0.5, in_stock=False) for product in rows[:40]]
     built = update(changes)
     assert (built.encoded, built.manifest.count) == (0, 300)

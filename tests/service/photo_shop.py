@@ -11,7 +11,7 @@ import torch
 from artifacts.bundle import ModelBundle
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
+from index_builder.index.indexing import IndexWish
 from tests.support.models import tiny_bundle
 from tests.support.photos import write_photos
 from towers.encoding import encode_photos

@@ -19,7 +19,8 @@ import sys
 changes = {changes!r}
 exec(changes)
 from service.dispatch import version_process
-version_process._COMMAND = [sys.executable, "-c", changes + "\\nfrom service.search_process import main\\nmain()"]
+main = "\\nfrom service.worker.search_process import main\\nmain()"
+version_process._COMMAND = [sys.executable, "-c", changes + main]
 from service.cli import app
 app(prog_name="python -m service")
 """

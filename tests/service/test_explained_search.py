@@ -14,8 +14,8 @@ from artifacts.bundle import ModelBundle
 from artifacts.index_version import TOWERS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
-from service.client.client import Client
+from index_builder.index.indexing import IndexWish
+from service.client import Client
 from service.worker.memory import needed_bytes
 from tests.service.running import running_service
 from tests.support.models import tiny_bundle

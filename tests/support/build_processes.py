@@ -10,8 +10,10 @@ import signal
 import time
 from pathlib import Path
 
-from index_builder import build, embed, gate, publish  # noqa: F401 (what the commands import when they are run)
-from index_builder.cli import app
+from index_builder import build  # noqa: F401 (these four are what the commands import when they are run)
+from index_builder.cli.app import app
+from index_builder.embeddings import embed  # noqa: F401
+from index_builder.versions import gate, publish  # noqa: F401
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])

@@ -18,9 +18,9 @@ from artifacts.errors import StoreError
 from artifacts.gate import GateCheck
 from artifacts.index_version import MANIFEST_FILE, finish_index_version, open_index_version, read_manifest
 from artifacts.store import Store
-from index_builder.gate import Examination
-from index_builder.prune import prune_store
-from index_builder.publish import settle
+from index_builder.versions.gate import Examination
+from index_builder.versions.prune import prune_store
+from index_builder.versions.publish import settle
 from tests.support.folders import write_hollow_bundle, write_hollow_version
 
 # Where processes begin with their imports done, as a child of this one, which has threads, could not.

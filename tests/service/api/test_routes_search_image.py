@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.client.client import AsyncClient, Client, ProblemError
+from service.client import AsyncClient, Client, ProblemError
 from service.worker import photo_queries
 from service.worker.photo_queries import PhotoQueries
 from tests.service.api.test_routes_search import BAD_FILTER, INVALID, check_problem

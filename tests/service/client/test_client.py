@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from service.api.schemas import FailedSearch, SearchResponse
-from service.client.client import AsyncClient, Client, ClientError, ProblemError, Search
+from service.client import AsyncClient, Client, ClientError, ProblemError, Search
 from service.client import client as client_module
 from tests.service.running import Running
 from tests.service.shop import PRODUCTS, products

@@ -164,7 +164,7 @@ def children() -> set[int]:
 def test_its_threads_begin_before_what_takes_long_to_import() -> None:
     """All that is imported later is imported at a lower priority than searches have."""
     program = (
-        "import sys; import service.search_process; "
+        "import sys; import service.worker.search_process; "
         "print(*(name for name in ('faiss', 'onnxruntime', 'pyarrow', 'numpy', 'fastapi') if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

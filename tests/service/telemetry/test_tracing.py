@@ -155,7 +155,8 @@ def test_without_the_extra_the_log_says_what_to_install(
 
 def test_where_it_is_off_nothing_of_it_is_loaded() -> None:
     program = (
-        "import sys; from service.tracing import start_tracing; assert start_tracing({}) is None; import service.main; "
+        "import sys; from service.telemetry.tracing import start_tracing; assert start_tracing({}) is None; "
+        "import service.main; "
         "sys.exit(any(name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter')) for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

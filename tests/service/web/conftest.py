@@ -12,7 +12,7 @@ import pytest
 
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
+from index_builder.index.indexing import IndexWish
 from tests.service.running import TOKEN, Running, running_service
 from tests.support.models import tiny_bundle
 from training.sample_shop.generate import generate_sample_shop

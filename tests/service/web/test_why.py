@@ -9,7 +9,7 @@ import pytest
 from artifacts.index_version import open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.indexing import IndexWish
+from index_builder.index.indexing import IndexWish
 from knn import read_index
 from tests.service.running import Running, running_service
 from tests.service.web.conftest import PRODUCTS, OpenTab

@@ -1,0 +1,4 @@
+"""What every part of the index builder stands on: errors, product keys, progress, threads.
+
+It knows no photo, no index and no store.
+"""

@@ -1,0 +1,1 @@
+"""Products to vectors: planned, encoded here or on a Ray cluster, kept in a pool. It knows no index and no version."""

@@ -1,0 +1,67 @@
+"""Which vectors a catalogue's products need."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from artifacts.catalog import CatalogStream
+from index_builder.core.keys import NO_PHOTO, Keys, joined_keys, product_key
+from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
+from towers.encoding import ABSENT
+from towers.photos import is_url
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FailedPhoto:
+    """Why a photo could not be used; see `ledger.Failure`."""
+
+    reason: str
+    attempts: int
+    tried_at: datetime.datetime
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """Which vectors products need.
+
+    Attributes:
+        keys: (n, 2) by row.
+        refused: by row, the photos that are not to be had at all, so that the product enters by its title.
+        on_the_web: (n,) whether the photo is named by a URL.
+    """
+
+    keys: Keys
+    refused: Mapping[int, FailedPhoto]
+    on_the_web: Flags
+
+
+def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -> Identified:
+    """Which vectors a catalogue's products need, from their titles and photos.
+
+    Args:
+        products: the catalogue.
+        photos: tells the identities of its photos; None for a model that reads none.
+    """
+    keys, refused, on_the_web = list[Keys](), dict[int, FailedPhoto](), list[Flags]()
+    start, now = 0, datetime.datetime.now(datetime.UTC)
+    for batch in products.batches(["title", "image"]):
+        titles = pc.fill_null(batch.column("title"), "").to_pylist()
+        images = batch.column("image").to_pylist() if photos else [None] * len(batch)
+        identities = photos.of(images) if photos else [PhotoIdentity(NO_PHOTO, ABSENT)] * len(batch)
+        keys.append(
+            joined_keys(product_key(title, photo.content) for title, photo in zip(titles, identities, strict=True))
+        )
+        on_the_web.append(np.array([is_url(image or "") for image in images], np.bool_))
+        for row, photo in enumerate(identities, start):
+            if photo.reason not in (None, ABSENT):
+                refused[row] = FailedPhoto(str(photo.reason), 1, now)
+        start += len(batch)
+    if photos:
+        photos.save()
+    return Identified(np.concatenate(keys), refused, np.concatenate(on_the_web))

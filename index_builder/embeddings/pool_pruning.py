@@ -1,0 +1,109 @@
+"""Vectors that no version needs any more go out of the pools."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from artifacts.checksums import verify_files
+from artifacts.errors import ArtifactError
+from artifacts.index_version import KEYS_FILE, TOWERS_FILE, Manifest, read_manifest
+from artifacts.removal import Removal
+from artifacts.store import Store
+from index_builder.core.errors import BuildError
+from index_builder.core.keys import Keys, Rows
+from index_builder.embeddings.plan import PLAN_SUFFIX, sequence_of
+from index_builder.embeddings.pool import (
+    MEMORY_SUFFIX,
+    POOLS_FOLDER,
+    SHARD_SUFFIX,
+    Pool,
+    hold_pool,
+    leftovers,
+    pool_folder,
+)
+from index_builder.embeddings.shard import read_shard, write_shard
+
+_LEAST_NEEDED = 0.5  # share of a shard that is needed; one with less is written again without the rest
+
+
+def prune_pools(store: Store) -> list[Removal]:
+    """Remove the vectors that no version needs, of builds that are over.
+
+    What a build needs that is running, or was killed and may be gone on with, stays. Nothing is removed where it cannot
+    be told what a version needs.
+    """
+    pools = store.path / POOLS_FOLDER
+    folders = sorted(pools.iterdir()) if pools.is_dir() else []
+    removals = [_prune_pool(store, folder) for folder in folders if folder.is_dir()]
+    return [removal for removal in removals if removal.freed_bytes]
+
+
+def _prune_pool(store: Store, folder: Path) -> Removal:
+    before = _size(folder)
+    try:
+        with hold_pool(folder):
+            for path in leftovers(folder):
+                path.unlink()
+            _remove_shards(folder, _needed(store).get(folder, []))  # now that no build can add a version
+    except (BuildError, ArtifactError, OSError, ValueError):  # in use, or a version is damaged
+        pass
+    return Removal(folder.relative_to(store.path).as_posix(), before - _size(folder))
+
+
+def _needed(store: Store) -> dict[Path, list[tuple[Manifest, Keys]]]:
+    """What each pool's versions need.
+
+    Raises:
+        ArtifactError: a version is damaged, or of another Vitrine.
+    """
+    needed = defaultdict[Path, list[tuple[Manifest, Keys]]](list)
+    for version in store.version_ids():
+        path = store.version_path(version)
+        manifest = read_manifest(path)
+        if KEYS_FILE in manifest.files:
+            verify_files(path, {KEYS_FILE: manifest.files[KEYS_FILE]})
+            keys = np.load(path / KEYS_FILE, allow_pickle=False)
+            needed[pool_folder(store.path, manifest.model.product_fingerprint)].append((manifest, keys))
+    return needed
+
+
+def _remove_shards(folder: Path, needed: list[tuple[Manifest, Keys]]) -> None:
+    """Remove what neither a version needs nor a plan that may be gone on with."""
+    planned = {sequence_of(path) for path in folder.iterdir() if path.suffix == PLAN_SUFFIX}
+    if not needed:
+        gone = [path for path in folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path) not in planned]
+        for path in gone + ([] if planned else list(folder.glob(f"*{MEMORY_SUFFIX}"))):
+            path.unlink()
+        return
+    width = needed[0][0].width
+    for path, rows, count in _needed_rows(folder, width, needed):
+        shard = read_shard(path, width) if 0 < len(rows) < _LEAST_NEEDED * count else None
+        if sequence_of(path) in planned:
+            continue
+        if not len(rows):
+            path.unlink()
+        elif shard:
+            write_shard(path, shard.taken(rows))
+
+
+def _needed_rows(folder: Path, width: int, needed: list[tuple[Manifest, Keys]]) -> Iterator[tuple[Path, Rows, int]]:
+    """The rows of each shard that some version needs, and how many rows it has.
+
+    Versions with and without the towers' vectors may have had the same product from different shards.
+    """
+    kinds = defaultdict[bool, list[Keys]](list)
+    for manifest, keys in needed:
+        kinds[TOWERS_FILE in manifest.files].append(keys)
+    pools = {with_towers: Pool(folder, width, with_towers=with_towers) for with_towers in kinds}
+    for pool in pools.values():
+        pool.read(lambda line: None)
+    found = zip(*(pool.needed_rows(kinds[with_towers]) for with_towers, pool in pools.items()), strict=True)
+    for seen in found:
+        paths, rows, counts = zip(*seen, strict=True)
+        yield paths[0], np.unique(np.concatenate(rows)), max(counts)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())

@@ -1,0 +1,107 @@
+"""A shard: the vectors of some products in one file, each with its key and what became of its photo.
+
+    32 bytes     SHA-256 of what follows
+    Arrow file   columns key (16 bytes), vector (D times float32), outcome, attempts, tried_at, and where a build keeps
+                 them towers (T times float16); schema version
+
+It is written wholly or not at all, and one that is damaged, or that another Vitrine wrote, is made again.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.index_version import TowerVectors
+from artifacts.sealed import read_sealed, write_sealed
+from index_builder.core.keys import KEY_BYTES, Keys, Rows
+from towers.encoding import ABSENT, USABLE
+from towers.query_encoder import Vectors
+
+SHARD_SCHEMA_VERSION = 1  # another one also where the same model would encode the same photo otherwise
+_VERSION_KEY = b"vitrine_shard"
+_TOWERS = "towers"
+PHOTO_COLUMNS: dict[str, pa.DataType] = {
+    "outcome": pa.string(),  # of the photo: USABLE, ABSENT, or a PhotoError's reason
+    "attempts": pa.int32(),
+    "tried_at": pa.timestamp("ms", tz="UTC"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """The content of a shard.
+
+    Attributes:
+        keys: (n, 2) of the products' titles and photos, as they were read.
+        vectors: (n, D) float32 of unit length.
+        photos: what became of the photos, PHOTO_COLUMNS.
+        towers: (n, T) the unit vectors of the product side's towers side by side, where a build keeps them.
+    """
+
+    keys: Keys
+    vectors: Vectors
+    photos: pa.Table
+    towers: TowerVectors | None = None
+
+    @property
+    def failed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Whether a photo could not be used. Shape (n,), bool."""
+        fine = pc.is_in(self.photos["outcome"], value_set=pa.array([USABLE, ABSENT]))
+        failed: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~fine.to_numpy()
+        return failed
+
+    def taken(self, rows: Rows) -> "Shard":
+        """These rows of it alone."""
+        towers = None if self.towers is None else self.towers[rows]
+        return Shard(self.keys[rows], self.vectors[rows], self.photos.take(pa.array(rows)), towers)
+
+
+def write_shard(path: Path, shard: Shard) -> None:
+    """Write a shard atomically."""
+    key = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(KEY_BYTES), len(shard.keys), [None, pa.py_buffer(np.ascontiguousarray(shard.keys, "<u8"))]
+    )
+    columns = {"key": key, "vector": _lists(shard.vectors, "<f4")}
+    columns |= {name: shard.photos[name] for name in PHOTO_COLUMNS}
+    if shard.towers is not None:
+        columns[_TOWERS] = _lists(shard.towers, "<f2")
+    table = pa.table(columns).combine_chunks().replace_schema_metadata({_VERSION_KEY: str(SHARD_SCHEMA_VERSION)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    write_sealed(path, sink.getvalue().to_pybytes())
+
+
+def read_shard(path: Path, width: int) -> Shard | None:
+    """The content of a shard; None where it is missing, damaged, of another width or of another schema version."""
+    content = read_sealed(path)
+    if content is None:
+        return None
+    try:
+        table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+        version, vector = (table.schema.metadata or {}).get(_VERSION_KEY), table.schema.field("vector").type
+    except (pa.ArrowException, KeyError):
+        return None
+    if version != str(SHARD_SCHEMA_VERSION).encode() or vector.list_size != width:
+        return None
+    table = table.combine_chunks()
+    return Shard(
+        np.frombuffer(table["key"].chunk(0).buffers()[1], "<u8").reshape(-1, 2),
+        _rows(table["vector"]),
+        table.select(list(PHOTO_COLUMNS)),
+        _rows(table[_TOWERS]) if _TOWERS in table.column_names else None,
+    )
+
+
+def _lists(rows: npt.NDArray[Any], kind: str) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows, kind).reshape(-1)), rows.shape[1])
+
+
+def _rows(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    rows: npt.NDArray[Any] = column.chunk(0).flatten().to_numpy().reshape(-1, column.type.list_size)
+    return rows

@@ -1,0 +1,173 @@
+"""How well an index answers: real queries, the exact answers, and the operating point they lead to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from artifacts.bundle import ModelBundle
+from artifacts.canaries import CANARY_DEPTH
+from artifacts.catalog import Catalog
+from artifacts.index_version import Canary, IndexDescription, IndexTrial, MeasuredPoint
+from index_builder.core.errors import BuildError
+from index_builder.index.canaries import choose_canaries
+from index_builder.index.indexing import IndexWish
+from index_builder.index.type_choice import RECALL_DEPTH, Choice, Trial, on_device
+from knn import (
+    Device,
+    GpuVectorIndex,
+    Neighbours,
+    Tuning,
+    TuningPoint,
+    VectorIndex,
+    make_yardstick,
+    tune_operating_point,
+)
+from knn.recall import TIE_TOLERANCE
+from towers.query_encoder import QueryEncoder, Vectors
+
+MEASURED_QUERIES = 1000  # mean recall over these is known to about half a percent
+_QUERIES_PER_BATCH = 64
+
+
+@dataclass(frozen=True)
+class QuerySample:
+    """Queries to measure with.
+
+    Attributes:
+        texts: distinct and not empty.
+        held_out: whether they are real queries that training never saw; otherwise they are product titles.
+    """
+
+    texts: tuple[str, ...]
+    held_out: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """An index measured against exact search.
+
+    Attributes:
+        tuning: the curve and the point chosen from it.
+        canaries: queries by which the version is checked when it is loaded.
+        queries: what was measured with.
+        timed_on: where its queries were timed.
+    """
+
+    tuning: Tuning
+    canaries: tuple[Canary, ...]
+    queries: QuerySample
+    timed_on: Device
+
+
+def sample_queries(bundle: ModelBundle, catalog: Catalog, seed: int) -> QuerySample:
+    """Up to MEASURED_QUERIES of the bundle's held-out queries; titles where it was fitted without a log.
+
+    Raises:
+        BuildError: the bundle has no queries and the catalogue no titles.
+    """
+    rng = np.random.default_rng(seed)
+    held_out = [query for query in dict.fromkeys(bundle.held_out_queries()) if query.strip()]
+    if held_out:
+        return QuerySample(_sample(held_out, rng), held_out=True)
+    titles = [title for title in dict.fromkeys(catalog.titles) if title.strip()]
+    if not titles:
+        raise BuildError(f"{bundle.path} has no held-out queries and {catalog.path} no titles: nothing to measure with")
+    return QuerySample(_sample(titles, rng), held_out=False)
+
+
+def encode_queries(encoder: QueryEncoder, queries: Sequence[str]) -> Vectors:
+    """Unit vectors of queries in batches of moderate memory. Shape (n, D), float32."""
+    batches = range(0, len(queries), _QUERIES_PER_BATCH)
+    return np.concatenate([encoder.encode(queries[start : start + _QUERIES_PER_BATCH]) for start in batches])
+
+
+def measure(
+    index: VectorIndex,
+    embedded: Vectors,
+    catalog: Catalog,
+    queries: QuerySample,
+    query_vectors: Vectors,
+    wish: IndexWish,
+) -> Measurement:
+    """Measure an index over its curve and choose the cheapest operating point that reaches the target.
+
+    Latencies are those of one thread. Recall is taken at RECALL_DEPTH, or at the count of a smaller catalogue.
+
+    Args:
+        index: over all vectors.
+        embedded: (count, D) the vectors themselves; may be memory-mapped.
+        catalog: the products, row by row those of the vectors.
+        queries: what to measure with.
+        query_vectors: (n, D) of these queries, by the encoder that will serve.
+        wish: the target, and the device that will serve.
+    """
+    yardstick = make_yardstick(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
+    with on_device(index, wish.device) as served:
+        tuning = tune_operating_point(served, yardstick, wish.target_recall)
+        timed_on: Device = "cuda" if isinstance(served, GpuVectorIndex) else "cpu"
+    canaries = _canaries(index, tuning, query_vectors, yardstick.exact, queries, catalog)
+    return Measurement(tuning, canaries, queries, timed_on)
+
+
+def describe_index(choice: Choice, measurement: Measurement, wish: IndexWish) -> IndexDescription:
+    """The manifest's record of an index, its curve, and what it was chosen from."""
+    tuning = measurement.tuning
+    return IndexDescription(
+        factory=choice.spec.factory,
+        nprobe=tuning.operating_point.nprobe,
+        k_factor=tuning.operating_point.k_factor,
+        target_recall=tuning.target_recall,
+        recall_at_100=tuning.chosen.recall.tie_tolerant,
+        reached_target=tuning.reached_target,
+        measured_queries=len(measurement.queries.texts),
+        measured_with="held-out queries" if measurement.queries.held_out else "titles",
+        curve=_records(tuning.curve),
+        tie_tolerance=TIE_TOLERANCE,
+        built_for=wish.device,
+        timed_on=measurement.timed_on,
+        trials=tuple(map(_describe_trial, choice.trials)),
+    )
+
+
+def _describe_trial(trial: Trial) -> IndexTrial:
+    return IndexTrial(
+        factory=trial.spec.factory,
+        index_bytes=trial.index_bytes,
+        sample_rows=trial.sample_rows,
+        recall_depth=trial.tuning.k,
+        reached_target=trial.tuning.reached_target,
+        estimated_ms=trial.estimated_ms,
+        curve=_records(trial.tuning.curve),
+    )
+
+
+def _records(curve: Sequence[TuningPoint]) -> tuple[MeasuredPoint, ...]:
+    return tuple(
+        MeasuredPoint(
+            nprobe=point.operating_point.nprobe,
+            k_factor=point.operating_point.k_factor,
+            recall_at_100=point.recall.tie_tolerant,
+            strict_recall_at_100=point.recall.strict,
+            ms_per_query=point.latency_ms,
+        )
+        for point in curve
+    )
+
+
+def _canaries(
+    index: VectorIndex,
+    tuning: Tuning,
+    vectors: Vectors,
+    exact: Neighbours,
+    queries: QuerySample,
+    catalog: Catalog,
+) -> tuple[Canary, ...]:
+    found = index.search(vectors, min(CANARY_DEPTH, index.count), tuning.operating_point)
+    return choose_canaries(queries.texts, exact, found, catalog.table["product_id"])
+
+
+def _sample(texts: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
+    if len(texts) <= MEASURED_QUERIES:
+        return tuple(texts)
+    return tuple(texts[i] for i in sorted(rng.choice(len(texts), MEASURED_QUERIES, replace=False).tolist()))

@@ -1,0 +1,274 @@
+"""Photos by URL: many at a time, each within limits, so that none of them stops or fills the builder.
+
+A photo is tried again where the fault may pass (no answer, a busy server), with growing pauses. What a server says of
+a file is not believed: the first bytes tell whether it is a picture.
+"""
+
+import asyncio
+import datetime
+import email.utils
+import http.cookiejar
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpcore
+import httpx
+from anyio.from_thread import start_blocking_portal
+
+from index_builder.core.errors import BuildError
+from index_builder.core.keys import NO_PHOTO
+from index_builder.photos.addresses import CheckedBackend
+from index_builder.photos.failing_hosts import FailingHosts
+from towers.encoding import USABLE
+from towers.errors import PhotoError
+from towers.photos import SIGNATURE_BYTES, Pixels, is_picture
+
+MAX_PHOTO_BYTES = 32 * 2**20
+MAX_REDIRECTS = 5
+MAX_ATTEMPTS = 4
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # between attempts; the pause doubles each time
+LONGEST_SILENCE_S = 10.0  # until a connection stands, and between two pieces of an answer
+BUSY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})  # that may pass
+
+# Compressed content could swell; photos are compressed already.
+_HEADERS = {"User-Agent": "Vitrine-index-builder", "Accept": "image/*", "Accept-Encoding": "identity"}
+
+ReadPhoto = Callable[[bytes, str], Pixels]  # content and URL to pixels; raises PhotoError
+
+
+@dataclass(frozen=True)
+class DownloadSettings:
+    """How photos are downloaded.
+
+    Attributes:
+        allow_private_addresses: also from hosts that are not on the open internet.
+        concurrency: how many at a time.
+        timeout_s: of one attempt, from its first connection to its last byte, redirects included.
+
+    Raises:
+        BuildError: a number is out of range.
+    """
+
+    allow_private_addresses: bool = False
+    concurrency: int = 32
+    timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.concurrency <= 1000:
+            raise BuildError(f"download concurrency: expected 1 to 1000, got {self.concurrency}")
+        if not 0 < self.timeout_s <= 3600:
+            raise BuildError(f"download timeout: expected more than 0 and at most 3600 seconds, got {self.timeout_s:g}")
+
+
+@dataclass(frozen=True, eq=False)
+class FetchedPhoto:
+    """What became of a product's photo.
+
+    Attributes:
+        pixels: None where there is no usable photo.
+        outcome: USABLE, ABSENT, or a PhotoError's reason.
+        attempts: how often it was tried; 0 where nobody was asked.
+        tried_at: when it was tried last.
+        identity: of what was tried, as it goes into the product's key (index_builder/core/keys.py); NO_PHOTO where there
+            was nothing to try.
+    """
+
+    pixels: Pixels | None
+    outcome: str
+    attempts: int = 1
+    tried_at: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    identity: bytes = NO_PHOTO
+
+
+class _PassingError(Exception):
+    """An attempt failed in a way that may pass; `pause_s` is how long the server asks to be left alone."""
+
+    def __init__(self, reason: str, pause_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.pause_s = pause_s
+
+
+@contextmanager
+def open_downloader(
+    settings: DownloadSettings, read: ReadPhoto, pool: Executor
+) -> Iterator[Callable[[str], "Future[FetchedPhoto]"]]:
+    """Yield what starts the download of a URL, which goes on in a thread of its own.
+
+    Args:
+        settings: limits.
+        read: decodes what was downloaded. It runs while the download still counts as one of
+            `settings.concurrency`, which bounds the memory that undecoded photos take.
+        pool: where `read` runs.
+    """
+    with (
+        start_blocking_portal(name="downloads") as portal,
+        portal.wrap_async_context_manager(_client(settings)) as client,
+    ):
+        downloader = Downloader(client, settings, read, pool)
+        yield lambda url: portal.start_task_soon(downloader.fetch, url)
+
+
+class Downloader:
+    """Downloads photos inside an event loop.
+
+    Args:
+        client: follows no redirects.
+        settings: limits.
+        read: decodes a photo.
+        pool: where `read` runs.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, settings: DownloadSettings, read: ReadPhoto, pool: Executor) -> None:
+        self._client = client
+        self._timeout_s = settings.timeout_s
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._read = read
+        self._pool = pool
+        self._hosts = FailingHosts()
+
+    async def fetch(self, url: str) -> FetchedPhoto:
+        """Download and decode a photo; a failure is an outcome and no error.
+
+        Reasons: "bad-url", "address-refused", "unreachable", "timeout", "status-NNN", "redirects", "broken-transfer",
+        "too-large", "not-an-image", "unreadable", and "host-down" for a host that answers nobody any more.
+        """
+        attempts = 0
+        try:
+            host = checked_url(url).host
+            while True:
+                self._hosts.check(host)
+                attempts += 1
+                try:
+                    return FetchedPhoto(await self._attempt(url, host), USABLE, attempts)
+                except _PassingError as error:
+                    if attempts == MAX_ATTEMPTS:
+                        self._hosts.failed(host)
+                        return FetchedPhoto(None, error.reason, attempts)
+                    await asyncio.sleep(pause_s(attempts, error.pause_s))
+        except PhotoError as error:
+            return FetchedPhoto(None, error.reason, attempts)
+
+    async def _attempt(self, url: str, host: str) -> Pixels:
+        async with self._slots:
+            try:
+                content = await self._content_in_time(url)
+            except PhotoError:  # such as status 404
+                self._hosts.answered(host)
+                raise
+            self._hosts.answered(host)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, content, url)
+
+    async def _content_in_time(self, url: str) -> bytes:
+        """The file behind a URL; httpx's errors as ours."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._content(url)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise _PassingError("timeout") from error
+        except httpx.ConnectError as error:
+            raise _PassingError("unreachable") from error
+        except httpx.TransportError as error:  # cut off, or no HTTP
+            raise _PassingError("broken-transfer") from error
+
+    async def _content(self, url: str) -> bytes:
+        address = checked_url(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            async with self._client.stream("GET", address) as response:
+                if not response.has_redirect_location:
+                    return await _body(response)
+                address = checked_url(response.headers["location"], address)
+        raise PhotoError("redirects", f"{url} redirects more than {MAX_REDIRECTS} times")
+
+
+def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
+    """A URL that may be asked for.
+
+    Args:
+        url: as the catalogue or a redirect names it.
+        base: what the URL of a redirect is relative to.
+
+    Raises:
+        PhotoError: "bad-url": it is malformed, not of http or https, or carries a user's name.
+    """
+    try:
+        parsed = httpx.URL(url) if base is None else base.join(url)
+        host = parsed.host  # may be no name that IDNA allows
+    except (httpx.InvalidURL, ValueError) as error:
+        raise PhotoError("bad-url", f"{url!r} is no URL: {error}") from error
+    if parsed.scheme not in ("http", "https") or not host or parsed.userinfo:
+        raise PhotoError("bad-url", f"{url!r}: expected http(s)://HOST/PATH without a user's name")
+    return parsed
+
+
+def pause_s(attempt: int, asked_s: float = 0.0) -> float:
+    """Seconds to wait after a failed attempt.
+
+    They double with each attempt, are drawn from their upper half so that many downloads do not come back at the same
+    moment, and are at least what the server asks for, up to LONGEST_PAUSE_S.
+    """
+    doubled = FIRST_PAUSE_S * 2 ** (attempt - 1)
+    return min(LONGEST_PAUSE_S, max(asked_s, random.uniform(doubled / 2, doubled)))  # noqa: S311 (no secret)
+
+
+def retry_after_s(header: str) -> float:
+    """Seconds that a Retry-After header asks for: a number of them, or a date; 0 where it is neither."""
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """The content of an answer, unless its status, size or beginning says that it is no photo."""
+    status = response.status_code
+    if status in BUSY_STATUSES:
+        raise _PassingError(f"status-{status}", retry_after_s(response.headers.get("retry-after", "")))
+    if status != httpx.codes.OK:
+        raise PhotoError(f"status-{status}", f"{response.url} is answered with status {status}")
+    content, looked_at = bytearray(), False
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > MAX_PHOTO_BYTES:
+            raise PhotoError("too-large", f"{response.url} has more than {MAX_PHOTO_BYTES:,} bytes")
+        if not looked_at and len(content) >= SIGNATURE_BYTES:
+            looked_at = True
+            head = bytes(content[:SIGNATURE_BYTES])
+            if not is_picture(head):
+                raise PhotoError("not-an-image", f"{response.url} begins with {head!r}")
+    return bytes(content)
+
+
+def _client(settings: DownloadSettings) -> httpx.AsyncClient:
+    """A client that follows no redirects, keeps no cookies, and takes no proxy or password from the environment."""
+    silence_s = min(LONGEST_SILENCE_S, settings.timeout_s)
+    no_cookies = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(
+        transport=_CheckedTransport(settings),
+        headers=_HEADERS,
+        cookies=no_cookies,
+        timeout=httpx.Timeout(silence_s, pool=None),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+class _CheckedTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport over CheckedBackend, for which it has no argument of its own."""
+
+    def __init__(self, settings: DownloadSettings) -> None:
+        context = httpx.create_ssl_context()
+        super().__init__(verify=context)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=None,  # the downloader's slots are the limit
+            max_keepalive_connections=settings.concurrency,
+            keepalive_expiry=30.0,
+            network_backend=CheckedBackend(allow_private=settings.allow_private_addresses),
+        )

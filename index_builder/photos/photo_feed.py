@@ -1,0 +1,75 @@
+"""A catalogue's photos, decoded ahead of whoever encodes them: files beside it, and URLs."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from artifacts.side import PhotoInput
+from index_builder.core.keys import NO_PHOTO, url_identity
+from index_builder.core.threads import core_count
+from index_builder.photos.download import DownloadSettings, FetchedPhoto, open_downloader
+from index_builder.photos.photo_identity import identity_of_file
+from towers.encoding import PHOTOS_PER_BATCH, decode_photo
+from towers.errors import PhotoError
+from towers.photos import Pixels, is_url, read_photo
+
+# Photos that are decoded, downloaded or waited for while others are encoded. It bounds memory: 77 MB at 224 x 224.
+PHOTOS_AHEAD = 2 * PHOTOS_PER_BATCH
+
+
+class PhotoFeed:
+    """Photos in the order of a catalogue.
+
+    Args:
+        folder: what image paths are relative to, and must not leave.
+        photo: the size that a tower reads.
+        settings: how URLs are downloaded.
+        stack: closes what is opened on the way.
+    """
+
+    def __init__(self, folder: Path, photo: PhotoInput, settings: DownloadSettings, stack: ExitStack) -> None:
+        self._folder = folder
+        self._photo = photo
+        self._settings = settings
+        self._stack = stack
+        self._pool: Executor = ThreadPoolExecutor(core_count(), thread_name_prefix="photos")
+        stack.callback(self._pool.shutdown, cancel_futures=True)
+        self._download: Callable[[str], Future[FetchedPhoto]] | None = None
+
+    def photos(self, images: Iterable[str | None]) -> Iterator[FetchedPhoto]:
+        """Decoded photos, one for each of these entries of the catalogue."""
+        images = iter(images)
+        pending = deque(self._begin(image) for image in islice(images, PHOTOS_AHEAD))
+        while pending:
+            photo, identity = pending.popleft()
+            pending.extend(self._begin(image) for image in islice(images, 1))
+            yield replace(photo.result(), identity=identity) if identity else photo.result()
+
+    def _begin(self, image: str | None) -> tuple[Future[FetchedPhoto], bytes]:
+        """A photo that is on its way, and its identity where that is known already."""
+        if image is None or not is_url(image):
+            return self._pool.submit(self._load, image), NO_PHOTO
+        if self._download is None:  # no thread and no client for a catalogue without URLs
+            self._download = self._stack.enter_context(open_downloader(self._settings, self._read, self._pool))
+        return self._download(image), url_identity(image)
+
+    def _load(self, image: str | None) -> FetchedPhoto:
+        try:
+            identity = identity_of_file(self._folder, image) if image else NO_PHOTO
+        except PhotoError as error:
+            return FetchedPhoto(None, error.reason)
+        return FetchedPhoto(*decode_photo(self._folder, image, self._photo), identity=identity)
+
+    def _read(self, content: bytes, url: str) -> Pixels:
+        return read_photo(content, url, self._photo)
+
+
+@contextmanager
+def open_feed(folder: Path, photo: PhotoInput, settings: DownloadSettings) -> Iterator[PhotoFeed]:
+    """Yield a feed; what it began ends with the block."""
+    with ExitStack() as stack:
+        yield PhotoFeed(folder, photo, settings, stack)

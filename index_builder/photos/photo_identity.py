@@ -1,0 +1,174 @@
+"""Whether a product's photo is still the one that was encoded.
+
+A photo in a file is known by its content. To read all files of a shop every night takes too long, so the content of
+each is remembered with the state of its file, as git does: what has the same size and times is not read again. A photo
+on the web is known by its address.
+"""
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from artifacts.sealed import read_sealed, write_sealed
+from index_builder.core.keys import KEY_BYTES, NO_PHOTO, KeyIndex, Keys, content_identity, joined_keys, url_identity
+from towers.encoding import ABSENT
+from towers.errors import PhotoError
+from towers.photos import is_url, photo_path
+
+_SHA256_BYTES = 32
+# A file that was written just before it was read may be written again without a new time: clocks of files tick.
+_SETTLED_NS = 2_000_000_000
+_FILES_TRIED = 64  # by one thread, to see whether it has to wait for them
+_READERS = 16  # threads, where it has
+_FILES_BETWEEN_NOTES = 65_536  # that are read between two writings of the memory
+
+
+@dataclass(frozen=True)
+class PhotoIdentity:
+    """What is known of a product's photo before it is decoded.
+
+    Attributes:
+        content: the identity that goes into the product's key; NO_PHOTO where there is none to be had.
+        reason: ABSENT where the catalogue names no photo, or a PhotoError's why it is not to be had; None otherwise.
+    """
+
+    content: bytes
+    reason: str | None = None
+
+
+def identity_of_file(folder: Path, image: str) -> bytes:
+    """The identity of a photo beside a catalogue; reads the file.
+
+    Raises:
+        PhotoError: there is none ("missing"), it lies outside of the folder or cannot be read; see `photo_path`.
+    """
+    path = photo_path(folder, image)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for somebody to write into it
+            raise PhotoError("unreadable", f"{path} is no file")
+        with path.open("rb") as file:
+            return content_identity(hashlib.file_digest(file, "sha256").digest())
+    except FileNotFoundError as error:
+        raise PhotoError("missing", f"{path} is missing") from error
+    except (OSError, ValueError) as error:  # no permission, a name too long, links that go in a circle
+        raise PhotoError("unreadable", f"{path} cannot be read: {error}") from error
+
+
+class PhotoIdentities:
+    """Tells the identities of a catalogue's photos, and remembers the content of files between builds.
+
+    Args:
+        folder: what image paths are relative to, and must not leave.
+        memory: the file of what is remembered; None to read every file and remember nothing.
+    """
+
+    def __init__(self, folder: Path, memory: Path | None = None) -> None:
+        self._folder = folder
+        self._path = memory
+        self._known = _Memory(read_sealed(memory) or b"" if memory else b"")
+        self._known_index = KeyIndex(self._known.states)
+        self._seen = bytearray()  # as the memory's file has it, of the files of this time
+        self._unsaved = 0
+
+    def of(self, images: Sequence[str | None]) -> list[PhotoIdentity]:
+        """Identities of these entries of the catalogue."""
+        identities = [_without_file(image) for image in images]
+        files = [row for row, identity in enumerate(identities) if identity is None]
+        for row, identity in zip(files, self._of_files([images[row] or "" for row in files]), strict=True):
+            identities[row] = identity
+        if self._unsaved >= _FILES_BETWEEN_NOTES:
+            self._write(self._known.entries + self._seen)
+        return [identity for identity in identities if identity is not None]
+
+    def save(self) -> None:
+        """Remember the files that were seen, and forget those that are no longer in the catalogue."""
+        if self._unsaved or len(self._seen) != len(self._known.entries):
+            self._write(self._seen)
+
+    def _of_files(self, images: Sequence[str]) -> list[PhotoIdentity]:
+        states = [_state(self._folder, image) for image in images]
+        rows = self._known_index.find(joined_keys(state or bytes(KEY_BYTES) for state in states))
+        contents = [self._known.content(row) if row >= 0 else None for row in rows.tolist()]
+        unknown = [number for number, content in enumerate(contents) if content is None]
+        read = _read_identities(self._folder, [images[number] for number in unknown])
+        found = dict(zip(unknown, read, strict=True))
+        identities = []
+        for number, (state, content) in enumerate(zip(states, contents, strict=True)):
+            identity = PhotoIdentity(content_identity(content)) if content else found[number]
+            identities.append(identity)
+            if state and identity.content:
+                self._seen += state + identity.content[-_SHA256_BYTES:]
+                self._unsaved += content is None
+        return identities
+
+    def _write(self, entries: bytes | bytearray) -> None:
+        if self._path:
+            write_sealed(self._path, bytes(entries))
+        self._unsaved = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Memory:
+    """States of files, each before the SHA-256 of the file's content."""
+
+    entries: bytes
+
+    @property
+    def states(self) -> Keys:
+        """Shape (n, 2)."""
+        rows = np.frombuffer(self.entries, np.uint8).reshape(-1, KEY_BYTES + _SHA256_BYTES)
+        return np.ascontiguousarray(rows[:, :KEY_BYTES]).view("<u8")
+
+    def content(self, row: int) -> bytes:
+        """SHA-256 of a file."""
+        end = (row + 1) * (KEY_BYTES + _SHA256_BYTES)
+        return self.entries[end - _SHA256_BYTES : end]
+
+
+def _without_file(image: str | None) -> PhotoIdentity | None:
+    """The identity of a photo that is in no file beside the catalogue; None for one that is."""
+    if not image:
+        return PhotoIdentity(NO_PHOTO, ABSENT)
+    return PhotoIdentity(url_identity(image)) if is_url(image) else None
+
+
+def _state(folder: Path, image: str) -> bytes | None:
+    """Path, size and times of a file, digested; None where it is not there or was written just now."""
+    try:
+        found = os.stat(f"{folder}/{image}")
+    except (OSError, ValueError):
+        return None
+    written_ns = max(found.st_mtime_ns, found.st_ctime_ns)
+    if written_ns > time.time_ns() - _SETTLED_NS:
+        return None
+    state = f"{image}\0{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+    return hashlib.blake2b(state.encode(), digest_size=KEY_BYTES).digest()
+
+
+def _read_identities(folder: Path, images: Sequence[str]) -> list[PhotoIdentity]:
+    """Read files: with several threads where one would wait most of the time, for a network or a slow disk.
+
+    Otherwise threads only wait for each other, which takes several times as long as reading a small file.
+    """
+    begin, busy_before = time.perf_counter(), time.thread_time()
+    found = [_read_identity(folder, image) for image in images[:_FILES_TRIED]]
+    busy_s, elapsed_s = time.thread_time() - busy_before, time.perf_counter() - begin
+    rest = images[_FILES_TRIED:]
+    if busy_s > elapsed_s / 2:
+        return [*found, *(_read_identity(folder, image) for image in rest)]
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="photos") as pool:
+        return [*found, *pool.map(lambda image: _read_identity(folder, image), rest)]
+
+
+def _read_identity(folder: Path, image: str) -> PhotoIdentity:
+    try:
+        return PhotoIdentity(identity_of_file(folder, image))
+    except PhotoError as error:
+        return PhotoIdentity(NO_PHOTO, error.reason)

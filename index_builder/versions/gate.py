@@ -1,0 +1,150 @@
+"""The gate: what a version must keep to before it is published.
+
+A version is loaded as the service would load it, and its figures are compared with limits and with the version that
+is published now. A price file cut in half, a photo server that was down, or a model exchanged by mistake all build
+without an error: they show in these figures alone.
+"""
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from artifacts.canaries import LEAST_MEAN_OVERLAP, canary_overlaps
+from artifacts.errors import ArtifactError
+from artifacts.gate import GateCheck, GateDecision, Outcome, add_decision, failures_of
+from artifacts.index_version import Manifest, ModelIdentity, PhotoCounts, read_manifest
+from artifacts.store import Store
+from index_builder.core.errors import VerificationError
+from index_builder.versions.gate_limits import GateLimits
+from index_builder.versions.verify import VerifiedVersion, verify_version
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the gate found of a version.
+
+    Attributes:
+        version: its id.
+        published: what CURRENT named at the time; None where nothing was published.
+        compared_with: the version that it was compared with, if any.
+        fault: why it cannot be loaded; the checks are then those that its manifest alone allows, if it has one.
+        checks: every figure with its limit.
+    """
+
+    version: str
+    published: str | None
+    compared_with: str | None
+    fault: str | None
+    checks: tuple[GateCheck, ...]
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The fault and all failed checks, each as a part of a sentence."""
+        return failures_of(self.fault, self.checks)
+
+    def decide(self, outcome: Outcome, reason: str | None = None) -> GateDecision:
+        """The record of what came of it."""
+        return GateDecision(
+            decided_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            outcome=outcome,
+            compared_with=self.compared_with,
+            fault=self.fault,
+            checks=self.checks,
+            reason=reason,
+        )
+
+
+def examine_version(store: Store, version: str, limits: GateLimits) -> Examination:
+    """Load a version and check all its figures, also where the first ones fail. Writes nothing.
+
+    Raises:
+        StoreError: the store has no such version, or the id is malformed.
+    """
+    published = store.publication_or_nothing().current
+    before = _read_published(store, published) if published != version else None
+    verified, fault = _load(store, version)
+    manifest = verified.manifest if verified else _manifest_or_none(store, version)
+    checks = [*_figures(manifest, before, limits)] if manifest else []
+    if verified:
+        checks.append(_at_least(LEAST_MEAN_OVERLAP, "answers to its canary queries", verified.canary_overlap))
+        if before:
+            checks.extend(_compare_answers(verified, before, limits))
+    return Examination(version, published, before.version if before else None, fault, tuple(checks))
+
+
+def mark_version(store: Store, version: str, limits: GateLimits) -> Examination:
+    """Examine a version and note in the store whether it passed; it is not published.
+
+    Raises:
+        StoreError: the store has no such version.
+    """
+    examination = examine_version(store, version, limits)
+    add_decision(store, version, examination.decide("refused" if examination.failures else "passed"))
+    return examination
+
+
+def _load(store: Store, version: str) -> tuple[VerifiedVersion | None, str | None]:
+    try:
+        return verify_version(store, version), None
+    except VerificationError as error:
+        return None, str(error)
+
+
+def _manifest_or_none(store: Store, version: str) -> Manifest | None:
+    try:
+        return read_manifest(store.version_path(version))
+    except (ArtifactError, OSError):
+        return None
+
+
+def _read_published(store: Store, published: str | None) -> Manifest | None:
+    """The published version's manifest; None where it is gone or damaged, since a good one must get past it."""
+    try:
+        return read_manifest(store.version_path(published)) if published else None
+    except (ArtifactError, OSError):
+        return None
+
+
+def _figures(manifest: Manifest, before: Manifest | None, limits: GateLimits) -> Iterator[GateCheck]:
+    """What the manifest alone tells."""
+    index = manifest.index
+    target = index.target_recall if limits.least_recall is None else limits.least_recall
+    yield _at_least(target, "recall@100", index.recall_at_100)
+    share = _share_without_photo(manifest.photos)
+    if share is not None:
+        yield _at_most(limits.most_without_photo, "the share of products without a photo", share)
+    share_before = _share_without_photo(before.photos) if before else None
+    if share is not None and share_before is not None:
+        rise = share - share_before
+        yield _at_most(limits.most_photo_rise, "the rise of that share against the published version", rise)
+    if before and before.count:
+        drop = 1 - manifest.count / before.count
+        yield _at_most(limits.most_product_drop, "the share of products lost", drop)
+
+
+def _compare_answers(verified: VerifiedVersion, before: Manifest, limits: GateLimits) -> Iterator[GateCheck]:
+    canaries = [canary for canary in before.canaries if canary.product_ids]
+    if canaries and _same_model(verified.manifest.model, before.model):
+        overlaps = canary_overlaps(canaries, verified.search)
+        mean = sum(overlaps) / len(overlaps)
+        yield _at_least(limits.least_canary_overlap, "the overlap with the published version's answers", mean)
+
+
+def _same_model(one: ModelIdentity, other: ModelIdentity) -> bool:
+    """Whether both give the same vectors; names and metrics may differ."""
+    sides = [(model.query_fingerprint, model.product_fingerprint) for model in (one, other)]
+    return sides[0] == sides[1]
+
+
+def _share_without_photo(photos: PhotoCounts) -> float | None:
+    """Share of products without a usable photo; None for a model that reads none."""
+    without = photos.absent + sum(photos.unusable.values())
+    return without / (photos.usable + without) if photos.usable + without else None
+
+
+def _at_least(limit: float, name: str, figure: float) -> GateCheck:
+    return GateCheck(name=name, figure=figure, bound="at least", limit=limit)
+
+
+def _at_most(limit: float, name: str, figure: float) -> GateCheck:
+    return GateCheck(name=name, figure=figure, bound="at most", limit=limit)

@@ -1,0 +1,59 @@
+"""Which versions of a store may go."""
+
+import datetime
+from dataclasses import dataclass
+
+from artifacts.errors import ArtifactError
+from artifacts.index_version import read_manifest
+from artifacts.removal import Removal, protected_versions, remove_versions, sweep
+from artifacts.store import Store
+from index_builder.core.errors import OptionError
+from index_builder.embeddings.pool_pruning import prune_pools
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What was removed from a store.
+
+    Attributes:
+        versions: the versions, oldest first.
+        leftovers: what killed programs had left, and vectors that no version needs, by their place in the store.
+    """
+
+    versions: tuple[Removal, ...]
+    leftovers: tuple[Removal, ...]
+
+    @property
+    def freed_bytes(self) -> int:
+        """Of all that was removed."""
+        return sum(removal.freed_bytes for removal in (*self.versions, *self.leftovers))
+
+
+def prune_store(store: Store, keep: int) -> Pruning:
+    """Remove all versions but the newest `keep`, the published one, and the one that a rollback goes back to.
+
+    What builds, publications and removals left when they were killed is removed too, and the vectors that no version
+    needs. What a running build writes is not, nor what a killed one has encoded.
+
+    Raises:
+        OptionError: `keep` is below 1.
+        DamagedError: CURRENT is not readable, so that nobody knows which version is published.
+        StoreError: the store is not there, or its lock is not to be had.
+    """
+    if keep < 1:
+        raise OptionError(f"keep: expected at least 1, got {keep}")
+    with store.locked() as held:
+        by_age = sorted(held.version_ids(), key=lambda version: (_created_at(held, version), version))
+        old = [version for version in by_age[:-keep] if version not in protected_versions(held)]
+        versions, leftovers = remove_versions(held, old), sweep(held)
+    return Pruning(tuple(versions), (*leftovers, *prune_pools(store)))
+
+
+def _created_at(store: Store, version: str) -> datetime.datetime:
+    """When a version was built; where its manifest cannot be read, when its folder last changed."""
+    path = store.version_path(version)
+    try:
+        created_at = datetime.datetime.fromisoformat(read_manifest(path).created_at)
+    except (ArtifactError, OSError, ValueError):
+        return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
+    return created_at if created_at.tzinfo else created_at.replace(tzinfo=datetime.UTC)

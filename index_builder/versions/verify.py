@@ -1,0 +1,122 @@
+"""Is a version what its builder wrote, and does it still find what its builder found?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from artifacts.canaries import Search, check_canaries
+from artifacts.errors import ArtifactError, MismatchError
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, IndexVersion, Manifest, open_index_version
+from artifacts.store import Store
+from index_builder.core.errors import LedgerError, VerificationError
+from index_builder.core.threads import core_count
+from index_builder.index.measure import encode_queries
+from index_builder.versions.ledger import fitting_failures
+from knn import KnnError, OperatingPoint, VectorIndex, read_index
+from towers.query_encoder import OnnxQueryEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class VerifiedVersion:
+    """A version that passed every check. It holds the index in memory.
+
+    Attributes:
+        manifest: its manifest.
+        canary_overlap: mean share of the expected products that its canary queries find, from 0 to 1.
+        search: its own search: queries and k to product ids, best first.
+    """
+
+    manifest: Manifest
+    canary_overlap: float
+    search: Search
+
+
+def verify_version(store: Store, version: str) -> VerifiedVersion:
+    """Load a version as the service does: check its files, fit of its parts, and answers to its canary queries.
+
+    Raises:
+        StoreError: the store has no such version, or the id is malformed.
+        VerificationError: a check failed; says which and what to do.
+    """
+    path = store.version_path(version)
+    try:
+        opened = open_index_version(path, leave_index=True)  # of gigabytes, it is compared when it is read
+        if opened.manifest.version != version:
+            raise VerificationError(
+                f"{path}: its manifest is that of version {opened.manifest.version!r}; build it again"
+            )
+        return _verify(opened)
+    except (ArtifactError, KnnError, LedgerError, OSError) as error:
+        raise VerificationError(str(error)) from error
+
+
+def _verify(opened: IndexVersion) -> VerifiedVersion:
+    record, products = opened.index_record, _whole_products(opened)
+    index = read_index(opened.index_path, record.sha256, record.size_bytes)
+    _check_agreement(opened, index)
+    _check_records(opened)
+    encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
+    if opened.open_towers() is not None and not encoder.gives_towers:
+        raise VerificationError(
+            f"{opened.path} keeps vectors of towers, but its encoder gives none of queries; build it again"
+        )
+    search = _search_of(opened.manifest, index, encoder, products["product_id"])
+    return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search)
+
+
+def _whole_products(opened: IndexVersion) -> pa.Table:
+    """The products, their values checked: the service reads every one of them when it loads them."""
+    products = opened.products()
+    try:
+        products.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise VerificationError(f"{opened.path}: its products are damaged: {error}; build it again") from error
+    return products
+
+
+def _check_agreement(opened: IndexVersion, index: VectorIndex) -> None:
+    manifest = opened.manifest
+    if index.width != manifest.width:
+        raise VerificationError(
+            f"{opened.path}: the index has width {index.width}, its manifest says {manifest.width}; build it again"
+        )
+    if index.count != manifest.count:
+        raise VerificationError(
+            f"{opened.path}: the index has {index.count} vectors, its manifest says {manifest.count}; build it again"
+        )
+
+
+def _check_records(opened: IndexVersion) -> None:
+    """The ledger and the keys, which versions have since there are such."""
+    manifest = opened.manifest
+    if FAILURES_FILE in manifest.files:
+        fitting_failures(opened.path, manifest)
+    if KEYS_FILE in manifest.files:
+        shape = np.load(opened.path / KEYS_FILE, mmap_mode="r", allow_pickle=False).shape
+        if shape != (manifest.count, 2):
+            raise VerificationError(
+                f"{opened.path / KEYS_FILE} has the shape {shape} for {manifest.count} products; build it again"
+            )
+
+
+def _search_of(
+    manifest: Manifest, index: VectorIndex, encoder: OnnxQueryEncoder, product_ids: pa.ChunkedArray
+) -> Search:
+    point = OperatingPoint(manifest.index.nprobe, manifest.index.k_factor)
+
+    def search(queries: list[str], k: int) -> list[list[str]]:
+        found = index.search(encode_queries(encoder, queries), min(k, index.count), point)
+        return [product_ids.take(rows[rows >= 0]).to_pylist() for rows in found.rows]
+
+    return search
+
+
+def _check_canaries(opened: IndexVersion, search: Search) -> float:
+    try:
+        mean = check_canaries(opened.manifest.canaries, search)
+    except MismatchError as error:
+        raise VerificationError(f"{opened.path}: {error}; build it again") from error
+    if mean is None:
+        raise VerificationError(f"{opened.path} has no canary queries to check it with; build it again")
+    return mean

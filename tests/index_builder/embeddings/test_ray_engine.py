@@ -1,0 +1,370 @@
+"""Encoding on a Ray cluster: what one machine alone would have made, also where a node is lost on the way."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from artifacts.catalog import open_catalog
+from artifacts.index_version import INDEX_FILE, KEYS_FILE, TOWERS_FILE
+from artifacts.store import Store
+from index_builder.build import BuildRequest, build_version
+from index_builder.cli.app import app
+from index_builder.core.errors import BuildError, OptionError
+from index_builder.embeddings import ray_engine
+from index_builder.embeddings.embed import EncodingOptions
+from index_builder.embeddings.plan import write_plan
+from index_builder.embeddings.ray_engine import RayEngine, Workforce, workforce
+from index_builder.embeddings.shard import read_shard
+from index_builder.embeddings.tasks import EncodingJob
+from index_builder.index.indexing import IndexWish
+from index_builder.photos.download import DownloadSettings
+from index_builder.versions.ledger import version_failures
+from index_builder.versions.verify import verify_version
+from tests.index_builder.web import Handler, Web, page, serve, unused_port
+
+SHARD_ROWS = 12  # 25 tasks
+URL = 13  # a row that names another server, where nobody is
+ALLOWED = DownloadSettings(allow_private_addresses=True, concurrency=1, timeout_s=200)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "threads", "expected"),
+    [
+        ([{"CPU": 4}], None, Workforce(1, 4, False, 1)),
+        ([{"CPU": 64}, {"CPU": 12}, {"memory": 1.0}], None, Workforce(9, 8, False, 2)),
+        ([{"CPU": 64}, {"CPU": 2}], None, Workforce(33, 2, False, 2)),
+        ([{"CPU": 64}, {"CPU": 2}], 16, Workforce(4, 16, False, 1)),
+        ([{"CPU": 16, "GPU": 1}], None, Workforce(1, 16, True, 1)),
+        ([{"CPU": 64}, {"CPU": 96, "GPU": 8}, {"CPU": 16, "GPU": 2}], None, Workforce(10, 8, True, 2)),
+        ([{"CPU": 1, "GPU": 4}], None, Workforce(4, 1, True, 1)),
+        ([{"CPU": 16, "GPU": 2}], 3, Workforce(2, 3, True, 1)),
+    ],
+)
+def test_actors_by_what_the_nodes_have(nodes: list[dict[str, float]], threads: int | None, expected: Workforce) -> None:
+    assert workforce(nodes, threads) == expected
+
+
+def test_actors_in_words() -> None:
+    assert workforce([{"CPU": 4}], 2).description == "Ray: actors 2, CPU threads each 2, nodes 1"
+    assert workforce([{"CPU": 4, "GPU": 1}], 2).description == "Ray: actors 1, CPU threads each 2, a GPU each, nodes 1"
+
+
+@pytest.mark.parametrize(("nodes", "largest"), [([{"CPU": 4}, {"CPU": 8}], 8), ([{"memory": 1}], 0)])
+def test_no_node_for_an_actor(nodes: list[dict[str, float]], largest: int) -> None:
+    with pytest.raises(OptionError) as caught:
+        workforce(nodes, 9)
+    assert str(caught.value) == f"ray threads: no node of the cluster has 9 CPUs; the largest has {largest}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"threads": 0}, "ray threads: expected at least 1, got 0"),
+        ({"address": "head"}, "ray address: expected HOST:PORT, got 'head'"),
+        ({"address": "ray://head:10001"}, "ray address: expected HOST:PORT, got 'ray://head:10001'"),
+        ({"address": f"127.0.0.1:{unused_port()}"}, "ray address: no cluster answers at 127.0.0.1:"),
+        ({"address": "127.0.0.1:65536"}, "ray address: no cluster answers at 127.0.0.1:65536: "),
+    ],
+)
+def test_bad_options(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        RayEngine(**arguments)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(("count", "actors", "size"), [(1, 2, 1), (25, 2, 3), (25, 100, 1), (825, 8, 8)])
+def test_every_task_is_in_one_call(count: int, actors: int, size: int) -> None:
+    tasks = list(range(100, 100 + count))
+    calls = ray_engine._calls(tasks, actors)
+    assert [task for call in calls for task in call] == tasks
+    assert {len(call) for call in calls[:-1]} <= {size} and 1 <= len(calls[-1]) <= size
+
+
+@pytest.fixture
+def job(catalog: Path, tmp_path: Path) -> EncodingJob:
+    plan = write_plan(tmp_path / "x.plan", "a test", open_catalog(catalog).batches(["title", "image"]), 100)
+    return EncodingJob(tmp_path / "bundle", catalog.parent, plan, DownloadSettings())
+
+
+def test_tasks_that_are_left_are_counted(job: EncodingJob) -> None:
+    job.plan.shard_path(1).touch()
+    with pytest.raises(BuildError) as caught:
+        ray_engine._check_all_written(job.plan, {1: "10.0.0.1"})
+    assert str(caught.value) == (
+        "2 of 3 tasks are left, which the Ray cluster could not do; the same command goes on where it stopped"
+    )
+
+
+def test_a_store_that_each_node_has_for_itself_is_noticed(job: EncodingJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "_SECONDS_TO_SEE_SHARDS", 0.1)
+    job.plan.shard_path(0).touch()
+    with pytest.raises(BuildError) as caught:
+        ray_engine._check_all_written(job.plan, {0: "10.0.0.1", 1: "10.0.0.1", 2: "10.0.0.2"})
+    assert str(caught.value) == (
+        f"{job.plan.shard_path(1)}, which node 10.0.0.1 wrote, is not seen here: "
+        "the store must be on a file system that all nodes see"
+    )
+
+
+def test_shards_that_are_seen_late_are_waited_for(job: EncodingJob) -> None:
+    writers = [threading.Timer(0.3, job.plan.shard_path(task).touch) for task in job.plan.tasks]
+    for writer in writers:
+        writer.start()
+    ray_engine._check_all_written(job.plan, dict.fromkeys(job.plan.tasks, "10.0.0.1"))
+
+
+def run_python(program: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+
+
+@pytest.mark.integration
+def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:
+    """And it says so before anything else is looked at."""
+    program = "import sys; sys.modules['ray'] = None; from index_builder.cli.app import app; app()"
+    options = ["build", "--bundle", "none", "--catalog", "none", "--store", str(tmp_path / "s"), "--engine", "ray"]
+    command = [sys.executable, "-c", program, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: the engine 'ray' needs Ray Data (")
+    assert done.stderr.endswith("); install it with: pip install 'vitrine[ray]'\n")
+
+
+@pytest.mark.integration
+def test_nothing_loads_ray_that_was_not_asked_for_it() -> None:
+    modules = "index_builder.cli.app, index_builder.build, index_builder.embeddings.ray_engine"
+    done = run_python(f"import sys, {modules}; print('ray' in sys.modules)")
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_options_of_ray_need_the_engine(tmp_path: Path) -> None:
+    options = ["--bundle", "none", "--catalog", "none", "--store", str(tmp_path), "--ray-threads", "2"]
+    result = CliRunner().invoke(app, ["build", *options])
+    assert result.exit_code == 2
+    assert result.stderr == "Error: --ray-address and --ray-threads go with --engine ray\n"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """The first node of a real cluster on this machine, with one CPU."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # On a machine that does much else a node takes longer to start than Ray waits for it.
+        patch.setenv("RAY_agent_register_timeout_ms", "200000")
+        patch.setenv("RAY_raylet_start_wait_time_s", "200")
+        patch.setenv("RAY_worker_register_timeout_seconds", "200")
+        cluster = Cluster()
+        cluster.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, wait=False)
+        cluster.wait_for_nodes(200)
+        raylets = [raylet_of(cluster.head_node)]
+        try:
+            yield cluster
+            raylets += [raylet_of(node) for node in cluster.worker_nodes]
+        finally:
+            cluster.shutdown()
+    wait_until(lambda: not workers_of(raylets), "workers of the cluster are left behind", 60)
+
+
+@pytest.fixture
+def second_node(cluster: Any) -> Iterator[Any]:
+    """The other one, which the driver is not connected to."""
+    node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, wait=False)
+    cluster.wait_for_nodes(200)
+    raylet = raylet_of(node)
+    yield node
+    if node in cluster.worker_nodes:
+        cluster.remove_node(node)
+    wait_until(lambda: not workers_of([raylet]), "workers of the second node are left behind", 60)
+
+
+def raylet_of(node: Any) -> int:
+    """Process id of the program that holds a node."""
+    return int(node.all_processes["raylet"][0].process.pid)
+
+
+def workers_of(raylets: Sequence[int]) -> list[int]:
+    """Processes that these have started, also those that they have left as orphans."""
+    marks = [f"RAY_RAYLET_PID={raylet}".encode() for raylet in raylets]
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0") if folder.name.isdecimal() else []
+        except OSError:  # it has just ended, or is another user's
+            continue
+        if any(mark in environment for mark in marks):
+            found.append(int(folder.name))
+    return found
+
+
+def wait_until(true: Any, otherwise: str, seconds: float) -> None:
+    give_up_s = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < give_up_s, otherwise
+        time.sleep(0.05)
+
+
+def when_two_ask(content: bytes) -> Any:
+    """A photo that trickles until two clients are served at a time: an actor on each node is at work then."""
+
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length", str(len(content)))
+        handler.end_headers()
+        sent = 0
+        while handler.web.busiest < 2 and sent < len(content) - 1:
+            handler.wfile.write(content[sent : sent + 1])
+            handler.wfile.flush()
+            sent += 1
+            time.sleep(0.5)
+        time.sleep(0.03)
+        handler.wfile.write(content[sent:])
+
+    return answer
+
+
+@pytest.fixture
+def shop(catalog: Path, tmp_path: Path) -> Iterator[tuple[Path, Web]]:
+    """The shop with its whole photos on a server; broken ones as they were."""
+    table = pq.read_table(catalog)
+    images = table["image"].to_pylist()
+    whole = {image for image in images if image and image.startswith("images/")}
+    answers = {f"/{image}": when_two_ask((catalog.parent / image).read_bytes()) for image in whole}
+    with serve(answers | {"/gone": page(404)}) as web:
+        urls = [web.url(f"/{image}") if image in whole else image for image in images]
+        urls[0], urls[URL] = web.url("/gone"), None
+        (tmp_path / "shop").mkdir()
+        (tmp_path / "shop" / "truncated.png").write_bytes((catalog.parent / "truncated.png").read_bytes())
+        path = tmp_path / "shop" / "catalog.parquet"
+        pq.write_table(table.set_column(table.column_names.index("image"), "image", pa.array(urls, pa.string())), path)
+        yield path, web
+
+
+@pytest.fixture
+def build_here(mixed_bundle: Path, shop: tuple[Path, Web], tmp_path: Path) -> Any:
+    """Builds the shop with an engine, or with the local one; gives the store."""
+
+    def build(name: str, told: list[str], **options: Any) -> Path:
+        encoding = EncodingOptions(ALLOWED, shard_rows=SHARD_ROWS, **options)
+        store = tmp_path / name
+        build_version(BuildRequest(mixed_bundle, shop[0], store, "v", IndexWish("Flat"), encoding, True), told.append)
+        return store
+
+    return build
+
+
+def check_equal(one: Path, other: Path) -> None:
+    """That two stores have the same vectors under the same keys, the same ledger, and find the same products."""
+    assert pool_of(one) == pool_of(other)
+    ledgers = [version_failures(Store(store), "v") for store in (one, other)]
+    same_time = ledgers[0][0].tried_at
+    told = [[replace(failure, tried_at=same_time) for failure in ledger] for ledger in ledgers]
+    assert told[0] == told[1]
+    assert [failure.reason for failure in told[0]] == ["status-404", "missing", "unreadable", "outside"]
+    for name in (INDEX_FILE, KEYS_FILE, TOWERS_FILE):  # flat, so that equal vectors give equal bytes
+        first, second = ((store / "versions" / "v" / name).read_bytes() for store in (one, other))
+        assert first == second, name
+    assert verify_version(Store(other), "v").canary_overlap == 1
+
+
+def pool_of(store: Path) -> dict[bytes, tuple[bytes, str, int]]:
+    """Vector, outcome and attempts by key."""
+    found = {}
+    for path in store.rglob("*.shard"):
+        shard = read_shard(path, 40)
+        assert shard is not None
+        photos = shard.photos.to_pylist()
+        for key, vector, photo in zip(shard.keys, shard.vectors, photos, strict=True):
+            found[key.tobytes()] = (vector.tobytes(), photo["outcome"], photo["attempts"])
+    assert len(found) == 300
+    return found
+
+
+@pytest.mark.integration
+def test_two_nodes_make_what_one_machine_makes(
+    cluster: Any, second_node: Any, shop: tuple[Path, Web], mixed_bundle: Path, tmp_path: Path, build_here: Any
+) -> None:
+    store = tmp_path / "ray"
+    options = ["--bundle", str(mixed_bundle), "--catalog", str(shop[0]), "--store", str(store), "--version", "v"]
+    options += ["--explain", "--index", "Flat", "--shard-rows", str(SHARD_ROWS), "--allow-private-addresses"]
+    options += ["--download-concurrency", "1", "--download-timeout", "200"]
+    options += ["--engine", "ray", "--ray-address", cluster.address, "--ray-threads", "1"]
+    result = CliRunner().invoke(app, ["build", *options])
+    assert result.exit_code == 0, result.output
+    assert "encoding with Ray: actors 2, CPU threads each 1, nodes 2" in result.stderr.splitlines()
+    assert "300 of 300 products encoded" in result.stdout
+    assert shop[1].busiest == 2  # an actor on each node was at work
+    check_equal(build_here("local", []), store)
+
+
+@pytest.mark.integration
+def test_a_node_killed_midway_changes_nothing(
+    cluster: Any, second_node: Any, shop: tuple[Path, Web], tmp_path: Path, build_here: Any
+) -> None:
+    written: list[int] = []
+
+    def kill() -> None:
+        wait_until(lambda: shop[1].busiest == 2 and list((tmp_path / "ray").rglob("*.shard")), "no shard", 200)
+        cluster.remove_node(second_node, allow_graceful=False)
+        written.append(len(list((tmp_path / "ray").rglob("*.shard"))))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    told: list[str] = []
+    store = build_here("ray", told, engine=RayEngine(cluster.address, 1, told.append))
+    killer.join()
+    assert "encoding with Ray: actors 2, CPU threads each 1, nodes 2" in told
+    assert 1 <= written[0] < 25  # it was midway
+    assert shop[1].asked.total() > 300 - 6  # photos: what was lost with the node was done again
+    check_equal(build_here("local", []), store)
+    assert not list(store.rglob(".*.tries"))
+
+
+@pytest.fixture
+def running_at_shutdown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Threads of Ray Data that ran when Ray was shut down, where each takes longer to end than it is waited for."""
+    import ray
+    from ray.data._internal.execution.streaming_executor import StreamingExecutor
+
+    step, shutdown = StreamingExecutor._scheduling_loop_step, ray.shutdown
+    found: list[str] = []
+
+    def slow_step(executor: Any, topology: Any) -> bool:
+        time.sleep(3)
+        return bool(step(executor, topology))
+
+    def noting_shutdown() -> None:
+        names = [thread.name for thread in threading.enumerate()]
+        found.extend(name for name in names if name.startswith(("StreamingExecutor", "iter_", "ray-data")))
+        shutdown()
+
+    monkeypatch.setattr(StreamingExecutor, "_scheduling_loop_step", slow_step)
+    monkeypatch.setattr(ray, "shutdown", noting_shutdown)
+    return found
+
+
+@pytest.mark.integration
+def test_a_fault_of_a_node_is_one_sentence_and_no_traceback(
+    cluster: Any, job: EncodingJob, running_at_shutdown: list[str]
+) -> None:
+    """And no thread of Ray Data asks Ray for something after its shutdown, for which Ray ends the whole process."""
+    engine = RayEngine(cluster.address, 1)
+    with pytest.raises(BuildError) as caught:
+        engine(job, [0, 1, 2], lambda products: None)
+    expected = f": {job.bundle} is not there; bundle, photos and store must be on a file system that all nodes see"
+    assert str(caught.value).startswith("node ") and str(caught.value).endswith(expected)
+    assert np.equal(job.plan.unfinished, [0, 1, 2]).all()
+    assert os.listdir(job.plan.path.parent) == ["x.plan"]
+    assert running_at_shutdown == []
