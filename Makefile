@@ -18,7 +18,7 @@ CATALOG ?= $(DEMO)/shop/catalog.parquet
 
 # What a step is made from: when none of it has changed since, the step is not done again.
 GROUND := $(wildcard artifacts/*.py towers/*.py towers/clip_models/*.json knn/*.py)
-TRAINING := $(GROUND) $(wildcard training/*.py training/recipes/*.yaml)
+TRAINING := $(GROUND) $(wildcard training/*.py training/*/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py index_builder/*/*.py)
 

@@ -12,12 +12,12 @@ import numpy as np
 import typer
 
 from artifacts.bundle import ModelBundle, open_bundle
-from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
-from benchmarks.harness import OUT, Figure, Target, report, this_machine
-from benchmarks.index_data import VectorSet, held_out_texts, split_queries
-from benchmarks.index_ready import REAL_SET, ready_set
-from benchmarks.index_recall import mean_recall
-from benchmarks.service_queries import DEPTH
+from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
+from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
+from benchmarks.service.queries import DEPTH
+from benchmarks.vectors.mean_recall import mean_recall
+from benchmarks.vectors.ready_set import REAL_SET, ready_set
+from benchmarks.vectors.vector_sets import VectorSet, held_out_texts, split_queries
 from index_builder.core.threads import core_count
 from index_builder.index.indexing import fill_index
 from knn import TorchExactIndex, exact_search, set_threads, spec_of_factory
@@ -70,7 +70,7 @@ def measure(
         rows: how many of its vectors.
         rounds: batches of each size.
     """
-    from benchmarks.gpu_search import batch_times, copy_bytes_per_s, least_ms, search
+    from benchmarks.gpu.search import batch_times, copy_bytes_per_s, least_ms, search
     from towers.torch_query_encoder import TorchQueryEncoder
 
     set_threads(core_count())

@@ -2,7 +2,7 @@
 
 `make bench-index` runs it. Five questions:
 
-1. The real set (benchmarks/index_data.py says what it is): recall, the time of a query, and time and memory of the
+1. The real set (benchmarks/vectors/vector_sets.py says what it is): recall, the time of a query, and time and memory of the
    build, which goes through the same functions as `index_builder build`.
 2. The hard set: the same, without targets, so that nobody is fooled by easy data.
 3. The peers at equal recall, over fewer vectors, since they take hours over all.
@@ -24,16 +24,16 @@ import typer
 
 from artifacts.bundle import open_bundle
 from artifacts.records import write_record
-from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
-from benchmarks.harness import OUT, Figure, Target, report, this_machine
-from benchmarks.index_compare import OURS, Compared, Duel
-from benchmarks.index_data import Kind, VectorSet, open_set
-from benchmarks.index_encoding import Encoded
-from benchmarks.index_growth import Measured, draw_growth, growth_table
-from benchmarks.index_ours import Built
-from benchmarks.index_peers import AUTOFAISS, HNSWLIB, PeerBuilt, build_peer, installed_peers
-from benchmarks.index_process import ROOT, Usage, run_part, run_program
-from benchmarks.index_search import Searched
+from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
+from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
+from benchmarks.common.measured_process import ROOT, Usage, run_part, run_program
+from benchmarks.index.compare import OURS, Compared, Duel
+from benchmarks.index.encoding import Encoded
+from benchmarks.index.growth import Measured, draw_growth, growth_table
+from benchmarks.index.ours import Built
+from benchmarks.index.peers import AUTOFAISS, HNSWLIB, PeerBuilt, build_peer, installed_peers
+from benchmarks.index.search import Searched
+from benchmarks.vectors.vector_sets import Kind, VectorSet, open_set
 from index_builder.index.indexing import AUTO, TARGET_RECALL
 
 TOLERANT, STRICT = 0.99, 0.93

@@ -17,8 +17,8 @@ import typer
 
 from artifacts.dataset import open_dataset
 from artifacts.table1 import table1
-from benchmarks.harness import Figure, Target, report, this_machine
-from benchmarks.search_log import write_shop
+from benchmarks.common.harness import Figure, Target, report, this_machine
+from benchmarks.prepare.search_log import write_shop
 
 SECONDS = 180.0
 GIGABYTES = 4.0

@@ -4,7 +4,7 @@
 the bare endpoint, which answers with the bytes of a real answer, is measured under the very same load in turns, and
 requests a second are told as a share of its. Questions, in this order:
 
-1. All products (benchmarks/index_data.py says what they are): recall over HTTP, requests a second, latency, where the
+1. All products (benchmarks/vectors/vector_sets.py says what they are): recall over HTTP, requests a second, latency, where the
    time of a search goes, and what clients notice of a swap.
 2. Queries that repeat, with the cache on.
 3. The catalogue as it is.
@@ -24,16 +24,14 @@ import typer
 
 from artifacts.index_version import read_manifest
 from artifacts.store import Store
-from benchmarks import service_results as results
-from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
-from benchmarks.harness import OUT, report, this_machine
-from benchmarks.index_data import VectorSet
-from benchmarks.index_process import ROOT, run_program
-from benchmarks.index_ready import REAL_SET, ready_set
-from benchmarks.service_load import LoadError, find_wrk
-from benchmarks.service_memory import FIRST
-from benchmarks.service_queries import ZIPF_EXPONENT, shop_queries, write_gets, write_posts, zipf_stream
-from benchmarks.service_scenes import (
+from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
+from benchmarks.common.harness import OUT, report, this_machine
+from benchmarks.common.measured_process import ROOT, run_program
+from benchmarks.service import results as results
+from benchmarks.service.load import LoadError, find_wrk
+from benchmarks.service.memory import FIRST
+from benchmarks.service.queries import ZIPF_EXPONENT, shop_queries, write_gets, write_posts, zipf_stream
+from benchmarks.service.scenes import (
     CACHES_MB,
     SWAP_LOAD,
     Setup,
@@ -44,8 +42,10 @@ from benchmarks.service_scenes import (
     plain_scene,
     whole_scene,
 )
-from benchmarks.service_stages import stage_table
-from benchmarks.service_versions import copy_id, version_id
+from benchmarks.service.stages import stage_table
+from benchmarks.service.versions import copy_id, version_id
+from benchmarks.vectors.ready_set import REAL_SET, ready_set
+from benchmarks.vectors.vector_sets import VectorSet
 from index_builder.index.indexing import AUTO
 
 ROWS, COMPARED_ROWS = 3_380_000, 100_000

@@ -15,16 +15,16 @@ import typer
 
 from artifacts.index_version import read_manifest
 from benchmarks.bench_service import Options, check_disk, make_setup, make_version
-from benchmarks.demo import DEMO_BUNDLE, DEMO_CATALOG
-from benchmarks.harness import OUT, Figure, Target, number, report, table, this_machine
-from benchmarks.index_process import KIB, ROOT, memory_of
-from benchmarks.index_ready import REAL_SET, ready_set
-from benchmarks.service_load import LoadError, find_wrk
-from benchmarks.service_scenes import MANY, Setup
-from benchmarks.service_servers import ADMIN_TOKEN, Server, our_server
-from benchmarks.service_stages import read_counts
-from benchmarks.service_turns import OURS, Measured, Turn, take_turns
-from benchmarks.service_versions import copy_id
+from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
+from benchmarks.common.harness import OUT, Figure, Target, number, report, table, this_machine
+from benchmarks.common.measured_process import KIB, ROOT, memory_of
+from benchmarks.service.load import LoadError, find_wrk
+from benchmarks.service.scenes import MANY, Setup
+from benchmarks.service.servers import ADMIN_TOKEN, Server, our_server
+from benchmarks.service.stages import read_counts
+from benchmarks.service.turns import OURS, Measured, Turn, take_turns
+from benchmarks.service.versions import copy_id
+from benchmarks.vectors.ready_set import REAL_SET, ready_set
 from index_builder.index.indexing import AUTO
 
 SIZES = (3_000, 100_000, 1_000_000)

@@ -23,10 +23,10 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from artifacts.side import TowerName
-from benchmarks import train_ours as ours
-from benchmarks.harness import OUT, Figure, Target, report, this_machine
-from benchmarks.train_data import Size, Workload, make_workload
-from benchmarks.train_peer import (
+from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
+from benchmarks.training import ours as ours
+from benchmarks.training.data import Size, Workload, make_workload
+from benchmarks.training.peer import (
     PRODUCT,
     QUERY,
     Columns,
@@ -37,9 +37,9 @@ from benchmarks.train_peer import (
     pairs_per_second,
 )
 from towers.model import Model
-from training.fit import side_tokenizers
-from training.module import mark_trainable
-from training.photo_store import PhotoStore, decode_catalog
+from training.batches.photo_store import PhotoStore, decode_catalog
+from training.fitting.fit import side_tokenizers
+from training.fitting.module import mark_trainable
 
 BATCH = 512
 TRIAL = Size(BATCH, warmup=2, steps=5)  # of one setting of the peer

@@ -9,13 +9,13 @@ from artifacts.atomic import replace_file
 from artifacts.bundle import open_bundle
 from artifacts.cli import friendly_errors
 from artifacts.dataset import open_dataset
-from evaluation.errors import EvaluationError
-from evaluation.rewriting import Rewriting
+from evaluation.core.errors import EvaluationError
+from evaluation.test_set.rewriting import Rewriting
 from towers.errors import TowerError
 
 if TYPE_CHECKING:
     from evaluation.run import Outcome
-    from evaluation.systems import System
+    from evaluation.systems.system import System
 
 app = typer.Typer(help="Fitted models against purchases and judgments.", no_args_is_help=True)
 
@@ -54,12 +54,12 @@ def run(
 
     The exit status is 1 where a model is degenerate: its answers do not depend on the query.
     """
-    from evaluation.annotated import AnnotatedPairs
-    from evaluation.labelling import Labeller
-    from evaluation.rewriting import rewritten
+    from evaluation.labels.annotated_pairs import AnnotatedPairs
+    from evaluation.labels.labelling import Labeller
     from evaluation.run import run_all
-    from evaluation.systems import Workplace
-    from evaluation.testset import load_test_set
+    from evaluation.systems.system import Workplace
+    from evaluation.test_set.rewriting import rewritten
+    from evaluation.test_set.test_set import load_test_set
     from towers.annotator import open_annotator
 
     systems = _systems(model or [], sentence_transformers or [], bm25)
@@ -100,10 +100,10 @@ def compare(
     others: Annotated[list[Path], typer.Argument(help="JSON results to compare it with.")],
 ) -> None:
     """Paired differences between saved results, with confidence intervals."""
-    from evaluation.comparison import differences
-    from evaluation.layout import as_text
-    from evaluation.saved import load
-    from evaluation.tables import differences_tables
+    from evaluation.core.text_tables import as_text
+    from evaluation.measures.comparison import differences
+    from evaluation.results.saved import load
+    from evaluation.tables.all_tables import differences_tables
 
     mine = load(model)
     found = [differences(mine, load(path)) for path in others]
@@ -118,11 +118,11 @@ def slices(
     baseline: Annotated[Path, typer.Argument(help="The JSON result of the model to compare it with.")],
 ) -> None:
     """Recall and Exact by kinds of queries and of purchases: seen in training, frequent, with sparse titles, or not."""
-    from evaluation.layout import as_text
-    from evaluation.saved import load
-    from evaluation.slices import slices as slices_of
-    from evaluation.slices import slices_table
-    from evaluation.testset import load_test_set
+    from evaluation.core.text_tables import as_text
+    from evaluation.measures.slices import slices as slices_of
+    from evaluation.measures.slices import slices_table
+    from evaluation.results.saved import load
+    from evaluation.test_set.test_set import load_test_set
 
     dataset = open_dataset(data)
     test_set = load_test_set(dataset)
@@ -131,9 +131,9 @@ def slices(
 
 def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "list[System]":
     """All rows that were asked for; libraries of context rows are loaded only then."""
-    from evaluation.bm25 import bm25_system
-    from evaluation.sentence_models import sentence_system
-    from evaluation.systems import ModelSystem
+    from evaluation.systems.bm25 import bm25_system
+    from evaluation.systems.sentence_models import sentence_system
+    from evaluation.systems.system import ModelSystem
 
     systems: list[System] = [ModelSystem(path.resolve().name, open_bundle(path)) for path in models]
     systems += [sentence_system(path) for path in sentence_models]
@@ -145,8 +145,8 @@ def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "li
 
 def _show(outcome: "Outcome", baseline: str, out: Path) -> None:
     """Print the tables and write them as Markdown."""
-    from evaluation.layout import as_markdown, as_text
-    from evaluation.tables import all_tables
+    from evaluation.core.text_tables import as_markdown, as_text
+    from evaluation.tables.all_tables import all_tables
 
     tables = all_tables([saved.result for saved in outcome.results], outcome.comparisons)
     text = "\n\n".join(as_text(table) for table in tables)

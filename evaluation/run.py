@@ -6,15 +6,15 @@ from pathlib import Path
 
 from artifacts.atomic import replace_file
 from artifacts.errors import ArtifactError
-from evaluation.comparison import compare
-from evaluation.errors import EvaluationError
-from evaluation.evaluate import evaluate
-from evaluation.labelling import Labeller
-from evaluation.paper import paper_order
-from evaluation.results import CUT_OFFS, Comparison
-from evaluation.saved import SavedResult, load, save
-from evaluation.systems import System, Workplace
-from evaluation.testset import TestSet
+from evaluation.core.errors import EvaluationError
+from evaluation.labels.labelling import Labeller
+from evaluation.measures.comparison import compare
+from evaluation.measures.evaluate import evaluate
+from evaluation.results.records import CUT_OFFS, Comparison
+from evaluation.results.saved import SavedResult, load, save
+from evaluation.systems.system import System, Workplace
+from evaluation.tables.paper import paper_order
+from evaluation.test_set.test_set import TestSet
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.experiments import ROWS_OF_OURS
+from training.experiments.all_rows import ROWS_OF_OURS
 
 ROOT = Path(__file__).parents[1]
 # Whether a model that these files fit, build, measure or serve is another one is a matter of a word.
@@ -17,7 +17,7 @@ NAMED = {
     "docs/operations.md": r"--bundle /\w+/(\S+)",
     "docs/index-builder.md": r"--bundle work/(\S+)",
     "README.md": r"(?:training fit (?!bibert)|--bundle work/|(?:--out|--model) work/)(\w+-\S+)",
-    "benchmarks/demo.py": r"var/demo/(\w+-[\w-]+)",
+    "benchmarks/common/demo.py": r"var/demo/(\w+-[\w-]+)",
 }
 
 

@@ -11,7 +11,7 @@ from artifacts.catalog import read_catalog
 from artifacts.judgments import read_judgments
 from artifacts.side import PhotoInput
 from towers.encoding import USABLE, decode_batches
-from training.prepare import prepare
+from training.logs.prepare import prepare
 
 SHOP = os.environ.get("VITRINE_REAL_SHOP")
 

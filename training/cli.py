@@ -80,11 +80,11 @@ def prepare(
     seed: Seed = 0,
 ) -> None:
     """Search log to data set: pairs by time window, held-out queries, seen negatives."""
-    from training.interest import interest_of
-    from training.log_source import Resources, log_of
-    from training.prepare import PrepareOptions
-    from training.prepare import prepare as prepare_dataset
-    from training.windows import WindowChoice
+    from training.logs.interest import interest_of
+    from training.logs.log_source import Resources, log_of
+    from training.logs.prepare import PrepareOptions
+    from training.logs.prepare import prepare as prepare_dataset
+    from training.logs.windows import WindowChoice
 
     judgments = shop / "judgments.parquet"
     options = PrepareOptions(
@@ -146,9 +146,9 @@ def clip(
 ) -> None:
     """The CLIP towers: a small one trained on the catalogue's photos, or a pretrained one."""
     from towers.vector_cache import VectorCache
-    from training.data import data_from_catalog, data_from_dataset
-    from training.fit import FitRequest, fit
-    from training.recipe import PretrainedClipRecipe, load_recipe
+    from training.batches.training_data import data_from_catalog, data_from_dataset
+    from training.fitting.fit import FitRequest, fit
+    from training.recipes.recipe import PretrainedClipRecipe, load_recipe
 
     if (data is None) == (catalog is None):
         raise typer.BadParameter("give --data or --catalog, one of them")
@@ -177,9 +177,9 @@ def fit_recipe(
 ) -> None:
     """Fit a recipe: one model of the paper's Table 2."""
     from towers.vector_cache import VectorCache
-    from training.data import data_from_dataset
-    from training.fit import FitRequest, fit
-    from training.recipe import load_recipe
+    from training.batches.training_data import data_from_dataset
+    from training.fitting.fit import FitRequest, fit
+    from training.recipes.recipe import load_recipe
 
     loaded = load_recipe(recipe)
     given: dict[TowerName, Path | None] = {"bibert": bibert, "clip": clip}
@@ -195,7 +195,7 @@ def add_encoder(
     out: Out,
 ) -> None:
     """Copy a bundle and give the copy a photo encoder, so that photos can be queries."""
-    from training.photo_encoder import add_photo_encoder
+    from training.after_fit.photo_encoder import add_photo_encoder
 
     _report(add_photo_encoder(open_bundle(bundle), out))
 
@@ -226,8 +226,8 @@ def experiments(
     steps: Steps = None,
 ) -> None:
     """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
-    from training.experiments import ALL_ROWS, Experiments, default_judgments, prepare_once, run_experiments
-    from training.stages import describe_times
+    from training.experiments.all_rows import ALL_ROWS, Experiments, default_judgments, prepare_once, run_experiments
+    from training.experiments.stages import describe_times
 
     if (shop is None) == (data is None):
         raise typer.BadParameter("give --shop or --data, one of them")
@@ -252,7 +252,7 @@ def experiments(
 @_friendly
 def recipes() -> None:
     """List the recipes."""
-    from training.recipe import RECIPE_FOLDER, recipe_names
+    from training.recipes.recipe import RECIPE_FOLDER, recipe_names
 
     for name in recipe_names():
         first_line = (RECIPE_FOLDER / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]

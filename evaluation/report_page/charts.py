@@ -11,7 +11,7 @@ from evaluation.report_page.figures.recall_curves import recall_curves
 from evaluation.report_page.figures.training_curves import training_curves
 from evaluation.report_page.inputs import ReportInputs
 from evaluation.report_page.membership import shared_counts
-from evaluation.results import Result, Source
+from evaluation.results.records import Result, Source
 
 _ALPHA_METRIC = "recall_at_alpha_"  # of a bundle's metrics, followed by the alpha
 

@@ -5,7 +5,7 @@ from enum import Enum
 
 import numpy as np
 
-from evaluation.saved import QueryValues
+from evaluation.results.saved import QueryValues
 
 QUERIES_A_REASON = 8
 _SEED = 0

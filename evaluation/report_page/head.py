@@ -7,7 +7,7 @@ from artifacts.dataset import DatasetCard
 from evaluation.report_page.inputs import ReportInputs
 from evaluation.report_page.tables import SIGNIFICANCE
 from evaluation.report_page.words import day, percent, short, signed, span
-from evaluation.results import Difference, LabelShares, Result
+from evaluation.results.records import Difference, LabelShares, Result
 
 
 @dataclass(frozen=True)

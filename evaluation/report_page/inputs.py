@@ -8,12 +8,12 @@ from pathlib import Path
 from artifacts.catalog import Catalog
 from artifacts.dataset import Dataset, open_dataset
 from artifacts.records import read_record
-from evaluation.errors import EvaluationError
-from evaluation.paper import paper_order
+from evaluation.core.errors import EvaluationError
 from evaluation.report_page.figures.roles import Role
 from evaluation.report_page.training_log import TrainingLog, read_training_log
-from evaluation.results import RESULT_SCHEMA_VERSION, SOURCES, Comparison, Result, Source
-from evaluation.saved import QueryValues, SavedResult, load
+from evaluation.results.records import RESULT_SCHEMA_VERSION, SOURCES, Comparison, Result, Source
+from evaluation.results.saved import QueryValues, SavedResult, load
+from evaluation.tables.paper import paper_order
 
 _COMPARISON_MARK = ".vs-"  # NAME.vs-BASELINE.json
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.relevance import LABELS
 from evaluation.report_page.choice import Chosen, Reason, choose
 from evaluation.report_page.inputs import ReportInputs
 from evaluation.report_page.membership import only_in
 from evaluation.report_page.thumbnails import thumbnail
 from evaluation.report_page.words import LABEL_NAMES
-from evaluation.saved import QueryValues
+from evaluation.results.saved import QueryValues
+from evaluation.test_set.relevance import LABELS
 
 PRODUCTS_SHOWN = 8  # of each model, for each query
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evaluation.paper import PAPER_BASELINE, PAPER_TABLE_2, PAPER_TABLE_4
 from evaluation.report_page.figures.roles import Role
 from evaluation.report_page.inputs import ReportInputs
 from evaluation.report_page.words import ABSENT, LABEL_NAMES, percent, percent_span, signed, span
-from evaluation.results import Comparison, Difference, Interval, Result, Source
+from evaluation.results.records import Comparison, Difference, Interval, Result, Source
+from evaluation.tables.paper import PAPER_BASELINE, PAPER_TABLE_2, PAPER_TABLE_4
 
 SIGNIFICANCE = 0.05  # of the paired randomisation test
 

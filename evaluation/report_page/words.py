@@ -3,7 +3,7 @@
 import datetime
 
 from artifacts.judgments import Relevance
-from evaluation.results import Interval
+from evaluation.results.records import Interval
 
 LABEL_NAMES = {
     Relevance.EXACT.value: "Exact",

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from benchmarks.bench_gpu import BATCHES, measure
-from benchmarks.gpu_search import copy_bytes_per_s, least_ms
-from benchmarks.index_data import make_real_set, open_set
-from benchmarks.index_process import ROOT
+from benchmarks.common.measured_process import ROOT
+from benchmarks.gpu.search import copy_bytes_per_s, least_ms
+from benchmarks.vectors.vector_sets import make_real_set, open_set
 from tests.benchmarks.shop import write_catalog
 from tests.support.models import tiny_bundle
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bench_index import Peers, peer_targets
-from benchmarks.index_peers import AUTOFAISS, HNSWLIB, installed_peers
-from benchmarks.index_process import ROOT
+from benchmarks.common.measured_process import ROOT
+from benchmarks.index.peers import AUTOFAISS, HNSWLIB, installed_peers
 from tests.benchmarks.shop import write_catalog
 from tests.support.models import tiny_bundle
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.bench_service import LOG_FILE
-from benchmarks.index_process import ROOT
+from benchmarks.common.measured_process import ROOT
 from tests.benchmarks.shop import write_catalog
 from tests.benchmarks.wrk import needs_wrk
 from tests.support.models import tiny_bundle

@@ -12,10 +12,10 @@ import pytest
 
 from benchmarks.bench_service import LOG_FILE
 from benchmarks.bench_sizes import HEADER, OF_SERVING, Size
-from benchmarks.index_process import ROOT
-from benchmarks.service_load import Load, Requests
-from benchmarks.service_servers import Server
-from benchmarks.service_turns import OURS, Measured, Turn
+from benchmarks.common.measured_process import ROOT
+from benchmarks.service.load import Load, Requests
+from benchmarks.service.servers import Server
+from benchmarks.service.turns import OURS, Measured, Turn
 from tests.benchmarks.shop import write_catalog
 from tests.benchmarks.wrk import needs_wrk
 from tests.support.models import tiny_bundle

@@ -12,15 +12,15 @@ pytest.importorskip("accelerate")
 
 from sentence_transformers import SentenceTransformer
 
-from benchmarks import train_ours as ours
 from benchmarks.bench_train import peer_bibert, peer_sides, vitrine_sides
-from benchmarks.train_data import Size, Workload, make_workload
-from benchmarks.train_peer import PRODUCT, QUERY, Setting, bert_model, grouped_by_length
+from benchmarks.training import ours as ours
+from benchmarks.training.data import Size, Workload, make_workload
+from benchmarks.training.peer import PRODUCT, QUERY, Setting, bert_model, grouped_by_length
 from towers.bert import BertTower
 from towers.side_encoder import SideEncoder
-from training.fit import side_tokenizers
-from training.pairs import BatchPlan
-from training.photo_store import decode_catalog
+from training.batches.pairs import BatchPlan
+from training.batches.photo_store import decode_catalog
+from training.fitting.fit import side_tokenizers
 
 pytestmark = pytest.mark.integration
 SIZE = Size(batch_size=32, warmup=1, steps=2, seed=4)

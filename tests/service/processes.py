@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.children import children_of
+from benchmarks.common.children import children_of
 
 # Runs `changes` in the process that speaks HTTP and in those that search.
 _CHANGED = """

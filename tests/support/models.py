@@ -37,7 +37,7 @@ from towers.export import export_query_side
 from towers.model import Model, build_model
 from towers.storage import save_side
 from towers.tokens import TextTokenizer, text_tokenizer
-from training.photo_encoder import write_photo_encoder
+from training.after_fit.photo_encoder import write_photo_encoder
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.dataset import Dataset
-from training.prepare import prepare
+from training.logs.prepare import prepare
 from training.sample_shop import generate_sample_shop
 
 

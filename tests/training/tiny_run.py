@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from tests.support.models import tiny_model, tiny_tokenizers
-from training.module import RetrievalModule
-from training.pairs import BatchPlan, TrainingPairs, training_pairs
-from training.recipe import Optimisation
-from training.sources import FrozenVectors, Texts, TowerSource
+from training.batches.pairs import BatchPlan, TrainingPairs, training_pairs
+from training.batches.sources import FrozenVectors, Texts, TowerSource
+from training.fitting.module import RetrievalModule
+from training.recipes.recipe import Optimisation
 
 TITLES = ["a red mug", "the oak chair", "a lamp", "blue dress with dots", "mug", "stool", "red lamp of oak"]
 # Queries and catalogue rows. Query "red mug" bought two products, products 0 and 6 were bought for two queries.

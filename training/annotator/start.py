@@ -13,7 +13,7 @@ from towers.cross_encoder import CrossEncoder
 from towers.storage import load_model
 from towers.tokens import read_tokenizers
 from training.errors import JudgmentsError
-from training.tokenizer import PAD_ID, train_tokenizer
+from training.model.tokenizer import PAD_ID, train_tokenizer
 
 VOCABULARY = 8000
 QUERY_TOKENS, TITLE_TOKENS, ATTRIBUTE_TOKENS = 24, 48, 24

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from evaluation.report_page.figures.roles import STROKES, Role
 from evaluation.report_page.figures.svg import INK, LABEL_COLOURS, PAPER, chart_settings, inline_svg, new_figure
-from evaluation.results import Interval
+from evaluation.results.records import Interval
 
 _ROW_HEIGHT = 30  # px
 _BAR = 0.72  # of the row

@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 from evaluation.report_page.figures.names import Named, name_on_the_right
 from evaluation.report_page.figures.roles import STROKES, Role
 from evaluation.report_page.figures.svg import ACCENT, GRID, MUTED, chart_settings, inline_svg, new_figure
-from evaluation.results import Interval
+from evaluation.results.records import Interval
 
 _HEIGHT = 400
 _NEAR = 0.08  # shares: models within this of the baseline, on both axes, are near it

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.children import children_of
+from benchmarks.common.children import children_of
 from service.core.device import Device
 from service.core.errors import UnknownVersionError, VersionRefusedError
 from service.dispatch.version_process import Line, VersionProcess, open_version

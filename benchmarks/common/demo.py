@@ -1,0 +1,6 @@
+"""What benchmarks take where nothing else is named: the model and the catalogue of `make demo`."""
+
+from benchmarks.common.measured_process import ROOT
+
+DEMO_BUNDLE = ROOT / "var/demo/3tmm-history"
+DEMO_CATALOG = ROOT / "var/demo/shop/catalog.parquet"

@@ -1,6 +1,0 @@
-"""What benchmarks take where nothing else is named: the model and the catalogue of `make demo`."""
-
-from benchmarks.index_process import ROOT
-
-DEMO_BUNDLE = ROOT / "var/demo/3tmm-history"
-DEMO_CATALOG = ROOT / "var/demo/shop/catalog.parquet"

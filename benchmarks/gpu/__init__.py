@@ -1,0 +1,1 @@
+"""bench-gpu: times on a device. It knows no index."""

@@ -1,0 +1,91 @@
+"""An index built as `index_builder build` builds it, from vectors on disk: chosen, trained, filled, tuned, written."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from artifacts.records import Record
+from benchmarks.common.measured_process import write_result
+from benchmarks.vectors.vector_sets import open_set
+from index_builder.core.threads import core_count
+from index_builder.index.indexing import AUTO, TARGET_RECALL, IndexWish, fill_index, plan_index
+from index_builder.index.type_choice import RECALL_DEPTH, choose_index
+from knn import OperatingPoint, make_yardstick, set_threads, tune_operating_point, write_index
+
+
+class Built(Record):
+    """An index on disk, and the seconds that each stage took."""
+
+    factory: str
+    nprobe: int | None
+    k_factor: float | None
+    reached_target: bool  # on the queries that it was tuned with
+    seconds: dict[str, float]
+    sha256: str
+    size_bytes: int
+    threads: int
+
+    @property
+    def build_s(self) -> float:
+        """All stages together."""
+        return sum(self.seconds.values())
+
+    @property
+    def point(self) -> OperatingPoint:
+        """Where it is searched."""
+        return OperatingPoint(self.nprobe, self.k_factor)
+
+
+def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
+    """Build over the first rows of a set, tune with its tuning queries, and write to `path`."""
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        seconds[stage] = time.perf_counter() - begin
+
+    made = open_set(folder)
+    vectors, queries = made.vectors(rows), made.queries("tuning")
+    set_threads(core_count())
+    wish = IndexWish(index=index_type)
+    with timed("choose"):
+        choice = choose_index(plan_index(wish, *vectors.shape), wish, vectors, queries, lambda line: print(line))
+    with timed("train and add"):
+        index = fill_index(choice.spec, vectors, wish.seed, choice.centres)
+    with timed("tune"):
+        yardstick = make_yardstick(vectors, queries, min(RECALL_DEPTH, rows))
+        tuning = tune_operating_point(index, yardstick, TARGET_RECALL)
+    with timed("write"):
+        file = write_index(index, path)
+    point = tuning.operating_point
+    return Built(
+        factory=choice.spec.factory,
+        nprobe=point.nprobe,
+        k_factor=point.k_factor,
+        reached_target=tuning.reached_target,
+        seconds=seconds,
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        threads=core_count(),
+    )
+
+
+def main(
+    folder: Annotated[Path, typer.Option(help="The set of vectors.")],
+    rows: Annotated[int, typer.Option(help="How many of them.")],
+    index: Annotated[Path, typer.Option(help="Where the index goes.")],
+    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+) -> None:
+    """Build an index."""
+    write_result(out, build(folder, rows, index_type, index))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""bench-prepare: a search log as large as asked for."""

@@ -1,0 +1,79 @@
+"""Recall of a running service: held-out queries over HTTP, held against exact search over the same vectors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import typer
+
+from artifacts.bundle import open_bundle
+from artifacts.index_version import PRODUCTS_FILE
+from artifacts.records import Record
+from artifacts.store import Store
+from benchmarks.common.measured_process import write_result
+from benchmarks.service.queries import DEPTH
+from benchmarks.vectors.mean_recall import Rows, mean_recall
+from benchmarks.vectors.vector_sets import held_out_texts, open_set, split_queries
+from index_builder.core.threads import core_count
+from knn import exact_search, set_threads
+from service.client import Client
+
+
+class Recalled(Record):
+    """Recall at DEPTH over so many queries, none of which tuned the index."""
+
+    tolerant: float
+    strict: float
+    queries: int
+
+
+def recall_of(url: str, products: Path, vectors: Path, bundle: Path) -> Recalled:
+    """Ask a service and compare.
+
+    Args:
+        url: of the service.
+        products: of the version that it serves.
+        vectors: the real set, whose first rows these products have.
+        bundle: the model.
+    """
+    made, texts = open_set(vectors), held_out_texts(open_bundle(bundle))
+    asked = [texts[row] for row in split_queries(len(texts))["test"]]
+    ids = pq.read_table(products, columns=["product_id"])["product_id"].combine_chunks()
+    depth = min(DEPTH, len(ids))
+    with Client(url) as client:
+        found = [[hit.product_id for hit in client.search(text, depth).hits] for text in asked]
+    set_threads(core_count())
+    queries = made.queries("test")
+    exact = exact_search(made.vectors(len(ids)), queries, depth).rows
+    recall = mean_recall(made.vectors(len(ids)), queries, _rows(found, ids, depth), exact)
+    return Recalled(tolerant=recall.tolerant, strict=recall.strict, queries=len(asked))
+
+
+def _rows(found: list[list[str]], ids: pa.Array, depth: int) -> Rows:
+    """Rows of the products that were found, -1 where there are fewer. Shape (n, depth)."""
+    rows = np.full((len(found), depth), -1, np.int64)
+    flat = pa.array([product_id for hits in found for product_id in hits], ids.type)
+    places = iter(pc.index_in(flat, value_set=ids).to_pylist())
+    for row, hits in enumerate(found):
+        rows[row, : len(hits)] = [next(places) for _ in hits]
+    return rows
+
+
+def main(
+    url: Annotated[str, typer.Option(help="Of the service.")],
+    store: Annotated[Path, typer.Option(help="That it serves from.")],
+    version: Annotated[str, typer.Option(help="That it serves.")],
+    vectors: Annotated[Path, typer.Option(help="The real set.")],
+    bundle: Annotated[Path, typer.Option(help="The model.")],
+    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+) -> None:
+    """Measure a running service."""
+    products = Store(store).version_path(version) / PRODUCTS_FILE
+    write_result(out, recall_of(url, products, vectors, bundle))
+
+
+if __name__ == "__main__":
+    typer.run(main)

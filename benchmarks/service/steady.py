@@ -1,0 +1,226 @@
+"""Requests at a fixed rate, each answer with its time, and swaps of the index version meanwhile.
+
+The rate is kept whatever the service does, and latency counts from the moment at which a request was due: that one
+stands still for a second is seen, where a client that waits for its answer would send nothing. A connection carries one
+request at a time; where all are busy another one is opened.
+"""
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import cycle, islice, pairwise
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from artifacts.records import Record
+from benchmarks.common.measured_process import write_result
+
+SETTLE_S = 1.0  # after a swap was answered: the version before is freed meanwhile
+_WARM_UP_S = 1.0
+_PATIENCE_S = 30.0
+_OK = 200
+
+_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A request.
+
+    Attributes:
+        due: when it was to be sent, in seconds of the monotonic clock.
+        done: when it was answered or failed.
+        good: whether it was answered with 200.
+    """
+
+    due: float
+    done: float
+    good: bool
+
+
+class Phase(Record):
+    """The requests of a time."""
+
+    seconds: float
+    latency_ms: tuple[float, ...]  # of those that were answered
+    longest_gap_ms: float  # between two answers that followed each other
+    lost: int  # not answered, or not with 200
+
+
+class SwapsUnderLoad(Record):
+    """What clients saw before and during swaps."""
+
+    steady: Phase
+    swaps: tuple[Phase, ...]
+    swap_s: tuple[float, ...]
+
+
+class Client:
+    """Sends requests to one address over connections that are kept.
+
+    Args:
+        url: of the service, without a path.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._free: list[_Connection] = []
+
+    async def send(self, method: str, path: str, body: str = "", token: str = "") -> tuple[int, bytes]:
+        """Status and body of an answer.
+
+        Raises:
+            OSError, EOFError: the connection broke.
+        """
+        reader, writer = await self._connection()
+        content = body.encode()
+        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+            f"{authorization}Content-Length: {len(content)}\r\n\r\n"
+        )
+        try:
+            writer.write(head.encode() + content)
+            status, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
+            length = next(int(field.split(":")[1]) for field in fields if field.startswith("content-length:"))
+            answer = await reader.readexactly(length)
+        except BaseException:
+            writer.close()
+            raise
+        self._free.append((reader, writer))
+        return int(status.split()[1]), answer
+
+    async def _connection(self) -> _Connection:
+        """One that is free; those that the service has closed, since they were idle for long, are left out."""
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self._host, self._port)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for _, writer in self._free:
+            writer.close()
+
+
+class FixedRate:
+    """Sends one request after another at a fixed rate until stopped.
+
+    Args:
+        client: that sends.
+        lines: METHOD PATH BODY; again from the first after the last.
+        per_s: requests a second.
+    """
+
+    def __init__(self, client: Client, lines: Sequence[str], per_s: float) -> None:
+        self.answered: list[Answered] = []
+        self._client = client
+        self._lines = cycle(lines)
+        self._per_s = per_s
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Send until cancelled, then wait for what is under way."""
+        begin = time.monotonic()
+        try:
+            for number, line in enumerate(self._lines):
+                due = begin + number / self._per_s
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                task = asyncio.create_task(self._ask(line, due))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+        finally:
+            await asyncio.gather(*self._under_way)
+
+    async def _ask(self, line: str, due: float) -> None:
+        method, path, *body = line.split(" ", 2)
+        good = False
+        with suppress(OSError, EOFError):  # of which a timeout is one
+            async with asyncio.timeout(_PATIENCE_S):
+                good = (await self._client.send(method, path, *body))[0] == _OK
+        self.answered.append(Answered(due, time.monotonic(), good))
+
+
+async def swap_under_load(
+    url: str, lines: Sequence[str], per_s: float, steady_s: float, versions: Sequence[str], token: str
+) -> SwapsUnderLoad:
+    """Load a service, first alone, then while it swaps to one version after the other.
+
+    Args:
+        url: of the service.
+        lines: the requests.
+        per_s: requests a second.
+        steady_s: how long before the first swap, and between two.
+        versions: to swap to, in turn.
+        token: of its admin routes.
+
+    Raises:
+        RuntimeError: it refused a swap.
+    """
+    client, admin = Client(url), Client(url)
+    load = FixedRate(client, lines, per_s)
+    running = asyncio.create_task(load.run())
+    try:
+        await asyncio.sleep(_WARM_UP_S)
+        windows = [(time.monotonic(), time.monotonic() + steady_s)]
+        took_s = []
+        for version in versions:
+            await asyncio.sleep(steady_s)
+            begin = time.monotonic()
+            status, told = await admin.send("POST", "/admin/index/swap", json.dumps({"version": version}), token)
+            if status != _OK:
+                raise RuntimeError(f"the swap to {version} was answered with {status}: {told.decode()}")
+            took_s.append(time.monotonic() - begin)
+            await asyncio.sleep(SETTLE_S)
+            windows.append((begin, time.monotonic()))
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        client.close()
+        admin.close()
+    steady, *swaps = (phase_of(load.answered, begin, end) for begin, end in windows)
+    return SwapsUnderLoad(steady=steady, swaps=tuple(swaps), swap_s=tuple(took_s))
+
+
+def phase_of(answered: Sequence[Answered], begin: float, end: float) -> Phase:
+    """The requests that were due between two moments, and the gaps between the answers of that time."""
+    due = [each for each in answered if begin <= each.due < end]
+    times = sorted(each.done for each in answered if each.good and begin <= each.done < end)
+    return Phase(
+        seconds=end - begin,
+        latency_ms=tuple(round(1000 * (each.done - each.due), 3) for each in due if each.good),
+        longest_gap_ms=1000 * max(after - before for before, after in pairwise([begin, *times, end])),
+        lost=sum(not each.good for each in due),
+    )
+
+
+def main(
+    url: Annotated[str, typer.Option(help="Of the service.")],
+    requests: Annotated[Path, typer.Option(help="A file of requests.")],
+    per_s: Annotated[float, typer.Option(help="Requests a second.")],
+    steady_s: Annotated[float, typer.Option(help="Seconds before each swap.")],
+    version: Annotated[list[str], typer.Option(help="To swap to; can be given again.")],
+    token: Annotated[str, typer.Option(envvar="BENCH_SERVICE_TOKEN", help="Of the admin routes.")],
+    swaps: Annotated[int, typer.Option(help="How many, in turn.")],
+    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+) -> None:
+    """Load a service while it swaps."""
+    lines = requests.read_text(encoding="utf-8").splitlines()
+    turns = list(islice(cycle(version), swaps))
+    gc.disable()  # full collections would stand as gaps between answers; this process ends soon
+    write_result(out, asyncio.run(swap_under_load(url, lines, per_s, steady_s, turns, token)))
+
+
+if __name__ == "__main__":
+    typer.run(main)

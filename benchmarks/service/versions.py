@@ -1,0 +1,114 @@
+"""Index versions for bench-service: vectors of the real set under products with the catalogue's titles.
+
+A version goes through the index builder's own functions, from the choice of the index to the sealed folder; only the
+encoding of products is left out, since the set has their vectors already. Versions are kept for the next run.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow as pa
+import typer
+
+from artifacts.bundle import ModelBundle, open_bundle
+from artifacts.catalog import read_catalog
+from artifacts.index_version import PhotoCounts, finish_index_version, read_manifest
+from artifacts.store import Store
+from benchmarks.vectors.vector_sets import VectorSet, held_out_texts, open_set, split_queries
+from index_builder.core.keys import joined_keys, product_key
+from index_builder.embeddings.collect import VECTORS_FILE, EmbeddedProducts
+from index_builder.index.indexing import AUTO, IndexWish, plan_index
+from index_builder.index.measure import QuerySample
+from index_builder.version_writer import VersionInputs, write_products, write_version
+
+
+def version_id(made: VectorSet, rows: int, index_type: str) -> str:
+    """The id of the version of a set's first rows."""
+    plain = re.sub("[^A-Za-z0-9]+", "-", index_type).strip("-")
+    return f"{rows}-{plain}-{made.card.source.model[:12]}"
+
+
+def copy_id(version: str) -> str:
+    """The id of a version's copy."""
+    return f"{version}-copy"
+
+
+def make_version(store: Store, made: VectorSet, rows: int, index_type: str, bundle: ModelBundle, catalog: Path) -> str:
+    """Write the version of a set's first rows, unless it is there, and tell its id.
+
+    Args:
+        store: where it goes.
+        made: the real set of this model and catalogue.
+        rows: how many of its vectors.
+        index_type: as for `index_builder build`.
+        bundle: the model.
+        catalog: whose products the set was made from.
+    """
+    version = version_id(made, rows, index_type)
+    if version in store.version_ids():
+        return version
+    wish = IndexWish(index=index_type)
+    texts = held_out_texts(bundle)
+    tuning = tuple(texts[row] for row in split_queries(len(texts))["tuning"])  # the others measure the service
+    specs = plan_index(wish, rows, made.card.width)
+    inputs = VersionInputs(bundle, wish, specs, QuerySample(tuning, held_out=True))
+    table = read_catalog(catalog).table
+    with store.new_version(version) as folder:
+        products = write_products(folder, table.schema, repeated(table, rows))
+        (folder / VECTORS_FILE).symlink_to(made.folder.resolve())  # which the writer removes; it reads them below
+        keys = joined_keys(product_key(f"{version} {row}", b"") for row in range(rows))
+        photos = PhotoCounts(usable=0, absent=rows)
+        write_version(folder, version, inputs, products, EmbeddedProducts(made.vectors(rows), keys, photos, ()), _tell)
+    return version
+
+
+def copy_version(store: Store, version: str) -> str:
+    """The same version under another id, in files of its own, unless it is there; tells that id."""
+    copy = copy_id(version)
+    if copy not in store.version_ids():
+        source = store.version_path(version)
+        manifest = read_manifest(source)
+        with store.new_version(copy) as folder:
+            for name in manifest.files:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / name, folder / name)
+            finish_index_version(folder, manifest.model_copy(update={"version": copy, "files": {}}))
+    return copy
+
+
+def repeated(table: pa.Table, rows: int) -> Iterator[pa.RecordBatch]:
+    """So many products: those of a table, then the same again under other ids, and so on.
+
+    Product i is product i modulo their number, as in the real set.
+    """
+    place = table.schema.get_field_index("product_id")
+    for again, start in enumerate(range(0, rows, table.num_rows)):
+        some = table.slice(0, rows - start).combine_chunks()
+        if again:
+            ids = [f"{product_id}-{again}" for product_id in some["product_id"].to_pylist()]
+            some = some.set_column(place, table.schema.field(place), pa.array(ids, pa.string()))
+        yield from some.to_batches()
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(
+    bundle: Annotated[Path, typer.Option(help="The model.")],
+    catalog: Annotated[Path, typer.Option(help="The catalogue.")],
+    vectors: Annotated[Path, typer.Option(help="The real set.")],
+    store: Annotated[Path, typer.Option(help="Where versions go.")],
+    rows: Annotated[int, typer.Option(help="How many products.")],
+    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+) -> None:
+    """Make a version and its copy, unless they are there."""
+    opened = Store(store)
+    copy_version(opened, make_version(opened, open_set(vectors), rows, index_type, open_bundle(bundle), catalog))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""bench-train: training steps beside sentence-transformers' trainer."""

@@ -1,0 +1,34 @@
+"""The real set of bench-index for other benchmarks: taken as it is, or made where there is none, and never replaced."""
+
+from pathlib import Path
+
+from artifacts.bundle import open_bundle
+from artifacts.checksums import sha256_of_file
+from benchmarks.common.measured_process import ROOT, run_program
+from benchmarks.vectors.vector_sets import CARD_FILE, VectorSet, open_set
+
+REAL_SET = ROOT / "var/bench-index/real"  # where bench-index makes it
+
+
+def ready_set(folder: Path, rows: int, bundle: Path, catalog: Path) -> VectorSet:
+    """The set in a folder, made in a process of its own if the folder is not there.
+
+    Args:
+        folder: of the set; see REAL_SET.
+        rows: how many vectors are wanted at least.
+        bundle: a trained model.
+        catalog: its catalogue.
+
+    Raises:
+        ValueError: the folder holds a set of another model or catalogue, or a smaller one.
+    """
+    if not (folder / CARD_FILE).is_file():
+        model = ["--bundle", bundle, "--catalog", catalog]
+        run_program("index_data", ["--kind", "real", "--folder", folder, "--rows", rows, *model])
+    made = open_set(folder)
+    source = made.card.source
+    if (source.model, source.catalog) != (open_bundle(bundle).fingerprint, sha256_of_file(catalog)):
+        raise ValueError(f"{folder} holds the vectors of another model or catalogue; delete it, or name another folder")
+    if made.rows < rows:
+        raise ValueError(f"{folder} holds {made.rows:,} vectors, not {rows:,}; delete it, or name another folder")
+    return made

@@ -1,0 +1,1 @@
+"""Results as records and as files. They do not know how they were measured."""

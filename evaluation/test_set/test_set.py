@@ -1,0 +1,50 @@
+"""The evaluation queries of a data set, with what was bought for them and what is judged of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.catalog import Catalog
+from artifacts.dataset import Dataset
+from evaluation.test_set.relevance import LabelLookup, label_lookup
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """What every model of a data set is evaluated on.
+
+    Attributes:
+        dataset_fingerprint: of the data set.
+        catalog: all products; they are what is searched.
+        queries: distinct queries with a purchase in the evaluation window, sorted.
+        bought: catalogue rows bought for each query.
+        labels: judgments, or None where the shop has none.
+    """
+
+    __test__ = False  # pytest: this is no test class
+
+    dataset_fingerprint: str
+    catalog: Catalog
+    queries: list[str]
+    bought: list[npt.NDArray[np.int64]]
+    labels: LabelLookup | None
+
+
+def load_test_set(dataset: Dataset) -> TestSet:
+    """The test set of a data set; see `Dataset.catalog` for errors raised."""
+    catalog = dataset.catalog()
+    rows = catalog.rows_by_product_id()
+    bought: dict[str, list[int]] = {}
+    pairs = dataset.evaluation_pairs
+    for query, product_id in zip(pairs["query"].to_pylist(), pairs["product_id"].to_pylist(), strict=True):
+        bought.setdefault(query, []).append(rows[product_id])
+    queries = sorted(bought)
+    judgments = dataset.judgments()
+    return TestSet(
+        dataset_fingerprint=dataset.fingerprint,
+        catalog=catalog,
+        queries=queries,
+        bought=[np.array(sorted(bought[query]), dtype=np.int64) for query in queries],
+        labels=label_lookup(judgments, queries, catalog) if judgments else None,
+    )

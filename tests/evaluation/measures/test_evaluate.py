@@ -1,0 +1,224 @@
+"""The whole evaluation command on a small shop, against numbers computed a second way."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torchmetrics.functional.retrieval import retrieval_precision, retrieval_recall
+from typer.testing import CliRunner
+
+from artifacts.bundle import finish_bundle, open_bundle
+from artifacts.dataset import Dataset, open_dataset
+from artifacts.history import ProductHistory, write_history
+from evaluation.cli import app
+from evaluation.labels.labelling import Labeller
+from evaluation.measures.evaluate import evaluate
+from evaluation.results.saved import QueryValues, load, save
+from evaluation.systems.system import ModelSystem, Workplace
+from evaluation.test_set.test_set import load_test_set
+from tests.support.models import tiny_bundle
+from towers.query_encoder import OnnxQueryEncoder
+from towers.side_encoder import Products, SideEncoder
+from towers.storage import load_side
+from towers.tokens import read_tokenizers
+from training.logs.prepare import prepare
+from training.sample_shop import generate_sample_shop
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("evaluation")
+    generate_sample_shop(folder / "shop", products=240, seed=5)
+    files = [folder / "shop" / f"{name}.parquet" for name in ("catalog", "interactions", "judgments")]
+    return prepare(*files, folder / "data")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    for composition in ("bibert", "cat"):
+        tiny_bundle(folder / composition, composition)
+    return [folder / "bibert", folder / "cat"]
+
+
+def by_hand(model: Path, dataset: Dataset) -> tuple[float, dict[str, float]]:
+    """Recall@100 and precision with numpy's full sort, sets and dictionaries."""
+    catalog = dataset.catalog()
+    query = SideEncoder(load_side(model / "query"), _tokenizers(model / "query"))
+    product = SideEncoder(load_side(model / "product"), _tokenizers(model / "product"))
+    vectors = product.products(Products(catalog.titles, catalog.images, catalog.folder))
+    bought: dict[str, set[str]] = {}
+    for row in dataset.evaluation_pairs.to_pylist():
+        bought.setdefault(row["query"], set()).add(row["product_id"])
+    judgments = pq.read_table(dataset.card.judgments).to_pylist()
+    labels = {(row["query"], row["product_id"]): row["label"] for row in judgments}
+    judged = {query for query, _ in labels}
+    recalls, shares = [], []
+    for name in bought:
+        scores = vectors @ query.queries([name])[0]
+        top = [catalog.product_ids[row] for row in np.argsort(-scores, kind="stable")[:100]]
+        recalls.append(len(bought[name] & set(top)) / len(bought[name]))
+        if name in judged:
+            found = [labels.get((name, product_id), "I") for product_id in top]
+            shares.append([found.count(label) / 100 for label in "ESCI"])
+    return float(np.mean(recalls)), dict(zip("ESCI", np.mean(shares, axis=0).tolist(), strict=True))
+
+
+def _tokenizers(folder: Path):  # type: ignore[no-untyped-def]
+    return read_tokenizers(folder, load_side(folder).spec)
+
+
+def test_the_command_gives_what_a_second_writing_gives(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    arguments = [part for model in models for part in ("--model", str(model))]
+    result = CliRunner().invoke(app, ["run", *arguments, "--data", str(dataset.path), "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "cat - bibert" in result.output and "complete judgments" in result.output
+    assert "Table 4" in (tmp_path / "tables.md").read_text()
+    for model in models:
+        saved = json.loads((tmp_path / f"{model.name}.json").read_text())
+        recall, shares = by_hand(model, dataset)
+        # A product at place 100 may change places with its neighbour by rounding.
+        assert saved["recall"]["mean"] == pytest.approx(recall, abs=0.002)
+        found = saved["labels"]["judged"]["precision"]
+        assert {label: interval["mean"] for label, interval in found.items()} == pytest.approx(shares, abs=0.002)
+        assert saved["recall"]["low"] < saved["recall"]["mean"] < saved["recall"]["high"]
+
+
+def test_compare_reads_what_run_wrote(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    arguments = [part for model in models for part in ("--model", str(model))]
+    ran = CliRunner().invoke(app, ["run", *arguments, "--data", str(dataset.path), "--out", str(tmp_path)])
+    paths = [str(tmp_path / f"{name}.json") for name in ("cat", "bibert")]
+    compared = CliRunner().invoke(app, ["compare", *paths])
+    assert compared.exit_code == 0 and compared.output.strip() in ran.output
+
+
+def test_the_command_again_takes_what_is_finished(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    arguments = ["run", "--model", str(models[0]), "--data", str(dataset.path), "--out", str(tmp_path)]
+    first = CliRunner().invoke(app, arguments)
+    assert "as before" not in first.output and "Tables 3 and 4 are left out" in first.output
+    written = (tmp_path / "bibert.json").stat().st_mtime_ns
+    again = CliRunner().invoke(app, [*arguments, "--bm25"])
+    assert "as before: bibert\n" in again.output and "bm25 - bibert" in again.output
+    assert (tmp_path / "bibert.json").stat().st_mtime_ns == written
+    (tmp_path / "bibert.queries.parquet").write_bytes(b"damaged")
+    third = CliRunner().invoke(app, arguments)
+    assert third.exit_code == 0 and "as before" not in third.output
+
+
+def test_what_is_searched_has_its_history(dataset: Dataset, tmp_path: Path) -> None:
+    plain = tiny_bundle(tmp_path / "plain", "mlp")
+    shutil.copytree(plain.path, tmp_path / "known")
+    (tmp_path / "known" / "model.json").unlink()
+    catalog, width = dataset.catalog(), plain.card.width
+    vectors = np.random.default_rng(1).normal(size=(120, width)).astype(np.float16)
+    history = ProductHistory(pa.array(catalog.product_ids[60:180]), vectors)
+    write_history(tmp_path / "known" / "product", history)
+    finish_bundle(tmp_path / "known", plain.card.origin, plain.held_out_queries())
+    test_set = load_test_set(dataset)
+    known = ModelSystem("known", open_bundle(tmp_path / "known"))
+    found = known.answer(test_set, 50, Workplace(tmp_path, tmp_path / "vectors", 4))
+    product = SideEncoder(load_side(plain.product_folder), _tokenizers(plain.product_folder))
+    own = product.products(Products(catalog.titles, catalog.images, catalog.folder))
+    moved = history.add_to(own, catalog.product_ids)
+    queries = OnnxQueryEncoder(plain.query_folder, plain.query).encode(test_set.queries)
+    expected = np.sort(queries @ moved.T, axis=1)[:, ::-1][:, :50]
+    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+
+
+def test_slices_and_rewritten_queries_by_the_command_line(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    arguments = [part for model in models for part in ("--model", str(model))]
+    clean, order = tmp_path / "clean", tmp_path / "order"
+    common = ["run", *arguments, "--data", str(dataset.path)]
+    assert CliRunner().invoke(app, [*common, "--out", str(clean)]).exit_code == 0
+    assert CliRunner().invoke(app, [*common, "--out", str(order), "--rewrite", "order"]).exit_code == 0
+    fingerprints = {json.loads((path / "cat.json").read_text())["dataset_fingerprint"] for path in (clean, order)}
+    assert len(fingerprints) == 2
+    results = [str(clean / "cat.json"), str(clean / "bibert.json")]
+    result = CliRunner().invoke(app, ["slices", *results, "--data", str(dataset.path)])
+    assert result.exit_code == 0 and "cat by slices" in result.output and "query not bought for in" in result.output
+    results = [str(order / "cat.json"), str(order / "bibert.json")]
+    refused = CliRunner().invoke(app, ["slices", *results, "--data", str(dataset.path)])
+    assert refused.exit_code == 2 and "rewritten queries" in refused.output
+
+
+def test_saved_values_come_back(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    test_set = load_test_set(dataset)
+    place = Workplace(tmp_path, tmp_path / "vectors", 4)
+    made = evaluate(ModelSystem("m", open_bundle(models[0])), test_set, Labeller(test_set.labels, None), place)
+    read = load(save(tmp_path, *made)).values
+    assert made[1] and read
+    for field in dataclasses.fields(QueryValues):
+        np.testing.assert_equal(getattr(read, field.name), getattr(made[1], field.name))
+
+
+def test_recall_and_precision_equal_a_library(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    test_set = load_test_set(dataset)
+    place = Workplace(tmp_path, tmp_path / "vectors", 4)
+    system = ModelSystem("m", open_bundle(models[0]))
+    _, values = evaluate(system, test_set, Labeller(test_set.labels, None), place)
+    assert values and test_set.labels
+    rows, products = system.answer(test_set, 240, place).rows, len(test_set.catalog)
+    places = np.argsort(rows, axis=1)  # of each product in each list
+    scores = torch.from_numpy(products - places).float()  # all above zero, as the library wants them
+    judged = np.flatnonzero(test_set.labels.judged)
+    exact = test_set.labels.labels(np.tile(np.arange(products), (len(rows), 1))) == 0
+    for number, bought in enumerate(test_set.bought):
+        target = torch.zeros(products, dtype=torch.bool)
+        target[bought] = True
+        for k in (1, 10, 100):
+            assert values.recall_at[k][number] == pytest.approx(float(retrieval_recall(scores[number], target, k)))
+    for number in judged:
+        expected = retrieval_precision(scores[number], torch.from_numpy(exact[number]), 100)
+        assert values.shares[number, 0] == pytest.approx(float(expected))
+
+
+def test_a_degenerate_model_is_no_success(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    constant = tmp_path / "constant"
+    shutil.copytree(models[0], constant)
+    for path in constant.glob("product/weights.safetensors"):
+        save_file({name: torch.zeros_like(tensor) for name, tensor in load_file(path).items()}, path)
+    queries, origin = open_bundle(models[0]).held_out_queries(), open_bundle(models[0]).card.origin
+    (constant / "model.json").unlink()
+    (constant / "held_out_queries.json").unlink()
+    finish_bundle(constant, origin, queries)
+    arguments = ["--model", str(models[0]), "--model", str(constant), "--data", str(dataset.path)]
+    result = CliRunner().invoke(app, ["run", *arguments, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1, result.output
+    assert "constant is degenerate: all product vectors are alike" in result.output
+    saved = json.loads((tmp_path / "out" / "constant.json").read_text())
+    assert saved["recall"] is None and "alike" in saved["degenerate"]
+    assert json.loads((tmp_path / "out" / "bibert.json").read_text())["degenerate"] is None
+
+
+def test_mistakes_end_in_a_sentence(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    runner = CliRunner()
+    out = ["--out", str(tmp_path)]
+    for arguments, sentence in (
+        (["--model", str(tmp_path), "--data", str(dataset.path)], "is no model bundle: it has no model.json"),
+        (["--model", str(models[0]), "--data", str(tmp_path)], "is no data set: it has no dataset.json"),
+        (
+            ["--model", str(models[0]), "--model", str(models[0]), "--data", str(dataset.path)],
+            "told apart by their folders",
+        ),
+        (["--data", str(dataset.path)], "nothing to evaluate; name a model with --model"),
+        (["--data", str(dataset.path), "--sentence-transformers", str(tmp_path)], "it has no modules.json"),
+    ):
+        result = runner.invoke(app, ["run", *arguments, *out])
+        assert result.exit_code == 2 and sentence in result.output, result.output
+
+
+def test_the_test_set_is_what_was_bought(dataset: Dataset) -> None:
+    test_set = load_test_set(open_dataset(dataset.path))
+    ids = test_set.catalog.product_ids
+    pairs = {(query, ids[row]) for query, rows in zip(test_set.queries, test_set.bought, strict=True) for row in rows}
+    expected = {(row["query"], row["product_id"]) for row in dataset.evaluation_pairs.to_pylist()}
+    assert pairs == expected

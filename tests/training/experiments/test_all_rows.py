@@ -1,0 +1,131 @@
+"""All rows in one go: the order of the stages, what is skipped, what is refused, and a real run that is broken off."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+import evaluation.cli
+import training.cli
+from artifacts.bundle import open_bundle
+from artifacts.dataset import Dataset
+from evaluation.tables.paper import PAPER_TABLE_2
+from training.errors import ExperimentError
+from training.experiments.all_rows import ROWS, ROWS_OF_OURS, Experiments, default_judgments, run_experiments, stages
+from training.experiments.stages import Stage
+from training.recipes.recipe import load_recipe
+
+
+@pytest.fixture
+def experiments(dataset: Dataset, tmp_path: Path) -> Experiments:
+    return Experiments(data=dataset.path, out=tmp_path / "runs", judgments=default_judgments(dataset))
+
+
+def names(experiments: Experiments) -> list[str]:
+    return [stage.name for stage in stages(experiments)]
+
+
+def test_the_papers_eleven_rows_are_recipes_that_differ() -> None:
+    assert len({load_recipe(row).model_dump_json(exclude={"name"}) for row in ROWS}) == 11
+
+
+def test_rows_stand_in_the_order_of_the_tables() -> None:
+    assert list(ROWS) == list(PAPER_TABLE_2)
+
+
+def test_towers_come_before_the_rows_that_take_them(experiments: Experiments) -> None:
+    order = names(experiments)
+    assert order[0] == "clip-towers" and order[1] == "bibert"
+    assert set(order) == {"clip-towers", *ROWS, *ROWS_OF_OURS, "annotator", "evaluation", "report"}
+    assert order[2] == "annotator" and order[-2:] == ["evaluation", "report"]
+
+
+def test_stages_wait_for_what_they_read(experiments: Experiments) -> None:
+    needs = {stage.name: stage.needs for stage in stages(experiments)}
+    assert needs["clip-towers"] == needs["bibert"] == frozenset()
+    assert needs["annotator"] == {"bibert"} and needs["clip"] == {"clip-towers"}
+    assert needs["4tmm-cat"] == {"bibert", "clip-towers"}
+    # One row encodes the towers that the others read.
+    assert needs["4tmm-alpha"] == needs["3tmm-joint-sn"] == {"bibert", "clip-towers", "4tmm-cat"}
+    assert needs["evaluation"] == {"clip-towers", "annotator", *ROWS, *ROWS_OF_OURS} and needs["report"] == {
+        "evaluation"
+    }
+
+
+def test_given_clip_towers_are_taken_and_no_small_clip_is_trained(experiments: Experiments, tmp_path: Path) -> None:
+    given = Experiments(data=experiments.data, out=experiments.out, rows=("bibert", "4tmm-cat"), clip=tmp_path / "dfn")
+    fit = stages(given)[1]
+    assert names(given) == ["bibert", "4tmm-cat", "evaluation", "report"]
+    assert f"--clip={tmp_path / 'dfn'}" in fit.arguments and f"--bibert={given.out / 'bibert'}" in fit.arguments
+
+
+def test_text_alone_needs_no_clip(experiments: Experiments) -> None:
+    assert names(Experiments(data=experiments.data, out=experiments.out, rows=("bibert",)))[0] == "bibert"
+
+
+def test_every_stage_is_a_command_line_that_its_program_takes(experiments: Experiments, tmp_path: Path) -> None:
+    everything = Experiments(
+        experiments.data,
+        experiments.out,
+        judgments=tmp_path / "judgments_train.parquet",
+        sentence_transformers=(tmp_path / "minilm",),
+        steps=3,
+    )
+    for stage in stages(everything):
+        _parse(stage)
+
+
+def _parse(stage: Stage) -> None:
+    """Let the program's own parser read a stage's arguments; it raises on any that it does not know."""
+    program, command, *options = stage.arguments
+    app = {"training": training.cli.app, "evaluation": evaluation.cli.app}[program]
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group | typer.core.TyperGroup)
+    group.commands[command].make_context(command, list(options))
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (("4tmm-cat",), "the rows take a fitted BiBERT: add the row bibert"),
+        (("bibert", "bibert"), "rows are told apart by their names, but bibert stands twice"),
+    ],
+)
+def test_impossible_rows_are_refused(experiments: Experiments, rows: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(ExperimentError) as refused:
+        stages(Experiments(data=experiments.data, out=experiments.out, rows=rows))
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.integration
+def test_a_run_that_is_killed_goes_on_and_ends_with_tables_and_report(shop: Path, tmp_path: Path) -> None:
+    # Without labels of training queries: an annotator takes minutes, and its command is tested for itself.
+    shop = shutil.copytree(shop, tmp_path / "shop", ignore=shutil.ignore_patterns("judgments_train.parquet"))
+    out = tmp_path / "runs"
+    rows = ("bibert", "4tmm-alpha", "3tmm-mlp-sn")
+    options = [f"--shop={shop}", f"--out={out}", "--steps=8", *(f"--row={row}" for row in rows)]
+    command = [sys.executable, "-m", "training", "experiments", *options]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while not (out / "bibert").exists() and first.poll() is None:
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    untouched = open_bundle(out / "bibert").card.origin.created_at
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "bibert: finished before" in finished.stdout
+    assert open_bundle(out / "bibert").card.origin.created_at == untouched
+    assert {path.stem for path in (out / "results").glob("*.retrieved.parquet")} >= {f"{row}.retrieved" for row in rows}
+    assert (out / "results" / "tables.md").is_file() and (out / "report.html").is_file()
+
+    again = subprocess.run([*command, "--seed=7"], capture_output=True, text=True, check=False)
+    assert again.returncode == 2 and "remove it or choose another --out" in again.stderr
+    with pytest.raises(
+        ExperimentError, match=r"bibert was fitted with another seed; remove it or choose another --out"
+    ):
+        run_experiments(Experiments(data=out / "data", out=out, rows=("bibert",), seed=7))

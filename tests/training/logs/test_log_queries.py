@@ -1,0 +1,27 @@
+"""The expressions compile for the backends that no test can reach."""
+
+import datetime
+
+import ibis
+import pyarrow as pa
+import pytest
+
+from artifacts.dataset import PurchaseInterest, Window
+from training.logs.log_queries import LogQueries
+
+WINDOW = Window(start=datetime.datetime(2025, 1, 1), end=datetime.datetime(2026, 1, 1))
+INTEREST = PurchaseInterest(weights={"purchase": 1, "click": 0.1}, threshold=1)
+
+
+@pytest.mark.parametrize("dialect", ["bigquery", "snowflake", "pyspark", "postgres", "trino", "clickhouse"])
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_every_question_compiles(dialect: str, zone: str | None) -> None:
+    kind = f"timestamp('{zone}')" if zone else "timestamp"
+    log = ibis.table({"timestamp": kind, "query": "string", "product_id": "string", "event": "string"}, name="log")
+    queries = LogQueries.of(log, pa.table({"product_id": ["A"]}))
+    positives = str(ibis.to_sql(queries.positives(WINDOW, INTEREST), dialect=dialect))
+    negatives = str(ibis.to_sql(queries.seen_negatives(WINDOW, INTEREST, pa.array(["mug"]), 7), dialect=dialect))
+    assert "100000" in positives and "purchase" in positives
+    if dialect not in ("pyspark", "clickhouse"):  # these have the joins that others lack
+        assert "ANTI JOIN" not in positives + negatives and "SEMI JOIN" not in positives + negatives
+    assert "md5(" in negatives.lower() and "|7|" in negatives and "row_number()" in negatives.lower()

@@ -1,0 +1,97 @@
+"""What a tower's vectors are made of while a model is fitted.
+
+A frozen tower's vectors were encoded once and are looked up; a tower that is trained reads its texts or
+photos anew in every step. Rows are query numbers on the query side, catalogue rows on the product side.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artifacts.side import PhotoInput
+from towers.bert import BertTower
+from towers.clip import PhotoBatch
+from towers.model import Side
+from towers.packed_texts import pack_texts
+from towers.pixels import normalise_photos
+from towers.query_encoder import Vectors
+from towers.tokens import TextTokenizer
+from training.batches.photo_store import PhotoStore
+
+# Towers that read padded texts get a batch in this many groups of like length, so that little of it is padding.
+LENGTH_GROUPS = 8
+LARGEST_SHIFT = 3  # pixels, of the training photos
+
+
+class TowerSource(Protocol):
+    """Gives a tower's unit vectors for rows of its side."""
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Unit vectors, shape (len(rows), d)."""
+
+
+@dataclass(frozen=True)
+class FrozenVectors:
+    """A frozen tower: vectors that were encoded before."""
+
+    encoded: Vectors  # (rows of the side, d)
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Looked up, shape (len(rows), d)."""
+        found = torch.from_numpy(self.encoded[rows.cpu().numpy()])
+        return found.to(next(side.parameters(), found).device)
+
+
+class Texts:
+    """A text tower that is trained: the token ids of all texts of a side."""
+
+    def __init__(self, tokenizer: TextTokenizer, texts: Sequence[str]) -> None:
+        ids = tokenizer.encode(texts)
+        self._ids = torch.from_numpy(ids.astype(np.int32))
+        self._lengths = torch.from_numpy((ids != tokenizer.text.pad_id).sum(axis=1))
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Encoded now, with gradients, shape (len(rows), d)."""
+        device, cpu_rows = next(side.parameters()).device, rows.cpu()
+        ids, lengths = self._ids[cpu_rows], self._lengths[cpu_rows]
+        if isinstance(side.towers[tower], BertTower):
+            packed, places = pack_texts(ids, lengths)
+            return side.encode_tower(tower, packed.to(device))[places.to(device)]
+        order = lengths.argsort(stable=True)
+        groups = [
+            side.encode_tower(tower, ids[group, : int(lengths[group].max())].long().to(device, non_blocking=True))
+            for group in order.chunk(LENGTH_GROUPS)
+        ]
+        return torch.cat(groups)[order.argsort().to(device)]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """A CLIP image tower that is trained: all photos of a catalogue, flipped and shifted at random."""
+
+    store: PhotoStore
+    photo: PhotoInput  # how pixels are normalised
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Encoded now, with gradients, shape (len(rows), d)."""
+        device = next(side.parameters()).device
+        numbers = rows.cpu().numpy()
+        present = self.store.present[numbers]
+        pixels = torch.from_numpy(self.store.pixels[numbers[present]])
+        augmented = normalise_photos(_augment(pixels).to(device, non_blocking=True), self.photo)
+        return side.encode_tower(tower, PhotoBatch(augmented, torch.from_numpy(present).to(device)))
+
+
+def _augment(pixels: Tensor) -> Tensor:
+    """Mirror half of the photos and shift the batch by up to LARGEST_SHIFT pixels: (n, h, w, 3) uint8."""
+    mirrored = torch.rand(len(pixels)) < 0.5
+    pixels = torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
+    down, right = torch.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (2,)).tolist()
+    height, width = pixels.shape[1:3]
+    rows = (torch.arange(height) + down).clamp(0, height - 1)  # edges are repeated
+    columns = (torch.arange(width) + right).clamp(0, width - 1)
+    return pixels[:, rows][:, :, columns]

@@ -1,0 +1,221 @@
+"""All experiments of the paper on one shop: every row of Table 2 fitted and evaluated, with the tables and the report.
+
+Each stage is a command line of Vitrine that anybody could type (training/experiments/stages.py runs them).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from artifacts.bundle import open_bundle
+from artifacts.catalog import CATALOG_COLUMNS
+from artifacts.dataset import Dataset, open_dataset
+from artifacts.tables import read_schema
+from training.errors import ExperimentError
+from training.experiments.stages import Stage, run_stages
+from training.recipes.recipe import Recipe, load_recipe
+
+# Table 2 of the paper, in its order.
+ROWS = (
+    "bibert",
+    "clip",
+    "4tmm-cat",
+    "4tmm-alpha",
+    "4tmm-mlp",
+    "4tmm-joint",
+    "4tmm-joint-sn",
+    "4tmm-mlp-sn",
+    "3tmm-joint",
+    "3tmm-joint-sn",
+    "3tmm-mlp-sn",
+)
+# Ours, after them.
+ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
+ALL_ROWS = (*ROWS, *ROWS_OF_OURS)
+BASELINE = "bibert"
+CLIP_TOWERS = "clip-towers"
+TRAINING_JUDGMENTS = "judgments_train.parquet"
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """What is to be fitted and evaluated, and where.
+
+    Attributes:
+        data: a prepared data set.
+        out: folder of the runs.
+        rows: names of recipes, or paths of recipe files.
+        clip: bundle of CLIP towers to use; without one a small CLIP is trained.
+        judgments: labels of training queries, to fit an annotator on; without them there is no annotator.
+        sentence_transformers: folders of text encoders for context rows.
+        seed: of every fit.
+        steps: batches of every fit, in place of the recipes' epochs.
+    """
+
+    data: Path
+    out: Path
+    rows: Sequence[str] = ALL_ROWS
+    clip: Path | None = None
+    judgments: Path | None = None
+    sentence_transformers: Sequence[Path] = ()
+    seed: int = 0
+    steps: int | None = None
+
+
+def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
+    """The data set of a shop in OUT/data, prepared unless it is there.
+
+    Raises:
+        ExperimentError: the shop cannot be prepared, or the data set there is another shop's or of another seed.
+    """
+    path = out / "data"
+
+    def check() -> None:
+        card = open_dataset(path).card
+        if (Path(card.catalog), card.seed) != ((shop / "catalog.parquet").resolve(), seed):
+            raise ExperimentError(
+                f"{path} was prepared from {card.catalog} with seed {card.seed}; remove it or choose another --out"
+            )
+
+    arguments = ("training", "prepare", f"--shop={shop}", f"--out={path}", f"--seed={seed}")
+    run_stages([Stage("data", arguments, path, check=check)], out)
+    return open_dataset(path)
+
+
+def run_experiments(experiments: Experiments, jobs: int = 1) -> None:
+    """Run every stage that is not finished yet, `jobs` at a time.
+
+    Raises:
+        ExperimentError: a stage failed, or what stands in `out` was made from other data, recipes or seeds.
+    """
+    run_stages(stages(experiments), experiments.out, jobs)
+
+
+def stages(experiments: Experiments) -> list[Stage]:
+    """The stages of the experiments, each after those that it needs, the annotator as early as it can be fitted."""
+    recipes = [load_recipe(row) for row in experiments.rows]
+    names = [recipe.name for recipe in recipes]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ExperimentError(f"rows are told apart by their names, but {', '.join(sorted(repeated))} stands twice")
+    if BASELINE not in names and _needs(recipes, "bibert"):
+        raise ExperimentError("the rows take a fitted BiBERT: add the row bibert")
+    clip = [] if experiments.clip or not _needs(recipes, "clip") else [_clip_towers(experiments)]
+    towers = [recipe for recipe in recipes if not recipe.fitted_towers]
+    # What takes the towers of others comes after them; the evaluation shows the rows in the order asked for.
+    fusions = sorted((recipe for recipe in recipes if recipe.fitted_towers), key=lambda it: len(it.fitted_towers))
+    paths = dict(zip(names, experiments.rows, strict=True))
+    first = {tuple(recipe.fitted_towers): recipe.name for recipe in reversed(fusions)}
+    fits = [_fit(experiments, paths[recipe.name], recipe) for recipe in towers]
+    annotator = [_annotator(experiments, names)] if experiments.judgments else []
+    others = [_fit(experiments, paths[it.name], it, first[tuple(it.fitted_towers)]) for it in fusions]
+    before = [*clip, *fits, *annotator, *others]
+    evaluation = _evaluation(experiments, names, frozenset(stage.name for stage in before))
+    return [*before, evaluation, _report(experiments)]
+
+
+def _fit(experiments: Experiments, row: str, recipe: Recipe, first: str | None = None) -> Stage:
+    """A row; `first` is the row that encodes the towers for all that take them, so that this is done once."""
+    out = experiments.out / recipe.name
+    towers = {"bibert": experiments.out / BASELINE, "clip": _clip_bundle(experiments)}
+    given = [f"--{tower}={towers[tower]}" for tower in recipe.fitted_towers]
+    arguments = ("training", "fit", row, f"--data={experiments.data}", f"--out={out}", *given)
+    stages_of = {"bibert": BASELINE, "clip": None if experiments.clip else CLIP_TOWERS}
+    needs = {stages_of[tower] for tower in recipe.fitted_towers} | ({first} - {recipe.name})
+    return Stage(
+        name=recipe.name,
+        arguments=(*arguments, *_fit_options(experiments)),
+        output=out,
+        needs=frozenset(filter(None, needs)),
+        check=_same_origin(experiments, out, recipe),
+    )
+
+
+def _clip_towers(experiments: Experiments) -> Stage:
+    out = experiments.out / CLIP_TOWERS
+    arguments = ("training", "clip", f"--data={experiments.data}", f"--out={out}", *_fit_options(experiments))
+    return Stage(CLIP_TOWERS, arguments, out, check=_same_origin(experiments, out, load_recipe("clip-small")))
+
+
+def _annotator(experiments: Experiments, names: Sequence[str]) -> Stage:
+    out = experiments.out / "annotator"
+    catalog = Path(open_dataset(experiments.data).card.catalog)
+    attributes = [f"--attributes={name}" for name in _text_attributes(catalog)]
+    start = [f"--bibert={experiments.out / BASELINE}"] if BASELINE in names else []
+    arguments = ("training", "annotator", f"--judgments={experiments.judgments}", f"--catalog={catalog}")
+    options = (*attributes, *start, f"--out={out}", f"--seed={experiments.seed}")
+    needs = frozenset([BASELINE] if start else [])
+    return Stage("annotator", (*arguments, *options), out, needs)
+
+
+def _text_attributes(catalog: Path) -> list[str]:
+    """The catalogue's columns of text beside its own: the annotator reads them with the title."""
+    fields = [field for field in read_schema(catalog) if field.name not in CATALOG_COLUMNS]
+    return [field.name for field in fields if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+
+
+def _evaluation(experiments: Experiments, names: Sequence[str], needs: frozenset[str]) -> Stage:
+    models = [f"--model={experiments.out / name}" for name in names]
+    annotator = [f"--annotator={experiments.out / 'annotator'}"] if experiments.judgments else []
+    encoders = [f"--sentence-transformers={folder}" for folder in experiments.sentence_transformers]
+    context = ("--bm25", *encoders, *annotator)
+    arguments = ("evaluation", "run", *models, *context, f"--data={experiments.data}")
+    return Stage("evaluation", (*arguments, f"--out={experiments.out / 'results'}"), output=None, needs=needs)
+
+
+def _report(experiments: Experiments) -> Stage:
+    out = experiments.out
+    arguments = ("evaluation", "report", f"--results={out / 'results'}", f"--data={experiments.data}", f"--runs={out}")
+    needs = frozenset(["evaluation"])
+    return Stage("report", (*arguments, f"--out={out / 'report.html'}"), output=None, needs=needs)
+
+
+def _fit_options(experiments: Experiments) -> tuple[str, ...]:
+    steps = (f"--steps={experiments.steps}",) if experiments.steps else ()
+    return (f"--seed={experiments.seed}", *steps)
+
+
+def _clip_bundle(experiments: Experiments) -> Path:
+    return experiments.clip or experiments.out / CLIP_TOWERS
+
+
+def _needs(recipes: Sequence[Recipe], tower: str) -> bool:
+    return any(tower in recipe.fitted_towers for recipe in recipes)
+
+
+def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callable[[], None]:
+    """A check that the bundle at `out` is what the stage would make."""
+
+    def check() -> None:
+        origin = open_bundle(out).card.origin
+        wanted = {
+            "recipe": recipe,
+            "data set": open_dataset(experiments.data).fingerprint,
+            "seed": experiments.seed,
+        }
+        found = {"recipe": _as_recipe(origin.recipe), "data set": origin.dataset_fingerprint, "seed": origin.seed}
+        other = [what for what in wanted if wanted[what] != found[what]]
+        if other:
+            raise ExperimentError(
+                f"{out} was fitted with another {' and '.join(other)}; remove it or choose another --out"
+            )
+
+    return check
+
+
+def _as_recipe(content: dict[str, Any]) -> Recipe | None:
+    """The recipe of a bundle, perhaps of an older version that lacked fields; None where it is no recipe of today."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def default_judgments(dataset: Dataset) -> Path | None:
+    """Labels of training queries that lie beside the catalogue, if there are any."""
+    path = Path(dataset.card.catalog).parent / TRAINING_JUDGMENTS
+    return path if path.is_file() else None

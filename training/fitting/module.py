@@ -1,0 +1,148 @@
+"""The LightningModule: it wires sides, sources and loss, and owns the optimiser's schedule."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from towers.model import Model, Side
+from training.batches.pairs import Batch
+from training.batches.sources import TowerSource
+from training.objective.gather import gather, share_of_pairs, share_of_rows
+from training.objective.gradient_cache import encode_in_chunks
+from training.objective.nt_xent import nt_xent, symmetric_nt_xent
+from training.recipes.recipe import Optimisation, Part
+
+_COLDEST = 0.01  # a learned temperature never falls below this, as in CLIP
+
+
+class RetrievalModule(lightning.LightningModule):
+    """Fits the trainable parts of a model to pairs of queries and products.
+
+    Args:
+        model: with the weights to start from.
+        sources: for each side ("query", "product") and tower, where its vectors come from.
+        train: the parts that get gradients.
+        scratch: those of them that start from random weights.
+        optimisation: rates, schedule and temperature.
+        steps: of the whole run.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sources: Mapping[str, Mapping[str, TowerSource]],
+        train: tuple[Part, ...],
+        scratch: frozenset[Part],
+        optimisation: Optimisation,
+        steps: int,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(optimisation.temperature)), requires_grad=optimisation.learned_temperature
+        )
+        self._sources = sources
+        self._scratch = scratch
+        self._optimisation = optimisation
+        self._steps = steps
+        mark_trainable(model, train)
+
+    @property
+    def temperature(self) -> Tensor:
+        """The temperature tau."""
+        return self.log_temperature.exp().clamp(min=_COLDEST)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """The loss over this process's pairs of a batch, against the products of all processes."""
+        share = share_of_pairs(len(batch.queries))
+        # A query that stands in several pairs is read once.
+        distinct, position = batch.queries[share].unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        queries = self._encode(self.model.query, "query", distinct)[position.to(self.device)]
+        products = self._encode(self.model.product, "product", share_of_rows(batch.products))
+        with torch.autocast(self.device.type, enabled=False):  # the loss is always taken in float32
+            return self._loss(batch, queries.float(), gather(products.float())[: len(batch.products)], share)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """The batch on a device; row numbers stay where texts and photos are looked up."""
+        names = ("positives", "known", "counts", "seen", "popularity")
+        return dataclasses.replace(batch, **{name: getattr(batch, name).to(device) for name in names})
+
+    def configure_optimizers(self) -> Any:
+        """Adam (paper, section 4.2; AdamW where weights decay), with warm-up and cosine decay by steps."""
+        chosen = self._optimisation
+        kind = torch.optim.AdamW if chosen.weight_decay else torch.optim.Adam
+        optimizer = kind(
+            self._parameter_groups(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay, fused=True
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _encode(self, side: Side, name: str, rows: Tensor) -> Tensor:
+        return encode_in_chunks(partial(self._vectors, side, name), rows, self._optimisation.chunk_size)
+
+    def _vectors(self, side: Side, name: str, rows: Tensor) -> Tensor:
+        sources = self._sources[name]
+        return side.fuse({tower: source.vectors(side, tower, rows) for tower, source in sources.items()})
+
+    def _loss(self, batch: Batch, queries: Tensor, products: Tensor, share: slice) -> Tensor:
+        """The recipe's loss, given the vectors of the share's queries and of all products."""
+        weights = negative_weights(batch, self._optimisation)
+        corrections = self._optimisation.popularity * batch.popularity.log()
+        if self._optimisation.symmetric:
+            everyone = gather(queries)
+            return symmetric_nt_xent(
+                everyone, products, batch.positives, batch.known, self.temperature, weights, corrections, share
+            )
+        positives, known = batch.positives[share], batch.known[share]
+        return nt_xent(queries, products, positives, known, self.temperature, weights, corrections)
+
+    def _rate(self, step: int) -> float:
+        warmup = max(1, round(self._steps * self._optimisation.warmup_share))
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self._steps - warmup)))
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Fresh parts learn at the learning rate, fitted towers at their own (if the recipe gives one)."""
+        fresh: list[nn.Parameter] = [self.log_temperature] if self.log_temperature.requires_grad else []
+        fitted: list[nn.Parameter] = []
+        for part, parameters in parameters_by_part(self.model).items():
+            trainable = [parameter for parameter in parameters if parameter.requires_grad]
+            (fresh if part in self._scratch else fitted).extend(trainable)
+        rate = self._optimisation.tower_learning_rate or self._optimisation.learning_rate
+        groups: list[dict[str, Any]] = [{"params": fresh}, {"params": fitted, "lr": rate}]
+        return [group for group in groups if group["params"]]
+
+
+def negative_weights(batch: Batch, optimisation: Optimisation) -> Tensor:
+    """How many times each product counts where it is a negative, (n,)."""
+    weights = batch.counts if optimisation.repeated_products == "each" else torch.ones_like(batch.counts)
+    return weights.masked_fill(batch.seen, optimisation.seen_negative_weight)
+
+
+def parameters_by_part(model: Model) -> dict[Part, list[nn.Parameter]]:
+    """A model's parameters by the part that a recipe names; shared ones stand once."""
+    parts: dict[Part, dict[int, nn.Parameter]] = {"bibert": {}, "clip": {}, "fusion": {}}
+    for side in (model.query, model.product):
+        modules: list[tuple[Part, nn.Module]] = [("fusion", side.fusion)]
+        modules += [(tower.name, side.towers[tower.name]) for tower in side.spec.towers]
+        for part, module in modules:
+            parts[part].update((id(parameter), parameter) for parameter in module.parameters())
+    return {part: list(parameters.values()) for part, parameters in parts.items()}
+
+
+def mark_trainable(model: Model, train: tuple[Part, ...]) -> None:
+    """Let gradients flow into the named parts only; the other towers stay in evaluation mode."""
+    for part, parameters in parameters_by_part(model).items():
+        for parameter in parameters:
+            parameter.requires_grad_(part in train)
+    for side in (model.query, model.product):
+        side.fusion.train("fusion" in train)
+        for name, tower in side.towers.items():
+            tower.train(name in train)

@@ -1,0 +1,165 @@
+"""The model that a fit starts from: its composition, and the weights of towers that were fitted before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from tokenizers import Tokenizer
+from torch import nn
+
+from artifacts.bundle import ModelBundle
+from artifacts.history import ProductHistory
+from artifacts.side import (
+    AlphaConcatenation,
+    BertConfig,
+    BertTowerSpec,
+    ClipConfig,
+    ClipImageTowerSpec,
+    ClipTextTowerSpec,
+    FusionSpec,
+    PhotoInput,
+    SideSpec,
+    TextInput,
+    TowerName,
+    TowerSpec,
+)
+from towers.clip import clip_config
+from towers.export import check_exportable
+from towers.model import Model, build_model
+from towers.storage import load_model
+from towers.tokens import read_tokenizers
+from training.errors import RecipeError
+from training.model.pretrained import pretrained_bibert, pretrained_clip
+from training.model.tokenizer import PAD_ID, train_tokenizer
+from training.model.tower_pair import TowerPair
+from training.recipes.recipe import (
+    AlphaSearch,
+    BertRecipe,
+    ClipRecipe,
+    FusionRecipe,
+    PretrainedBertRecipe,
+    PretrainedClipRecipe,
+    Recipe,
+    SideRecipe,
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model before fitting, with the tokenizer of each of its text towers; after it with its products' history."""
+
+    model: Model
+    tokenizers: Mapping[TowerName, Tokenizer]
+    history: ProductHistory | None = None
+
+
+def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]) -> Start:
+    """Build a recipe's model.
+
+    Args:
+        recipe: what to build.
+        texts: titles and training queries, for the vocabulary of towers trained from scratch.
+        fitted: a bundle with the tower, for each tower that the recipe says nothing about.
+
+    Raises:
+        RecipeError: a bundle is missing or lacks its tower, or the two sides get different widths.
+        TowerError: a pretrained tower cannot be had, or the query side is too large to be exported.
+    """
+    pairs = {name: _tower_pair(name, recipe, texts, fitted) for name in _tower_names(recipe)}
+    query = _side_spec(recipe.query, {name: pair.query for name, pair in pairs.items()})
+    product = _side_spec(recipe.product, {name: pair.product for name, pair in pairs.items()})
+    if query.width != product.width:
+        raise RecipeError(
+            f"{recipe.name}: queries get width {query.width} but products {product.width}; "
+            "set the mlp's width so that they agree"
+        )
+    model = build_model(query, product)
+    for name, pair in pairs.items():
+        if name in recipe.fitted_towers:
+            source = load_model(fitted[name])
+            _copy_tower(name, (source.query.towers[name], source.product.towers[name]), model)
+        elif pair.weights:
+            _copy_tower(name, pair.weights, model)
+    check_exportable(model.query)
+    return Start(model, {name: pair.tokenizer for name, pair in pairs.items()})
+
+
+def _tower_names(recipe: Recipe) -> list[TowerName]:
+    return list(dict.fromkeys((*recipe.query.towers, *recipe.product.towers)))
+
+
+def _tower_pair(
+    name: TowerName, recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]
+) -> TowerPair:
+    given = recipe.bibert if name == "bibert" else recipe.clip
+    if isinstance(given, BertRecipe):
+        return _fresh_bibert(given, texts)
+    if isinstance(given, PretrainedBertRecipe):
+        return pretrained_bibert(given)
+    if isinstance(given, ClipRecipe):
+        return _fresh_clip(given, texts)
+    if isinstance(given, PretrainedClipRecipe):
+        return pretrained_clip(given)
+    if name not in fitted:
+        raise RecipeError(f"recipe {recipe.name} takes a fitted {name} tower: give its bundle with --{name}")
+    return _fitted_pair(name, fitted[name])
+
+
+def _fitted_pair(name: TowerName, bundle: ModelBundle) -> TowerPair:
+    query = next((tower for tower in bundle.query.towers if tower.name == name), None)
+    product = next((tower for tower in bundle.product.towers if tower.name == name), None)
+    if query is None or product is None:
+        raise RecipeError(f"{bundle.path} has no {name} tower on both sides; give a bundle that was fitted with it")
+    tokenizer = read_tokenizers(bundle.query_folder, bundle.query)[name].tokenizer
+    return TowerPair(query, product, tokenizer)
+
+
+def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> TowerPair:
+    tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=False)
+    config = BertConfig(
+        vocabulary_size=tokenizer.get_vocab_size(),
+        max_positions=max(recipe.query_tokens, recipe.title_tokens),
+        pad_id=PAD_ID,
+        width=recipe.width,
+        layers=recipe.layers,
+        heads=recipe.heads,
+        feed_forward=recipe.feed_forward,
+    )
+    query = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.query_tokens, pad_id=PAD_ID))
+    product = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.title_tokens, pad_id=PAD_ID))
+    return TowerPair(query, product, tokenizer)
+
+
+def _fresh_clip(recipe: ClipRecipe, texts: Sequence[str]) -> TowerPair:
+    tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=True)
+    model = clip_config(recipe.architecture).model
+    text = {**model["text_cfg"], "vocab_size": tokenizer.get_vocab_size()}
+    config = ClipConfig(architecture=recipe.architecture, model={**model, "text_cfg": text})
+    size = model["vision_cfg"].get("image_size", 224)
+    height, width = (size, size) if isinstance(size, int) else size
+    photo = PhotoInput(
+        height=height,
+        width=width,
+        mean=OPENAI_DATASET_MEAN,
+        std=OPENAI_DATASET_STD,
+        interpolation="bilinear",
+        resize_mode="squash",  # the whole product stays in view
+    )
+    tokens = min(recipe.caption_tokens, text["context_length"])
+    query = ClipTextTowerSpec(config=config, text=TextInput(max_tokens=tokens, pad_id=PAD_ID))
+    return TowerPair(query, ClipImageTowerSpec(config=config, photo=photo), tokenizer)
+
+
+def _side_spec(recipe: SideRecipe, towers: Mapping[str, TowerSpec]) -> SideSpec:
+    return SideSpec(towers=tuple(towers[name] for name in recipe.towers), fusion=_fusion_spec(recipe.fusion))
+
+
+def _fusion_spec(fusion: FusionRecipe) -> FusionSpec:
+    """A recipe's fusion; alpha stands at its first choice until validation decides."""
+    return AlphaConcatenation(alpha=fusion.choices[0]) if isinstance(fusion, AlphaSearch) else fusion
+
+
+def _copy_tower(name: TowerName, towers: tuple[nn.Module, nn.Module], target: Model) -> None:
+    for tower, side in zip(towers, (target.query, target.product), strict=True):
+        if name in side.towers:
+            side.towers[name].load_state_dict(tower.state_dict())

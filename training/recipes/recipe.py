@@ -1,0 +1,212 @@
+"""Recipes: what is trained and how, one YAML file a row of the paper's Table 2."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+
+from artifacts.records import Record, describe_faults
+from artifacts.side import Concatenation, MlpFusion, NoFusion, TowerName
+from training.errors import RecipeError
+
+RECIPE_FOLDER = Path(__file__).parent
+Part = Literal["bibert", "clip", "fusion"]
+
+
+class AlphaSearch(Record):
+    """Alpha-weighted concatenation whose alpha is the best of these on the validation queries."""
+
+    kind: Literal["alpha"] = "alpha"
+    choices: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=1)
+
+
+FusionRecipe = Annotated[NoFusion | Concatenation | AlphaSearch | MlpFusion, Field(discriminator="kind")]
+
+
+class SideRecipe(Record):
+    """Towers and fusion of one side."""
+
+    towers: tuple[TowerName, ...] = Field(min_length=1, max_length=2)
+    fusion: FusionRecipe = NoFusion()
+
+
+class BertRecipe(Record):
+    """Sizes of a BiBERT that is trained from scratch."""
+
+    vocabulary: int = Field(default=8000, ge=100)  # WordPiece entries, at most
+    width: int = Field(default=256, gt=0)
+    layers: int = Field(default=2, gt=0)  # paper, section 2.2
+    heads: int = Field(default=4, gt=0)  # paper, section 2.2
+    feed_forward: int = Field(default=1024, gt=0)
+    query_tokens: int = Field(default=16, ge=3)
+    title_tokens: int = Field(default=22, ge=3)
+
+
+class PretrainedBertRecipe(Record):
+    """The first layers of a Hugging Face encoder in place of a BiBERT from scratch."""
+
+    pretrained: str  # folder with config.json, model.safetensors and tokenizer.json
+    layers: int = Field(default=2, gt=0)  # paper, section 2.2
+    width: int | None = Field(default=None, gt=0)  # of the projection; by default the encoder's
+    pooling: Literal["mean", "cls"] = "mean"
+    query_tokens: int = Field(default=16, ge=3)
+    title_tokens: int = Field(default=22, ge=3)
+
+
+class ClipRecipe(Record):
+    """A CLIP that is trained from scratch on the shop's photos."""
+
+    architecture: str = "vitrine-small"
+    vocabulary: int = Field(default=8000, ge=100)
+    caption_tokens: int = Field(default=20, ge=3)
+    title_share: float = Field(default=0.2, ge=0, le=1)  # of the captions, where there are queries too
+
+
+class PretrainedClipRecipe(Record):
+    """A CLIP that open_clip loads."""
+
+    pretrained: str  # a tag, a checkpoint file, a folder with open_clip_config.json, or hf-hub:OWNER/NAME
+    architecture: str | None = None  # open_clip's name; not for the last two, which bring theirs
+
+
+def _source_of_tower(tower: Any) -> str:
+    """Tells a tower from scratch from a pretrained one, so that faults are reported against what was meant."""
+    given = tower if isinstance(tower, dict) else dict(tower) if isinstance(tower, Record) else {}
+    return "pretrained" if "pretrained" in given else "scratch"
+
+
+AnyBertRecipe = Annotated[
+    Annotated[BertRecipe, Tag("scratch")] | Annotated[PretrainedBertRecipe, Tag("pretrained")],
+    Discriminator(_source_of_tower),
+]
+AnyClipRecipe = Annotated[
+    Annotated[ClipRecipe, Tag("scratch")] | Annotated[PretrainedClipRecipe, Tag("pretrained")],
+    Discriminator(_source_of_tower),
+]
+
+
+class Optimisation(Record):
+    """How the trainable parts are fitted: Adam, linear warm-up, cosine decay to zero."""
+
+    epochs: float = Field(gt=0)  # visits of each pair
+    least_steps: int = Field(default=1, ge=1)  # a small shop visits its pairs more often, until so many steps
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    tower_learning_rate: float | None = Field(default=None, gt=0)  # of towers that were fitted before
+    weight_decay: float = Field(default=0.0, ge=0)
+    warmup_share: float = Field(default=0.05, ge=0, lt=1)  # of all steps
+    temperature: float = Field(default=0.05, gt=0)  # tau of Eq. 1 at the start
+    learned_temperature: bool = True
+    seen_negatives: bool = False  # append the products shown for a query but not bought (section 4.1)
+    # How many times each of them counts: log(weight) is added to its logit. One that also stands in a pair of the
+    # batch counts as that.
+    seen_negative_weight: float = Field(default=1.0, gt=0)
+    # A product of several pairs of a batch is, to other queries, a negative once, or once for each of the pairs,
+    # as Eq. 1 has it.
+    repeated_products: Literal["once", "each"] = "each"
+    # How much of what makes popular products unlikely is taken back: this times the logarithm of a product's training
+    # pairs is taken from its logit (training/objective/nt_xent.py).
+    popularity: float = Field(default=0.0, ge=0, le=1)
+    symmetric: bool = False  # also from products to queries, as CLIP is trained
+    # Activations are kept for so many queries or products at a time (training/objective/gradient_cache.py); absent: for all.
+    chunk_size: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Optimisation":
+        if self.seen_negative_weight != 1 and not self.seen_negatives:
+            raise ValueError("seen_negative_weight is given, but seen_negatives is false")
+        return self
+
+    def steps(self, pairs: int) -> int:
+        """Batches of a run over so many pairs: the epochs' whole batches, and at least `least_steps`."""
+        return max(self.least_steps, round(pairs // self.batch_size * self.epochs))
+
+
+class HistoryRecipe(Record):
+    """What shoppers asked for to whom a product was shown, added to its vector (artifacts/history.py)."""
+
+    weight: float = Field(gt=0)  # length of a product's history, beside 1 of its own vector
+    # How many times the expected history is added to products that have none (training/after_fit/history.py); 0: nothing.
+    estimate: float = Field(default=1.3, ge=0)
+
+
+class Recipe(Record):
+    """One model: its composition, which parts are trained, and how."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    query: SideRecipe
+    product: SideRecipe
+    train: tuple[Part, ...] = ()  # the other parts are frozen
+    bibert: AnyBertRecipe | None = None  # from scratch or pretrained; absent: taken from a fitted bundle
+    clip: AnyClipRecipe | None = None  # likewise
+    optimisation: Optimisation | None = None
+    history: HistoryRecipe | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Recipe":
+        towers = set(self.query.towers) | set(self.product.towers)
+        kinds = {self.query.fusion.kind, self.product.fusion.kind}
+        if "alpha" in kinds and len(kinds) > 1:
+            raise ValueError("fusion alpha must stand on both sides")
+        for part in self.train:
+            if part != "fusion" and part not in towers:
+                raise ValueError(f"train names {part}, but neither side has that tower")
+        if ("mlp" in kinds) != ("fusion" in self.train):
+            raise ValueError("train must name fusion if a side has an mlp fusion, and only then")
+        if bool(self.train) != (self.optimisation is not None):
+            raise ValueError("optimisation must be given if train names a part, and only then")
+        if self.history and "bibert" not in self.query.towers:
+            raise ValueError(
+                "history is given, but the query side has no bibert, by whose vectors queries are averaged"
+            )
+        for name, given in (("bibert", self.bibert), ("clip", self.clip)):
+            if given is not None and name not in towers:
+                raise ValueError(f"{name} is given, but neither side has that tower")
+            if isinstance(given, BertRecipe | ClipRecipe) and name not in self.train:
+                raise ValueError(f"{name} is given as a tower to train from scratch, but train does not name it")
+        return self
+
+    @property
+    def fitted_towers(self) -> list[TowerName]:
+        """Towers that must come from a fitted bundle."""
+        towers = dict.fromkeys((*self.query.towers, *self.product.towers))
+        given = {"bibert": self.bibert, "clip": self.clip}
+        return [tower for tower in towers if given[tower] is None]
+
+    @property
+    def scratch_parts(self) -> frozenset[Part]:
+        """Parts that are trained from random weights."""
+        scratch = {"bibert": isinstance(self.bibert, BertRecipe), "clip": isinstance(self.clip, ClipRecipe)}
+        return frozenset(part for part in self.train if scratch.get(part, True))
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with Vitrine."""
+    return sorted(path.stem for path in RECIPE_FOLDER.glob("*.yaml"))
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """A recipe by its name, or from a YAML file of one's own.
+
+    Raises:
+        RecipeError: there is no such recipe, or it has an unknown key or a bad value (all are named).
+    """
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = RECIPE_FOLDER / f"{name_or_path}.yaml"
+        if name_or_path not in recipe_names():
+            raise RecipeError(
+                f"no recipe is called {name_or_path!r}; there are {', '.join(recipe_names())}, "
+                "or give the path of a .yaml file"
+            )
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not YAML: {error}") from error
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError(f"{path.name}: {describe_faults(error)}") from error
