@@ -115,7 +115,7 @@ def make_set(options: Options, kind: Kind) -> VectorSet:
     """A set of vectors, made in a process of its own unless it is there."""
     folder = options.work / kind
     model = ["--bundle", options.bundle, "--catalog", options.catalog] if kind == "real" else []
-    run_program("index_data", ["--kind", kind, "--folder", folder, "--rows", options.rows, *model])
+    run_program("vectors.vector_sets", ["--kind", kind, "--folder", folder, "--rows", options.rows, *model])
     return open_set(folder)
 
 
@@ -139,7 +139,7 @@ def measure_peers(options: Options, made: VectorSet) -> tuple[Measured, Peers]:
             built[name] = build_peer(name, made, rows, path, MEMORY_GB * rows / ROWS, SINGLE_MS)
             write_record(folder / f"{name}.json", built[name][0])
         arguments = ["--folder", made.folder, "--rows", rows, "--indexes", folder, "--target", TARGET_RECALL]
-        compared, _ = run_part("index_compare", arguments, Compared)
+        compared, _ = run_part("index.compare", arguments, Compared)
     finally:
         shutil.rmtree(folder)
     return ours, Peers(built, compared.duels, ours.built.build_s, rows)
@@ -148,7 +148,7 @@ def measure_peers(options: Options, made: VectorSet) -> tuple[Measured, Peers]:
 def measure_encoding(options: Options, products: int) -> Encoded:
     """Encode products of the catalogue."""
     arguments = ["--bundle", options.bundle, "--catalog", options.catalog, "--work", options.work]
-    return run_part("index_encoding", [*arguments, "--products", products], Encoded)[0]
+    return run_part("index.encoding", [*arguments, "--products", products], Encoded)[0]
 
 
 def size_figures(kind: Kind, size: Measured) -> list[Figure]:
@@ -257,9 +257,9 @@ def describe(options: Options, real: VectorSet, hard: VectorSet, peers: Peers) -
 def _measure_size(options: Options, made: VectorSet, rows: int, folder: Path) -> Measured:
     index, record = folder / f"{OURS}.index", folder / f"{OURS}.json"
     common = ["--folder", made.folder, "--rows", rows, "--index", index]
-    built, usage = run_part("index_ours", [*common, "--index-type", options.index_type], Built)
+    built, usage = run_part("index.ours", [*common, "--index-type", options.index_type], Built)
     write_record(record, built)
-    searched, _ = run_part("index_search", [*common, "--built", record], Searched)
+    searched, _ = run_part("index.search", [*common, "--built", record], Searched)
     return Measured(rows, built, usage, searched)
 
 

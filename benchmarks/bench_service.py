@@ -122,7 +122,7 @@ def make_version(options: Options, made: VectorSet, rows: int) -> str:
     """A version and its copy, made in a process of its own unless they are there; tells its id."""
     given = ["--bundle", options.bundle, "--catalog", options.catalog, "--vectors", options.vectors]
     wanted = ["--store", _store(options).path, "--rows", rows, "--index-type", options.index_type]
-    run_program("service_versions", [*given, *wanted])
+    run_program("service.versions", [*given, *wanted])
     return version_id(made, rows, options.index_type)
 
 

@@ -16,8 +16,9 @@ Index types that are not known to honour a bitmap are searched exactly; that is 
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+import faiss
 import numpy as np
 
 from ._untyped import untyped_faiss
@@ -26,9 +27,7 @@ from .neighbours import NO_ROW, Neighbours, merge_neighbours, no_neighbours
 from .operating_point import OperatingPoint
 from .parameters import search_parameters
 from .raw import raw_search
-
-if TYPE_CHECKING:
-    from .index import VectorIndex
+from .structure import Structure
 
 # A filter with at most this many matching rows, or this share of them, is searched exactly.
 EXACT_FILTER_ROWS = 1_000
@@ -40,8 +39,27 @@ FILTER_DEPTH = 2
 _BLOCK_ROWS = 65_536
 
 
+class FilterableIndex(Protocol):
+    """What a filtered search needs of an index on the CPU."""
+
+    @property
+    def faiss_index(self) -> faiss.Index:
+        """The wrapped index: to search, never to change."""
+
+    @property
+    def structure(self) -> Structure:
+        """Which dials it has, and whether it honours selectors."""
+
+    @property
+    def count(self) -> int:
+        """Number of vectors."""
+
+    def reconstruct(self, rows: np.ndarray) -> np.ndarray:
+        """The vectors of these rows, shape (len(rows), d)."""
+
+
 def filtered_search(
-    index: "VectorIndex", queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray
+    index: FilterableIndex, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray
 ) -> Neighbours:
     """The k nearest of the rows that the mask marks.
 
@@ -73,7 +91,7 @@ def filtered_search(
     return _replace_rows(found, short, _search_selected(index, queries[short], k, everywhere, bits))
 
 
-def _widen(index: "VectorIndex", point: OperatingPoint, matching: int) -> OperatingPoint:
+def _widen(index: FilterableIndex, point: OperatingPoint, matching: int) -> OperatingPoint:
     """The same point with so many lists that a rare match is found as well as a row without a filter."""
     lists = index.structure.list_count
     if point.nprobe is None or lists is None:
@@ -83,7 +101,7 @@ def _widen(index: "VectorIndex", point: OperatingPoint, matching: int) -> Operat
 
 
 def _search_selected(
-    index: "VectorIndex", queries: np.ndarray, k: int, point: OperatingPoint, bits: np.ndarray
+    index: FilterableIndex, queries: np.ndarray, k: int, point: OperatingPoint, bits: np.ndarray
 ) -> Neighbours:
     selector = untyped_faiss.IDSelectorBitmap(bits)
     parameters = search_parameters(index.faiss_index, point, selector)
@@ -95,7 +113,7 @@ def _only_marked(found: Neighbours, mask: np.ndarray) -> bool:
     return bool(mask[found.rows[found.rows != NO_ROW]].all())
 
 
-def _search_exactly(index: "VectorIndex", queries: np.ndarray, k: int, mask: np.ndarray) -> Neighbours:
+def _search_exactly(index: FilterableIndex, queries: np.ndarray, k: int, mask: np.ndarray) -> Neighbours:
     best = no_neighbours(len(queries), k)
     matching = np.flatnonzero(mask)
     for start in range(0, len(matching), _BLOCK_ROWS):

@@ -48,7 +48,7 @@ def build_peer(
     """
     if name == HNSWLIB:
         options: list[object] = ["--folder", made.folder, "--rows", rows, "--index", path]
-        return run_part("index_hnswlib", options, PeerBuilt)
+        return run_part("index.hnswlib_peer", options, PeerBuilt)
     vectors = path.parent / "autofaiss-vectors"
     _write_prefix(vectors, made, rows)
     options = ["--vectors", vectors, "--index", path, "--memory-gb", memory_gb, "--ms", ms]

@@ -122,7 +122,7 @@ def whole_scene(setup: Setup, version: str, copy: str, swaps: int) -> Whole:
     """All products: recall, loads, where the time goes, swaps."""
     with _ours_and_bare(setup, version, "whole", 0) as (ours, bare):
         options = ["--url", ours.url, "--store", setup.store.path, "--version", version, "--vectors", setup.vectors]
-        recalled, _ = run_part("service_recall", [*options, "--bundle", setup.bundle], Recalled)
+        recalled, _ = run_part("service.recall", [*options, "--bundle", setup.bundle], Recalled)
         turns = [*_turns(ours, bare, setup.posts), Turn(OURS, ours, setup.posts, ONE)]
         measured = take_turns(turns, setup.rounds, setup.seconds)
         stages = (_stages(setup, ours, ONE), _stages(setup, ours, MANY))
@@ -202,7 +202,7 @@ def _swap(setup: Setup, ours: Server, versions: Sequence[str], swaps: int, per_s
     os.environ["BENCH_SERVICE_TOKEN"] = ADMIN_TOKEN  # not on the command line, which is printed
     options: list[object] = ["--url", ours.url, "--requests", setup.posts.path, "--per-s", per_s, "--swaps", swaps]
     named = [word for version in versions for word in ("--version", version)]
-    return run_part("service_steady", [*options, "--steady-s", STEADY_S, *named], SwapsUnderLoad)[0]
+    return run_part("service.steady", [*options, "--steady-s", STEADY_S, *named], SwapsUnderLoad)[0]
 
 
 def _log(setup: Setup, name: str) -> Path:

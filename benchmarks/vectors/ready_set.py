@@ -24,7 +24,7 @@ def ready_set(folder: Path, rows: int, bundle: Path, catalog: Path) -> VectorSet
     """
     if not (folder / CARD_FILE).is_file():
         model = ["--bundle", bundle, "--catalog", catalog]
-        run_program("index_data", ["--kind", "real", "--folder", folder, "--rows", rows, *model])
+        run_program("vectors.vector_sets", ["--kind", "real", "--folder", folder, "--rows", rows, *model])
     made = open_set(folder)
     source = made.card.source
     if (source.model, source.catalog) != (open_bundle(bundle).fingerprint, sha256_of_file(catalog)):

@@ -38,5 +38,5 @@ def test_the_peaks_tell_mapped_files_from_memory_of_its_own(tmp_path: Path) -> N
 
 
 def test_a_part_that_fails_is_an_error() -> None:
-    with pytest.raises(PartError, match=r"index_data .* exited with 2"):
-        run_program("index_data", ["--kind", "unknown", "--folder", "none", "--rows", 1])
+    with pytest.raises(PartError, match=r"vectors.vector_sets .* exited with 2"):
+        run_program("vectors.vector_sets", ["--kind", "unknown", "--folder", "none", "--rows", 1])
