@@ -5,7 +5,8 @@
     curve.png          recall against time, drawn for people; older versions have none
     products.parquet   the catalogue; row i is FAISS id i
     failures.parquet   photos that could not be used, and why; versions of the first builders have none
-    keys.npy           of which title and photo each vector was made (index_builder/core/keys.py); older versions have none
+    keys.npy           of which title and photo each vector was made (`index_builder/core/keys.py`);
+                       older versions have none
     towers.npy         the vectors of the products' towers, of a version whose scores are explained by them
     query/             the query side of the model (artifacts/side.py)
     photo/             its photo encoder (artifacts/photo_encoder.py); absent where the bundle had none

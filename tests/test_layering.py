@@ -26,6 +26,84 @@ SERVED_BY = (
 )
 
 
+# Inside a program: which room may import which. A room stands above all that it names, so that no import runs back up;
+# the last rooms name none. What each room is for stands in its __init__.py.
+ROOMS = {
+    "service": {
+        "__main__": "cli",
+        "cli": "server client core",
+        "server": "main http dispatch core",
+        "main": "http api dispatch telemetry core",
+        "client": "api",
+        "http": "api telemetry core",
+        "api": "dispatch shop_data protocol core",
+        "dispatch": "shop_data protocol telemetry core",
+        "worker": "protocol core",
+        "shop_data": "core",
+        "protocol": "core",
+        "telemetry": "core",
+        "core": "",
+    },
+    "index_builder": {
+        "__main__": "cli",
+        "cli": "update build versions index embeddings photos core",
+        "update": "build version_writer changes versions index embeddings photos core",
+        "build": "version_writer index embeddings photos core",
+        "version_writer": "versions index embeddings core",
+        "changes": "core",
+        "versions": "index embeddings core",
+        "index": "core",
+        "embeddings": "photos core",
+        "photos": "core",
+        "core": "",
+    },
+    "training": {
+        "__main__": "cli",
+        "cli": "experiments fitting esci annotator sample_shop logs batches after_fit recipes errors",
+        "experiments": "recipes errors",
+        "fitting": "model batches objective after_fit recipes errors",
+        "annotator": "model errors",
+        "model": "recipes errors",
+        "batches": "recipes errors",
+        "recipes": "errors",
+        "esci": "errors",
+        "logs": "errors",
+        "errors": "",
+        "objective": "",
+        "after_fit": "",
+        "sample_shop": "",
+    },
+    "evaluation": {
+        "__main__": "cli",
+        "cli": "run report_page tables measures systems labels results test_set core",
+        "run": "tables measures systems labels results test_set core",
+        "report_page": "tables results test_set core",
+        "tables": "measures results test_set core",
+        "measures": "systems labels results test_set core",
+        "systems": "test_set core",
+        "labels": "results test_set core",
+        "results": "test_set",
+        "test_set": "",
+        "core": "",
+    },
+    "benchmarks": {
+        "bench_sizes": "bench_service service vectors common",
+        "bench_service": "service vectors common",
+        "bench_index": "index vectors common",
+        "bench_gpu": "gpu service vectors common",
+        "bench_train": "training common",
+        "bench_prepare": "prepare common",
+        "gpu": "service",
+        "service": "vectors common",
+        "index": "vectors common",
+        "vectors": "common",
+        "training": "",
+        "prepare": "",
+        "common": "",
+    },
+}
+
+
 def modules_of(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
@@ -92,6 +170,86 @@ def test_only_training_imports_training_packages(package: str) -> None:
     draws = ("evaluation", "index_builder")  # the figures of reports, and the curve of an index
     allowed = (("matplotlib",) if package in draws else ()) + (("ray",) if package == "index_builder" else ())
     assert violations(package, tuple(name for name in TRAINING_ONLY if name not in allowed)) == []
+
+
+def room_of(package: str, module: str) -> str | None:
+    """The room of a module of a package, by its dotted name; None where it names the package alone."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == package and len(parts) > 1 else None
+
+
+def modules_imported(path: Path) -> Iterator[str]:
+    """Dotted names that a module imports, each as far as it may name a module: `from a.b import c` gives a.b.c."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: inside a program imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def arrows_between_rooms(package: str) -> dict[str, set[str]]:
+    """For every room of a package the other rooms that it imports."""
+    arrows: dict[str, set[str]] = {}
+    for path in modules_of(package):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        room = room_of(package, module)
+        if room is None or room == "__init__":
+            continue
+        found = arrows.setdefault(room, set())
+        found.update(other for name in modules_imported(path) if (other := room_of(package, name)) not in (None, room))
+    return arrows
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_what_the_table_says_and_nothing_else(package: str) -> None:
+    assert arrows_between_rooms(package) == {room: set(others.split()) for room, others in ROOMS[package].items()}
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_no_import_runs_back_up(package: str) -> None:
+    above = list[str]()
+    for room, others in ROOMS[package].items():
+        assert not set(others.split()) & {*above, room}, f"{room} names a room that stands above it"
+        above.append(room)
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_room_says_what_it_is_for(package: str) -> None:
+    for room in (ROOT / package).iterdir():
+        if (room / "__init__.py").is_file():
+            assert ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))), room
+
+
+def _imports_inside(package: str) -> dict[str, set[str]]:
+    """For every module of a package the modules of the same package that it imports when it is loaded."""
+    names = {}
+    for path in modules_of(package):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[path] = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    found = {}
+    for path, module in names.items():
+        imported = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                base = ".".join([*path.relative_to(ROOT).parts[: -node.level], node.module or ""]).strip(".")
+                base = base if node.level else node.module or ""
+                imported |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+            elif isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+        found[module] = (imported & set(names.values())) - {module, package}
+    return found
+
+
+@pytest.mark.parametrize("package", (*GROUND_FLOOR, *PROGRAMS))
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    imports = _imports_inside(package)
+    rooms = {module for module in imports if any(other.startswith(f"{module}.") for other in imports)}
+    standing = {module: set(others) for module, others in imports.items() if module not in rooms}
+    while free := [module for module, others in standing.items() if not others & standing.keys()]:
+        for module in free:
+            del standing[module]
+    assert sorted(standing) == []
 
 
 def loaded_by(modules: tuple[str, ...]) -> list[str]:
