@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from artifacts.checksums import FileRecord, fingerprint_of, sha256_of_file
+from artifacts.checksums import fingerprint_of, record_file, sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 from artifacts.tables import Columns, check_columns, count_rows, read_schema
 
@@ -139,9 +139,7 @@ def read_catalog(path: Path) -> Catalog:
 def _sha256(path: Path) -> str:
     if not path.is_dir():
         return sha256_of_file(path)
-    return fingerprint_of(
-        {file.name: FileRecord(sha256=sha256_of_file(file), size_bytes=file.stat().st_size) for file in _files_of(path)}
-    )
+    return fingerprint_of({file.name: record_file(file) for file in _files_of(path)})
 
 
 def _files_of(path: Path) -> list[Path]:

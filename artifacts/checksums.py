@@ -25,12 +25,15 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def record_file(path: Path) -> FileRecord:
+    """Return the checksum and size of a file as it is now."""
+    return FileRecord(sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
+
+
 def record_files(folder: Path) -> dict[str, FileRecord]:
     """Record every file below `folder`, by its path relative to it (with forward slashes)."""
     return {
-        path.relative_to(folder).as_posix(): FileRecord(sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        path.relative_to(folder).as_posix(): record_file(path) for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 

@@ -19,7 +19,7 @@ from .build import build_index, cluster_lists
 from .candidates import Candidate, Device, list_candidates
 from .errors import ArgumentError, DeviceError, IndexFileError, IndexSpecError, KnnError, VectorError
 from .exact import exact_search, extend_exact_search, score_rows
-from .files import IndexFile, read_index, write_index
+from .files import read_index, write_index
 from .gpu import FaissGpuIndex, gpu_count, to_gpu
 from .gpu_index import GpuVectorIndex
 from .index import VectorIndex
@@ -41,7 +41,6 @@ __all__ = [
     "DeviceError",
     "FaissGpuIndex",
     "GpuVectorIndex",
-    "IndexFile",
     "IndexFileError",
     "IndexSpec",
     "IndexSpecError",

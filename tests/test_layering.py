@@ -120,6 +120,15 @@ def imported_names(path: Path) -> Iterator[str]:
             yield from (str(name).split(".")[0] for name in names)
 
 
+def imported_modules(path: Path) -> Iterator[str]:
+    """Dotted names after `import` and between `from` and `import`, for imports that are not relative."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+
+
 def _is_dynamic_import(function: ast.expr) -> bool:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
     return name in ("import_module", "__import__")
@@ -157,8 +166,18 @@ def test_artifacts_imports_no_other_package_of_ours_and_no_model() -> None:
 
 def test_knn_imports_only_numpy_faiss_and_itself_and_torch_in_one_place() -> None:
     names = {path.name: set(imported_names(path)) - set(sys.stdlib_module_names) for path in modules_of("knn")}
-    assert set.union(*names.values()) == {"faiss", "knn", "numpy", "torch"}
+    assert set.union(*names.values()) == {"artifacts", "faiss", "knn", "numpy", "torch"}
     assert [module for module in names if "torch" in names[module]] == ["torch_exact.py"]
+
+
+def test_knn_takes_from_artifacts_only_how_files_are_replaced_and_checksummed() -> None:
+    imports = {
+        path.name: [name for name in imported_modules(path) if name.startswith("artifacts")]
+        for path in modules_of("knn")
+    }
+    assert {module: names for module, names in imports.items() if names} == {
+        "files.py": ["artifacts.atomic", "artifacts.checksums"]
+    }
 
 
 def test_towers_imports_no_index() -> None:
