@@ -1,6 +1,4 @@
-"""The relevance annotator: judgments to a model that labels pairs, calibrated, with what it reached."""
+"""The relevance annotator: judgments to a model that labels pairs, calibrated, with what it reached.
 
-from training.annotator.build import AnnotatorRequest, build_annotator
-from training.annotator.tables import report_tables
-
-__all__ = ["AnnotatorRequest", "build_annotator", "report_tables"]
+This file imports nothing, so that the command line starts without PyTorch.
+"""

@@ -23,7 +23,8 @@ def annotator(
 ) -> None:
     """Fit a relevance annotator to judgments: it labels pairs E, S, C or I, or abstains."""
     from artifacts.bundle import open_bundle
-    from training.annotator import AnnotatorRequest, build_annotator, report_tables
+    from training.annotator.build import AnnotatorRequest, build_annotator
+    from training.annotator.tables import report_tables
 
     request = AnnotatorRequest(
         judgments=judgments,

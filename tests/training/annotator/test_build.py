@@ -15,8 +15,8 @@ from artifacts.judgments import Relevance
 from tests.support.annotators import LOOKS, PARTNER, world_label, write_world
 from tests.support.models import tiny_bundle
 from towers.annotator import ABSTAINED, open_annotator
-from training.annotator import AnnotatorRequest, build_annotator
 from training.annotator import start as start_module
+from training.annotator.build import AnnotatorRequest, build_annotator
 from training.errors import JudgmentsError
 
 pytestmark = pytest.mark.integration
