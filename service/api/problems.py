@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.api.problem_kinds import INVALID_REQUEST, PROBLEM_KINDS, problem_headers
 from service.api.validation import describe_body_faults
-from service.core.errors import INVALID_REQUEST, PROBLEM_KINDS, ServiceError, problem_headers
+from service.core.errors import ServiceError
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -81,7 +82,7 @@ def answer_http_error(path: str, method: str, error: HTTPException) -> Response:
     return ProblemResponse(error.status_code, "about:blank", title, detail, dict(error.headers or {}))
 
 
-def bug_response() -> Response:
+def internal_error_response() -> Response:
     """What is answered when the service itself breaks: nothing of the inside goes out."""
     title = http.HTTPStatus.INTERNAL_SERVER_ERROR.phrase
     return ProblemResponse(500, "about:blank", title, "something broke inside the service; its log says what")

@@ -1,34 +1,32 @@
-"""The errors of the service, one family, and the one table of their status codes.
+"""All errors that the service raises on purpose, as one family of classes.
+
+They know nothing of HTTP: `service/api/problem_kinds.py` gives each its status.
 
 ServiceError
-├── SettingsError        the process cannot start with these settings (exit code 2, never an answer)
+├── SettingsError        the process cannot start with these settings (exit code 2, never an HTTP answer)
 ├── RequestError         the caller's mistake
-│   ├── QueryError           a query that is too long, a photo that is none, or what the model cannot read
-│   ├── NoPhotoSearchError   the served version takes no photos as queries
+│   ├── QueryError           the query is too long or unreadable, or its photo cannot be used
+│   ├── NoPhotoSearchError   the served version cannot be searched by photo
 │   ├── UnknownProductError  the served version has no such product
 │   ├── NoPhotoError         the product has no photo that can be shown
 │   ├── FilterError          a filter names no column, or does not fit its column
-│   ├── AdminOffError        admin routes are off
-│   ├── JudgingOffError      no file keeps labels
-│   ├── UnauthorizedError    no token, or a wrong one
+│   ├── AdminOffError        the admin routes are turned off
+│   ├── JudgingOffError      no file for relevance labels is configured
+│   ├── UnauthorizedError    the admin token is missing or wrong
 │   ├── UnknownVersionError  the store has no such version
-│   ├── VersionRefusedError  the version is damaged or does not hold what it promises
+│   ├── VersionRefusedError  the version is damaged or not what its manifest says
 │   ├── ConflictError        another change is under way, or there is nothing to go back to
 │   └── ClientGoneError      the client hung up while its search waited
-└── UnavailableError     the world's failure, perhaps over in a moment
+└── UnavailableError     a failure that is not the caller's and may pass
     ├── NotReadyError        no version is served
     ├── OverloadedError      the queue is full
-    ├── DeadlineError        a search waited for too long
-    └── SearchFailedError    a search broke inside; the log says how
+    ├── DeadlineError        a search was not answered within its deadline
+    └── SearchFailedError    a search failed because of a bug or a lost process; the log says how
 """
-
-from dataclasses import dataclass
-
-RETRY_AFTER_SECONDS = 1
 
 
 class ServiceError(Exception):
-    """The service cannot do what was asked; the parent of all its errors."""
+    """The parent of all errors of the service."""
 
 
 class SettingsError(ServiceError):
@@ -44,23 +42,23 @@ class SettingsError(ServiceError):
 
 
 class RequestError(ServiceError):
-    """The caller asked for something that cannot be had."""
+    """The request cannot be fulfilled because of what the caller asked for."""
 
 
 class QueryError(RequestError):
-    """The query is too long, its photo cannot be used, or it holds nothing that the model can read."""
+    """The query is too long, its photo cannot be used, or the model can read nothing of it."""
 
 
 class NoPhotoSearchError(RequestError):
-    """The served version takes no photos as queries."""
+    """The served version cannot be searched by photo."""
 
 
 class UnknownProductError(RequestError):
-    """The served version has no product of this id."""
+    """The served version has no product with this id."""
 
 
 class NoPhotoError(RequestError):
-    """The product has no photo here, or none that can be read."""
+    """The product has no photo in the configured folder, or its photo cannot be read."""
 
 
 class FilterError(RequestError):
@@ -68,11 +66,11 @@ class FilterError(RequestError):
 
 
 class AdminOffError(RequestError):
-    """Admin routes are off since no token is configured."""
+    """The admin routes are turned off because no token is configured."""
 
 
 class JudgingOffError(RequestError):
-    """Labels cannot be given since no file is configured to keep them."""
+    """Relevance labels are not accepted because no file to store them is configured."""
 
 
 class UnauthorizedError(RequestError):
@@ -84,19 +82,19 @@ class UnknownVersionError(RequestError):
 
 
 class VersionRefusedError(RequestError):
-    """A version is damaged, or does not hold what its manifest promises."""
+    """The version is damaged, or its contents do not agree with its manifest."""
 
 
 class ConflictError(RequestError):
-    """The change cannot be made in the present state."""
+    """The version cannot be changed in the present state."""
 
 
 class ClientGoneError(RequestError):
-    """The client hung up; nobody reads the answer."""
+    """The client closed its connection before the answer was ready."""
 
 
 class UnavailableError(ServiceError):
-    """The service cannot answer now, through no fault of the caller."""
+    """The service cannot answer now, which is not the caller's fault."""
 
 
 class NotReadyError(UnavailableError):
@@ -104,63 +102,18 @@ class NotReadyError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """More searches wait than the queue holds."""
+    """The queue has no room for another search."""
 
 
 class DeadlineError(UnavailableError):
-    """A search waited longer than its deadline allows."""
+    """A search was not answered within its deadline."""
 
 
 class SearchFailedError(UnavailableError):
-    """A search broke inside the service."""
+    """A search failed inside the service; the log says how."""
 
 
-@dataclass(frozen=True)
-class ProblemKind:
-    """How a class of error is answered (RFC 9457).
-
-    Attributes:
-        status: HTTP status code.
-        name: Last part of the problem's type.
-        title: What every problem of the kind has in common.
-    """
-
-    status: int
-    name: str
-    title: str
-
-    @property
-    def type_uri(self) -> str:
-        """The problem's type."""
-        return f"urn:problem-type:vitrine:{self.name}"
-
-
-INVALID_REQUEST = ProblemKind(422, "invalid-request", "The request is not valid")
-
-PROBLEM_KINDS: dict[type[ServiceError], ProblemKind] = {
-    QueryError: INVALID_REQUEST,
-    NoPhotoSearchError: ProblemKind(422, "no-photo-search", "The served version takes no photos as queries"),
-    UnknownProductError: ProblemKind(404, "unknown-product", "The served version has no such product"),
-    NoPhotoError: ProblemKind(404, "no-photo", "The product has no photo that can be shown"),
-    FilterError: ProblemKind(422, "invalid-filter", "A filter is not valid"),
-    AdminOffError: ProblemKind(404, "admin-off", "The admin routes are off"),
-    JudgingOffError: ProblemKind(404, "judging-off", "Judging is off"),
-    UnauthorizedError: ProblemKind(401, "unauthorized", "The admin token is missing or wrong"),
-    UnknownVersionError: ProblemKind(404, "unknown-version", "The store has no such version"),
-    VersionRefusedError: ProblemKind(422, "version-refused", "The version cannot be served"),
-    ConflictError: ProblemKind(409, "conflict", "The change cannot be made now"),
-    ClientGoneError: ProblemKind(499, "client-gone", "The client hung up"),  # nginx's number; for metrics
-    NotReadyError: ProblemKind(503, "not-ready", "The service is not ready"),
-    OverloadedError: ProblemKind(503, "overloaded", "The service is overloaded"),
-    DeadlineError: ProblemKind(503, "deadline", "The search took too long"),
-    SearchFailedError: ProblemKind(500, "search-failed", "The search failed"),
-}
-
-
-def problem_headers(error: ServiceError) -> dict[str, str]:
-    """Headers that go with an error's answer, besides its content type."""
-    if isinstance(error, UnauthorizedError):
-        return {"WWW-Authenticate": 'Bearer realm="admin"'}
-    if PROBLEM_KINDS[type(error)].status == 503:
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return {}
+def leaf_classes(parent: type[ServiceError]) -> list[type[ServiceError]]:
+    """Return the error classes below `parent` that have no subclasses: those that are raised."""
+    children = parent.__subclasses__()
+    return [leaf for child in children for leaf in leaf_classes(child)] if children else [parent]

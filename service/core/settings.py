@@ -3,7 +3,6 @@
 Every variable has its row in docs/http-api.md; a test holds the table to this class.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.core.errors import SettingsError
 from service.core.logs import LogFormat
+from service.core.threads import usable_cores
 
 ENV_PREFIX = "VITRINE_"
 # More threads than this do not make one small batch faster.
@@ -22,14 +22,9 @@ _LONG_SEARCH_MS = 0.4
 _TOKEN = re.compile(r"[!-~]{16,}")  # what a header can carry, without blanks
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _cores_but_one() -> int:
     """All of them less one, which is left to the event loop, 1 to 8."""
-    return min(_MOST_DEFAULT_THREADS, max(1, _cores() - 1))
+    return min(_MOST_DEFAULT_THREADS, max(1, usable_cores() - 1))
 
 
 class Settings(BaseSettings):
@@ -71,7 +66,7 @@ class Settings(BaseSettings):
     @property
     def most_search_threads(self) -> int:
         """Of all versions; as many begin with each."""
-        return self.search_threads or min(_MOST_DEFAULT_THREADS, _cores())
+        return self.search_threads or min(_MOST_DEFAULT_THREADS, usable_cores())
 
     def threads_for(self, search_ms: float | None) -> int:
         """How many threads answer batches of a version.

@@ -1,4 +1,4 @@
-"""Long work beside the event loop."""
+"""CPU cores, thread priorities, and blocking work on threads beside the event loop."""
 
 import asyncio
 import os
@@ -8,25 +8,36 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Result = TypeVar("Result")
-# A third of the weight that the system gives a thread which searches: a load still ends where all processors are busy.
-_STEPS_ASIDE = 5
 
 
-def step_aside() -> None:
-    """Let other threads have the processor first, from now on and before all that this thread starts.
+def usable_cores() -> int:
+    """Return how many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    Linux alone has priorities of threads; elsewhere it does nothing.
+
+def lower_thread_priority(niceness: int) -> None:
+    """Lower the priority of the calling thread, and of all threads that it starts afterwards.
+
+    Only Linux has priorities per thread; elsewhere this does nothing.
+
+    Args:
+        niceness: is added to the thread's own, up to the system's maximum of 19. Each step gives the thread about a
+            fifth less processor time than its competitors.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _STEPS_ASIDE)
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + niceness)
 
 
 async def run_in_daemon_thread(work: Callable[[], Result], name: str) -> Result:
-    """Await `work()` on a new thread.
+    """Run `work` on a new daemon thread and return its result.
 
-    Unlike `asyncio.to_thread`, neither the loop nor the interpreter waits for it at exit: a version that
-    takes minutes to load must not hold up a process that was told to stop.
+    Unlike with `asyncio.to_thread`, neither the event loop nor the interpreter waits for the thread at exit: a version
+    that takes minutes to load must not delay a process that should stop.
+
+    Args:
+        work: the blocking call.
+        name: the name of the thread.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
@@ -34,8 +45,8 @@ async def run_in_daemon_thread(work: Callable[[], Result], name: str) -> Result:
     try:
         return await future
     finally:
-        # An error refers to the frames it went through: with this name left in one of them, the error and
-        # all that was loaded when it was raised would keep each other in memory.
+        # An exception refers to the frames that it passed through. If one of them still held the future, the exception
+        # and everything that was loaded when it was raised would keep each other in memory.
         del future
 
 
@@ -48,7 +59,7 @@ def _run(work: Callable[[], Result], loop: asyncio.AbstractEventLoop, future: as
         error = caught
     if not loop.is_closed():
         loop.call_soon_threadsafe(_settle, future, result, error)
-    del future, result, error  # as above
+    del future, result, error  # for the same reason as above
 
 
 def _settle(future: asyncio.Future[Result], result: Result | None, error: BaseException | None) -> None:

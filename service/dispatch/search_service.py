@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 
 from artifacts.store import Store
 from service.core.device import Device, choose_device
-from service.core.freeze_gc import exempt_from_collection
+from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog
 from service.core.settings import Settings
 from service.dispatch.answer_cache import AnswerCache
@@ -71,7 +71,7 @@ class SearchService:
 
     async def start(self) -> None:
         """Begin to load the published version; returns at once, so that the process can tell its health."""
-        exempt_from_collection()
+        freeze_gc()
         self._versions = asyncio.create_task(self._keep_versions())
 
     async def stop(self) -> None:

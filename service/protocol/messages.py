@@ -14,14 +14,14 @@ from typing import Any
 
 from artifacts.records import Record
 from service.core.device import Device
-from service.core.errors import PROBLEM_KINDS, ServiceError
+from service.core.errors import RequestError, ServiceError, UnavailableError, leaf_classes
 from service.core.logs import LogFormat
 from service.protocol.filters import Condition, Filters, OneOf, Range
 from service.protocol.queries import Page, PhotoQuery, ProductQuery, Query, SearchQuery, SimilarQuery
 
 _LENGTHS = struct.Struct("<II")  # of head and body
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps makes one for each message
-_ERRORS = {kind.__name__: kind for kind in PROBLEM_KINDS}
+_ERRORS = {kind.__name__: kind for parent in (RequestError, UnavailableError) for kind in leaf_classes(parent)}
 _RECEIVED_AT_ONCE = 1 << 20
 
 

@@ -5,15 +5,15 @@ They are resized on threads of their own, which step back for searches.
 
 import asyncio
 import hashlib
-import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from service.core.bounded_cache import BoundedCache
 from service.core.errors import NoPhotoError, OverloadedError
+from service.core.threads import lower_thread_priority
 from towers.errors import PhotoError
 
 EDGES = {"small": 400, "large": 1000}  # px, the longest edge; the grid shows photos at up to 200 CSS px
@@ -53,7 +53,9 @@ class Photos:
         self._folder = folder.resolve() if folder else None
         self._kept: BoundedCache[tuple[str, int], _Kept] = BoundedCache(cache_bytes, _size)
         self._lock = threading.Lock()  # of what is kept
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="vitrine-photos", initializer=_step_back)
+        self._pool = ThreadPoolExecutor(
+            _THREADS, thread_name_prefix="vitrine-photos", initializer=partial(lower_thread_priority, _NICENESS)
+        )
         self._waiting = 0
 
     @property
@@ -138,9 +140,3 @@ def _path_inside(folder: Path, image: str) -> Path:
     if not resolved.is_relative_to(folder):
         raise PhotoError("outside", f"{image} lies outside of {folder}")
     return resolved
-
-
-def _step_back() -> None:
-    """Let this thread have what others leave of the processor. Only Linux has priorities of threads."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -18,15 +18,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from service.core.errors import UnknownVersionError, VersionRefusedError
-from service.core.freeze_gc import exempt_from_collection
+from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog, set_up_logs
-from service.core.threads import step_aside
+from service.core.threads import lower_thread_priority
 from service.protocol.messages import Message, Order, Unpacker, error_to_json, queries_of, receive
 
 if TYPE_CHECKING:  # what a search needs is imported where it is loaded, which takes as long as a small version does
     from service.worker.loaded_version import LoadedVersion
 
 _log = EventLog(__name__)
+# Leaves a third of a search thread's weight: loading still ends where searches keep all processors busy.
+_LOADING_NICENESS = 5
 
 
 def serve(
@@ -49,10 +51,10 @@ def serve(
     for number, line in enumerate(lines):
         work = partial(_answer, line, loaded, index_threads, hung_up)
         threading.Thread(target=work, name=f"vitrine-search-{number}", daemon=True).start()
-    step_aside()  # the threads that search were started before and do not
+    lower_thread_priority(_LOADING_NICENESS)  # the search threads were started before and keep theirs
     try:
         version = load()
-        exempt_from_collection()
+        freeze_gc()
         told: object = {"version": version.describe().model_dump(mode="json")}
     except (UnknownVersionError, VersionRefusedError) as error:
         told = {"refused": error_to_json(error)}
@@ -125,7 +127,7 @@ def _load(order: Order) -> "LoadedVersion":
 
 def _end() -> None:
     """End at once: the system takes memory back faster than who frees it piece by piece, and lets searches go first."""
-    step_aside()
+    lower_thread_priority(_LOADING_NICENESS)
     os._exit(0)
 
 

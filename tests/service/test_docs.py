@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from artifacts.canaries import LEAST_MEAN_OVERLAP
+from service.api.problem_kinds import PROBLEM_KINDS
 from service.api.schemas import DEFAULT_K, MAX_K, SearchRequest, SearchResponse
-from service.core.errors import PROBLEM_KINDS
 from service.core.settings import Settings, variable_name
 from service.dispatch.swapper import ServiceState
 from service.main import MAX_BODY_BYTES, create_app

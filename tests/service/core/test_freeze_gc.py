@@ -3,10 +3,10 @@
 import gc
 import weakref
 
-from service.core.freeze_gc import exempt_from_collection
+from service.core.freeze_gc import freeze_gc
 
 
-def test_what_lives_is_exempt_from_collection_and_still_freed_when_let_go_of() -> None:
+def test_what_lives_is_freeze_gc_and_still_freed_when_let_go_of() -> None:
     class Node:
         pass
 
@@ -15,7 +15,7 @@ def test_what_lives_is_exempt_from_collection_and_still_freed_when_let_go_of() -
     forgotten, cyclic = weakref.ref(kept), weakref.ref(in_cycle)
     before, threshold = gc.get_freeze_count(), gc.get_threshold()
     try:
-        exempt_from_collection()
+        freeze_gc()
         assert gc.get_freeze_count() > before
         del kept, in_cycle
         assert forgotten() is None

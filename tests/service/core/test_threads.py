@@ -1,4 +1,4 @@
-"""Work beside the event loop."""
+"""Threads beside the event loop, their priorities, and the cores that they may use."""
 
 import asyncio
 import gc
@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from service.core.threads import run_in_daemon_thread, step_aside
+from service.core.threads import lower_thread_priority, run_in_daemon_thread, usable_cores
 
 
 def test_result_and_thread() -> None:
@@ -66,7 +66,7 @@ def test_an_error_holds_nothing_in_memory_once_handled() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities elsewhere")
-def test_who_steps_aside_does_so_alone_and_with_what_it_starts() -> None:
+def test_a_lower_priority_is_that_of_one_thread_and_of_those_that_it_starts() -> None:
     def priority() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
@@ -74,7 +74,7 @@ def test_who_steps_aside_does_so_alone_and_with_what_it_starts() -> None:
 
     def work() -> None:
         found.append(priority())
-        step_aside()
+        lower_thread_priority(5)
         found.append(priority())
         started = threading.Thread(target=lambda: found.append(priority()))
         started.start()
@@ -84,3 +84,11 @@ def test_who_steps_aside_does_so_alone_and_with_what_it_starts() -> None:
     asyncio.run(run_in_daemon_thread(work, "work"))
     assert found == [before, min(19, before + 5), min(19, before + 5)]
     assert priority() == before
+
+
+def test_cores_are_those_that_the_process_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    assert usable_cores() == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert usable_cores() == 1
