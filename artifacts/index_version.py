@@ -207,8 +207,8 @@ class IndexVersion:
 def finish_index_version(folder: Path, manifest_without_files: Manifest) -> None:
     """Seal a folder that holds index, products and query side: write manifest.json with their checksums."""
     manifest = manifest_without_files.model_copy(update={"files": record_files(folder)})
-    seal = _seal_of(json.loads(manifest.model_dump_json()))
-    write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": seal}))
+    checksum = _checksum(json.loads(manifest.model_dump_json()))
+    write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": checksum}))
 
 
 def open_index_version(path: Path, *, leave_index: bool = False) -> IndexVersion:
@@ -264,12 +264,12 @@ def read_manifest(path: Path) -> Manifest:
     if not file.is_file():
         raise DamagedError(f"{path} is no index version: it has no {MANIFEST_FILE}")
     manifest = read_record(file, Manifest, schema_version=VERSION_SCHEMA_VERSION)
-    if manifest.seal not in (None, _seal_of(json.loads(file.read_bytes()))):
-        raise DamagedError(f"{file} does not have the seal that it was written with; it is damaged")
+    if manifest.seal not in (None, _checksum(json.loads(file.read_bytes()))):
+        raise DamagedError(f"{file} does not match the checksum of its content (key seal); it is damaged")
     return manifest
 
 
-def _seal_of(content: dict[str, Any]) -> str:
-    """Of the keys as they stand in the file, whatever keys later manifests have."""
-    sealed = {name: value for name, value in content.items() if name != "seal"}
-    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+def _checksum(content: dict[str, Any]) -> str:
+    """Return the SHA-256 over all keys of the file but `seal`, also over keys that this version does not know."""
+    rest = {name: value for name, value in content.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from artifacts.side import BertConfig
 from towers.attention import attend, bias_of
 from towers.packed_texts import PackedTexts
+from towers.pooling import masked_mean
 from towers.unpadded import UnpaddedTexts, leave_padding
 
 
@@ -27,7 +28,7 @@ class BertBody(nn.Module):
         self.config = config
         self.tokens = nn.Embedding(config.vocabulary_size, config.width, padding_idx=config.pad_id)
         self.positions = nn.Embedding(config.max_positions, config.width)
-        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+        self.layers = nn.ModuleList(BertLayer(config) for _ in range(config.layers))
         nn.init.normal_(self.tokens.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
         with torch.no_grad():
@@ -95,7 +96,7 @@ class BertTower(nn.Module):
         states = self._states(
             ids, torch.arange(ids.shape[1], device=ids.device), lambda layer, states: layer.attend(states, mask)
         )
-        return _masked_mean(states, real)
+        return masked_mean(states, real)
 
     def _mean_unpadded(self, texts: UnpaddedTexts) -> Tensor:
         """The same for texts without padding, in steps that can be exported."""
@@ -103,27 +104,19 @@ class BertTower(nn.Module):
         states = self._states(
             texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts, bias)
         )
-        return _masked_mean(texts.side_by_side(states), texts.real)
+        return masked_mean(texts.side_by_side(states), texts.real)
 
     def _mean_packed(self, texts: PackedTexts) -> Tensor:
         """The same for texts without padding."""
         states = self._states(texts.ids, texts.positions, lambda layer, states: layer.attend_packed(states, texts))
         return torch.cat([group.mean(dim=1) for group in texts.by_length(states)])
 
-    def _states(self, ids: Tensor, positions: Tensor, attend: Callable[["_Layer", Tensor], Tensor]) -> Tensor:
+    def _states(self, ids: Tensor, positions: Tensor, attend: Callable[["BertLayer", Tensor], Tensor]) -> Tensor:
         """States after the last layer and its norm, one a token: (..., w)."""
-        states = self.body.tokens(ids) + self.body.positions(positions)
-        layers = cast(Iterable[_Layer], self.body.layers)
-        for layer, attention_norm, feed_forward_norm in zip(
-            layers, self.side.attention_norms, self.side.feed_forward_norms, strict=True
-        ):
-            states = states + attend(layer, attention_norm(states))
-            states = states + layer.feed_forward(feed_forward_norm(states))
-        final: Tensor = self.side.final_norm(states)
-        return final
+        return run_layers(self.body, self.side, self.body.tokens(ids) + self.body.positions(positions), attend)
 
 
-class _Layer(nn.Module):
+class BertLayer(nn.Module):
     """Attention and feed-forward weights of one transformer layer, without LayerNorms."""
 
     def __init__(self, config: BertConfig) -> None:
@@ -168,10 +161,26 @@ class _Layer(nn.Module):
         return contracted
 
 
-def _masked_mean(states: Tensor, real: Tensor) -> Tensor:
-    """The mean over the real tokens: (b, t, w), (b, t) -> (b, w)."""
-    weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
-    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+def run_layers(body: BertBody, side: BertSide, states: Tensor, attend: Callable[[BertLayer, Tensor], Tensor]) -> Tensor:
+    """Run all transformer layers and the last LayerNorm.
+
+    Args:
+        body: The layers.
+        side: The LayerNorms before and after them.
+        states: (..., w), the embedded tokens.
+        attend: Lets the tokens of a text attend to each other in one layer: layer, (..., w) -> (..., w).
+
+    Returns:
+        (..., w)
+    """
+    layers = cast(Iterable[BertLayer], body.layers)
+    for layer, attention_norm, feed_forward_norm in zip(
+        layers, side.attention_norms, side.feed_forward_norms, strict=True
+    ):
+        states = states + attend(layer, attention_norm(states))
+        states = states + layer.feed_forward(feed_forward_norm(states))
+    final: Tensor = side.final_norm(states)
+    return final
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

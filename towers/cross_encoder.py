@@ -8,13 +8,11 @@ token tells which text it belongs to.
 Shapes: b batch size, t tokens, w width, c labels.
 """
 
-from collections.abc import Iterable
-from typing import Any, cast
-
 from torch import Tensor, nn
 
 from artifacts.annotator import CrossEncoderConfig
-from towers.bert import BertBody, BertSide
+from towers.bert import BertBody, BertSide, run_layers
+from towers.pooling import masked_mean
 
 SEGMENTS = 3  # query, title, attributes
 
@@ -49,13 +47,7 @@ class CrossEncoder(nn.Module):
         real = ids != self.config.body.pad_id
         states = self.body.tokens(ids) + self.body.positions(positions) + self.segments(segments)
         mask = real[:, None, None, :]  # (b, 1, 1, t): every token looks at all real tokens
-        layers = cast(Iterable[Any], self.body.layers)
-        for layer, attention_norm, feed_forward_norm in zip(
-            layers, self.norms.attention_norms, self.norms.feed_forward_norms, strict=True
-        ):
-            states = states + layer.attend(attention_norm(states), mask)
-            states = states + layer.feed_forward(feed_forward_norm(states))
-        weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
-        mean = (self.norms.final_norm(states) * weights).sum(dim=1) / weights.sum(dim=1)
+        states = run_layers(self.body, self.norms, states, lambda layer, states: layer.attend(states, mask))
+        mean = masked_mean(states, real)
         logits: Tensor = self.head(nn.functional.gelu(self.norms.projection(mean)))
         return logits

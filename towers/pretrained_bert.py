@@ -24,6 +24,7 @@ from transformers import AutoConfig, AutoModel
 from artifacts.errors import DamagedError
 from artifacts.side import EncoderFamily, PretrainedBertConfig
 from towers.errors import EncoderError, in_short
+from towers.pooling import masked_mean
 from towers.tokens import read_tokenizer
 
 # These number the places of a text from pad_id + 1, and lose as many of their positions.
@@ -71,11 +72,7 @@ class PretrainedBertTower(nn.Module):
         """
         real = ids != self.config.pad_id
         states: Tensor = self.encoder(input_ids=ids, attention_mask=real.long()).last_hidden_state  # (b, t, h)
-        if self.config.pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            weights = real.to(states.dtype).unsqueeze(2)  # (b, t, 1)
-            pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
+        pooled = states[:, 0] if self.config.pooling == "cls" else masked_mean(states, real)
         projected: Tensor = self.projection(pooled)
         return projected
 

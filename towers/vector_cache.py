@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from artifacts.sealed import read_sealed, write_sealed
+from artifacts.checksummed_file import read_checksummed, write_checksummed
 from towers.query_encoder import Vectors
 
 
@@ -51,11 +51,11 @@ def digest_texts(texts: Iterable[str | None]) -> str:
 def _write(path: Path, vectors: Vectors) -> None:
     buffer = BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
-    write_sealed(path, buffer.getvalue())
+    write_checksummed(path, buffer.getvalue())
 
 
 def _read(path: Path) -> Vectors | None:
-    content = read_sealed(path)
+    content = read_checksummed(path)
     if content is None:
         return None
     vectors: Vectors = np.load(BytesIO(content), allow_pickle=False)

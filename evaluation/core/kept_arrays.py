@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.sealed import read_sealed, write_sealed
+from artifacts.checksummed_file import read_checksummed, write_checksummed
 
 WORK_FOLDER = ".work"  # inside the results folder
 
@@ -19,12 +19,12 @@ def keep_arrays(path: Path, arrays: Arrays) -> None:
     """Write named arrays atomically; the folder is made where it is missing."""
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write_sealed(path, buffer.getvalue())
+    write_checksummed(path, buffer.getvalue())
 
 
 def kept_arrays(path: Path) -> Arrays | None:
     """The arrays that were kept under this path, or None where there are none, or damaged ones."""
-    content = read_sealed(path)
+    content = read_checksummed(path)
     if content is None:
         return None
     with np.load(BytesIO(content), allow_pickle=False) as arrays:

@@ -67,8 +67,8 @@ class LabelShares(Record):
 class Agreement(Record):
     """How far the annotator agrees with the judgments on judged pairs of this result's lists.
 
-    They are those of at most AGREEMENT_QUERIES (evaluation/labels/labelling.py) judged queries, the same for every result.
-    Where it was fitted on these very judgments, the agreement flatters it.
+    The pairs are those of at most AGREEMENT_QUERIES (evaluation/labels/labelling.py) judged queries, the same queries
+    for every result. If the annotator was fitted on these judgments, the agreement is overestimated.
     """
 
     pairs: int

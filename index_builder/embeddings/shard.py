@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.index_version import TowerVectors
-from artifacts.sealed import read_sealed, write_sealed
+from artifacts.checksummed_file import read_checksummed, write_checksummed
 from index_builder.core.keys import KEY_BYTES, Keys, Rows
 from towers.encoding import ABSENT, USABLE
 from towers.query_encoder import Vectors
@@ -74,12 +74,12 @@ def write_shard(path: Path, shard: Shard) -> None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    write_sealed(path, sink.getvalue().to_pybytes())
+    write_checksummed(path, sink.getvalue().to_pybytes())
 
 
 def read_shard(path: Path, width: int) -> Shard | None:
     """The content of a shard; None where it is missing, damaged, of another width or of another schema version."""
-    content = read_sealed(path)
+    content = read_checksummed(path)
     if content is None:
         return None
     try:

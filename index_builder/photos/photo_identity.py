@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from artifacts.sealed import read_sealed, write_sealed
+from artifacts.checksummed_file import read_checksummed, write_checksummed
 from index_builder.core.keys import KEY_BYTES, NO_PHOTO, KeyIndex, Keys, content_identity, joined_keys, url_identity
 from towers.encoding import ABSENT
 from towers.errors import PhotoError
@@ -72,7 +72,7 @@ class PhotoIdentities:
     def __init__(self, folder: Path, memory: Path | None = None) -> None:
         self._folder = folder
         self._path = memory
-        self._known = _Memory(read_sealed(memory) or b"" if memory else b"")
+        self._known = _Memory(read_checksummed(memory) or b"" if memory else b"")
         self._known_index = KeyIndex(self._known.states)
         self._seen = bytearray()  # as the memory's file has it, of the files of this time
         self._unsaved = 0
@@ -110,7 +110,7 @@ class PhotoIdentities:
 
     def _write(self, entries: bytes | bytearray) -> None:
         if self._path:
-            write_sealed(self._path, bytes(entries))
+            write_checksummed(self._path, bytes(entries))
         self._unsaved = 0
 
 

@@ -116,7 +116,7 @@ def test_a_manifest_that_does_not_fit_is_refused(
 ) -> None:
     path = version / MANIFEST_FILE
     manifest = json.loads(path.read_text())
-    del manifest["seal"]  # as the first builders wrote it; otherwise the seal tells before all this
+    del manifest["seal"]  # as the first builders wrote it; otherwise the checksum is compared first
     change(manifest)
     path.write_text(json.dumps(manifest))
     with pytest.raises(kind) as caught:
@@ -205,16 +205,18 @@ def test_a_manifest_cut_short_is_refused(version: Path) -> None:
 def test_no_flipped_bit_of_a_manifest_goes_unnoticed(version: Path) -> None:
     path = version / MANIFEST_FILE
     written, content = read_manifest(version), path.read_bytes()
-    seals_broken = 0
+    checksums_broken = 0
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         try:
             assert read_manifest(version) == written  # a blank became another blank
         except DamagedError as error:
-            seals_broken += str(error) == f"{path} does not have the seal that it was written with; it is damaged"
+            checksums_broken += (
+                str(error) == f"{path} does not match the checksum of its content (key seal); it is damaged"
+            )
         except FormatError:
             pass
-    assert seals_broken > 100
+    assert checksums_broken > 100
 
 
 def test_products_that_are_no_table_are_refused(version: Path) -> None:

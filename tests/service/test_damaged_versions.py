@@ -115,8 +115,8 @@ def test_a_manifest_of_something_else_is_refused(
     assert reason in refuse(serving, lambda version: rewrite(version, lambda m: (m.pop("seal"), change(m))))
 
 
-def test_a_changed_manifest_is_refused_by_its_seal(serving: Running) -> None:
-    assert "manifest.json does not have the seal" in refuse(
+def test_a_changed_manifest_is_refused_by_its_checksum(serving: Running) -> None:
+    assert "manifest.json does not match the checksum of its content" in refuse(
         serving, lambda version: rewrite(version, lambda m: m["index"].update(recall_at_100=0.5))
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from artifacts.sealed import read_sealed, write_sealed
+from artifacts.checksummed_file import read_checksummed, write_checksummed
 from index_builder.embeddings import shard as shards
 from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard, read_shard, write_shard
 
@@ -97,12 +97,12 @@ def test_every_damage_is_noticed(tmp_path: Path) -> None:
 
 def test_what_is_sealed_but_no_shard_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    write_sealed(path, b"no Arrow")
+    write_checksummed(path, b"no Arrow")
     assert read_shard(path, 2) is None
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, pa.schema({"other": pa.int8()})):
         pass
-    write_sealed(path, sink.getvalue().to_pybytes())
+    write_checksummed(path, sink.getvalue().to_pybytes())
     assert read_shard(path, 2) is None
 
 
@@ -117,7 +117,7 @@ def test_another_width_or_schema_version_is_not_read(tmp_path: Path, monkeypatch
 def test_anybody_can_read_a_shard_with_arrow(tmp_path: Path) -> None:
     """The seal stands before a file of Arrow's own format."""
     write_shard(tmp_path / "x", a_shard(3, 2))
-    content = read_sealed(tmp_path / "x")
+    content = read_checksummed(tmp_path / "x")
     assert content is not None
     table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
     assert table.column_names == ["key", "vector", "outcome", "attempts", "tried_at"]
