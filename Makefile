@@ -1,22 +1,22 @@
-# Vitrine. `make help` lists what there is to do; every target sets up what it needs.
+# `make help` lists the targets. Every target installs what it needs.
 
 PYTHON ?= python3
 PORT ?= 8000
-# The faiss wheel: for an NVIDIA GPU where there is one. `make FAISS=gpu-cuvs ...` takes the third.
+# The FAISS wheel: `gpu` where an NVIDIA GPU is found, else `cpu`. `make FAISS=gpu-cuvs ...` takes the third.
 FAISS ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 
 BIN := .venv/bin
 SETUP := .venv/.setup-$(FAISS)
 DEMO := var/demo
-# The model that is served: a recipe of training/recipes.
+# The model that the demo fits and serves: a recipe of training/recipes.
 MODEL := 3tmm-history
 QUERIES := --query "red striped mug" --query "floral cotton dress" --query "black leather handbag"
 SMOKE := var/smoke
-# What the last three benchmarks take their vectors from; a real shop's model and catalogue are the better test.
+# Model and catalogue for bench-index, bench-service, bench-sizes and bench-gpu; those of a real shop are the better test.
 BUNDLE ?= $(DEMO)/$(MODEL)
 CATALOG ?= $(DEMO)/shop/catalog.parquet
 
-# What a step is made from: when none of it has changed since, the step is not done again.
+# Source files of each step: a step runs again only if one of them has changed.
 GROUND := $(wildcard artifacts/*.py towers/*.py towers/clip_models/*.json knn/*.py)
 TRAINING := $(GROUND) $(wildcard training/*.py training/*/*.py training/recipes/*.yaml)
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
@@ -28,34 +28,34 @@ BUILDER := $(GROUND) $(wildcard index_builder/*.py index_builder/*/*.py)
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-setup: $(SETUP) ## Create .venv and install everything
+setup: $(SETUP) ## Create .venv and install all packages
 
 $(SETUP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Vitrine needs Python 3.11 or newer; name one with make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@# The three faiss wheels own one module: what another choice left behind must go first.
+	@# The three FAISS wheels install the same module, so a wheel of another choice is removed first.
 	@test -n "$(wildcard $(SETUP))" || $(BIN)/pip uninstall --quiet --yes faiss-cpu faiss-gpu faiss-gpu-cuvs 2>/dev/null
 	@rm -f .venv/.setup-*
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(FAISS),train,build,dev]'
 	@touch $@
 
-demo: $(DEMO)/published port-free ## Sample shop, training, index, then search it on http://127.0.0.1:8000
+demo: $(DEMO)/published port-free ## Generate a shop, train, build an index, serve it on http://127.0.0.1:8000
 	@VITRINE_PHOTOS=$(DEMO)/shop $(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
 	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
 	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES) && \
 	echo "Open http://127.0.0.1:$(PORT) in a browser; API at /openapi.json; Ctrl-C stops." && wait $$server
 
-smoke: $(SMOKE)/published port-free ## The demo's path on a tiny shop: start, query, stop
+smoke: $(SMOKE)/published port-free ## As demo with a tiny shop: start the service, query it, stop it
 	@$(BIN)/python -m service serve --store $(SMOKE)/store --port $(PORT) & server=$$!; \
 	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES); searched=$$?; \
 	kill -TERM $$server; wait $$server; stopped=$$?; \
 	echo "smoke: search exited with $$searched, the service with $$stopped"; \
 	test $$searched -eq 0 -a $$stopped -eq 0
 
-# In the shop's own proportions of queries. LOAD_... variables set the limits: see tests/load/locustfile.py.
+# Queries are drawn as often as the shop's log has them. LOAD_... variables set the limits: see tests/load/locustfile.py.
 LOAD_USERS ?= 100
 LOAD_SECONDS ?= 60
-load: $(DEMO)/second-version port-free ## Shoppers on the demo's service for 60 s, a report in var/; SWAP=1 swaps meanwhile
+load: $(DEMO)/second-version port-free ## Simulate shoppers on the demo's service for 60 s, report in var/; SWAP=1 swaps too
 	@token=$$($(BIN)/python -c 'import secrets; print(secrets.token_hex(16))'); \
 	VITRINE_ADMIN_TOKEN=$$token $(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
 	trap 'kill $$server 2>/dev/null; wait $$server' EXIT; trap 'exit 1' INT TERM; \
@@ -64,13 +64,13 @@ load: $(DEMO)/second-version port-free ## Shoppers on the demo's service for 60 
 	  --host http://127.0.0.1:$(PORT) --queries $(DEMO)/shop/interactions.parquet \
 	  --users $(LOAD_USERS) --spawn-rate $(LOAD_USERS) --run-time $(LOAD_SECONDS)s --html var/load$(if $(SWAP),-swap).html
 
-# What `make load SWAP=1` swaps to; it stays unpublished.
+# The version that `make load SWAP=1` swaps to; it is not published.
 $(DEMO)/second-version: $(DEMO)/published
 	$(BIN)/python -m index_builder build --bundle $(DEMO)/$(MODEL) --catalog $(DEMO)/shop/catalog.parquet \
 	  --store $(DEMO)/store --explain
 	@touch $@
 
-# Otherwise the searches would be answered by whoever listens there.
+# Without this check, another program that listens on the port would answer the searches.
 port-free: $(SETUP)
 	@! $(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", $(PORT)), 1)' 2>/dev/null \
 	  || { echo "port $(PORT) is in use; stop what listens there or say make PORT=8001 ..." >&2; exit 1; }
@@ -78,19 +78,19 @@ port-free: $(SETUP)
 test: lint ## All checks and all tests
 	$(BIN)/pytest
 
-unit: $(SETUP) ## The tests that take seconds
+unit: $(SETUP) ## The fast tests only
 	$(BIN)/pytest -m "not integration and not realdata and not gpu and not browser"
 
-lint: $(SETUP) ## ruff and mypy
+lint: $(SETUP) ## Check the code with ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(SETUP) ## Let ruff format the code
+format: $(SETUP) ## Format the code with ruff
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-locks: $(SETUP) ## Choose anew the versions that the container images install
+locks: $(SETUP) ## Update the locked versions that the container images install
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	PATH="$(CURDIR)/$(BIN):$$PATH" docker/lock.sh
 
@@ -98,29 +98,29 @@ evaluate: $(DEMO)/4tmm-cat/model.json $(DEMO)/$(MODEL)/model.json ## Compare tex
 	@$(BIN)/python -m evaluation run --data $(DEMO)/data --out $(DEMO)/results --model $(DEMO)/bibert \
 	  --model $(DEMO)/clip-towers --model $(DEMO)/4tmm-cat --model $(DEMO)/$(MODEL)
 
-experiments: $(DEMO)/shop/catalog.parquet ## Every row of the paper's tables on the sample shop, with a report
+experiments: $(DEMO)/shop/catalog.parquet ## Fit every model of the paper and ours on the sample shop, with a report
 	@$(BIN)/python -m training experiments --shop $(DEMO)/shop --out $(DEMO)/experiments
 
-bench-prepare: $(SETUP) ## 20 million log rows to a data set: time and memory
+bench-prepare: $(SETUP) ## Prepare a data set from 20 million log rows: time and memory
 	@$(BIN)/python -m benchmarks.bench_prepare
 
-bench-train: .venv/.setup-bench-train ## Training steps against sentence-transformers' trainer
+bench-train: .venv/.setup-bench-train ## Training speed against sentence-transformers' trainer
 	@$(BIN)/python -m benchmarks.bench_train
 
-bench-index: .venv/.setup-bench-index .venv/autofaiss/.setup $(BUNDLE)/model.json ## An index of 3.38 million: recall, time, memory, peers
+bench-index: .venv/.setup-bench-index .venv/autofaiss/.setup $(BUNDLE)/model.json ## Index 3.38 million products: recall, time, memory, against autofaiss and hnswlib
 	@$(BIN)/python -m benchmarks.bench_index --bundle $(BUNDLE) --catalog $(CATALOG)
 
-bench-service: .venv/.setup-bench-service $(BUNDLE)/model.json ## The service under load: a bare endpoint, peers, swaps (needs wrk)
+bench-service: .venv/.setup-bench-service $(BUNDLE)/model.json ## The service under load, against others and during swaps (needs wrk)
 	@$(BIN)/python -m benchmarks.bench_service --bundle $(BUNDLE) --catalog $(CATALOG)
 
-bench-sizes: $(SETUP) $(BUNDLE)/model.json ## Memory and requests a second by size of the catalogue (needs wrk)
+bench-sizes: $(SETUP) $(BUNDLE)/model.json ## Memory and requests per second by size of the catalogue (needs wrk)
 	@$(BIN)/python -m benchmarks.bench_sizes --bundle $(BUNDLE) --catalog $(CATALOG)
 
-bench-gpu: $(SETUP) $(if $(filter gpu%,$(FAISS)),$(BUNDLE)/model.json) ## Query tower and exact search of 3.38 million on a GPU
+bench-gpu: $(SETUP) $(if $(filter gpu%,$(FAISS)),$(BUNDLE)/model.json) ## Query encoding and exact search of 3.38 million products on a GPU
 	@$(BIN)/python -m benchmarks.bench_gpu --bundle $(BUNDLE) --catalog $(CATALOG)
 
-# autofaiss wants numpy 1 and pandas 2, which Vitrine cannot use, and so an older pyarrow too. Its FAISS is of the version
-# that searches its index.
+# autofaiss needs numpy 1, pandas 2 and an older pyarrow, which Vitrine cannot use, so it has an environment of its own. Its
+# FAISS has the version of ours, which searches the index that autofaiss builds.
 .venv/autofaiss/.setup: | $(SETUP)
 	$(BIN)/python -m venv .venv/autofaiss
 	.venv/autofaiss/bin/pip install --quiet --disable-pip-version-check autofaiss "pyarrow<22" \
@@ -131,11 +131,11 @@ bench-gpu: $(SETUP) $(if $(filter gpu%,$(FAISS)),$(BUNDLE)/model.json) ## Query 
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench-$*]'
 	@touch $@
 
-clean: ## Remove what demo and smoke made (not .venv)
+clean: ## Remove what demo, smoke and experiments made (not .venv)
 	rm -rf var
 
-# The path of the demo, a step a rule; the smoke test walks the same path over fewer products.
-# $(1) folder, $(2) products, $(3) more options of the two fits from scratch
+# The steps of the demo, one rule each; `make smoke` takes the same steps with fewer products.
+# $(1): folder; $(2): number of products; $(3): further options of the two fits from scratch
 define path
 $(1)/shop/catalog.parquet: $(SHOP) | $(SETUP)
 	$(BIN)/python -m training sample-shop --out $(1)/shop --products $(2) --seed 1

@@ -1,13 +1,13 @@
 #!/bin/sh
-# The first version of a store that publishes none: a sample shop, models fitted on it, their index. What an earlier
-# run has finished is not made again.
+# Publishes a first version into a store that has none: generates a sample shop, fits models on it and builds their index.
+# Steps that an earlier run has finished are skipped.
 #
-#     first-version        in the trainer's container; SHOP_PRODUCTS says how many products
+#     first-version        in the trainer's container; SHOP_PRODUCTS sets the number of products
 set -eu
 
-mkdir -p /vitrine/shop  # whose photos the service shows; it must be there, whatever the store publishes
+mkdir -p /vitrine/shop  # the service shows photos from here, so the folder must exist in any case
 if [ -e /store/CURRENT ]; then
-  echo "the store publishes a version already; nothing to make"
+  echo "the store publishes a version already; nothing to do"
   exit 0
 fi
 cd /vitrine

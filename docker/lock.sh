@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Chooses anew the versions that the images install, with the hash of every file: docker/locks/IMAGE-FAISS.txt.
-# The images stand on each other, so what a smaller one installs is what the trainer has of it.
+# Resolves the versions that the images install, with the hash of every file, into docker/locks/IMAGE-FAISS.txt.
+# The smaller images take the versions that the trainer's lock has, since the larger images are built on them.
 #
 #     docker/lock.sh            # for the FAISS of CPUs and the one of GPUs
 #     docker/lock.sh gpu-cuvs   # for another extra
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-lock() { # FILE [OPTION...]: pyproject's requirements, if nothing else is named
+lock() { # NAME [OPTION...]: lock the requirements that the options name
   uv pip compile --quiet --upgrade --generate-hashes --no-annotate --no-header \
     --python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file "docker/locks/$1.txt" "${@:2}"
   echo "docker/locks/$1.txt"

@@ -1,9 +1,9 @@
-"""Searches without a pause until it is told to stop, and what came of them; for docker/test.sh. Needs only Python.
+"""Send searches until SIGTERM, then print how many were answered and which failed. For docker/test.sh; needs only Python.
 
     python3 docker/steady.py http://127.0.0.1:8000 > result.json &   # SIGTERM ends it
 
-Every search has a connection of its own, so that none can be lost unseen in a pool. With --until-failure each of the
-four searchers stops at its first failure. Times are seconds since 1970.
+Every search has a connection of its own, so that no connection pool retries a lost one. With --until-failure each of the
+four threads stops at its first failure. Times are seconds since 1970.
 """
 
 import json
@@ -22,15 +22,15 @@ _QUERIES = ("red striped mug", "floral cotton dress", "black leather handbag", "
 
 @dataclass
 class Outcome:
-    """What came of all searches."""
+    """The answers and failures of all searches."""
 
     answered: int = 0
-    versions: dict[str, int] = field(default_factory=dict)  # how many each answered
+    versions: dict[str, int] = field(default_factory=dict)  # searches answered by each version
     failures: list[tuple[float, str]] = field(default_factory=list)  # when the search began, and why it failed
 
 
 def search(url: str, until_failure: bool, stop: threading.Event, outcome: Outcome, lock: threading.Lock) -> None:
-    """Search until told to stop."""
+    """Send searches until `stop` is set, and record each in `outcome` under `lock`."""
     turn = 0
     while not stop.wait(_PAUSE_SECONDS):
         turn += 1

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The images and docker-compose.yml, really built and run: up from nothing, search, swap by a publish from the builder's
-# container, rollback, a fleet that loses a replica, load, and `down`; searches go on meanwhile and none may be lost.
+# Builds the images and runs docker-compose.yml: a first start, a search, a swap by a publish from the builder's container, a
+# rollback, a fleet that loses a replica, load, and `down`. Searches continue meanwhile, and none may be lost.
 #
-#     docker/test.sh        # BASE_IMAGE, BUILD_NETWORK, SHOP_PRODUCTS and PROMETHEUS_IMAGE go to docker-compose.yml
+#     docker/test.sh        # BASE_IMAGE, BUILD_NETWORK, SHOP_PRODUCTS and PROMETHEUS_IMAGE are passed to docker-compose.yml
 #
-# Needs a Docker engine with Compose 2, curl and python3. Everything it makes but the images is removed at the end.
+# Needs a Docker engine with Compose 2, curl and python3. Everything it makes except the images is removed at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,10 +23,10 @@ compose() { docker compose --project-name vitrine-test --profile '*' "$@"; }
 json() { python3 -c "import json, sys; answer = json.load(sys.stdin); print($1)"; }
 version_at() { curl -fsS "$1/health" | json 'answer["index_version"]'; }
 
-await() { # SECONDS WHAT COMMAND...: until the command succeeds
+await() { # SECONDS WHAT COMMAND...: wait until the command succeeds
   local end=$((SECONDS + $1))
   until "${@:3}" 2>/dev/null; do
-    test $SECONDS -lt $end || fail "$2 did not come true in $1 s"
+    test $SECONDS -lt $end || fail "not within $1 s: $2"
     sleep 0.5
   done
 }
@@ -37,7 +37,7 @@ searches_begin() { # URL [OPTION]
   python3 docker/steady.py "$@" > "$SCRATCH/steady.json" & STEADY=$!
   sleep 2
 }
-searches_end() { # LEAST NUMBER OF VERSIONS
+searches_end() { # MINIMUM NUMBER OF VERSIONS that answered
   kill "$STEADY"; wait "$STEADY"; STEADY=
   json '"searches meanwhile: {} answered, {} failed; by version: {}".format(answer["answered"], len(answer["failures"]), answer["versions"])' < "$SCRATCH/steady.json"
   python3 -c 'import json, sys; o = json.load(open(sys.argv[1])); sys.exit(bool(o["failures"]) or o["answered"] < 1 or len(o["versions"]) < int(sys.argv[2]))' \
@@ -58,8 +58,8 @@ docker compose version >/dev/null 2>&1 || fail "this Docker has no Compose 2 (do
 trap clean_up EXIT
 compose down --volumes >/dev/null 2>&1 || true
 
-say "a missing secret stops it with a sentence"
-if env -u VITRINE_ADMIN_TOKEN docker compose config > /dev/null 2> "$SCRATCH/refusal"; then fail "it did not stop"; fi
+say "a missing secret is refused with a message"
+if env -u VITRINE_ADMIN_TOKEN docker compose config > /dev/null 2> "$SCRATCH/refusal"; then fail "it was not refused"; fi
 grep -F "required variable VITRINE_ADMIN_TOKEN is missing" "$SCRATCH/refusal" || fail "$(cat "$SCRATCH/refusal")"
 
 say "build"
@@ -74,7 +74,7 @@ import importlib.util, os
 named = ["torch", "lightning", "ray", "duckdb", "matplotlib", "training", "evaluation", "index_builder"]
 found = [name for name in named if importlib.util.find_spec(name)]
 print("the image of the service runs as user", os.getuid(), "and holds of", named, found)
-raise SystemExit(bool(found) or os.getuid() == 0)' || fail "the service's image holds what it should not"
+raise SystemExit(bool(found) or os.getuid() == 0)' || fail "the service's image contains packages that it must not contain"
 
 say "a change of code rebuilds the service"
 mkdir "$SCRATCH/changed"
@@ -85,7 +85,7 @@ docker compose --project-directory "$SCRATCH/changed" -f "$SCRATCH/changed/docke
 echo "rebuilt in $((SECONDS - began)) s"
 compose build --quiet service
 
-say "up from nothing"
+say "first start with empty volumes"
 began=$SECONDS
 compose up --detach --no-build service
 await 180 "the service is ready" is_ready "$SERVICE"
@@ -93,7 +93,7 @@ first=$(version_at "$SERVICE")
 echo "first search possible after $((SECONDS - began)) s; it serves $first"
 compose logs --no-log-prefix first-version | tail -4 | sed 's/\x1b\[2K//'
 
-say "admin routes and numbers are on the other port alone"
+say "admin routes and metrics are on the admin port only"
 for route in admin/index metrics; do
   public=$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $VITRINE_ADMIN_TOKEN" "$SERVICE/$route")
   admin=$(curl -s -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $VITRINE_ADMIN_TOKEN" "http://127.0.0.1:$ADMIN_PORT/$route")
@@ -125,11 +125,11 @@ await 180 "the service serves $first" serves "$SERVICE" "$first"
 echo "it serves $first again"
 searches_end 2
 
-say "up again makes nothing again"
+say "a second start makes nothing again"
 compose up --detach --no-build service
-compose logs --no-log-prefix first-version | tail -1 | grep -F "publishes a version already" || fail "it made something"
+compose logs --no-log-prefix first-version | tail -1 | grep -F "publishes a version already" || fail "it made something again"
 
-say "a fleet behind the balancer: one publish swaps all, and a replica that stops loses nothing"
+say "a fleet behind the balancer: one publish swaps all replicas, and no search is lost when a replica stops"
 compose up --detach --no-build balancer
 await 180 "the balancer answers" is_ready "$FLEET"
 searches_begin "$FLEET"
@@ -166,7 +166,7 @@ else
   echo "NOT RUN: there is no image of Grafana, and none can be pulled"
 fi
 
-say "shoppers for 20 s, with a swap and a rollback"
+say "simulated shoppers for 20 s, with a swap and a rollback"
 LOAD_ADMIN_TOKEN=$VITRINE_ADMIN_TOKEN compose run --rm --no-deps -T -e LOAD_MAX_P99_MS="${LOAD_MAX_P99_MS:-250}" load \
   --headless --users 30 --spawn-rate 30 --run-time 20s --only-summary > "$SCRATCH/load.log" 2>&1 \
   || fail "$(tail -40 "$SCRATCH/load.log")"
@@ -178,7 +178,7 @@ searches_begin "$SERVICE" --until-failure
 compose down --timeout 25 2> "$SCRATCH/down.log" || fail "$(cat "$SCRATCH/down.log")"
 wait "$STEADY"; STEADY=
 kill $logs 2>/dev/null || true
-# Who drains still takes requests for the time of notice, 1 s; what was begun until then has its answer.
+# A draining service accepts requests for one more second (VITRINE_DRAIN_NOTICE_SECONDS) and answers those it has accepted.
 python3 - "$SCRATCH" <<'PYTHON'
 import json, sys
 from datetime import datetime
