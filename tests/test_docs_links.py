@@ -44,7 +44,7 @@ MADE_BY_BENCHMARKS = "benchmarks/out/"
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-# A path that begins with a folder of this repository and is no part of a longer one: `service/api/auth.py`, docker/locks.
+# A path that begins with a folder of this repository, not inside a longer path: `service/api/auth.py`, docker/locks.
 _PATH = re.compile(rf"(?<![\w/.<>$:{{}}-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w")
 _PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\b")  # NAME, IMAGE-FAISS: the reader puts a name there
 
