@@ -1,8 +1,8 @@
 """Serving on a GPU: the query tower, and exact search of all products in half precision.
 
-`make bench-gpu` runs it; where PyTorch sees no CUDA device it says so and exits with 0. A search has to read every
-product once, so its time is held against that of a copy on the same device in the same run: a device that moves B bytes
-a second, of which a copy reads one half and writes the other, reads the products in their size over B.
+`make bench-gpu` runs it. If PyTorch sees no CUDA device, it says so and exits with 0. A search has to read every
+product once. Its time is therefore compared with the memory bandwidth of the device, which a copy measures in the same
+run: if the copy reads and writes B bytes per second in all, the products can be read in their size divided by B.
 """
 
 from pathlib import Path
@@ -12,13 +12,13 @@ import numpy as np
 import typer
 
 from artifacts.bundle import ModelBundle, open_bundle
+from benchmarks.common.cores import core_count
 from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.service.queries import DEPTH
 from benchmarks.vectors.mean_recall import mean_recall
 from benchmarks.vectors.ready_set import REAL_SET, ready_set
 from benchmarks.vectors.vector_sets import VectorSet, held_out_texts, split_queries
-from index_builder.core.threads import core_count
 from index_builder.index.indexing import fill_index
 from knn import TorchExactIndex, exact_search, set_threads, spec_of_factory
 
@@ -34,8 +34,8 @@ PACKAGES = ("torch", "faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "numpy")
 def main(
     bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
     catalog: Annotated[Path, typer.Option(help="Its catalogue.")] = DEMO_CATALOG,
-    vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,
-    rows: Annotated[int, typer.Option(min=200, help="Products in all.")] = ROWS,
+    vectors: Annotated[Path, typer.Option(help="The real set of bench-index; made if it is missing.")] = REAL_SET,
+    rows: Annotated[int, typer.Option(min=200, help="Number of products.")] = ROWS,
     rounds: Annotated[int, typer.Option(min=1, help="Batches of each size.")] = 200,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:
@@ -61,14 +61,14 @@ def main(
 def measure(
     device: str, bundle: ModelBundle, made: VectorSet, rows: int, rounds: int
 ) -> tuple[list[Figure], list[Target]]:
-    """All figures and targets of a device.
+    """Measure a device and return all figures and targets.
 
     Args:
-        device: as PyTorch names it.
-        bundle: the model.
-        made: the real set.
-        rows: how many of its vectors.
-        rounds: batches of each size.
+        device: The device, as PyTorch names it.
+        bundle: The model.
+        made: The real set.
+        rows: How many of its vectors are searched.
+        rounds: Batches of each size.
     """
     from benchmarks.gpu.search import batch_times, copy_bytes_per_s, least_ms, search
     from towers.torch_query_encoder import TorchQueryEncoder

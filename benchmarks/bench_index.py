@@ -1,16 +1,16 @@
-"""Building and searching an index of millions, against exact search, autofaiss and hnswlib, all in one run.
+"""Building and searching an index of millions, compared with exact search, autofaiss and hnswlib in one run.
 
-`make bench-index` runs it. Five questions:
+`make bench-index` runs it. Measured are:
 
-1. The real set (benchmarks/vectors/vector_sets.py says what it is): recall, the time of a query, and time and memory of the
-   build, which goes through the same functions as `index_builder build`.
-2. The hard set: the same, without targets, so that nobody is fooled by easy data.
-3. The peers at equal recall, over fewer vectors, since they take hours over all.
-4. Encoding: the whole pipeline against the model's own forward pass, and a nightly run after one product in a hundred
-   has changed.
+1. The real set (see benchmarks/vectors/vector_sets.py): recall, the time of a query, and time and memory of the build,
+   which goes through the same functions as `index_builder build`.
+2. The hard set: the same, without targets, to show how much depends on the vectors.
+3. The peers autofaiss and hnswlib at equal recall, with fewer vectors because they take hours for all.
+4. Encoding: the whole pipeline compared with the model's forward pass alone, and a nightly run after one product in a
+   hundred has changed.
 5. Growth: time and memory at three sizes, in a table and in benchmarks/out/bench-index.png.
 
-Every part is a process of its own. Sets of vectors are kept in the work folder for the next run, indexes are not.
+Every part runs in a process of its own. Sets of vectors are kept in the work folder for the next run, indexes are not.
 """
 
 import shutil
@@ -27,7 +27,7 @@ from artifacts.records import write_record
 from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.common.measured_process import ROOT, Usage, run_part, run_program
-from benchmarks.index.compare import OURS, Compared, Duel
+from benchmarks.index.compare import OURS, Comparison, Comparisons
 from benchmarks.index.encoding import Encoded
 from benchmarks.index.growth import Measured, draw_growth, growth_table
 from benchmarks.index.ours import Built
@@ -43,29 +43,29 @@ SINGLE_MS = 0.8
 FORWARD_SHARE, NIGHTLY_SHARE = 0.85, 0.03
 ROWS, PEER_ROWS, PRODUCTS = 3_380_000, 1_000_000, 10_000
 PACKAGES = ("faiss-cpu", "numpy", "torch", "hnswlib")
-_INDEX_BYTES = 2 << 10  # of disk for a product, at most: ours, refined, over all; the peers' over fewer
+_INDEX_BYTES_PER_PRODUCT = 2 << 10  # an upper bound of disk space: our refined index of all, the peers' of fewer
 
 
 @dataclass(frozen=True)
 class Peers:
-    """What came of the peers.
+    """Measurements of the peers.
 
     Attributes:
-        built: by name, those that are installed.
-        duels: against ours at equal recall.
-        our_build_s: of the same size.
-        rows: that size.
+        built: The indexes of the installed peers, by name.
+        comparisons: Each peer compared with Vitrine at equal recall.
+        our_build_s: Seconds of Vitrine's build of the same vectors.
+        rows: How many vectors they index.
     """
 
     built: dict[str, tuple[PeerBuilt, Usage]]
-    duels: tuple[Duel, ...]
+    comparisons: tuple[Comparison, ...]
     our_build_s: float
     rows: int
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured, and where."""
+    """The options of the command line."""
 
     bundle: Path
     catalog: Path
@@ -78,14 +78,15 @@ class Options:
 def main(
     bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
     catalog: Annotated[Path, typer.Option(help="Products that it encodes.")] = DEMO_CATALOG,
-    work: Annotated[Path, typer.Option(help="Scratch folder; 14 GB for the whole.")] = ROOT / "var/bench-index",
-    rows: Annotated[int, typer.Option(min=200, help="Vectors in all.")] = ROWS,
+    work: Annotated[Path, typer.Option(help="Scratch folder; the default sizes need 14 GB.")] = ROOT
+    / "var/bench-index",
+    rows: Annotated[int, typer.Option(min=200, help="Number of vectors.")] = ROWS,
     peer_rows: Annotated[int, typer.Option(min=200, help="Vectors that the peers index too.")] = PEER_ROWS,
     products: Annotated[int, typer.Option(min=1, help="Products that are encoded.")] = PRODUCTS,
-    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+    index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:
-    """Measure all of it, compare with the targets, and write the result."""
+    """Measure everything, compare with the targets, and write the result."""
     options = Options(bundle, catalog, work, rows, min(peer_rows, rows), index_type)
     _check_disk(options)
     real, hard = make_set(options, "real"), make_set(options, "hard")
@@ -112,7 +113,7 @@ def main(
 
 
 def make_set(options: Options, kind: Kind) -> VectorSet:
-    """A set of vectors, made in a process of its own unless it is there."""
+    """Make a set of vectors in a process of its own, unless it exists, and open it."""
     folder = options.work / kind
     model = ["--bundle", options.bundle, "--catalog", options.catalog] if kind == "real" else []
     run_program("vectors.vector_sets", ["--kind", kind, "--folder", folder, "--rows", options.rows, *model])
@@ -120,7 +121,7 @@ def make_set(options: Options, kind: Kind) -> VectorSet:
 
 
 def measure_size(options: Options, made: VectorSet, rows: int) -> Measured:
-    """Build and search over the first rows of a set."""
+    """Build and search an index of the first rows of a set."""
     folder = _empty(options.work / "indexes")
     try:
         return _measure_size(options, made, rows, folder)
@@ -129,7 +130,7 @@ def measure_size(options: Options, made: VectorSet, rows: int) -> Measured:
 
 
 def measure_peers(options: Options, made: VectorSet) -> tuple[Measured, Peers]:
-    """Ours and the peers over the same rows."""
+    """Build Vitrine's index and the peers' of the same rows, and compare them."""
     folder, rows = _empty(options.work / "indexes"), options.peer_rows
     try:
         ours = _measure_size(options, made, rows, folder)
@@ -139,20 +140,20 @@ def measure_peers(options: Options, made: VectorSet) -> tuple[Measured, Peers]:
             built[name] = build_peer(name, made, rows, path, MEMORY_GB * rows / ROWS, SINGLE_MS)
             write_record(folder / f"{name}.json", built[name][0])
         arguments = ["--folder", made.folder, "--rows", rows, "--indexes", folder, "--target", TARGET_RECALL]
-        compared, _ = run_part("index.compare", arguments, Compared)
+        found, _ = run_part("index.compare", arguments, Comparisons)
     finally:
         shutil.rmtree(folder)
-    return ours, Peers(built, compared.duels, ours.built.build_s, rows)
+    return ours, Peers(built, found.comparisons, ours.built.build_s, rows)
 
 
 def measure_encoding(options: Options, products: int) -> Encoded:
-    """Encode products of the catalogue."""
+    """Measure the encoding of products of the catalogue."""
     arguments = ["--bundle", options.bundle, "--catalog", options.catalog, "--work", options.work]
     return run_part("index.encoding", [*arguments, "--products", products], Encoded)[0]
 
 
 def size_figures(kind: Kind, size: Measured) -> list[Figure]:
-    """What was measured at one size."""
+    """Return the figures of one size."""
     name, searched, usage = f"{kind}, {size.rows:,}", size.searched, size.usage
     return [
         Figure(f"{name}: build of {size.built.factory}", "s", (size.built.build_s,)),
@@ -170,7 +171,7 @@ def size_figures(kind: Kind, size: Measured) -> list[Figure]:
 
 
 def size_targets(size: Measured) -> list[Target]:
-    """What the largest size of the real set must reach."""
+    """Return the targets for the largest size of the real set."""
     name, searched = f"real, {size.rows:,}", size.searched
     single_ms = float(np.median(searched.single_ms))
     return [
@@ -183,15 +184,16 @@ def size_targets(size: Measured) -> list[Target]:
 
 
 def peer_figures(peers: Peers) -> list[Figure]:
-    """What was measured of the peers, and of ours at their level of recall."""
+    """Return the figures of the peers, and of Vitrine at the same recall."""
     figures = []
     for name, (built, usage) in peers.built.items():
         figures.append(Figure(f"{name}: build of {built.kind}", "s", (built.build_s,)))
         figures.append(Figure(f"{name}: build, peak resident memory", "GB", (usage.peak_resident_gb,)))
         figures.append(Figure(f"{name}: index file", "GB", (built.size_bytes / 1e9,)))
-    for duel in peers.duels:
-        for side in (duel.ours, duel.peer):
-            name = f"{side.name} against {(duel.peer if side is duel.ours else duel.ours).name} at {duel.level:.4f}"
+    for comparison in peers.comparisons:
+        ours, peer = comparison.ours, comparison.peer
+        for side, other in ((ours, peer), (peer, ours)):
+            name = f"{side.name} against {other.name} at {comparison.level:.4f}"
             figures.append(Figure(f"{name}: recall@100 within 0.001, dial {side.dial}", "", (side.tolerant,)))
             figures.append(Figure(f"{name}: recall@100 strict", "", (side.strict,)))
             figures.append(Figure(f"{name}: queries alone, one thread", "1/s", side.singles_per_s))
@@ -200,14 +202,14 @@ def peer_figures(peers: Peers) -> list[Figure]:
 
 
 def peer_targets(peers: Peers) -> list[Target]:
-    """That ours is no slower; of a peer that is not installed nothing is known, which is not enough."""
-    duels = {duel.peer.name: duel for duel in peers.duels}
+    """Return the targets that Vitrine is no slower than each peer; a peer that is not installed is a target missed."""
+    comparisons = {comparison.peer.name: comparison for comparison in peers.comparisons}
     targets = []
     for name in (AUTOFAISS, HNSWLIB):
-        duel = duels.get(name)
-        label = f"against {name}" if duel else f"against {name} (not installed)"
-        alone = _ratio(duel.ours.singles_per_s, duel.peer.singles_per_s) if duel else float("nan")
-        batch = _ratio(duel.ours.batch_per_s, duel.peer.batch_per_s) if duel else float("nan")
+        comparison = comparisons.get(name)
+        label = f"against {name}" if comparison else f"against {name} (not installed)"
+        alone = _ratio(comparison.ours.singles_per_s, comparison.peer.singles_per_s) if comparison else float("nan")
+        batch = _ratio(comparison.ours.batch_per_s, comparison.peer.batch_per_s) if comparison else float("nan")
         targets.append(Target(f"{label}: queries alone, equal recall", "at least", 1.0, alone, "times"))
         targets.append(Target(f"{label}: queries in one call, equal recall", "at least", 1.0, batch, "times"))
     graph_s = peers.built[HNSWLIB][0].build_s if HNSWLIB in peers.built else float("nan")
@@ -217,7 +219,7 @@ def peer_targets(peers: Peers) -> list[Target]:
 
 
 def encoding_figures(encoded: Encoded) -> list[Figure]:
-    """What was measured of encoding."""
+    """Return the figures of encoding."""
     name = f"encoding {encoded.products:,} products"
     share = tuple(100 * value for value in encoded.nightly_share)
     return [
@@ -229,7 +231,7 @@ def encoding_figures(encoded: Encoded) -> list[Figure]:
 
 
 def encoding_targets(encoded: Encoded) -> list[Target]:
-    """That the pipeline keeps the model busy, and a nightly run costs next to nothing."""
+    """Return the targets that the pipeline keeps the model busy and that a nightly run is short."""
     share = 100 * _ratio(encoded.pipeline_per_s, encoded.forward_per_s)
     nightly = 100 * float(np.median(encoded.nightly_share))
     return [
@@ -239,7 +241,7 @@ def encoding_targets(encoded: Encoded) -> list[Target]:
 
 
 def describe(options: Options, real: VectorSet, hard: VectorSet, peers: Peers) -> str:
-    """What was compared on what."""
+    """Return what was measured and how, in a few sentences."""
     card = real.card
     libraries = [
         f"{name} built {built.kind} ({built.parameters or 'no parameters'})" for name, (built, _) in peers.built.items()
@@ -268,18 +270,18 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def _empty(folder: Path) -> Path:
-    """A folder with nothing in it of a run that was broken off."""
+    """Make a folder that has nothing left in it from an interrupted run."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
 
 
 def _check_disk(options: Options) -> None:
-    """Refuse at the beginning what would fail after an hour."""
+    """Refuse to start when the work folder's disk is too small."""
     options.work.mkdir(parents=True, exist_ok=True)
     missing = [kind for kind in get_args(Kind) if not (options.work / kind).is_dir()]
     width = open_bundle(options.bundle).card.width
-    needed = options.rows * (_INDEX_BYTES + len(missing) * width * np.dtype(np.float32).itemsize)
+    needed = options.rows * (_INDEX_BYTES_PER_PRODUCT + len(missing) * width * np.dtype(np.float32).itemsize)
     free = shutil.disk_usage(options.work).free
     if free < needed:
         raise typer.BadParameter(

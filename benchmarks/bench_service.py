@@ -1,46 +1,51 @@
-"""The search service under load: against a bare endpoint, one written by hand, and txtai; with a cache; during swaps.
+"""The search service under load: compared with a bare endpoint, a simple service and txtai; with a cache; during swaps.
 
-`make bench-service` runs it, with wrk (apt-get install wrk). Load generator and service share the cores of the machine;
-the bare endpoint, which answers with the bytes of a real answer, is measured under the very same load in turns, and
-requests a second are told as a share of its. Questions, in this order:
+`make bench-service` runs it and needs wrk (apt-get install wrk). Load generator and service share the cores of the
+machine. The bare endpoint always answers with the same stored bytes of a real answer; it is measured under the same
+load in turns with the service, whose requests per second are reported as a share of the bare endpoint's. Measured are:
 
-1. All products (benchmarks/vectors/vector_sets.py says what they are): recall over HTTP, requests a second, latency, where the
-   time of a search goes, and what clients notice of a swap.
-2. Queries that repeat, with the cache on.
-3. The catalogue as it is.
-4. 100,000 products: the service that one writes by hand (service_by_hand.py), and txtai.
-5. Memory over many swaps, of these 100,000 too: of all products each would take half a minute.
+1. All products (see benchmarks/vectors/vector_sets.py): recall over HTTP, requests per second, latency, where the time
+   of a search goes, and what clients notice of a swap.
+2. Queries that repeat, with the answer cache on.
+3. The catalogue as it is, not multiplied.
+4. 100,000 products, compared with a simple service (benchmarks/service/by_hand.py) and with txtai.
+5. Memory over many swaps, with the 100,000 products too; with all products each swap would take half a minute.
 
-Every query is different and the cache off, but in the second. Vectors and versions are kept for the next run; to build
-the versions again, delete the work folder.
+Except in 2, every query is different and the cache is off. Vectors and index versions are kept for the next run; delete
+the work folder to build the versions again.
 """
 
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from artifacts.index_version import read_manifest
-from artifacts.store import Store
 from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, report, this_machine
-from benchmarks.common.measured_process import ROOT, run_program
-from benchmarks.service import results as results
+from benchmarks.common.measured_process import ROOT
+from benchmarks.service import results
 from benchmarks.service.load import LoadError, find_wrk
-from benchmarks.service.memory import FIRST
-from benchmarks.service.queries import ZIPF_EXPONENT, shop_queries, write_gets, write_posts, zipf_stream
-from benchmarks.service.scenes import (
+from benchmarks.service.measurements import (
     CACHES_MB,
     SWAP_LOAD,
-    Setup,
     Whole,
-    cached_scene,
-    memory_scene,
-    others_scene,
-    plain_scene,
-    whole_scene,
+    measure_against_bare,
+    measure_against_others,
+    measure_all_products,
+    measure_memory,
+    measure_with_cache,
+)
+from benchmarks.service.memory import FIRST
+from benchmarks.service.queries import ZIPF_EXPONENT
+from benchmarks.service.setup import (
+    QUERY_COUNT,
+    REPEATED_QUERY_COUNT,
+    Options,
+    Setup,
+    check_disk,
+    prepare_setup,
+    prepare_version,
 )
 from benchmarks.service.stages import stage_table
 from benchmarks.service.versions import copy_id, version_id
@@ -49,39 +54,23 @@ from benchmarks.vectors.vector_sets import VectorSet
 from index_builder.index.indexing import AUTO
 
 ROWS, COMPARED_ROWS = 3_380_000, 100_000
-QUERIES, STREAM = 100_000, 400_000
-SEED = 0
-LOG_FILE = "interactions.parquet"
 PACKAGES = ("fastapi", "uvicorn", "onnxruntime", "faiss-cpu", "torch", "sentence-transformers", "txtai")
-_STORE_BYTES = 2 << 10  # of disk for a product, at most: a version and its copy
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is measured, and where."""
-
-    bundle: Path
-    catalog: Path
-    vectors: Path
-    work: Path
-    rows: int
-    index_type: str
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
-    catalog: Annotated[Path, typer.Option(help="Its catalogue, the log beside it.")] = DEMO_CATALOG,
-    vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,
+    catalog: Annotated[Path, typer.Option(help="Its catalogue, with the search log beside it.")] = DEMO_CATALOG,
+    vectors: Annotated[Path, typer.Option(help="The real set of bench-index; made if it is missing.")] = REAL_SET,
     work: Annotated[Path, typer.Option(help="Scratch folder; 7 GB for the whole.")] = ROOT / "var/bench-service",
-    rows: Annotated[int, typer.Option(min=200, help="Products in all.")] = ROWS,
-    rounds: Annotated[int, typer.Option(min=1, help="Of every load.")] = 5,
-    seconds: Annotated[int, typer.Option(min=1, help="Of one load.")] = 8,
-    swaps: Annotated[int, typer.Option(min=1, help="Under load, over all products.")] = 3,
-    memory_swaps: Annotated[int, typer.Option(min=FIRST, help="After which memory is looked at.")] = 50,
-    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+    rows: Annotated[int, typer.Option(min=200, help="Number of products.")] = ROWS,
+    rounds: Annotated[int, typer.Option(min=1, help="How often every load is repeated.")] = 5,
+    seconds: Annotated[int, typer.Option(min=1, help="Duration of one load.")] = 8,
+    swaps: Annotated[int, typer.Option(min=1, help="Swaps under load, with all products.")] = 3,
+    memory_swaps: Annotated[int, typer.Option(min=FIRST, help="Swaps after which memory is compared.")] = 50,
+    index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:
-    """Measure all of it, compare with the targets, and write the result."""
+    """Measure everything, compare with the targets, and write the result."""
     options = Options(bundle, catalog, vectors, work, rows, index_type)
     check_disk(options)
     try:
@@ -90,13 +79,13 @@ def main(
     except (LoadError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
     sizes = (rows, min(rows, made.card.real_products), min(rows, COMPARED_ROWS))
-    all_of_them, as_it_is, compared = (make_version(options, made, size) for size in sizes)
-    setup = make_setup(options, rounds, seconds)
-    whole = whole_scene(setup, all_of_them, copy_id(all_of_them), swaps)
-    cached = [cached_scene(setup, all_of_them, cache_mb) for cache_mb in CACHES_MB]
-    plain = plain_scene(setup, as_it_is)
-    others = others_scene(setup, compared)
-    memory = memory_scene(setup, compared, copy_id(compared), memory_swaps)
+    whole_version, catalog_version, compared_version = (prepare_version(options, made, size) for size in sizes)
+    setup = prepare_setup(options, rounds, seconds)
+    whole = measure_all_products(setup, whole_version, copy_id(whole_version), swaps)
+    cached = [measure_with_cache(setup, whole_version, cache_mb) for cache_mb in CACHES_MB]
+    plain = measure_against_bare(setup, catalog_version)
+    others = measure_against_others(setup, compared_version)
+    memory = measure_memory(setup, compared_version, copy_id(compared_version), memory_swaps)
     names = [f"{size:,} products" for size in sizes]
     figures = [
         *results.whole_figures(names[0], whole),
@@ -118,59 +107,20 @@ def main(
     raise typer.Exit(report("bench-service", machine, describe(options, setup, made, whole), figures, targets, out))
 
 
-def make_version(options: Options, made: VectorSet, rows: int) -> str:
-    """A version and its copy, made in a process of its own unless they are there; tells its id."""
-    given = ["--bundle", options.bundle, "--catalog", options.catalog, "--vectors", options.vectors]
-    wanted = ["--store", _store(options).path, "--rows", rows, "--index-type", options.index_type]
-    run_program("service.versions", [*given, *wanted])
-    return version_id(made, rows, options.index_type)
-
-
-def make_setup(options: Options, rounds: int, seconds: int) -> Setup:
-    """The queries, written for all services, and what else the scenes share."""
-    texts = shop_queries(options.catalog.parent / LOG_FILE, QUERIES, SEED)
-    repeated = [texts[number] for number in zipf_stream(len(texts), STREAM, SEED)]
-    return Setup(
-        bundle=options.bundle,
-        vectors=options.vectors,
-        store=_store(options),
-        work=options.work,
-        texts=texts,
-        posts=write_posts(options.work / "posts.txt", texts),
-        gets=write_gets(options.work / "gets.txt", texts),
-        stream=write_posts(options.work / "stream.txt", repeated, distinct=False),
-        rounds=rounds,
-        seconds=seconds,
-    )
-
-
 def describe(options: Options, setup: Setup, made: VectorSet, whole: Whole) -> str:
-    """What was compared on what."""
+    """Return what was measured and how, in a few sentences."""
     card = made.card
     index = read_manifest(setup.store.version_path(version_id(made, options.rows, options.index_type))).index
     return (
         f"{options.rows:,} x {card.width} vectors of {card.real_products:,} products of {options.catalog.name} and the "
         f"model {card.source.model[:12]}, in {index.factory} (nprobe {index.nprobe}, k_factor {index.k_factor}). "
-        f"{QUERIES:,} different queries, of the catalogue's log and mixtures of them; {setup.rounds} rounds of "
+        f"{QUERY_COUNT:,} different queries, of the catalogue's log and mixtures of them; {setup.rounds} rounds of "
         f"{setup.seconds} s in turns; wrk on one thread of the same cores. Recall over {whole.recalled.queries:,} "
-        f"held-out queries. Repeated queries: {STREAM:,} drawn from the {QUERIES:,} by Zipf's law with exponent "
-        f"{ZIPF_EXPONENT:g}, after the cache was filled. Swaps under {100 * SWAP_LOAD:.0f}% of the requests/s that the "
-        "service can answer, at a fixed rate; to a copy in files of its own. Memory over swaps of the smaller version."
+        f"held-out queries. Repeated queries: {REPEATED_QUERY_COUNT:,} drawn from the {QUERY_COUNT:,} by Zipf's law "
+        f"with exponent {ZIPF_EXPONENT:g}, after the cache was filled. Swaps under {100 * SWAP_LOAD:.0f}% of the "
+        "requests/s that the service can answer, at a fixed rate; to a copy in files of its own. Memory over swaps of "
+        "the smaller version."
     )
-
-
-def _store(options: Options) -> Store:
-    return Store(options.work / "store")
-
-
-def check_disk(options: Options) -> None:
-    """Refuse at the beginning what would fail after an hour."""
-    options.work.mkdir(parents=True, exist_ok=True)
-    needed, free = options.rows * _STORE_BYTES, shutil.disk_usage(options.work).free
-    if free < needed:
-        raise typer.BadParameter(
-            f"{options.work} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} are needed; name another --work"
-        )
 
 
 if __name__ == "__main__":

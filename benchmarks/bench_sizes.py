@@ -1,9 +1,9 @@
-"""What a service needs by the size of its catalogue: disk, memory, requests a second; a table for docs/operations.md.
+"""Disk, memory and requests per second of a service by the size of its catalogue: a table for docs/operations.md.
 
-`make bench-sizes` runs it, with wrk (apt-get install wrk). Of every size an index version is made as bench-service
-makes its own, which is then served with the cache off: loaded, its memory looked at, and swapped for a copy. Load
-generator and service share the cores of the machine. Vectors and versions are kept for the next run, and are those of
-bench-service.
+`make bench-sizes` runs it and needs wrk (apt-get install wrk). For every size an index version is made as in
+bench-service and served with the cache off. The service is put under load, its memory is measured, and the version is
+swapped for a copy. Load generator and service share the cores of the machine. Vectors and index versions are shared
+with bench-service and kept for the next run.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ import httpx
 import typer
 
 from artifacts.index_version import read_manifest
-from benchmarks.bench_service import Options, check_disk, make_setup, make_version
 from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, Figure, Target, number, report, table, this_machine
 from benchmarks.common.measured_process import KIB, ROOT, memory_of
 from benchmarks.service.load import LoadError, find_wrk
-from benchmarks.service.scenes import MANY, Setup
+from benchmarks.service.measurements import MANY
 from benchmarks.service.servers import ADMIN_TOKEN, Server, our_server
+from benchmarks.service.setup import Options, Setup, check_disk, prepare_setup, prepare_version
 from benchmarks.service.stages import read_counts
 from benchmarks.service.turns import OURS, Measured, Turn, take_turns
 from benchmarks.service.versions import copy_id
@@ -28,24 +28,24 @@ from benchmarks.vectors.ready_set import REAL_SET, ready_set
 from index_builder.index.indexing import AUTO
 
 SIZES = (3_000, 100_000, 1_000_000)
-OF_SERVING = 2.2  # both versions, and what a process needs besides
+OF_SERVING = 2.2  # during a swap there are two versions, and a process needs some memory besides
 PACKAGES = ("fastapi", "uvicorn", "onnxruntime", "faiss-cpu")
 HEADER = ("products", "index", "on disk, GB", "serving, GB", "at most in a swap, GB", "1/s", "p99, ms", "ms of a core")
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a service with so many products needs.
+    """What a service needs with one number of products.
 
     Attributes:
-        name: how many products.
-        index: its type.
-        disk_gb: of a version.
-        serving_gb: resident after the load.
-        swap_gb: resident at most from the start until a swap was done: of the process that speaks HTTP and of those of
-            both versions.
-        measured: the load, at MANY connections.
-        processor_ms: that the service's process took for a request.
+        name: The number of products.
+        index: The type of the index.
+        disk_gb: Size of an index version on disk.
+        serving_gb: Resident memory after the load.
+        swap_gb: Highest resident memory from the start until a swap was done, of the HTTP process and the search
+            processes of both versions together.
+        measured: The load at MANY connections.
+        processor_ms: Processor time of the service's processes per request.
     """
 
     name: str
@@ -57,13 +57,13 @@ class Size:
     processor_ms: float
 
     def row(self) -> list[str]:
-        """Of the table."""
+        """Return the row of the table."""
         memory = [f"{size:.2f}" for size in (self.disk_gb, self.serving_gb, self.swap_gb)]
         load = [number(self.measured.per_s), number(self.measured.p99_ms), f"{self.processor_ms:.2f}"]
         return [self.name, self.index, *memory, *load]
 
     def figures(self) -> list[Figure]:
-        """The same, with the values of every round."""
+        """Return the same as figures, with the values of every round."""
         sizes = {"a version on disk": self.disk_gb, "serving": self.serving_gb, "at most in a swap": self.swap_gb}
         return [
             *(Figure(f"{self.name} products: {what}", "GB", (size,)) for what, size in sizes.items()),
@@ -72,20 +72,22 @@ class Size:
         ]
 
     def target(self) -> Target:
-        """That a swap needs no more than two versions."""
+        """Return the target that a swap needs no more memory than two versions."""
         share = self.swap_gb / self.serving_gb
         return Target(f"{self.name} products: memory at most in a swap, of serving", "at most", OF_SERVING, share, "")
 
 
 def main(
     bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
-    catalog: Annotated[Path, typer.Option(help="Its catalogue, the log beside it.")] = DEMO_CATALOG,
-    vectors: Annotated[Path, typer.Option(help="The real set of bench-index, made if need be.")] = REAL_SET,
+    catalog: Annotated[Path, typer.Option(help="Its catalogue, with the search log beside it.")] = DEMO_CATALOG,
+    vectors: Annotated[Path, typer.Option(help="The real set of bench-index; made if it is missing.")] = REAL_SET,
     work: Annotated[Path, typer.Option(help="Scratch folder.")] = ROOT / "var/bench-service",
-    rows: Annotated[list[int] | None, typer.Option(min=200, help="Products; again for more sizes.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Of the load.")] = 3,
-    seconds: Annotated[int, typer.Option(min=1, help="Of one load.")] = 8,
-    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+    rows: Annotated[
+        list[int] | None, typer.Option(min=200, help="Number of products; give it again for more sizes.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the load is repeated.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="Duration of one load.")] = 8,
+    index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:
     """Measure every size and write the result."""
@@ -97,8 +99,8 @@ def main(
         made = ready_set(vectors, sizes[-1], bundle, catalog)
     except (LoadError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
-    setup = make_setup(options, rounds, seconds)
-    measured = [measure(setup, size, make_version(options, made, size)) for size in sizes]
+    setup = prepare_setup(options, rounds, seconds)
+    measured = [measure(setup, size, prepare_version(options, made, size)) for size in sizes]
     print(f"\n{table(HEADER, [size.row() for size in measured])}")
     setting = (
         f"vectors of width {made.card.width} by the model {made.card.source.model[:12]}, made from the "
@@ -111,7 +113,7 @@ def main(
 
 
 def measure(setup: Setup, products: int, version: str) -> Size:
-    """Serve a version, load it, and swap it for its copy."""
+    """Serve a version, put it under load, and swap it for its copy."""
     folder = setup.store.version_path(version)
     with our_server(setup.store, version, setup.work / f"size-{products}.log", {"cache_mb": 0}) as ours:
         before = read_counts(ours.url)
@@ -134,7 +136,7 @@ def measure(setup: Setup, products: int, version: str) -> Size:
 
 
 def _resident_gb(server: Server, mark: str) -> float:
-    """Of the process that speaks HTTP and the one that searches the served version."""
+    """Return the resident memory of the HTTP process and its search processes together."""
     return sum(memory_of(pid)[mark] for pid in server.pids()) * KIB / 1e9
 
 

@@ -87,7 +87,7 @@ ROOMS = {
         "core": "",
     },
     "benchmarks": {
-        "bench_sizes": "bench_service service vectors common",
+        "bench_sizes": "service vectors common",
         "bench_service": "service vectors common",
         "bench_index": "index vectors common",
         "bench_gpu": "gpu service vectors common",

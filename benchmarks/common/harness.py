@@ -19,6 +19,7 @@ import numpy as np
 
 from artifacts.atomic import replace_file
 from artifacts.columns import in_columns
+from benchmarks.common.cores import core_count
 
 OUT = Path(__file__).parents[1] / "out"
 _GIB = 1 << 30
@@ -97,7 +98,7 @@ def this_machine(packages: Sequence[str] = ()) -> Machine:
     """The machine of this run, with the versions of the packages that decide its figures."""
     return Machine(
         processor=_processor(),
-        cores=len(os.sched_getaffinity(0)),
+        cores=core_count(),
         memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB, 1),
         gpu=_gpu(),
         system=platform.platform(),

@@ -31,8 +31,8 @@ from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import Catalog, open_catalog, read_catalog
 from artifacts.records import Record
 from artifacts.side import TowerName
+from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
-from index_builder.core.threads import core_count
 from index_builder.embeddings.collect import collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
 from index_builder.embeddings.identify import Identified, identify_products

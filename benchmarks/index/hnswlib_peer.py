@@ -7,10 +7,10 @@ from typing import Annotated
 import hnswlib
 import typer
 
+from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.index.peers import PeerBuilt
 from benchmarks.vectors.vector_sets import BLOCK_ROWS, open_set
-from index_builder.core.threads import core_count
 
 EDGES = 32
 EF_CONSTRUCTION = 200  # hnswlib's own default

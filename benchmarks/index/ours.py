@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from artifacts.records import Record
+from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.vectors.vector_sets import open_set
-from index_builder.core.threads import core_count
 from index_builder.index.indexing import AUTO, TARGET_RECALL, IndexWish, fill_index, plan_index
 from index_builder.index.type_choice import RECALL_DEPTH, choose_index
 from knn import OperatingPoint, make_yardstick, set_threads, tune_operating_point, write_index

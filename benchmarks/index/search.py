@@ -9,11 +9,11 @@ import numpy as np
 import typer
 
 from artifacts.records import Record, read_record
+from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.index.ours import Built
 from benchmarks.vectors.mean_recall import Rows, mean_recall
 from benchmarks.vectors.vector_sets import Vectors, open_set
-from index_builder.core.threads import core_count
 from index_builder.index.type_choice import RECALL_DEPTH
 from knn import exact_search, read_index, set_threads
 

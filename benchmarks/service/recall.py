@@ -13,11 +13,11 @@ from artifacts.bundle import open_bundle
 from artifacts.index_version import PRODUCTS_FILE
 from artifacts.records import Record
 from artifacts.store import Store
+from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.service.queries import DEPTH
 from benchmarks.vectors.mean_recall import Rows, mean_recall
 from benchmarks.vectors.vector_sets import held_out_texts, open_set, split_queries
-from index_builder.core.threads import core_count
 from knn import exact_search, set_threads
 from service.client import Client
 

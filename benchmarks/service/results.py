@@ -1,8 +1,8 @@
-"""The figures and targets of bench-service, scene by scene."""
+"""The figures and targets of bench-service, one group for each of its measurements."""
 
 from benchmarks.common.harness import Figure, Target
+from benchmarks.service.measurements import Against, Cached, Others, Whole, steady_p99, swap_p99
 from benchmarks.service.memory import Swapped
-from benchmarks.service.scenes import Against, Cached, Others, Whole, steady_p99, swap_p99
 from benchmarks.service.stages import STAGES
 from benchmarks.service.turns import BY_HAND, OURS, TXTAI
 
@@ -13,7 +13,7 @@ SWAP_P99, GAP_MS, GROWTH = 2.0, 100.0, 1.05
 
 
 def whole_figures(name: str, whole: Whole) -> list[Figure]:
-    """All products."""
+    """Return the figures of the service with all products."""
     swaps, recalled = whole.swaps, whole.recalled
     return [
         *_against_figures(name, whole.against),
@@ -36,7 +36,7 @@ def whole_figures(name: str, whole: Whole) -> list[Figure]:
 
 
 def whole_targets(name: str, whole: Whole) -> list[Target]:
-    """Of all products."""
+    """Return the targets for the service with all products."""
     share, ours = whole.against.share, whole.against.ours
     return [
         Target(f"{name}: recall@100 within 0.001, over HTTP", "at least", TOLERANT, whole.recalled.tolerant, ""),
@@ -48,7 +48,7 @@ def whole_targets(name: str, whole: Whole) -> list[Target]:
 
 
 def swap_targets(name: str, whole: Whole) -> list[Target]:
-    """That clients do not notice a swap: the worst of the swaps counts."""
+    """Return the targets that clients do not notice a swap, for the worst of the swaps."""
     phases = whole.swaps.swaps
     worst = max(swap_p99(whole.swaps)) / steady_p99(whole.swaps)
     lost = whole.swaps.steady.lost + sum(phase.lost for phase in phases)
@@ -61,30 +61,30 @@ def swap_targets(name: str, whole: Whole) -> list[Target]:
 
 
 def cached_figures(name: str, cached: Cached) -> list[Figure]:
-    """Queries that repeat."""
+    """Return the figures of the service with its cache on, under queries that repeat."""
     name = f"{name}, cache of {cached.cache_mb:,} MB"
     share = Figure(f"{name}: queries that it answered", "%", (100 * cached.hit_share,))
     return [*_against_figures(name, cached.against), share]
 
 
 def cached_target(name: str, cached: Cached) -> Target:
-    """Of queries that repeat."""
+    """Return the target for the service with its cache on, under queries that repeat."""
     name = f"{name}, cache of {cached.cache_mb:,} MB: requests/s, of the bare endpoint's"
     return Target(name, "at least", CACHED_OF_BARE, cached.against.share, "")
 
 
 def catalog_figures(name: str, against: Against) -> list[Figure]:
-    """The catalogue as it is."""
+    """Return the figures of the catalogue as it is, not multiplied."""
     return _against_figures(name, against)
 
 
 def catalog_target(name: str, against: Against) -> Target:
-    """Of the catalogue as it is."""
+    """Return the target for the catalogue as it is, not multiplied."""
     return Target(f"{name}: requests/s, of the bare endpoint's", "at least", CATALOG_OF_BARE, against.share, "")
 
 
 def others_figures(name: str, others: Others) -> list[Figure]:
-    """The service, the one that is written by hand, and txtai."""
+    """Return the figures of Vitrine, the service written by hand, and txtai."""
     common = [
         Figure(f"{name}: products of {other} that Vitrine finds too", "%", (100 * share,))
         for other, share in others.common.items()
@@ -93,7 +93,7 @@ def others_figures(name: str, others: Others) -> list[Figure]:
 
 
 def others_targets(name: str, others: Others) -> list[Target]:
-    """How many times the others' requests a second."""
+    """Return the targets for how many times the requests per second of each other service Vitrine answers."""
     return [
         Target(
             f"{name}: requests/s, against {other}",
@@ -107,7 +107,7 @@ def others_targets(name: str, others: Others) -> list[Target]:
 
 
 def memory_figures(name: str, swapped: Swapped) -> list[Figure]:
-    """Memory over many swaps."""
+    """Return the figures of memory over many swaps."""
     return [
         Figure(f"{name}: resident memory after each swap", "GB", swapped.resident_gb),
         Figure(f"{name}: a swap", "s", swapped.swap_s),
@@ -115,7 +115,7 @@ def memory_figures(name: str, swapped: Swapped) -> list[Figure]:
 
 
 def memory_target(name: str, swapped: Swapped) -> Target:
-    """That it does not grow."""
+    """Return the target that memory does not grow over many swaps."""
     label = f"{name}: resident memory after {len(swapped.resident_gb)} swaps, of that after the second"
     return Target(label, "at most", GROWTH, swapped.growth, "")
 

@@ -15,7 +15,7 @@ from tests.support.models import tiny_bundle
 
 
 def test_a_peer_that_is_not_installed_is_a_target_missed() -> None:
-    targets = peer_targets(Peers(built={}, duels=(), our_build_s=1.0, rows=10))
+    targets = peer_targets(Peers(built={}, comparisons=(), our_build_s=1.0, rows=10))
     assert len(targets) == 5 and not any(target.met for target in targets)
     assert all("(not installed)" in target.name for target in targets)
 

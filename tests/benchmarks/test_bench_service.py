@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.bench_service import LOG_FILE
 from benchmarks.common.measured_process import ROOT
+from benchmarks.service.setup import LOG_FILE
 from tests.benchmarks.shop import write_catalog
 from tests.benchmarks.wrk import needs_wrk
 from tests.support.models import tiny_bundle

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks.bench_service import LOG_FILE
 from benchmarks.bench_sizes import HEADER, OF_SERVING, Size
 from benchmarks.common.measured_process import ROOT
 from benchmarks.service.load import Load, Requests
 from benchmarks.service.servers import Server
+from benchmarks.service.setup import LOG_FILE
 from benchmarks.service.turns import OURS, Measured, Turn
 from tests.benchmarks.shop import write_catalog
 from tests.benchmarks.wrk import needs_wrk

@@ -7,13 +7,13 @@ import pytest
 
 from benchmarks.index.compare import (
     OURS,
-    Contender,
-    Questions,
+    GroundTruth,
+    SearchableIndex,
     autofaiss_settings,
     compare,
     least_dial,
-    make_questions,
-    our_contender,
+    make_ground_truth,
+    open_ours,
 )
 from benchmarks.index.ours import build
 from benchmarks.index.search import Search
@@ -32,18 +32,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> VectorSet:
 
 
 @pytest.fixture(scope="module")
-def questions(made: VectorSet) -> Questions:
-    whole = make_questions(made, ROWS)
-    return Questions(whole.vectors, whole.tuning[:50], whole.tuning_exact[:50], whole.test[:60], whole.test_exact[:60])
+def truth(made: VectorSet) -> GroundTruth:
+    whole = make_ground_truth(made, ROWS)
+    return GroundTruth(
+        whole.vectors, whole.tuning[:50], whole.tuning_exact[:50], whole.test[:60], whole.test_exact[:60]
+    )
 
 
-def first_found(questions: Questions, most: int) -> Contender:
+def first_found(truth: GroundTruth, most: int) -> SearchableIndex:
     """A contender that is right at as many places as its dial says, and at no other."""
     answers = {
         queries.tobytes(): exact
-        for queries, exact in ((questions.tuning, questions.tuning_exact), (questions.test, questions.test_exact))
+        for queries, exact in ((truth.tuning, truth.tuning_exact), (truth.test, truth.test_exact))
     }
-    single = dict(zip((query.tobytes() for query in questions.test), questions.test_exact, strict=True))
+    single = dict(zip((query.tobytes() for query in truth.test), truth.test_exact, strict=True))
 
     def searcher(dial: int) -> Search:
         def answer(queries: Vectors) -> Rows:
@@ -54,27 +56,27 @@ def first_found(questions: Questions, most: int) -> Contender:
 
         return answer
 
-    return Contender("peer", range(1, most + 1), searcher)
+    return SearchableIndex("peer", range(1, most + 1), searcher)
 
 
 @pytest.mark.parametrize(("level", "dial"), [(0.5, 50), (0.505, 51), (0.01, 1), (0.8, 80), (0.9, 80)])
-def test_the_least_dial_that_reaches_a_level(questions: Questions, level: float, dial: int) -> None:
-    assert least_dial(first_found(questions, 80), level, questions) == dial
+def test_the_least_dial_that_reaches_a_level(truth: GroundTruth, level: float, dial: int) -> None:
+    assert least_dial(first_found(truth, 80), level, truth) == dial
 
 
-def test_ours_is_set_to_what_the_peer_reaches(made: VectorSet, questions: Questions, tmp_path: Path) -> None:
+def test_ours_is_set_to_what_the_peer_reaches(made: VectorSet, truth: GroundTruth, tmp_path: Path) -> None:
     built = build(made.folder, ROWS, "IVF32,SQ8", tmp_path / "ours")
-    ours = our_contender(tmp_path / "ours", built, 100)
-    (weak,) = compare(ours, [first_found(questions, 60)], questions, target=0.99)
-    (strong,) = compare(ours, [first_found(questions, 100)], questions, target=0.95)
+    ours = open_ours(tmp_path / "ours", built, 100)
+    (weak,) = compare(ours, [first_found(truth, 60)], truth, target=0.99)
+    (strong,) = compare(ours, [first_found(truth, 100)], truth, target=0.95)
     assert weak.level == weak.peer.tolerant == pytest.approx(0.6) and weak.peer.dial == 60
     assert strong.level == 0.95 and strong.peer.dial == 95
     assert weak.ours.name == OURS and weak.ours.dial < strong.ours.dial < 32
     assert weak.ours.tolerant == pytest.approx(0.6, abs=0.15) and strong.ours.tolerant == pytest.approx(0.95, abs=0.03)
     index = read_index(tmp_path / "ours", built.sha256, built.size_bytes)
     point = built.point.__class__(strong.ours.dial, None)
-    found = index.search(questions.test, 100, point).rows
-    assert strong.ours.tolerant == mean_recall(questions.vectors, questions.test, found, questions.test_exact).tolerant
+    found = index.search(truth.test, 100, point).rows
+    assert strong.ours.tolerant == mean_recall(truth.vectors, truth.test, found, truth.test_exact).tolerant
     for side in (weak.ours, weak.peer):
         assert len(side.singles_per_s) == len(side.batch_per_s) == 5
         assert min(side.singles_per_s + side.batch_per_s) > 0
@@ -94,16 +96,16 @@ def test_autofaiss_parameters_with_another_dial(parameters: str, settings: str) 
     assert autofaiss_settings(parameters, 7) == settings
 
 
-def test_hnswlib_finds_with_ef_what_it_should(made: VectorSet, questions: Questions, tmp_path: Path) -> None:
+def test_hnswlib_finds_with_ef_what_it_should(made: VectorSet, truth: GroundTruth, tmp_path: Path) -> None:
     pytest.importorskip("hnswlib")  # with the `bench` extra
-    from benchmarks.index.compare import hnswlib_contender
+    from benchmarks.index.compare import open_hnswlib
     from benchmarks.index.hnswlib_peer import build as build_graph
 
     graph = build_graph(made.folder, ROWS, tmp_path / "graph")
     assert graph.size_bytes > ROWS * 4 * made.card.width and graph.build_s > 0
-    peer = hnswlib_contender(tmp_path / "graph", made.card.width, 100)
+    peer = open_hnswlib(tmp_path / "graph", made.card.width, 100)
     recalls = [
-        mean_recall(questions.vectors, questions.test, peer.searcher(ef)(questions.test), questions.test_exact).strict
+        mean_recall(truth.vectors, truth.test, peer.searcher(ef)(truth.test), truth.test_exact).strict
         for ef in (100, 1000)
     ]
     assert 0.7 < recalls[0] <= recalls[1] and recalls[1] > 0.99

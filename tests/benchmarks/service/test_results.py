@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.service.load import Load, Requests
+from benchmarks.service.measurements import Against, Others, Whole
 from benchmarks.service.memory import Swapped
 from benchmarks.service.recall import Recalled
 from benchmarks.service.results import memory_target, others_targets, swap_targets, whole_figures, whole_targets
-from benchmarks.service.scenes import Against, Others, Whole
 from benchmarks.service.servers import Server
 from benchmarks.service.stages import STAGES, Stages
 from benchmarks.service.steady import Phase, SwapsUnderLoad
