@@ -1,4 +1,4 @@
-"""The application, assembled."""
+"""Assembles the application: routes, error handlers and middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,20 +19,20 @@ from service.api import (
     routes_versions,
 )
 from service.api.problems import add_problem_handlers
-from service.api.routes_search import IMAGE_SEARCH_PATH
+from service.api.routes_search import IMAGE_SEARCH_PATH, JSON_SEARCH_PATHS
 from service.core.settings import Settings
 from service.dispatch.search_service import SearchService
 from service.http.admin_port import AdminPort
 from service.http.body_limit import BodyLimit
-from service.http.fast_json_route import Shortcut
-from service.http.openapi import DescribedApp
+from service.http.fast_json_route import FastJsonRoute, json_endpoints
+from service.http.openapi import FastAPIWithProblems
 from service.http.request_log import RequestLog
-from service.http.server_errors import LastResort
+from service.http.server_errors import ServerErrorHandler
 from service.telemetry.tracing import NO_TELEMETRY
 
 MAX_BODY_BYTES = 64 * 1024
 
-# Those of searches first: a request is held against one after the other.
+# Searches first: routes are matched in this order.
 _ROUTES = (
     routes_search,
     routes_products,
@@ -48,18 +48,18 @@ _ROUTES = (
 
 
 def create_app(settings: Settings, service: SearchService | None = None, admin_port: int | None = None) -> FastAPI:
-    """The service as an ASGI application; it loads its version when the application is started.
+    """Return the service as an ASGI application, which loads its version when it is started.
 
     Args:
-        settings: Of the process.
-        service: What to serve with; made from the settings by default.
-        admin_port: On which alone the admin routes and metrics are answered; None answers all routes everywhere.
+        settings: The settings of the process.
+        service: The search service; made from the settings by default.
+        admin_port: The only port that admin routes and metrics are answered on; None answers them on every port.
 
     Raises:
-        SettingsError: The settings ask for a device that is not there.
+        SettingsError: The settings ask for a device that this machine does not have.
     """
     service = service or SearchService(settings)
-    app = DescribedApp(
+    app = FastAPIWithProblems(
         title="Vitrine",
         summary="Multimodal product search",
         version=version("vitrine"),
@@ -71,18 +71,18 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
     )
     app.state.service = service
     for routes in _ROUTES:
-        app.router.routes.extend(routes.router.routes)  # an included router costs each request a search of its own
+        app.router.routes.extend(routes.router.routes)  # an included router would cost each request a second matching
     add_problem_handlers(app)
-    # The last one added comes first.
+    # Each middleware is called before those added above it.
+    if service.tracing is None:  # FastAPI's tracing names a request's span by the route that FastAPI matched
+        app.add_middleware(FastJsonRoute, endpoints=json_endpoints(routes_search.router.routes, JSON_SEARCH_PATHS))
     app.add_middleware(
         BodyLimit, max_bytes=MAX_BODY_BYTES, max_bytes_at={IMAGE_SEARCH_PATH: settings.max_photo_mb * 1_000_000}
     )
     if admin_port is not None:
         app.add_middleware(AdminPort, admin_port=admin_port)
-    if service.tracing is None:  # the framework names a request's span by the route that it found itself
-        app.add_middleware(Shortcut, routes=routes_search.router.routes, max_bytes=MAX_BODY_BYTES)
-    app.add_middleware(LastResort)
-    app.add_middleware(  # outermost: it sees all
+    app.add_middleware(ServerErrorHandler)
+    app.add_middleware(  # outermost, so that it counts every answer
         RequestLog,
         metrics=service.metrics,
         is_draining=lambda: service.swapper.is_draining,

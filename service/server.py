@@ -14,7 +14,7 @@ from service.core.errors import SettingsError
 from service.core.logs import EventLog
 from service.core.settings import Settings, unknown_variables, variable_name
 from service.dispatch.search_service import SearchService
-from service.http.request_timeouts import protocol_with
+from service.http.request_timeouts import request_timeout_protocol
 from service.http.security_headers import SECURITY_HEADERS
 from service.main import create_app
 
@@ -51,7 +51,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         lifespan="on",
-        http=protocol_with(settings.read_seconds),
+        http=request_timeout_protocol(settings.read_seconds),
         ws="none",
         log_config=None,
         access_log=False,

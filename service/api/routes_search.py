@@ -27,6 +27,7 @@ from service.protocol.filters import parse_filters
 from service.protocol.queries import Page, SearchQuery, SimilarQuery
 
 router = APIRouter()
+JSON_SEARCH_PATHS = ("/search", "/search/batch", "/search/similar")  # answered by the fast JSON route
 IMAGE_SEARCH_PATH = "/search/image"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps makes one for each answer
 _REFUSALS: dict[int | str, dict[str, object]] = {

@@ -1,1 +1,1 @@
-"""Bytes, headers and timers around the application: limits, timeouts, the fast JSON route. It knows no search."""
+"""HTTP around the application: size limits, timeouts, request ids, the fast JSON route. It knows no search."""

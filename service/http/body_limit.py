@@ -1,4 +1,4 @@
-"""Refuses bodies that are longer than any honest request."""
+"""The limit on the length of request bodies."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,12 @@ from service.http.headers import header_of
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a longer body, before it is read where its length is announced.
+    """ASGI middleware: answers 413 when a body is too long, without reading it if its length is announced.
 
     Args:
         app: The application.
-        max_bytes: Of a body.
-        max_bytes_at: Of a body that is sent to one of these paths.
+        max_bytes: The limit for most paths.
+        max_bytes_at: Other limits, by path.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_bytes_at: Mapping[str, int]) -> None:
@@ -24,7 +24,7 @@ class BodyLimit:
         self._max_bytes_at = max_bytes_at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on if its body is short enough."""
+        """Pass a request on if its body is short enough; a body of unknown length is counted while it is read."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -32,16 +32,17 @@ class BodyLimit:
         announced = header_of(scope, b"content-length")
         if not announced:
             await self._app(scope, _counted(receive, max_bytes), send)
-        elif announced.isdecimal() and int(announced) <= max_bytes:  # the server holds clients to it
+        elif announced.isdecimal() and int(announced) <= max_bytes:  # the server reads no more than is announced
             await self._app(scope, receive, send)
         else:
             await answer_http_error(scope["path"], scope["method"], HTTPException(413))(scope, receive, send)
 
 
 def _counted(receive: Receive, max_bytes: int) -> Receive:
+    """Return a `receive` that raises an HTTPException with status 413 once the body is too long."""
     received_bytes = 0
 
-    async def receive_some() -> Message:
+    async def receive_counted() -> Message:
         nonlocal received_bytes
         message = await receive()
         received_bytes += len(message.get("body", b""))
@@ -49,4 +50,4 @@ def _counted(receive: Receive, max_bytes: int) -> Receive:
             raise HTTPException(413)
         return message
 
-    return receive_some
+    return receive_counted

@@ -1,7 +1,7 @@
-"""HTTP as uvicorn writes it, but that the head of an answer leaves together with the first of its body.
+"""Uvicorn's HTTP protocol, except that the head of a response is sent together with the first part of its body.
 
-Uvicorn hands them to the system one after the other, and each goes out and wakes the client: a fifth of what an
-endpoint costs that has its answer ready.
+Uvicorn writes them one after the other. Each write is a system call and a packet that wakes the client: a fifth of the
+cost of an endpoint whose answer is ready.
 """
 
 import asyncio
@@ -9,20 +9,20 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-_GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class OneWriteProtocol(HttpToolsProtocol):
-    """A connection whose answers keep their heads until there is some body."""
+class CoalescedWriteProtocol(HttpToolsProtocol):
+    """A connection that holds back the head of each response until the first part of its body is written."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle.scope["method"] != "HEAD":  # to which no body is written
-            cycle.transport = _HeadWithBody(cycle.transport)  # type: ignore[assignment]
+            cycle.transport = _CoalescingTransport(cycle.transport)  # type: ignore[assignment]
         super()._start_asgi_task(cycle, app)
 
 
-class _HeadWithBody:
-    """A transport for one answer."""
+class _CoalescingTransport:
+    """The transport of one response, which writes its head and the first part of its body as one."""
 
     __slots__ = ("_has_head", "_head", "_transport")
 
@@ -35,7 +35,7 @@ class _HeadWithBody:
         if self._head:
             self._transport.writelines((self._head, data))
             self._head = b""
-        elif self._has_head or data == _GO_ON:
+        elif self._has_head or data == _CONTINUE:
             self._transport.write(data)
         else:
             self._head, self._has_head = data, True
@@ -44,6 +44,6 @@ class _HeadWithBody:
         return self._transport.is_closing()
 
     def close(self) -> None:
-        if self._head:  # the application broke before it gave any body
+        if self._head:  # the application failed before it wrote any body
             self._transport.write(self._head)
         self._transport.close()

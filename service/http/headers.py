@@ -1,10 +1,10 @@
-"""Headers of a request as they came: on the hot path Starlette's mapping costs more than what is read from it."""
+"""Headers read from the raw list of a request: Starlette's mapping costs more to build than what is read from it."""
 
 from starlette.types import Scope
 
 
 def header_of(scope: Scope, name: bytes) -> str:
-    """The first header of this name, which is in small letters; empty where there is none."""
+    """Return the first header of this lower-case name, or an empty text when there is none."""
     for key, value in scope["headers"]:
         if key == name:
             content: bytes = value

@@ -1,4 +1,4 @@
-"""What the service says of itself at /openapi.json."""
+"""The OpenAPI description at /openapi.json, with errors as the service sends them."""
 
 from typing import Any
 
@@ -7,24 +7,25 @@ from fastapi import FastAPI
 from service.api.problems import PROBLEM_MEDIA_TYPE
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
-# What can befall any request that brings a body in JSON.
+# Problems of every route that takes a JSON body; they are raised before its endpoint is called.
 _BODY_PROBLEMS = {"400": "The body cannot be read as JSON in UTF-8.", "413": "The body is longer than 64 KiB."}
 
 
-class DescribedApp(FastAPI):
-    """An application whose description has errors as they are sent: as problems, also those that no route raises."""
+class FastAPIWithProblems(FastAPI):
+    """A FastAPI application that describes its errors as problem details, with the media type that they are sent in."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description; made once."""
+        """Return the description; it is made at the first call."""
         if self.openapi_schema is None:
             for operations in super().openapi()["paths"].values():
                 for operation in operations.values():
-                    _complete(operation)
+                    _add_problems(operation)
         assert self.openapi_schema is not None
         return self.openapi_schema
 
 
-def _complete(operation: dict[str, Any]) -> None:
+def _add_problems(operation: dict[str, Any]) -> None:
+    """Describe the problems of JSON bodies, and give every problem its own media type."""
     responses = operation["responses"]
     if "application/json" in operation.get("requestBody", {}).get("content", {}):
         for status, description in _BODY_PROBLEMS.items():

@@ -1,4 +1,4 @@
-"""Gives every request an id, tells the client, counts and logs how it was answered."""
+"""Gives every request an id, which its answer carries, and counts and logs how it was answered."""
 
 import random
 import re
@@ -14,21 +14,21 @@ from service.telemetry.metrics import Metrics
 _log = EventLog(__name__)
 REQUEST_ID_HEADER = "x-request-id"
 _REQUEST_ID_KEY = REQUEST_ID_HEADER.encode()
-UNMATCHED = "unmatched"  # one name for all paths without a route: strangers must not grow the metrics
+UNMATCHED = "unmatched"  # for all paths without a route, so that strangers cannot add series to the metrics
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Version 00 of W3C trace context: trace id, parent id, flags. Ids of zeros alone are not valid.
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class RequestLog:
-    """ASGI middleware around an application.
+    """ASGI middleware: gives requests their ids, and counts and logs the answers.
 
     Args:
         app: The application.
-        metrics: Told of every answer.
-        is_draining: Whether clients should connect anew, to another process, after this answer.
-        log_all: Log all requests; otherwise only those that broke inside. Those refused with 503 are counted: a line
-            for each would cost an overloaded service more than refusing them.
+        metrics: Counts every answer by route and status.
+        is_draining: Says whether the process is about to stop; answers then ask clients to close the connection.
+        log_all: Log all requests; otherwise only those answered with 500. Refusals with 503 are only counted: a line
+            for each would cost an overloaded service more than the refusal.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, is_draining: Callable[[], bool], log_all: bool) -> None:
@@ -38,7 +38,7 @@ class RequestLog:
         self._log_all = log_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on under its id; one that broke before any answer counts as 500."""
+        """Pass a request on under its id; one that raises before any answer counts as 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -66,8 +66,8 @@ class RequestLog:
 
 
 def _ids_of(scope: Scope) -> RequestIds:
-    """The caller's ids where they are well-formed: what goes into logs and headers must not break them."""
+    """Return the caller's ids where they are well-formed, so that they break neither logs nor headers."""
     trace = _TRACEPARENT.fullmatch(header_of(scope, b"traceparent"))
     given = header_of(scope, _REQUEST_ID_KEY)
-    request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"  # no secret
+    request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"  # not a secret
     return RequestIds(request_id, trace[1] if trace else None)

@@ -1,44 +1,46 @@
-"""HTTP as uvicorn reads it, with bounds for clients that send slowly or without end.
+"""Uvicorn's HTTP protocol with a time limit for receiving a request and a size limit for its headers.
 
-Uvicorn itself waits for the rest of a request for as long as its connection lasts, and keeps all headers that come.
+Uvicorn itself has neither: a client that sends slowly, or sends headers without end, would hold a connection and its
+memory for as long as it likes.
 """
 
 import asyncio
 from typing import Any
 
-from service.http.coalesced_write import OneWriteProtocol
+from service.http.coalesced_write import CoalescedWriteProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
-_TOO_SLOW = b"408 Request Timeout"
+_REQUEST_TIMEOUT = b"408 Request Timeout"
 _HEAD_TOO_LONG = b"431 Request Header Fields Too Large"
 
 
-class PatientProtocol(OneWriteProtocol):
-    """A connection whose requests must have come wholly within some time from their beginning.
+class RequestTimeoutProtocol(CoalescedWriteProtocol):
+    """A connection on which every request must arrive completely within a time limit.
 
     Attributes:
-        read_seconds: That time; set by `protocol_with`.
+        read_seconds: The limit, counted from the connection's start or the request's first byte; set by
+            `request_timeout_protocol`.
     """
 
     read_seconds: float
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._out_of_patience: asyncio.TimerHandle | None = None
-        self._head_bytes: int | None = None  # of the head that is being read; None after it
+        self._read_timer: asyncio.TimerHandle | None = None
+        self._head_bytes: int | None = None  # received of the current request's head; None once it is complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for the first request."""
+        """Start the timer for the first request."""
         super().connection_made(transport)
-        self._begin_request()
+        self._start_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
-        self._end_request()
+        """Stop the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head has grown too long."""
+        """Parse received bytes, and refuse the request when its head is too long."""
         if self._head_bytes is not None:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -46,33 +48,33 @@ class PatientProtocol(OneWriteProtocol):
             self._refuse(_HEAD_TOO_LONG)
 
     def on_message_begin(self) -> None:
-        """The first bytes of a request have come."""
-        if self._out_of_patience is None:
-            self._begin_request()
+        """Start the timer for a later request on the same connection."""
+        if self._read_timer is None:
+            self._start_reading()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head has come wholly."""
+        """Stop counting the bytes of the head."""
         self._head_bytes = None
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The request has come wholly."""
-        self._end_request()
+        """Stop the timer: the request has arrived completely."""
+        self._stop_timer()
         super().on_message_complete()
 
-    def _begin_request(self) -> None:
+    def _start_reading(self) -> None:
         self._head_bytes = 0
-        self._out_of_patience = self.loop.call_later(self.read_seconds, self._refuse, _TOO_SLOW)
+        self._read_timer = self.loop.call_later(self.read_seconds, self._refuse, _REQUEST_TIMEOUT)
 
-    def _end_request(self) -> None:
-        if self._out_of_patience is not None:
-            self._out_of_patience.cancel()
-            self._out_of_patience = None
+    def _stop_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
     def _refuse(self, status: bytes) -> None:
-        """Close the connection, and say why where no answer has begun on it."""
-        self._end_request()
+        """Close the connection, after an answer with this status unless another answer has begun."""
+        self._stop_timer()
         if self.transport.is_closing():
             return
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
@@ -80,6 +82,6 @@ class PatientProtocol(OneWriteProtocol):
         self.transport.close()
 
 
-def protocol_with(read_seconds: float) -> type[PatientProtocol]:
-    """The protocol for uvicorn's setting `http`."""
-    return type("Protocol", (PatientProtocol,), {"read_seconds": read_seconds})
+def request_timeout_protocol(read_seconds: float) -> type[RequestTimeoutProtocol]:
+    """Return the protocol class with this time limit, for uvicorn's setting `http`."""
+    return type("Protocol", (RequestTimeoutProtocol,), {"read_seconds": read_seconds})

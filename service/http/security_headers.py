@@ -1,6 +1,6 @@
-"""What browsers are told with every answer: run nothing that is not from here, and show it in no other site's page.
+"""Security headers of every answer: run only the service's own scripts, and show answers in no page of another site.
 
-The server adds them, so that they cost a request nothing and stand on what it refuses itself, too.
+The server adds them, so that they cost a request nothing and are also on what the server itself refuses.
 """
 
 CONTENT_SECURITY_POLICY = (
@@ -10,7 +10,7 @@ CONTENT_SECURITY_POLICY = (
 SECURITY_HEADERS = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),  # what shoppers search for may stand in an address
+    ("referrer-policy", "no-referrer"),  # an address may hold what a shopper searches for
     ("cross-origin-resource-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
 ]

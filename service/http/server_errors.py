@@ -1,25 +1,25 @@
-"""Answers 500 where the application itself breaks."""
+"""Answers 500 when the application raises an error that nothing else handles."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import bug_response
+from service.api.problems import internal_error_response
 from service.core.logs import EventLog
 
 _log = EventLog(__name__)
 
 
-class LastResort:
-    """ASGI middleware: logs what broke and tells the client nothing of it.
+class ServerErrorHandler:
+    """ASGI middleware: logs an unhandled error and answers 500 without its details.
 
-    The framework has a place for this, but it raises the error once more, for which the server resets the
-    client's connection and with it the next request.
+    It replaces Starlette's own, which raises the error again after its answer; uvicorn then resets the connection, and
+    the client loses the next request that it has sent on it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and answer it if nobody else could."""
+        """Pass a request on, and answer it when that raises."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -33,7 +33,7 @@ class LastResort:
         try:
             await self._app(scope, receive, note_start)
         except Exception:
-            if started:  # half an answer is out: only a broken connection tells the client so
+            if started:  # part of an answer is sent: only a broken connection shows the client that it is incomplete
                 raise
             _log.exception("bug", method=scope["method"], path=scope["path"])
-            await bug_response()(scope, receive, send)
+            await internal_error_response()(scope, receive, send)

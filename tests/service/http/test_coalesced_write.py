@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from service.http.coalesced_write import OneWriteProtocol
+from service.http.coalesced_write import CoalescedWriteProtocol
 
 GET = b"GET /%b HTTP/1.1\r\nHost: shop\r\n\r\n"
 POST = b"POST /read HTTP/1.1\r\nHost: shop\r\nContent-Length: 3\r\n"
@@ -128,7 +128,7 @@ def written(protocol: type[HttpToolsProtocol], *requests: bytes) -> tuple[list[b
     ids=lambda value: value[0][:40].decode() if isinstance(value, list) else "",
 )
 def test_the_same_bytes_in_fewer_writes(requests: list[bytes], writes: int) -> None:
-    ours, closed = written(OneWriteProtocol, *requests)
+    ours, closed = written(CoalescedWriteProtocol, *requests)
     uvicorns, uvicorn_closed = written(HttpToolsProtocol, *requests)
     assert b"".join(ours) == b"".join(uvicorns) != b""
     assert closed == uvicorn_closed

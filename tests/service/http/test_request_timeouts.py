@@ -21,7 +21,7 @@ BODY = b'{"query": "1"}'
 
 
 @pytest.fixture
-def impatient(tmp_path: Path) -> Iterator[Running]:
+def limited(tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')
     with running_service(tmp_path, load=stand_in_version, read_seconds=READ_SECONDS) as running:
         yield running
@@ -42,19 +42,19 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"P", HEAD[:40], HEAD[:-2], HEAD, HEAD + BODY[:-1]])
-def test_half_a_request_is_not_waited_for(impatient: Running, sent: bytes) -> None:
-    with connect(impatient) as connection:
+def test_half_a_request_is_not_waited_for(limited: Running, sent: bytes) -> None:
+    with connect(limited) as connection:
         began = time.monotonic()
         connection.sendall(sent)
         answer = read_all(connection)
         assert READ_SECONDS * 0.9 <= time.monotonic() - began < READ_SECONDS + 3
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n") and answer.count(b"HTTP/1.1") == 1
-    assert impatient.search("1").status_code == 200
+    assert limited.search("1").status_code == 200
 
 
 @pytest.mark.parametrize(("before", "dripped"), [(b"", HEAD), (HEAD, BODY * 10), (CHUNKED, b"1\r\n \r\n" * 30)])
-def test_clients_that_drip_get_no_more_time_and_hold_nobody(impatient: Running, before: bytes, dripped: bytes) -> None:
-    connections = [connect(impatient) for _ in range(50)]
+def test_clients_that_drip_get_no_more_time_and_hold_nobody(limited: Running, before: bytes, dripped: bytes) -> None:
+    connections = [connect(limited) for _ in range(50)]
     for connection in connections:
         connection.sendall(before)
     began, slowest, sent = time.monotonic(), 0.0, 0
@@ -65,7 +65,7 @@ def test_clients_that_drip_get_no_more_time_and_hold_nobody(impatient: Running, 
         sent += 1
         time.sleep(0.04)
         asked = time.monotonic()
-        assert impatient.search("1").status_code == 200
+        assert limited.search("1").status_code == 200
         slowest = max(slowest, time.monotonic() - asked)
     assert slowest < READ_SECONDS
     for connection in connections:
@@ -73,13 +73,13 @@ def test_clients_that_drip_get_no_more_time_and_hold_nobody(impatient: Running, 
         connection.close()
 
 
-def test_bodies_without_end_are_refused_and_hold_nobody(impatient: Running) -> None:
+def test_bodies_without_end_are_refused_and_hold_nobody(limited: Running) -> None:
     """Each is answered 413 when it is too long; who sends on is cut off when the time of a request is over."""
     stop = threading.Event()
     ended: list[bytes] = []
 
     def send_on() -> None:
-        with connect(impatient) as connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with connect(limited) as connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(CHUNKED)
             while not stop.is_set():
                 connection.sendall(b"1000\r\n" + b" " * 0x1000 + b"\r\n")
@@ -92,7 +92,7 @@ def test_bodies_without_end_are_refused_and_hold_nobody(impatient: Running) -> N
     began = time.monotonic()
     while time.monotonic() - began < READ_SECONDS * 2:
         asked = time.monotonic()
-        assert impatient.search("1").status_code == 200
+        assert limited.search("1").status_code == 200
         assert time.monotonic() - asked < READ_SECONDS * 2
     give_up_at = time.monotonic() + 20
     while len(ended) < len(threads) and time.monotonic() < give_up_at:
@@ -101,11 +101,11 @@ def test_bodies_without_end_are_refused_and_hold_nobody(impatient: Running) -> N
     for thread in threads:
         thread.join(10)
     assert len(ended) == len(threads)
-    assert impatient.metric("vitrine_requests_total", route="/search", status="413") == len(threads)
+    assert limited.metric("vitrine_requests_total", route="/search", status="413") == len(threads)
 
 
-def test_a_later_request_on_the_connection_has_its_own_time(impatient: Running) -> None:
-    with connect(impatient) as connection:
+def test_a_later_request_on_the_connection_has_its_own_time(limited: Running) -> None:
+    with connect(limited) as connection:
         for _ in range(3):
             connection.sendall(HEAD + BODY[:5])
             time.sleep(READ_SECONDS * 0.6)
@@ -127,8 +127,8 @@ def test_a_search_may_take_longer_than_its_request(tmp_path: Path) -> None:
         assert running.search("1").status_code == 200
 
 
-def test_headers_without_end_are_not_kept(impatient: Running) -> None:
-    with connect(impatient) as connection:
+def test_headers_without_end_are_not_kept(limited: Running) -> None:
+    with connect(limited) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: shop\r\n")
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for _ in range(4):
@@ -136,7 +136,7 @@ def test_headers_without_end_are_not_kept(impatient: Running) -> None:
                 time.sleep(0.02)
         answer = read_all(connection)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
-    with connect(impatient) as connection:
+    with connect(limited) as connection:
         head = b"GET /health HTTP/1.1\r\nHost: shop\r\nx: " + b"y" * (MAX_HEAD_BYTES // 2) + b"\r\n\r\n"
         connection.sendall(head)
         assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")

@@ -6,7 +6,7 @@ import json
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from service.http.server_errors import LastResort
+from service.http.server_errors import ServerErrorHandler
 
 
 def answer(*before: Message) -> list[Message]:
@@ -25,7 +25,7 @@ def answer(*before: Message) -> list[Message]:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
-    asyncio.run(LastResort(app)(scope, receive, send))
+    asyncio.run(ServerErrorHandler(app)(scope, receive, send))
     return sent
 
 
