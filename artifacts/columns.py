@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 
-def in_columns(rows: Sequence[Sequence[str]], right: Collection[int]) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]], right: Collection[int]) -> list[str]:
     """A line for each row, its cells as wide as the widest of their column.
 
     Args:

@@ -41,7 +41,7 @@ PRODUCTS_FILE = "products.parquet"
 FAILURES_FILE = "failures.parquet"
 CURVE_FILE = "curve.png"
 KEYS_FILE = "keys.npy"
-TOWERS_FILE = "towers.npy"
+TOWER_VECTORS_FILE = "towers.npy"
 QUERY_FOLDER = "query"
 
 TowerVectors = npt.NDArray[np.float16]
@@ -179,7 +179,7 @@ class IndexVersion:
         """The catalogue's rows, row i being FAISS id i."""
         return read_table(self.path / PRODUCTS_FILE, CATALOG_COLUMNS)
 
-    def open_towers(self) -> TowerVectors | None:
+    def open_tower_vectors(self) -> TowerVectors | None:
         """Unit vectors of each product's towers, before they were fused; None where the version keeps none.
 
         They stand side by side as those of a query do (`SideSpec.tower_slices` of the query side), with NaN in place of
@@ -189,16 +189,16 @@ class IndexVersion:
             DamagedError: the file is no array.
             MismatchError: there are more or fewer of them, or of another width or type.
         """
-        if TOWERS_FILE not in self.manifest.files:
+        if TOWER_VECTORS_FILE not in self.manifest.files:
             return None
         try:
-            vectors: TowerVectors = np.load(self.path / TOWERS_FILE, mmap_mode="r", allow_pickle=False)
+            vectors: TowerVectors = np.load(self.path / TOWER_VECTORS_FILE, mmap_mode="r", allow_pickle=False)
         except ValueError as error:
-            raise DamagedError(f"{self.path / TOWERS_FILE} cannot be read: {error}; build the version again") from error
+            raise DamagedError(f"{self.path / TOWER_VECTORS_FILE} cannot be read: {error}; build the version again") from error
         expected = (self.manifest.count, sum(tower.width for tower in self.query.towers))
         if vectors.shape != expected or vectors.dtype != np.float16:
             raise MismatchError(
-                f"{self.path / TOWERS_FILE} has {vectors.dtype} of the shape {vectors.shape}, expected float16 of "
+                f"{self.path / TOWER_VECTORS_FILE} has {vectors.dtype} of the shape {vectors.shape}, expected float16 of "
                 f"{expected}; build the version again"
             )
         return vectors

@@ -1,6 +1,6 @@
 """The photo encoder of a bundle or an index version: CLIP's image tower alone, for queries that are photos.
 
-It is there where a query's vector keeps CLIP's part apart (towers/photo_part.py); older bundles and versions have
+It is there where a query's vector keeps CLIP's part apart (towers/photo_subspace.py); older bundles and versions have
 none. Its folder is complete in itself:
 
     tower.json           the PhotoTower below

@@ -1,7 +1,7 @@
 """Taking versions out of a store, and clearing away what killed programs left in it.
 
 A version leaves `versions/` by one rename, into a folder that no reader looks at, and is deleted there: a kill
-at any instant leaves it whole or gone, and what is left of it the next `sweep` deletes. All of it happens under
+at any instant leaves it whole or gone, and what is left of it the next `remove_leftovers` deletes. All of it happens under
 the store's lock.
 """
 
@@ -62,7 +62,7 @@ def protected_versions(store: Store) -> frozenset[str]:
     return frozenset(filter(None, [publication.current, *publication.previous[:1]]))
 
 
-def sweep(store: Store) -> list[Removal]:
+def remove_leftovers(store: Store) -> list[Removal]:
     """Delete what killed builds, publications and removals left; what a running build writes stays.
 
     So do the vectors that builds keep for those that come after them (`embeddings/`).

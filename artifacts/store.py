@@ -95,7 +95,7 @@ class Store:
     def new_version(self, version: str) -> Iterator[Path]:
         """Yield an empty folder that becomes the version when the block ends without an error.
 
-        The folder is locked until then, by which `sweep` tells it from what a killed build left behind.
+        The folder is locked until then, by which `remove_leftovers` tells it from what a killed build left behind.
 
         Raises:
             StoreError: the id is malformed, or the version exists (versions never change).
@@ -127,7 +127,7 @@ class Store:
             raise DamagedError(f"{path} is not readable; publish a version to write it again") from error
         return Publication(content.version, content.previous)
 
-    def publication_or_nothing(self) -> Publication:
+    def publication_if_readable(self) -> Publication:
         """What is published now; nothing where CURRENT is not readable, since publishing mends it."""
         try:
             return self.publication()
@@ -143,7 +143,7 @@ class Store:
         self.version_path(version)
         with self.locked() as store:
             store.version_path(version)  # it may have been pruned while this waited for the lock
-            before = store.publication_or_nothing()
+            before = store.publication_if_readable()
             if before.current == version:
                 return before
             previous = (before.current, *before.previous) if before.current else ()

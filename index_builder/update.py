@@ -13,7 +13,7 @@ from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import open_catalog
 from artifacts.checksums import verify_files
 from artifacts.history import read_history
-from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, TOWERS_FILE, Manifest, read_manifest
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, TOWER_VECTORS_FILE, Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.build import BuiltVersion
 from index_builder.changes import Merge, read_changes
@@ -130,7 +130,7 @@ def _open_base(store: Store, version: str, bundle: ModelBundle) -> _Base:
     keys = np.load(path / KEYS_FILE, allow_pickle=False)
     failures = version_failures(store, version) if FAILURES_FILE in manifest.files else []
     has_history = manifest.with_history is not None
-    return _Base(version, path, keys, failures, TOWERS_FILE in manifest.files, has_history)
+    return _Base(version, path, keys, failures, TOWER_VECTORS_FILE in manifest.files, has_history)
 
 
 def _check_model(manifest: Manifest, bundle: ModelBundle) -> None:

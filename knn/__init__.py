@@ -5,8 +5,8 @@ nothing else: what a row stands for is the caller's business. Typical use:
 
     candidate = list_candidates(count, width)[0]
     index = build_index(candidate.spec, width, blocks, training_sample, seed=0)
-    yardstick = make_yardstick(products, queries, k=100)
-    tuning = tune_operating_point(index, yardstick, target_recall=0.98)
+    ground_truth = make_ground_truth(products, queries, k=100)
+    tuning = tune_operating_point(index, ground_truth, target_recall=0.98)
     neighbours = index.search(queries, 100, tuning.operating_point)
     file = write_index(index, path)
     index = read_index(path, file.sha256, file.size_bytes)
@@ -32,7 +32,7 @@ from .threads import one_thread, set_threads
 from .torch_exact import TorchExactIndex, torch_gpu_count
 from .tuning import Tuning, TuningPoint, time_queries, tune_operating_point
 from .vectors import check_vectors
-from .yardstick import Yardstick, make_yardstick
+from .ground_truth import GroundTruth, make_ground_truth
 
 __all__ = [
     "ArgumentError",
@@ -53,7 +53,7 @@ __all__ = [
     "TuningPoint",
     "VectorError",
     "VectorIndex",
-    "Yardstick",
+    "GroundTruth",
     "build_index",
     "check_vectors",
     "cluster_lists",
@@ -61,7 +61,7 @@ __all__ = [
     "extend_exact_search",
     "gpu_count",
     "list_candidates",
-    "make_yardstick",
+    "make_ground_truth",
     "measure_recall",
     "no_neighbours",
     "one_thread",

@@ -1,4 +1,4 @@
-"""Exact search: the yardstick for every approximate index.
+"""Exact search: the ground_truth for every approximate index.
 
 FAISS does the heavy part with blocked matrix products, whose memory does not grow with the number of
 products. These products round differently from place to place, so that equal vectors may score differently in

@@ -34,7 +34,7 @@ class Recall:
     standard_error: float = 0.0
 
     @property
-    def assured(self) -> float:
+    def conservative(self) -> float:
         """Tie-tolerant recall less its standard error: what other queries of the kind are likely to reach too."""
         return self.tie_tolerant - self.standard_error
 

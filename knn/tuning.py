@@ -11,7 +11,7 @@ from .index import VectorIndex
 from .operating_point import OperatingPoint
 from .recall import Recall
 from .threads import one_thread
-from .yardstick import Yardstick
+from .ground_truth import GroundTruth
 
 # Deepest nprobe tried on its own accord; a GPU takes at most 2,048.
 MAX_NPROBE = 1024
@@ -46,7 +46,7 @@ class Tuning:
     """What tuning found.
 
     Attributes:
-        chosen: The cheapest point whose assured recall reaches the target, so that it is kept on other queries
+        chosen: The cheapest point whose conservative recall reaches the target, so that it is kept on other queries
             as well; where none does, the one with the highest recall.
         reached_target: Whether the chosen point reaches the target.
         target_recall: What was asked for, tie-tolerant.
@@ -73,7 +73,7 @@ class Tuning:
 
 def tune_operating_point(
     index: VectorIndex,
-    yardstick: Yardstick,
+    ground_truth: GroundTruth,
     target_recall: float,
     candidates: Sequence[OperatingPoint] | None = None,
     timed_k: int | None = None,
@@ -81,13 +81,13 @@ def tune_operating_point(
     """Measure operating points and choose the cheapest that reaches the target.
 
     Args:
-        index: Over the products of the yardstick, rows in the same order.
-        yardstick: With queries like those to come: of shoppers, not products.
+        index: Over the products of the ground_truth, rows in the same order.
+        ground_truth: With queries like those to come: of shoppers, not products.
         target_recall: Tie-tolerant recall to reach, above 0 and at most 1.
         candidates: Points to measure, all of them. By default nprobe is doubled until it gains no more (see
             `LEAST_GAIN`), the steps around the target are halved, and so for every k_factor of `K_FACTORS`
             until that gains no more either. An index without dials has the one point that sets none.
-        timed_k: Neighbours asked for when a query is timed; by default the yardstick's k.
+        timed_k: Neighbours asked for when a query is timed; by default the ground_truth's k.
 
     Returns:
         The choice and the whole curve.
@@ -102,15 +102,15 @@ def tune_operating_point(
         raise ArgumentError("candidates: expected at least one operating point, got none")
 
     def measure(point: OperatingPoint) -> TuningPoint:
-        return _measure(index, yardstick, point, timed_k or yardstick.k)
+        return _measure(index, ground_truth, point, timed_k or ground_truth.k)
 
     curve = tuple(_climb_all(index, measure, target_recall) if candidates is None else map(measure, candidates))
-    good = [point for point in curve if point.recall.assured >= target_recall]
+    good = [point for point in curve if point.recall.conservative >= target_recall]
     if good:
         chosen = min(good, key=lambda point: point.latency_ms)
     else:
         chosen = max(curve, key=lambda point: (point.recall.tie_tolerant, -point.latency_ms))
-    return Tuning(chosen, chosen.recall.tie_tolerant >= target_recall, target_recall, yardstick.k, curve)
+    return Tuning(chosen, chosen.recall.tie_tolerant >= target_recall, target_recall, ground_truth.k, curve)
 
 
 def time_queries(index: VectorIndex, queries: np.ndarray, k: int, point: OperatingPoint) -> float:
@@ -164,7 +164,7 @@ def _halve_steps(curve: list[TuningPoint], measure: _Measure, target_recall: flo
     """The same curve with points between the last one below the target and the first one that reaches it."""
     curve = list(curve)
     for _ in range(HALVINGS):
-        first = next((i for i, point in enumerate(curve) if point.recall.assured >= target_recall), 0)
+        first = next((i for i, point in enumerate(curve) if point.recall.conservative >= target_recall), 0)
         below, above = (curve[i].operating_point.nprobe or 0 for i in (first - 1, first))
         if first == 0 or above - below < 2:
             break
@@ -176,6 +176,6 @@ def _gain(before: TuningPoint, after: TuningPoint) -> float:
     return after.recall.tie_tolerant - before.recall.tie_tolerant
 
 
-def _measure(index: VectorIndex, yardstick: Yardstick, point: OperatingPoint, timed_k: int) -> TuningPoint:
-    recall = yardstick.measure(index.search(yardstick.queries, yardstick.k, point))
-    return TuningPoint(point, recall, time_queries(index, yardstick.queries, timed_k, point))
+def _measure(index: VectorIndex, ground_truth: GroundTruth, point: OperatingPoint, timed_k: int) -> TuningPoint:
+    recall = ground_truth.measure(index.search(ground_truth.queries, ground_truth.k, point))
+    return TuningPoint(point, recall, time_queries(index, ground_truth.queries, timed_k, point))

@@ -24,7 +24,7 @@ from artifacts.catalog import Catalog
 from artifacts.errors import DamagedError, FormatError
 from artifacts.judgments import Relevance
 from towers.cross_encoder import CrossEncoder
-from towers.errors import in_short
+from towers.errors import one_line
 from towers.pair_tokens import Ints, PairTokens, pair_tokens
 from towers.tokens import read_tokenizer
 
@@ -190,5 +190,5 @@ def _load_model(path: Path, config: CrossEncoderConfig) -> CrossEncoder:
     try:
         model.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise DamagedError(f"{path} cannot be loaded as the weights of this annotator: {in_short(error)}") from error
+        raise DamagedError(f"{path} cannot be loaded as the weights of this annotator: {one_line(error)}") from error
     return model.eval()

@@ -27,6 +27,6 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Te
     return mixed
 
 
-def bias_of(mask: Tensor) -> Tensor:
+def mask_to_bias(mask: Tensor) -> Tensor:
     """What to add to scores so that only tokens marked true are looked at: 0 there, else minus infinity. Same shape."""
     return torch.zeros_like(mask, dtype=torch.float32).masked_fill(~mask, float("-inf"))

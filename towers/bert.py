@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from artifacts.side import BertConfig
-from towers.attention import attend, bias_of
+from towers.attention import attend, mask_to_bias
 from towers.packed_texts import PackedTexts
 from towers.pooling import masked_mean
-from towers.unpadded import UnpaddedTexts, leave_padding
+from towers.unpadded import UnpaddedTexts, remove_padding
 
 
 class BertBody(nn.Module):
@@ -85,9 +85,9 @@ class BertTower(nn.Module):
         projected: Tensor = self.side.projection(mean)
         return projected
 
-    def leave_padding(self, ids: Tensor) -> UnpaddedTexts:
+    def remove_padding(self, ids: Tensor) -> UnpaddedTexts:
         """The texts of a padded batch, (b, t) int64."""
-        return leave_padding(ids, ids != self.config.pad_id)
+        return remove_padding(ids, ids != self.config.pad_id)
 
     def _mean_padded(self, ids: Tensor) -> Tensor:
         """The mean state of each text, (b, w)."""
@@ -104,7 +104,7 @@ class BertTower(nn.Module):
         states = self._states(
             texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts, bias)
         )
-        return masked_mean(texts.side_by_side(states), texts.real)
+        return masked_mean(texts.with_padding(states), texts.real)
 
     def _mean_packed(self, texts: PackedTexts) -> Tensor:
         """The same for texts without padding."""
@@ -134,9 +134,9 @@ class BertLayer(nn.Module):
 
     def attend_unpadded(self, states: Tensor, texts: UnpaddedTexts, bias: Tensor) -> Tensor:
         """Multi-head self-attention within each text: (n, w), `texts.attention_bias()` -> (n, w)."""
-        query, key, value = self._split(texts.side_by_side(self.query_key_value(states)))
+        query, key, value = self._split(texts.with_padding(self.query_key_value(states)))
         mixed = attend(query, key, value, bias).transpose(1, 2).flatten(2)
-        attended: Tensor = self.attention_output(texts.one_by_one(mixed))
+        attended: Tensor = self.attention_output(texts.without_padding(mixed))
         return attended
 
     def attend_packed(self, states: Tensor, texts: PackedTexts) -> Tensor:
@@ -191,4 +191,4 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -
     """
     if query.device.type != "cpu" or query.dtype == torch.float32:
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    return attend(query, key, value, None if mask is None else bias_of(mask))
+    return attend(query, key, value, None if mask is None else mask_to_bias(mask))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from artifacts.records import describe_faults
 from artifacts.side import ClipConfig, PhotoInput
 from towers.clip_text import ClipTextTower
-from towers.errors import ClipError, in_short
+from towers.errors import ClipError, one_line
 from towers.small_clip import register_small_clip
 
 
@@ -200,7 +200,7 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
         )
         tokenizer = open_clip.get_tokenizer(source.name)
     except Exception as error:  # of open_clip, torch, safetensors or pickle, by what the file holds
-        raise ClipError(f"{pretrained!r} cannot be loaded as {config.architecture}: {in_short(error)}") from error
+        raise ClipError(f"{pretrained!r} cannot be loaded as {config.architecture}: {one_line(error)}") from error
     _check_vocabulary(config.architecture, tokenizer, model.text)
     preprocess = open_clip.get_model_preprocess_cfg(model)
     return LoadedClip(
@@ -243,7 +243,7 @@ def _source_with_config(architecture: str | None, pretrained: str) -> _Source:
     try:
         model = open_clip.get_model_config(name)
     except Exception as error:  # of open_clip, json, the hub's client or the operating system
-        raise ClipError(f"{_CONFIG_FILE} of {pretrained!r} cannot be read: {in_short(error)}") from error
+        raise ClipError(f"{_CONFIG_FILE} of {pretrained!r} cannot be read: {one_line(error)}") from error
     label = pretrained.removeprefix("hf-hub:") if name == pretrained else Path(pretrained).resolve().name
     return _Source(name, None, _checked(label, model))
 

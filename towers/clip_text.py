@@ -12,7 +12,7 @@ from open_clip.transformer import ResidualAttentionBlock, TextTransformer, text_
 from torch import Tensor, nn
 
 from towers.attention import attend
-from towers.unpadded import UnpaddedTexts, leave_padding
+from towers.unpadded import UnpaddedTexts, remove_padding
 
 
 class ClipTextTower(nn.Module):
@@ -33,14 +33,14 @@ class ClipTextTower(nn.Module):
             return projected
         return torch.matmul(pooled, text.text_projection)
 
-    def leave_padding(self, ids: Tensor) -> Tensor | UnpaddedTexts:
+    def remove_padding(self, ids: Tensor) -> Tensor | UnpaddedTexts:
         """The texts of a padded batch, (b, t) int64; the batch as it is for a form of encoder that needs it."""
         text = self.text
         plain = all(type(block) is ResidualAttentionBlock for block in text.transformer.resblocks)
         if text.attn_mask is None or text.pool_type != "argmax" or not plain:
             return ids
         ends = ids.argmax(dim=1, keepdim=True)  # the end token has the highest id
-        return leave_padding(ids, torch.arange(ids.shape[1], device=ids.device) <= ends)
+        return remove_padding(ids, torch.arange(ids.shape[1], device=ids.device) <= ends)
 
     def _pooled(self, ids: Tensor) -> Tensor:
         """The state of each text, (b, t) int64 -> (b, w).
@@ -62,13 +62,13 @@ def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
     t = texts.real.shape[1]
     states = text.token_embedding(texts.ids) + text.positional_embedding[texts.positions]
     for block in blocks:
-        projected = texts.side_by_side(_project(block, block.ln_1(states)))
+        projected = texts.with_padding(_project(block, block.ln_1(states)))
         query, key, value = projected.chunk(3, dim=2)
         mixed = _attend(block, query, key, value, text.attn_mask[:t, :t])
-        states = _finish(block, states, texts.one_by_one(mixed))
+        states = _finish(block, states, texts.without_padding(mixed))
     w, normed = states.shape[1], last.ln_1(states)
     query = _project(last, normed[texts.ends], slice(0, w))
-    key, value = texts.side_by_side(_project(last, normed, slice(w, 3 * w))).chunk(2, dim=2)
+    key, value = texts.with_padding(_project(last, normed, slice(w, 3 * w))).chunk(2, dim=2)
     # The end token looks at all tokens, and they are all that is real.
     mixed = _attend(last, query.unsqueeze(1), key, value, texts.attention_bias())
     normed_ends: Tensor = text.ln_final(_finish(last, states[texts.ends], mixed.squeeze(1)))

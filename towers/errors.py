@@ -14,7 +14,7 @@ class TowerError(Exception):
     """A model, or what it reads, cannot be used."""
 
 
-def in_short(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """A library's message on one line: PyTorch lists every tensor that does not fit."""
     words = " ".join(str(error).split()) or type(error).__name__
     return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} ..."

@@ -15,9 +15,9 @@ from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput, TextInp
 from towers.bert import BertTower
 from towers.clip import ClipImageTower
 from towers.clip_text import ClipTextTower
-from towers.errors import ExportError, in_short
+from towers.errors import ExportError, one_line
 from towers.model import Side, TowerInput
-from towers.onnx_file import forget_origins
+from towers.onnx_file import strip_metadata
 from towers.photo_encoder import OnnxPhotoEncoder
 from towers.pixels import normalise_photos
 from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, Vectors, tower_input, tower_output
@@ -94,7 +94,7 @@ def export_photo_encoder(side: Side, folder: Path) -> None:
         exported = OnnxPhotoEncoder(folder, spec)
         found = [exported.encode(list(batch.numpy())) for batch in (pixels[:1], pixels)]
     except Exception as error:  # of torch, onnxscript, onnx or ONNX Runtime, by what the architecture holds
-        raise ExportError(f"the photo encoder cannot be exported: {in_short(error)}") from error
+        raise ExportError(f"the photo encoder cannot be exported: {one_line(error)}") from error
     with torch.no_grad():
         expected = encoder((pixels,)).numpy()
     for vectors in found:
@@ -145,7 +145,7 @@ class _TextSide(nn.Module):
 
     def _without_padding(self, name: str, ids: Tensor) -> TowerInput:
         tower = self.side.towers[name]
-        return tower.leave_padding(ids) if isinstance(tower, BertTower | ClipTextTower) else ids
+        return tower.remove_padding(ids) if isinstance(tower, BertTower | ClipTextTower) else ids
 
 
 def _export(
@@ -170,7 +170,7 @@ def _export(
             optimize=True,
             verbose=False,
         )
-    forget_origins(folder / ENCODER_FILE)
+    strip_metadata(folder / ENCODER_FILE)
 
 
 def _check(side: Side, folder: Path, queries: list[str]) -> None:
@@ -181,9 +181,9 @@ def _check(side: Side, folder: Path, queries: list[str]) -> None:
         with torch.no_grad():
             ids = {name: torch.from_numpy(tokenizer.encode(batch)) for name, tokenizer in tokenizers.items()}
             expected, found = side(ids).numpy(), encoder.encode(batch)
-            if encoder.gives_towers:
+            if encoder.gives_tower_vectors:
                 expected = np.hstack([expected, *(side.encode_tower(name, read).numpy() for name, read in ids.items())])
-                found = np.hstack([found, encoder.encode_towers(batch)])
+                found = np.hstack([found, encoder.encode_tower_vectors(batch)])
         _compare(found, expected, folder)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from towers.onnx_file import forget_origins
+from towers.onnx_file import strip_metadata
 from towers.tokens import TokenIds
 
 _LAYERS = ("Gemm", "MatMul")
@@ -45,7 +45,7 @@ def write_int8(source: Path, target: Path, samples: Iterable[Mapping[str, TokenI
         reduce_range=True,
         extra_options={"OpTypesToExcludeOutputQuantization": list(_LAYERS)},
     )
-    forget_origins(target)
+    strip_metadata(target)
 
 
 class _Samples(CalibrationDataReader):  # type: ignore[misc]  # the library has no types

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 
 
-def forget_origins(path: Path) -> None:
+def strip_metadata(path: Path) -> None:
     """Take out where in whose source files each operator came from.
 
     Otherwise equal models would have other fingerprints where Vitrine is installed in another place.

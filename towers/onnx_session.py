@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime as ort
 
 from artifacts.errors import DamagedError
-from towers.errors import in_short
+from towers.errors import one_line
 
 
 def open_session(path: Path, what: str, threads: int) -> ort.InferenceSession:
@@ -28,4 +28,4 @@ def open_session(path: Path, what: str, threads: int) -> ort.InferenceSession:
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common base class
-        raise DamagedError(f"{path} cannot be loaded as a {what}: {in_short(error)}") from error
+        raise DamagedError(f"{path} cannot be loaded as a {what}: {one_line(error)}") from error

@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModel
 
 from artifacts.errors import DamagedError
 from artifacts.side import EncoderFamily, PretrainedBertConfig
-from towers.errors import EncoderError, in_short
+from towers.errors import EncoderError, one_line
 from towers.pooling import masked_mean
 from towers.tokens import read_tokenizer
 
@@ -150,7 +150,7 @@ def _read_config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # of transformers, json or the operating system, by what the file holds
-        raise EncoderError(f"{folder / 'config.json'} cannot be read: {in_short(error)}") from error
+        raise EncoderError(f"{folder / 'config.json'} cannot be read: {one_line(error)}") from error
 
 
 def _check_kind(folder: Path, config: Any) -> None:
@@ -180,7 +180,7 @@ def _read_weights(folder: Path, config: Any) -> nn.Module:
                 ignore_mismatched_sizes=True,  # the report names them, and we refuse them below
             )
     except Exception as error:  # of transformers, safetensors or torch, by what the file holds
-        raise EncoderError(f"the weights in {folder} cannot be loaded: {in_short(error)}") from error
+        raise EncoderError(f"the weights in {folder} cannot be loaded: {one_line(error)}") from error
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if missing:
         raise EncoderError(f"the weights in {folder} lack {', '.join(missing[:3])}{' ...' * (len(missing) > 3)}")

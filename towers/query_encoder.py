@@ -27,13 +27,13 @@ class QueryEncoder(Protocol):
         """Length D of the vectors."""
 
     @property
-    def gives_towers(self) -> bool:
-        """Whether `encode_towers` can be called."""
+    def gives_tower_vectors(self) -> bool:
+        """Whether `encode_tower_vectors` can be called."""
 
     def encode(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors, shape (len(queries), D), float32."""
 
-    def encode_towers(self, queries: Sequence[str]) -> Vectors:
+    def encode_tower_vectors(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors of each tower, before they are fused, of at least one query.
 
         They stand side by side, as `SideSpec.tower_slices` says. Shape: (len(queries), T), float32.
@@ -86,8 +86,8 @@ class OnnxQueryEncoder:
         return self._spec.width
 
     @property
-    def gives_towers(self) -> bool:
-        """Whether `encode_towers` can be called: exports of two towers have their vectors where a fusion mixes them."""
+    def gives_tower_vectors(self) -> bool:
+        """Whether `encode_tower_vectors` can be called: exports of two towers have their vectors where a fusion mixes them."""
         return self._gives_towers
 
     def encode(self, queries: Sequence[str]) -> Vectors:
@@ -96,7 +96,7 @@ class OnnxQueryEncoder:
             return np.empty((0, self.width), dtype=np.float32)
         return self._encode([VECTORS_OUTPUT], queries)
 
-    def encode_towers(self, queries: Sequence[str]) -> Vectors:
+    def encode_tower_vectors(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors of each tower side by side, shape (len(queries), T), float32."""
         return self._encode(self._tower_outputs or [VECTORS_OUTPUT], queries)
 

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from artifacts.bundle import ModelBundle
 from artifacts.errors import DamagedError
 from artifacts.side import WEIGHTS_FILE, TowerName, read_side_spec, tokenizer_file, write_side_spec
-from towers.errors import in_short
+from towers.errors import one_line
 from towers.model import Model, Side, build_model, build_side
 
 
@@ -53,5 +53,5 @@ def _load_weights(side: Side, folder: Path) -> None:
     try:
         side.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = in_short(error)
+        reason = one_line(error)
         raise DamagedError(f"{path} cannot be loaded as the weights of this side: {reason}") from error

@@ -38,8 +38,8 @@ class TorchQueryEncoder:
         return self._spec.width
 
     @property
-    def gives_towers(self) -> bool:
-        """Whether `encode_towers` can be called: always."""
+    def gives_tower_vectors(self) -> bool:
+        """Whether `encode_tower_vectors` can be called: always."""
         return True
 
     @torch.inference_mode()
@@ -52,7 +52,7 @@ class TorchQueryEncoder:
         return _of_unit_length(vectors)
 
     @torch.inference_mode()
-    def encode_towers(self, queries: Sequence[str]) -> Vectors:
+    def encode_tower_vectors(self, queries: Sequence[str]) -> Vectors:
         """Unit vectors of each tower side by side, shape (len(queries), T), float32."""
         with self._half_precision():
             towers = [self._side.encode_tower(name, ids) for name, ids in self._ids(queries).items()]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from towers.attention import bias_of
+from towers.attention import mask_to_bias
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,18 @@ class UnpaddedTexts:
 
     def attention_bias(self) -> Tensor:
         """What to add to scores of attention so that no token looks at padding: (b, 1, 1, t), 0 or minus infinity."""
-        return bias_of(self.real)[:, None, None, :]
+        return mask_to_bias(self.real)[:, None, None, :]
 
-    def side_by_side(self, states: Tensor) -> Tensor:
+    def with_padding(self, states: Tensor) -> Tensor:
         """What belongs to each token, text by text: (n, w) -> (b, t, w), with anything in the padding."""
         return nn.functional.embedding(self.tokens, states)
 
-    def one_by_one(self, states: Tensor) -> Tensor:
+    def without_padding(self, states: Tensor) -> Tensor:
         """The same back, without the padding: (b, t, w) -> (n, w)."""
         return states.flatten(0, 1).index_select(0, self.cells)
 
 
-def leave_padding(ids: Tensor, real: Tensor) -> UnpaddedTexts:
+def remove_padding(ids: Tensor, real: Tensor) -> UnpaddedTexts:
     """The texts of a padded batch.
 
     Args:

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from artifacts.atomic import replace_file
-from artifacts.columns import in_columns
+from artifacts.columns import align_columns
 from benchmarks.common.cores import core_count
 
 OUT = Path(__file__).parents[1] / "out"
@@ -156,7 +156,7 @@ def report(
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows under a header, in columns: the first to the left, the others to the right."""
-    return "\n".join(in_columns([header, *rows], range(1, len(header))))
+    return "\n".join(align_columns([header, *rows], range(1, len(header))))
 
 
 def number(value: float) -> str:

@@ -46,7 +46,7 @@ class SearchableIndex:
 
 
 @dataclass(frozen=True)
-class GroundTruth:
+class QuerySets:
     """The vectors and queries of a set, with the exact answers."""
 
     vectors: Vectors
@@ -81,34 +81,34 @@ class Comparisons(Record):
     comparisons: tuple[Comparison, ...]
 
 
-def compare(ours: SearchableIndex, peers: list[SearchableIndex], truth: GroundTruth, target: float) -> list[Comparison]:
+def compare(ours: SearchableIndex, peers: list[SearchableIndex], query_sets: QuerySets, target: float) -> list[Comparison]:
     """Compare Vitrine's index with each peer's."""
     comparisons = []
     for peer in peers:
-        level = min(target, _recall(peer, peer.dials[-1], truth))
-        dials = {side.name: least_dial(side, level, truth) for side in (ours, peer)}
-        first, second = _in_turns([(side, dials[side.name]) for side in (ours, peer)], truth)
+        level = min(target, _recall(peer, peer.dials[-1], query_sets))
+        dials = {side.name: least_dial(side, level, query_sets) for side in (ours, peer)}
+        first, second = _in_turns([(side, dials[side.name]) for side in (ours, peer)], query_sets)
         comparisons.append(Comparison(level=level, ours=first, peer=second))
     return comparisons
 
 
-def least_dial(side: SearchableIndex, level: float, truth: GroundTruth) -> int:
+def least_dial(side: SearchableIndex, level: float, query_sets: QuerySets) -> int:
     """Return the least parameter value that reaches the level with the tuning queries; the last if none does."""
     low, high = 0, len(side.dials) - 1
     while low < high:
         middle = (low + high) // 2
-        if _recall(side, side.dials[middle], truth) >= level:
+        if _recall(side, side.dials[middle], query_sets) >= level:
             high = middle
         else:
             low = middle + 1
     return side.dials[low]
 
 
-def make_ground_truth(made: VectorSet, rows: int) -> GroundTruth:
+def make_query_sets(made: VectorSet, rows: int) -> QuerySets:
     """Return the queries of a set with their exact answers among its first rows."""
     vectors, tuning, test = made.vectors(rows), made.queries("tuning"), made.queries("test")
     k = min(RECALL_DEPTH, rows)
-    return GroundTruth(
+    return QuerySets(
         vectors, tuning, exact_search(vectors, tuning, k).rows, test, exact_search(vectors, test, k).rows
     )
 
@@ -161,23 +161,23 @@ def autofaiss_settings(parameters: str, dial: int) -> str:
     return ",".join(f"{name}={found[name]}" for name in names)
 
 
-def _recall(side: SearchableIndex, dial: int, truth: GroundTruth) -> float:
-    found = side.searcher(dial)(truth.tuning)
-    return mean_recall(truth.vectors, truth.tuning, found, truth.tuning_exact).tolerant
+def _recall(side: SearchableIndex, dial: int, query_sets: QuerySets) -> float:
+    found = side.searcher(dial)(query_sets.tuning)
+    return mean_recall(query_sets.vectors, query_sets.tuning, found, query_sets.tuning_exact).tolerant
 
 
-def _in_turns(sides: list[tuple[SearchableIndex, int]], truth: GroundTruth) -> list[Side]:
+def _in_turns(sides: list[tuple[SearchableIndex, int]], query_sets: QuerySets) -> list[Side]:
     """Measure all in turns for several rounds, so that a noisy machine affects all alike."""
     rates: dict[str, tuple[list[float], list[float]]] = {side.name: ([], []) for side, _ in sides}
     for _ in range(ROUNDS):
         for side, dial in sides:
             answer, (singles, batches) = side.searcher(dial), rates[side.name]
-            answer(truth.test)  # brings back what the other one has pushed out of the caches
-            singles.append(1000 / float(np.mean(singles_ms(answer, truth.test))))
-            batches.append(1000 / batch_ms(answer, truth.test))
+            answer(query_sets.test)  # brings back what the other one has pushed out of the caches
+            singles.append(1000 / float(np.mean(singles_ms(answer, query_sets.test))))
+            batches.append(1000 / batch_ms(answer, query_sets.test))
     found = []
     for side, dial in sides:
-        recall = mean_recall(truth.vectors, truth.test, side.searcher(dial)(truth.test), truth.test_exact)
+        recall = mean_recall(query_sets.vectors, query_sets.test, side.searcher(dial)(query_sets.test), query_sets.test_exact)
         singles, batches = rates[side.name]
         found.append(
             Side(
@@ -203,7 +203,7 @@ def main(
 ) -> None:
     """Compare Vitrine's index with those of the peers that were built."""
     made, k = open_set(folder), min(RECALL_DEPTH, rows)
-    truth = make_ground_truth(made, rows)
+    query_sets = make_query_sets(made, rows)
     set_threads(1)
     ours = open_ours(indexes / f"{OURS}.index", read_record(indexes / f"{OURS}.json", Built), k)
     peers = []
@@ -212,7 +212,7 @@ def main(
     if (indexes / f"{AUTOFAISS}.json").is_file():
         built = read_record(indexes / f"{AUTOFAISS}.json", PeerBuilt)
         peers.append(open_autofaiss(indexes / f"{AUTOFAISS}.index", built, k))
-    write_result(out, Comparisons(comparisons=tuple(compare(ours, peers, truth, target))))
+    write_result(out, Comparisons(comparisons=tuple(compare(ours, peers, query_sets, target))))
 
 
 if __name__ == "__main__":

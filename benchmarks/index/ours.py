@@ -14,7 +14,7 @@ from benchmarks.common.measured_process import write_result
 from benchmarks.vectors.vector_sets import open_set
 from index_builder.index.indexing import AUTO, TARGET_RECALL, IndexWish, fill_index, plan_index
 from index_builder.index.type_choice import RECALL_DEPTH, choose_index
-from knn import OperatingPoint, make_yardstick, set_threads, tune_operating_point, write_index
+from knn import OperatingPoint, make_ground_truth, set_threads, tune_operating_point, write_index
 
 
 class Built(Record):
@@ -59,8 +59,8 @@ def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
     with timed("train and add"):
         index = fill_index(choice.spec, vectors, wish.seed, choice.centres)
     with timed("tune"):
-        yardstick = make_yardstick(vectors, queries, min(RECALL_DEPTH, rows))
-        tuning = tune_operating_point(index, yardstick, TARGET_RECALL)
+        ground_truth = make_ground_truth(vectors, queries, min(RECALL_DEPTH, rows))
+        tuning = tune_operating_point(index, ground_truth, TARGET_RECALL)
     with timed("write"):
         file = write_index(index, path)
     point = tuning.operating_point

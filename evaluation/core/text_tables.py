@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from artifacts.columns import in_columns
+from artifacts.columns import align_columns
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Table:
 def as_text(table: Table) -> str:
     """In columns, the first to the left and the others to the right."""
     every = [table.header, *table.rows, *table.apart]
-    lines = in_columns(every, range(1, len(table.header)))
+    lines = align_columns(every, range(1, len(table.header)))
     if table.apart:
         first = len(lines) - len(table.apart)
         lines.insert(first, "-" * max(map(len, lines[:first])))

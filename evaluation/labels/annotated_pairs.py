@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from artifacts.catalog import Catalog
-from evaluation.core.kept_arrays import WORK_FOLDER, keep_arrays, kept_arrays
+from evaluation.core.array_cache import WORK_FOLDER, write_arrays, read_arrays
 from evaluation.test_set.test_set import TestSet
 
 PAIRS_PER_NOTE = 50_000  # labelled between two writes: what a kill costs
@@ -51,7 +51,7 @@ class AnnotatedPairs:
         self._test_set = test_set
         name = f"labels-{annotator.fingerprint[:20]}-{test_set.dataset_fingerprint[:20]}"
         self._path = out / WORK_FOLDER / name
-        kept = kept_arrays(self._path) or {"keys": np.empty(0, np.int64), "codes": np.empty(0, np.int8)}
+        kept = read_arrays(self._path) or {"keys": np.empty(0, np.int64), "codes": np.empty(0, np.int8)}
         self._keys: Keys = kept["keys"]  # sorted
         self._codes: Codes = kept["codes"]
 
@@ -78,4 +78,4 @@ class AnnotatedPairs:
         merged = np.concatenate([self._keys, keys])
         order = np.argsort(merged, kind="stable")
         self._keys, self._codes = merged[order], np.concatenate([self._codes, codes])[order]
-        keep_arrays(self._path, {"keys": self._keys, "codes": self._codes})
+        write_arrays(self._path, {"keys": self._keys, "codes": self._codes})

@@ -24,7 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evaluation.core.errors import EvaluationError
-from evaluation.core.kept_arrays import keep_arrays, kept_arrays
+from evaluation.core.array_cache import write_arrays, read_arrays
 from evaluation.systems.degenerate import check_answers_differ, check_finite, check_vectors_differ
 from knn import Neighbours, extend_exact_search, no_neighbours
 from towers.query_encoder import Vectors
@@ -106,14 +106,14 @@ def search(
                 check_vectors_differ(block, "product")
             _extend(best, block, vectors, done, bar)
             done = stop
-            keep_arrays(kept, {"scores": best.scores, "rows": best.rows, "done": np.array(done)})
+            write_arrays(kept, {"scores": best.scores, "rows": best.rows, "done": np.array(done)})
     check_answers_differ(best.rows, products)
     return best
 
 
 def _resume(kept: Path, queries: int, products: int, depth: int) -> tuple[Neighbours, int]:
     """The running best and how many products it is over."""
-    arrays = kept_arrays(kept)
+    arrays = read_arrays(kept)
     if arrays is None or arrays["rows"].shape != (queries, depth) or not 0 < int(arrays["done"]) <= products:
         return no_neighbours(queries, depth), 0
     return Neighbours(arrays["scores"], arrays["rows"]), int(arrays["done"])

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from artifacts.bundle import ModelBundle, ModelOrigin
 from artifacts.catalog import Catalog
 from artifacts.history import read_history
-from evaluation.core.kept_arrays import WORK_FOLDER
+from evaluation.core.array_cache import WORK_FOLDER
 from evaluation.systems.exact_search import Encoder, rows_per_block, search
 from evaluation.test_set.test_set import TestSet
 from knn import Neighbours

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
 from artifacts.history import ProductHistory
-from artifacts.index_version import TOWERS_FILE, PhotoCounts
+from artifacts.index_version import TOWER_VECTORS_FILE, PhotoCounts
 from index_builder.core.keys import Keys, Rows
 from index_builder.core.progress import Tell
 from index_builder.embeddings.identify import FailedPhoto, Identified
@@ -68,7 +68,7 @@ def collect(
         history: added to the vectors; the pool's are without, so that equal products share theirs.
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
-    towers = TowersFile(folder / TOWERS_FILE, bundle, products.count) if pool.with_towers else None
+    towers = TowersFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_towers else None
     usable, failed = np.zeros(products.count, np.bool_), dict[int, FailedPhoto]()
     for rows, shard in pool.shards(pool.find(identified.keys), tell):
         vectors[rows] = shard.vectors

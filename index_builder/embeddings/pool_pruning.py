@@ -8,7 +8,7 @@ import numpy as np
 
 from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError
-from artifacts.index_version import KEYS_FILE, TOWERS_FILE, Manifest, read_manifest
+from artifacts.index_version import KEYS_FILE, TOWER_VECTORS_FILE, Manifest, read_manifest
 from artifacts.removal import Removal
 from artifacts.store import Store
 from index_builder.core.errors import BuildError
@@ -95,7 +95,7 @@ def _needed_rows(folder: Path, width: int, needed: list[tuple[Manifest, Keys]]) 
     """
     kinds = defaultdict[bool, list[Keys]](list)
     for manifest, keys in needed:
-        kinds[TOWERS_FILE in manifest.files].append(keys)
+        kinds[TOWER_VECTORS_FILE in manifest.files].append(keys)
     pools = {with_towers: Pool(folder, width, with_towers=with_towers) for with_towers in kinds}
     for pool in pools.values():
         pool.read(lambda line: None)

@@ -22,7 +22,7 @@ def needs_towers(bundle: ModelBundle) -> bool:
     """
     if not bundle.product.mixes_towers:
         return False
-    if not OnnxQueryEncoder(bundle.query_folder, bundle.query).gives_towers:
+    if not OnnxQueryEncoder(bundle.query_folder, bundle.query).gives_tower_vectors:
         raise BuildError(
             f"{bundle.path}: its encoder.onnx was exported before scores of such models could be explained; fit the "
             "model again, or build without --explain"
@@ -31,7 +31,7 @@ def needs_towers(bundle: ModelBundle) -> bool:
 
 
 class TowersFile:
-    """The file in the making; see `IndexVersion.open_towers`.
+    """The file in the making; see `IndexVersion.open_tower_vectors`.
 
     Args:
         path: of the file.

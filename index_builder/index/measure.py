@@ -20,7 +20,7 @@ from knn import (
     Tuning,
     TuningPoint,
     VectorIndex,
-    make_yardstick,
+    make_ground_truth,
     tune_operating_point,
 )
 from knn.recall import TIE_TOLERANCE
@@ -102,11 +102,11 @@ def measure(
         query_vectors: (n, D) of these queries, by the encoder that will serve.
         wish: the target, and the device that will serve.
     """
-    yardstick = make_yardstick(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
+    ground_truth = make_ground_truth(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
     with on_device(index, wish.device) as served:
-        tuning = tune_operating_point(served, yardstick, wish.target_recall)
+        tuning = tune_operating_point(served, ground_truth, wish.target_recall)
         timed_on: Device = "cuda" if isinstance(served, GpuVectorIndex) else "cpu"
-    canaries = _canaries(index, tuning, query_vectors, yardstick.exact, queries, catalog)
+    canaries = _canaries(index, tuning, query_vectors, ground_truth.exact, queries, catalog)
     return Measurement(tuning, canaries, queries, timed_on)
 
 

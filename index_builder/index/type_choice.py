@@ -30,7 +30,7 @@ from knn import (
     VectorIndex,
     cluster_lists,
     gpu_count,
-    make_yardstick,
+    make_ground_truth,
     time_queries,
     to_gpu,
     torch_gpu_count,
@@ -134,12 +134,12 @@ def choose_index(
         few = with_lists.with_lists(max(1, with_lists.list_count * len(sample) // len(vectors)), len(sample))
         few_centres = _cluster(few, sample, wish.seed)
     tried = TriedOn(sample, queries, len(vectors), wish, few_centres)
-    yardstick = make_yardstick(sample, queries, _depth(len(sample), len(vectors)))
+    ground_truth = make_ground_truth(sample, queries, _depth(len(sample), len(vectors)))
     trials = []
     for spec in specs:
         index = fill_index(spec, sample, wish.seed, centres)
         with on_device(index, wish.device) as served:
-            tuning = tune_operating_point(served, yardstick, wish.target_recall, timed_k=RECALL_DEPTH)
+            tuning = tune_operating_point(served, ground_truth, wish.target_recall, timed_k=RECALL_DEPTH)
         estimated_ms = _estimate_ms(index, spec, tuning, tried)
         trials.append(Trial(spec, index.count, _estimate_bytes(index, len(vectors)), tuning, estimated_ms))
         tell(describe_trial(trials[-1]))

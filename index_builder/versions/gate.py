@@ -60,7 +60,7 @@ def examine_version(store: Store, version: str, limits: GateLimits) -> Examinati
     Raises:
         StoreError: the store has no such version, or the id is malformed.
     """
-    published = store.publication_or_nothing().current
+    published = store.publication_if_readable().current
     before = _read_published(store, published) if published != version else None
     verified, fault = _load(store, version)
     manifest = verified.manifest if verified else _manifest_or_none(store, version)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from artifacts.atomic import replace_file
 from artifacts.checksums import verify_files
-from artifacts.columns import in_columns
+from artifacts.columns import align_columns
 from artifacts.index_version import FAILURES_FILE, Manifest, read_manifest
 from artifacts.store import Store
 from artifacts.tables import read_table
@@ -109,7 +109,7 @@ def format_failures(failures: Sequence[Failure]) -> str:
     if not failures:
         return "every photo that the catalogue names was usable"
     rows = [_HEADER, *(_cells(failure) for failure in failures)]
-    lines = in_columns(rows, right=())
+    lines = align_columns(rows, right=())
     reasons = Counter(failure.reason for failure in failures).most_common()
     named = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
     return "\n".join([*lines, f"{len(failures):,} photos could not be used: {named}"])

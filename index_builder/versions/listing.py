@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from artifacts.columns import in_columns
+from artifacts.columns import align_columns
 from artifacts.errors import ArtifactError, DamagedError
 from artifacts.gate import GateDecision, read_gate_record
 from artifacts.index_version import Manifest, read_manifest
@@ -55,7 +55,7 @@ def format_listing(listing: StoreListing) -> str:
     if not listing.versions:
         return "\n".join(["no versions", *filter(None, [listing.fault])])
     rows = [_HEADER, *(_cells(listed) for listed in listing.versions)]
-    lines = in_columns(rows, [_HEADER.index(name) for name in _RIGHT])
+    lines = align_columns(rows, [_HEADER.index(name) for name in _RIGHT])
     lines += [f"{listed.version} is damaged: {listed.damage}" for listed in listing.versions if listed.damage]
     lines += [line for listed in listing.versions if (line := describe_gate(listed))]
     return "\n".join([*lines, *filter(None, [listing.fault])])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from artifacts.errors import ArtifactError
 from artifacts.index_version import read_manifest
-from artifacts.removal import Removal, protected_versions, remove_versions, sweep
+from artifacts.removal import Removal, protected_versions, remove_versions, remove_leftovers
 from artifacts.store import Store
 from index_builder.core.errors import OptionError
 from index_builder.embeddings.pool_pruning import prune_pools
@@ -45,7 +45,7 @@ def prune_store(store: Store, keep: int) -> Pruning:
     with store.locked() as held:
         by_age = sorted(held.version_ids(), key=lambda version: (_created_at(held, version), version))
         old = [version for version in by_age[:-keep] if version not in protected_versions(held)]
-        versions, leftovers = remove_versions(held, old), sweep(held)
+        versions, leftovers = remove_versions(held, old), remove_leftovers(held)
     return Pruning(tuple(versions), (*leftovers, *prune_pools(store)))
 
 

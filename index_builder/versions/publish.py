@@ -78,7 +78,7 @@ def rollback_version(store: Store) -> Publication:
 
 
 def _check_unchanged(store: Store, examination: Examination) -> None:
-    current = store.publication_or_nothing().current
+    current = store.publication_if_readable().current
     if current != examination.published:
         raise StoreError(
             f"version {examination.version} was compared with {examination.published or 'nothing'}, but "

@@ -57,7 +57,7 @@ def _verify(opened: IndexVersion) -> VerifiedVersion:
     _check_agreement(opened, index)
     _check_records(opened)
     encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
-    if opened.open_towers() is not None and not encoder.gives_towers:
+    if opened.open_tower_vectors() is not None and not encoder.gives_tower_vectors:
         raise VerificationError(
             f"{opened.path} keeps vectors of towers, but its encoder gives none of queries; build it again"
         )

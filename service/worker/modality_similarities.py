@@ -48,10 +48,10 @@ class TowerCosines:
             ArtifactError: It keeps vectors that are not those of its products.
             VersionRefusedError: Its encoder gives none of queries.
         """
-        products = version.open_towers()
+        products = version.open_tower_vectors()
         if products is None:
             return None
-        if not encoder.gives_towers:
+        if not encoder.gives_tower_vectors:
             raise VersionRefusedError(
                 "its encoder gives no vectors of towers, which it keeps of its products; build it again"
             )
@@ -66,7 +66,7 @@ class TowerCosines:
             query: A text.
             rows: Of the hits, shape (k,).
         """
-        (vector,) = self.encoder.encode_towers([query])
+        (vector,) = self.encoder.encode_tower_vectors([query])
         # `take` lets other threads run while the disk is read; indexing might not.
         products = np.take(self.products, rows, axis=0).astype(np.float32)
         nothing = np.full(len(rows), np.nan, np.float32)

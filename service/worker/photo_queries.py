@@ -9,7 +9,7 @@ from artifacts.index_version import IndexVersion
 from service.core.errors import NoPhotoSearchError, QueryError, VersionRefusedError
 from towers.errors import PhotoError
 from towers.photo_encoder import OnnxPhotoEncoder
-from towers.photo_part import PhotoPart
+from towers.photo_subspace import PhotoSubspace
 from towers.photos import Pixels, read_photo
 
 Vector = npt.NDArray[np.float32]
@@ -20,7 +20,7 @@ class PhotoQueries:
     """Makes queries of photos. Any number of threads may use it at once."""
 
     encoder: OnnxPhotoEncoder
-    part: PhotoPart
+    part: PhotoSubspace
 
     def decode(self, content: bytes) -> Pixels:
         """A photo, decoded like products' photos, from the content of its file.
@@ -51,7 +51,7 @@ def load_photo_queries(opened: IndexVersion, threads: int, wanted: bool) -> Phot
         ArtifactError: The encoder cannot be loaded.
         VersionRefusedError: It gives something else than its tower.json says.
     """
-    part, name = PhotoPart.of(opened.query), opened.manifest.model.name
+    part, name = PhotoSubspace.of(opened.query), opened.manifest.model.name
     if part is None:
         return NoPhotoSearchError(
             f"{_why_not(opened, name)}: serve a model of CLIP alone (clip) or of a concatenation (cat, alpha)"

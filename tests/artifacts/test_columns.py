@@ -2,7 +2,7 @@
 
 import pytest
 
-from artifacts.columns import in_columns
+from artifacts.columns import align_columns
 
 ROWS = [("model", "recall"), ("bibert", "9.5"), ("clip", "12")]
 
@@ -16,9 +16,9 @@ ROWS = [("model", "recall"), ("bibert", "9.5"), ("clip", "12")]
     ],
 )
 def test_cells_are_as_wide_as_their_column(right: list[int], lines: list[str]) -> None:
-    assert in_columns(ROWS, right) == lines
+    assert align_columns(ROWS, right) == lines
 
 
 def test_rows_of_other_lengths_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="zip"):
-        in_columns([("a", "b"), ("c",)], ())
+        align_columns([("a", "b"), ("c",)], ())

@@ -15,7 +15,7 @@ from artifacts.index_version import (
     MANIFEST_FILE,
     PRODUCTS_FILE,
     QUERY_FOLDER,
-    TOWERS_FILE,
+    TOWER_VECTORS_FILE,
     finish_index_version,
     open_index_version,
     read_manifest,
@@ -126,10 +126,10 @@ def test_a_manifest_that_does_not_fit_is_refused(
 
 
 def test_vectors_of_towers_are_mapped(version: Path) -> None:
-    assert open_index_version(version).open_towers() is None
+    assert open_index_version(version).open_tower_vectors() is None
     vectors = np.random.default_rng(0).standard_normal((3, BERT_WIDTH + CLIP_WIDTH)).astype(np.float16)
     keep_towers(version, vectors)
-    found = open_index_version(version).open_towers()
+    found = open_index_version(version).open_tower_vectors()
     assert isinstance(found, np.memmap)
     np.testing.assert_array_equal(found, vectors)
 
@@ -145,24 +145,24 @@ def test_vectors_of_towers_are_mapped(version: Path) -> None:
 def test_vectors_of_towers_that_do_not_fit_are_refused(version: Path, vectors: np.ndarray, told: str) -> None:
     keep_towers(version, vectors)
     with pytest.raises(MismatchError) as caught:
-        open_index_version(version).open_towers()
-    path = version / TOWERS_FILE
+        open_index_version(version).open_tower_vectors()
+    path = version / TOWER_VECTORS_FILE
     assert str(caught.value) == f"{path} has {told}, expected float16 of (3, 56); build the version again"
 
 
 def test_vectors_of_towers_that_are_no_array_are_damage(version: Path) -> None:
     keep_towers(version, np.zeros((3, 56), np.float16))
-    (version / TOWERS_FILE).write_bytes(b"altered")
+    (version / TOWER_VECTORS_FILE).write_bytes(b"altered")
     with pytest.raises(DamagedError, match=r"towers\.npy has 7 bytes"):
         open_index_version(version)
     reseal(version)
     with pytest.raises(DamagedError, match=r"towers\.npy cannot be read: .*; build the version again"):
-        open_index_version(version).open_towers()
+        open_index_version(version).open_tower_vectors()
 
 
 def keep_towers(version: Path, vectors: np.ndarray) -> None:
     """Add them to a sealed version."""
-    np.save(version / TOWERS_FILE, vectors)
+    np.save(version / TOWER_VECTORS_FILE, vectors)
     reseal(version)
 
 

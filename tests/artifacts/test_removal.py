@@ -10,7 +10,7 @@ import pytest
 
 from artifacts.errors import DamagedError, StoreError
 from artifacts.gate import GateDecision, add_decision, gate_path
-from artifacts.removal import Removal, protected_versions, remove_versions, sweep
+from artifacts.removal import Removal, protected_versions, remove_versions, remove_leftovers
 from artifacts.store import Publication, Store
 
 DECISION = GateDecision(
@@ -100,7 +100,7 @@ def test_leftovers_of_killed_programs_are_cleared_away(store: Store) -> None:
     for name, size in kept.items():
         (store.path / name).parent.mkdir(parents=True, exist_ok=True)
         (store.path / name).write_bytes(bytes(size))
-    assert sweep(store) == [
+    assert remove_leftovers(store) == [
         Removal(".removed/x7d", 7),
         Removal("versions/.new.x7d", 11),
         Removal(".CURRENT.x7d", 3),
@@ -109,13 +109,13 @@ def test_leftovers_of_killed_programs_are_cleared_away(store: Store) -> None:
         Removal("gate/gone.json", 5),
     ]
     assert everything(store) == sorted([*files_of(*"abcd"), "gate/a.json", *kept])
-    assert sweep(store) == []
+    assert remove_leftovers(store) == []
 
 
 def test_a_version_that_is_being_built_stays(store: Store) -> None:
     with store.new_version("e") as folder:
         (folder / "content").write_text("half")
-        assert sweep(store) == []
+        assert remove_leftovers(store) == []
         (folder / "content").write_text("whole")
     assert (store.version_path("e") / "content").read_text() == "whole"
 
@@ -125,7 +125,7 @@ def test_a_link_is_removed_and_not_followed(store: Store, tmp_path: Path) -> Non
     (tmp_path / "elsewhere" / "dear").write_text("x" * 1000)
     (store.path / "versions" / ".new.x7d").mkdir()
     (store.path / "versions" / ".new.x7d" / "link").symlink_to(tmp_path / "elsewhere")
-    (removal,) = sweep(store)
+    (removal,) = remove_leftovers(store)
     assert removal.freed_bytes < 1000
     assert (tmp_path / "elsewhere" / "dear").exists()
 
@@ -149,6 +149,6 @@ def test_a_kill_while_removing_leaves_a_version_whole_or_gone(store: Store, mome
     assert ("a" in store.version_ids()) is gate_path(store, "a").exists() is whole
     if whole:
         assert (store.version_path("a") / "content").read_text() == "a" * 100
-    (left,) = sweep(store)
+    (left,) = remove_leftovers(store)
     assert left.freed_bytes == (0 if whole else 105)
     assert store.publication() == Publication("c", ("b",))

@@ -243,9 +243,9 @@ def test_forgetting_leaves_an_unpublished_store_so(store: Store) -> None:
 
 def test_nothing_is_published_where_nobody_can_read_what_was(store: Store) -> None:
     store.publish("a")
-    assert store.publication_or_nothing() == Publication("a")
+    assert store.publication_if_readable() == Publication("a")
     (store.path / "CURRENT").write_text("{")
-    assert store.publication_or_nothing() == Publication(None)
+    assert store.publication_if_readable() == Publication(None)
 
 
 def test_a_change_waits_for_the_lock(store: Store) -> None:

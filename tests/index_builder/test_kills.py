@@ -16,10 +16,10 @@ from artifacts.index_version import (
     FAILURES_FILE,
     INDEX_FILE,
     MANIFEST_FILE,
-    TOWERS_FILE,
+    TOWER_VECTORS_FILE,
     read_manifest,
 )
-from artifacts.removal import sweep
+from artifacts.removal import remove_leftovers
 from artifacts.store import Publication, Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.embeddings.pool import pool_folder
@@ -150,10 +150,10 @@ def check_same(store: Path, unkilled: Path) -> None:
     check_loads(store)
     assert Store(store).publication() == Publication("new", ("before",))
     found, expected = (contents(folder / "versions" / "new") for folder in (store, unkilled))
-    assert found.keys() == expected.keys() > {INDEX_FILE, TOWERS_FILE}
+    assert found.keys() == expected.keys() > {INDEX_FILE, TOWER_VECTORS_FILE}
     assert [name for name in expected if found[name] != expected[name]] == []
     assert shard_vectors(store) == shard_vectors(unkilled)
     gate = read_gate_record(Store(store), "new")
     assert gate is not None and gate.latest.outcome == "passed"
-    sweep(Store(store))
+    remove_leftovers(Store(store))
     assert entries(store) == entries(unkilled)

@@ -10,7 +10,7 @@ import pytest
 from artifacts.errors import ArtifactError
 from artifacts.gate import read_gate_record
 from artifacts.index_version import open_index_version
-from artifacts.removal import sweep
+from artifacts.removal import remove_leftovers
 from artifacts.store import Store
 from tests.support.store_workers import (
     EVERY_ACT,
@@ -45,7 +45,7 @@ def _check_sound(store: Store) -> None:
     for version in store.version_ids():
         assert open_index_version(store.version_path(version)).manifest.version == version
         read_gate_record(store, version)
-    sweep(store)
+    remove_leftovers(store)
     folders = {"versions": set(store.version_ids()), ".removed": set[str]()}
     for name, expected in folders.items():
         folder = store.path / name

@@ -14,7 +14,7 @@ from knn import (
     OperatingPoint,
     VectorIndex,
     gpu_count,
-    make_yardstick,
+    make_ground_truth,
     read_index,
     to_gpu,
     write_index,
@@ -172,9 +172,9 @@ def test_a_gpu_finds_what_the_cpu_finds(
 @pytest.mark.gpu
 @_in_faiss
 def test_a_gpu_obeys_the_operating_point(make_index: Make, products: np.ndarray, queries: np.ndarray) -> None:
-    gpu, yardstick = to_gpu(make_index("IVF64,SQfp16")), make_yardstick(products, queries, 50)
+    gpu, ground_truth = to_gpu(make_index("IVF64,SQfp16")), make_ground_truth(products, queries, 50)
     shallow, deep = (
-        yardstick.measure(gpu.search(queries, 50, OperatingPoint(nprobe=nprobe))).strict for nprobe in (1, 64)
+        ground_truth.measure(gpu.search(queries, 50, OperatingPoint(nprobe=nprobe))).strict for nprobe in (1, 64)
     )
     assert shallow < 0.9 < 0.99 < deep
 

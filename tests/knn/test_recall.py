@@ -28,7 +28,7 @@ def test_solved_by_hand() -> None:
     error = pytest.approx(0.25 / math.sqrt(2))  # of 0.5 and 1, and of 0.5 and 0
     assert _recall(found, exact, 4) == Recall(tie_tolerant=0.75, strict=0.75, standard_error=error)
     assert _recall(found, exact, 2) == Recall(tie_tolerant=0.25, strict=0.25, standard_error=error)
-    assert Recall(tie_tolerant=0.75, strict=0.75, standard_error=0.125).assured == 0.625
+    assert Recall(tie_tolerant=0.75, strict=0.75, standard_error=0.125).conservative == 0.625
 
 
 def test_a_row_within_a_thousandth_of_place_k_counts_as_well() -> None:

@@ -12,8 +12,8 @@ from knn import (
     Recall,
     TuningPoint,
     VectorIndex,
-    Yardstick,
-    make_yardstick,
+    GroundTruth,
+    make_ground_truth,
     tune_operating_point,
 )
 from knn import tuning as tuning_module
@@ -22,8 +22,8 @@ Make = Callable[[str], VectorIndex]
 
 
 @pytest.fixture(scope="module")
-def yardstick(products: np.ndarray, queries: np.ndarray) -> Yardstick:
-    return make_yardstick(products, queries, 50)
+def ground_truth(products: np.ndarray, queries: np.ndarray) -> GroundTruth:
+    return make_ground_truth(products, queries, 50)
 
 
 def _pretend(monkeypatch: pytest.MonkeyPatch, recall: Callable[[int, float], float], ms: Callable[..., float]) -> None:
@@ -40,12 +40,12 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, recall: Callable[[int, float], flo
     ("target", "nprobe", "reached"), [(0.5, 1, True), (0.9, 8, True), (0.97, 8, True), (0.99, 2, False)]
 )
 def test_the_cheapest_point_that_reaches_the_target(
-    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch, target: float, nprobe: int, reached: bool
+    make_index: Make, ground_truth: GroundTruth, monkeypatch: pytest.MonkeyPatch, target: float, nprobe: int, reached: bool
 ) -> None:
     recalls, times_ms = {1: 0.6, 2: 0.98, 4: 0.98, 8: 0.97}, {1: 1.0, 2: 3.0, 4: 4.0, 8: 2.0}
     _pretend(monkeypatch, lambda nprobe, _: recalls[nprobe], lambda nprobe, _: times_ms[nprobe])
     points = [OperatingPoint(nprobe=n) for n in (1, 2, 4, 8)]
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, target, points)
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), ground_truth, target, points)
     assert (tuning.operating_point, tuning.reached_target) == (OperatingPoint(nprobe=nprobe), reached)
     assert tuning.chosen.operating_point is tuning.operating_point
     assert [point.operating_point for point in tuning.curve] == points
@@ -54,53 +54,53 @@ def test_the_cheapest_point_that_reaches_the_target(
 
 @pytest.mark.parametrize(("error", "nprobe"), [(0.0, 1), (0.02, 2), (0.05, 4), (0.2, 4)])
 def test_a_point_is_chosen_that_other_queries_will_find_good_enough_too(
-    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch, error: float, nprobe: int
+    make_index: Make, ground_truth: GroundTruth, monkeypatch: pytest.MonkeyPatch, error: float, nprobe: int
 ) -> None:
     recalls = {1: Recall(0.91, 0.9, error), 2: Recall(0.93, 0.9, error), 4: Recall(0.96, 0.9, error)}
     monkeypatch.setattr(
         tuning_module, "_measure", lambda _, __, point, ___: TuningPoint(point, recalls[point.nprobe], point.nprobe)
     )
     points = [OperatingPoint(nprobe=n) for n in recalls]
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 0.9, points)
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), ground_truth, 0.9, points)
     assert tuning.operating_point.nprobe == nprobe
     assert tuning.reached_target  # on the queries measured, even where the last does not make sure of it
 
 
-def test_a_real_curve_rises_and_the_choice_holds_it(make_index: Make, yardstick: Yardstick) -> None:
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 0.9)
+def test_a_real_curve_rises_and_the_choice_holds_it(make_index: Make, ground_truth: GroundTruth) -> None:
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), ground_truth, 0.9)
     recalls = [point.recall.tie_tolerant for point in tuning.curve]
     assert recalls == sorted(recalls) and recalls[0] < 0.9 < recalls[-1]
     assert tuning.reached_target and tuning.chosen.recall.tie_tolerant >= 0.9
-    cheap_enough = [point.latency_ms for point in tuning.curve if point.recall.assured >= 0.9]
+    cheap_enough = [point.latency_ms for point in tuning.curve if point.recall.conservative >= 0.9]
     assert tuning.chosen.latency_ms == min(cheap_enough) > 0
 
 
-def test_each_point_is_what_its_search_gives(make_index: Make, yardstick: Yardstick) -> None:
+def test_each_point_is_what_its_search_gives(make_index: Make, ground_truth: GroundTruth) -> None:
     index = make_index("IVF64,SQ8,Refine(SQfp16)")
     points = [OperatingPoint(4, 1.0), OperatingPoint(4, 4.0)]
-    for point in tune_operating_point(index, yardstick, 0.9, points).curve:
-        assert point.recall == yardstick.measure(index.search(yardstick.queries, 50, point.operating_point))
+    for point in tune_operating_point(index, ground_truth, 0.9, points).curve:
+        assert point.recall == ground_truth.measure(index.search(ground_truth.queries, 50, point.operating_point))
 
 
-def test_the_best_there_is_when_nothing_reaches_the_target(make_index: Make, yardstick: Yardstick) -> None:
+def test_the_best_there_is_when_nothing_reaches_the_target(make_index: Make, ground_truth: GroundTruth) -> None:
     points = [OperatingPoint(nprobe=n) for n in (2, 1)]
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 1.0, points)
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), ground_truth, 1.0, points)
     assert not tuning.reached_target
     assert tuning.operating_point == OperatingPoint(nprobe=2)
 
 
-def test_flat_is_measured_too(make_index: Make, yardstick: Yardstick) -> None:
-    tuning = tune_operating_point(make_index("Flat"), yardstick, 1.0)
+def test_flat_is_measured_too(make_index: Make, ground_truth: GroundTruth) -> None:
+    tuning = tune_operating_point(make_index("Flat"), ground_truth, 1.0)
     assert tuning.reached_target and tuning.operating_point == OperatingPoint()
     assert tuning.chosen.recall == Recall(1.0, 1.0) and len(tuning.curve) == 1
 
 
 def test_nprobe_is_doubled_until_it_gains_no_more(
-    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
+    make_index: Make, ground_truth: GroundTruth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recalls = {1: 0.5, 2: 0.7, 4: 0.95, 8: 0.98, 16: 0.9804, 32: 1.0, 64: 1.0}
     _pretend(monkeypatch, lambda nprobe, _: recalls[nprobe], lambda nprobe, _: float(nprobe))
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 0.99)
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), ground_truth, 0.99)
     assert [point.operating_point.nprobe for point in tuning.curve] == [1, 2, 4, 8, 16]
     assert not tuning.reached_target and tuning.operating_point.nprobe == 16
 
@@ -118,20 +118,20 @@ def test_nprobe_is_doubled_until_it_gains_no_more(
 )
 def test_the_step_around_the_target_is_halved(
     make_index: Make,
-    yardstick: Yardstick,
+    ground_truth: GroundTruth,
     monkeypatch: pytest.MonkeyPatch,
     needed: int,
     nprobes: list[int],
     chosen: int,
 ) -> None:
     _pretend(monkeypatch, lambda nprobe, _: 0.9 + 0.01 * math.log2(nprobe / needed), lambda nprobe, _: float(nprobe))
-    tuning = tune_operating_point(make_index("IVF64,SQfp16"), yardstick, 0.9)
+    tuning = tune_operating_point(make_index("IVF64,SQfp16"), ground_truth, 0.9)
     assert [point.operating_point.nprobe for point in tuning.curve] == nprobes
     assert tuning.operating_point.nprobe == chosen
 
 
 def test_a_larger_k_factor_is_tried_while_it_gains(
-    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
+    make_index: Make, ground_truth: GroundTruth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ceilings = {1.0: 0.6, 1.5: 0.8, 2.0: 0.9, 3.0: 0.9001, 4.0: 1.0, 8.0: 1.0}
     _pretend(
@@ -139,13 +139,13 @@ def test_a_larger_k_factor_is_tried_while_it_gains(
         lambda nprobe, k_factor: ceilings[k_factor] - (0.3 if nprobe == 1 else 0.0),
         lambda nprobe, k_factor: nprobe * k_factor,
     )
-    tuning = tune_operating_point(make_index("IVF64,SQ8,Refine(SQfp16)"), yardstick, 0.99)
+    tuning = tune_operating_point(make_index("IVF64,SQ8,Refine(SQfp16)"), ground_truth, 0.99)
     dials = [(point.operating_point.k_factor, point.operating_point.nprobe) for point in tuning.curve]
     assert dials == [(k_factor, nprobe) for k_factor in (1.0, 1.5, 2.0, 3.0) for nprobe in (1, 2, 4)]
 
 
 def test_a_query_is_timed_at_the_depth_asked_for(
-    make_index: Make, yardstick: Yardstick, monkeypatch: pytest.MonkeyPatch
+    make_index: Make, ground_truth: GroundTruth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index, asked = make_index("Flat"), []
 
@@ -154,7 +154,7 @@ def test_a_query_is_timed_at_the_depth_asked_for(
         return VectorIndex.search(index, queries, k, point)
 
     monkeypatch.setattr(index, "search", search)
-    assert tune_operating_point(index, yardstick, 0.9, timed_k=77).k == 50
+    assert tune_operating_point(index, ground_truth, 0.9, timed_k=77).k == 50
     assert asked == [(40, 50)] + [(1, 77)] * 40
 
 
@@ -167,8 +167,8 @@ def test_a_query_is_timed_at_the_depth_asked_for(
         ({"candidates": ()}, "candidates: expected at least one operating point, got none"),
     ],
 )
-def test_bad_arguments(make_index: Make, yardstick: Yardstick, arguments: dict[str, Any], message: str) -> None:
-    usual: dict[str, Any] = {"index": make_index("Flat"), "yardstick": yardstick, "target_recall": 0.9}
+def test_bad_arguments(make_index: Make, ground_truth: GroundTruth, arguments: dict[str, Any], message: str) -> None:
+    usual: dict[str, Any] = {"index": make_index("Flat"), "ground_truth": ground_truth, "target_recall": 0.9}
     with pytest.raises(ArgumentError) as caught:
         tune_operating_point(**usual | arguments)
     assert str(caught.value) == message

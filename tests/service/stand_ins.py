@@ -34,7 +34,7 @@ class StandInEncoder:
     """
 
     width = STAND_IN_WIDTH
-    gives_towers = True
+    gives_tower_vectors = True
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -61,7 +61,7 @@ class StandInEncoder:
                 vectors[place, int(query)] = 1
         return vectors
 
-    def encode_towers(self, queries: Sequence[str]) -> np.ndarray:
+    def encode_tower_vectors(self, queries: Sequence[str]) -> np.ndarray:
         """The vectors again."""
         return self.encode(queries)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from artifacts.bundle import ModelBundle
-from artifacts.index_version import TOWERS_FILE, open_index_version
+from artifacts.index_version import TOWER_VECTORS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.index.indexing import IndexWish
@@ -118,13 +118,13 @@ def test_a_version_without_them_says_how_to_have_them(shop: MixedShop) -> None:
 
 def test_what_stays_on_the_disk_needs_no_memory(shop: MixedShop) -> None:
     plain, explained = (open_index_version(shop.store / "versions" / name) for name in ("plain", "explained"))
-    assert TOWERS_FILE in explained.manifest.files
+    assert TOWER_VECTORS_FILE in explained.manifest.files
     assert needed_bytes(explained, True) == needed_bytes(plain, True)
 
 
 def test_damage_to_them_is_refused(shop: MixedShop, tmp_path: Path) -> None:
     store = Path(shutil.copytree(shop.store, tmp_path / "store"))
-    path = store / "versions" / "explained" / TOWERS_FILE
+    path = store / "versions" / "explained" / TOWER_VECTORS_FILE
     content = np.fromfile(path, np.uint8)
     content[-1] ^= 1
     content.tofile(path)

@@ -55,9 +55,9 @@ def test_a_query_without_tokens_is_no_error_and_has_no_vector(exported: Exported
 def test_exported_vectors_of_towers_are_torchs(exported: Exported, composition: str) -> None:
     bundle = exported(composition)
     side, encoder = load_side(bundle.query_folder), OnnxQueryEncoder(bundle.query_folder, bundle.query)
-    assert encoder.gives_towers
+    assert encoder.gives_tower_vectors
     for queries in ([""], ["red shoe"], QUERIES, MANY):
-        found = encoder.encode_towers(queries)
+        found = encoder.encode_tower_vectors(queries)
         assert found.shape == (len(queries), sum(tower.width for tower in bundle.query.towers))
         assert found.dtype == np.float32
         for name, read in tiny_tokenizers(side.spec).items():
@@ -69,7 +69,7 @@ def test_exported_vectors_of_towers_are_torchs(exported: Exported, composition: 
 @pytest.mark.parametrize("composition", ["cat", "alpha"])
 def test_towers_that_stand_side_by_side_are_exported_once(exported: Exported, composition: str) -> None:
     encoder = OnnxQueryEncoder(exported(composition).query_folder, exported(composition).query)
-    assert not encoder.gives_towers
+    assert not encoder.gives_tower_vectors
     assert [output.name for output in encoder._session.get_outputs()] == ["vectors"]
 
 
@@ -142,8 +142,8 @@ def test_wrong_vectors_of_towers_are_found(exported: Exported, tmp_path: Path, m
     monkeypatch.setattr(export, "_export", lambda *arguments: None)
     folder = Path(shutil.copytree(exported("mlp").query_folder, tmp_path / "query"))
     export_query_side(load_side(folder), folder, QUERIES)
-    right = OnnxQueryEncoder.encode_towers
-    monkeypatch.setattr(OnnxQueryEncoder, "encode_towers", lambda *arguments: right(*arguments)[:, ::-1])
+    right = OnnxQueryEncoder.encode_tower_vectors
+    monkeypatch.setattr(OnnxQueryEncoder, "encode_tower_vectors", lambda *arguments: right(*arguments)[:, ::-1])
     with pytest.raises(ExportError, match="differs from the fitted model by 0"):
         export_query_side(load_side(folder), folder, QUERIES)
 

@@ -56,7 +56,7 @@ def test_an_export_of_before_there_were_vectors_of_towers(exported: Exported, tm
     folder = Path(shutil.copytree(bundle.query_folder, tmp_path / "query"))
     forget_towers(folder / "encoder.onnx")
     old, new = OnnxQueryEncoder(folder, bundle.query), OnnxQueryEncoder(bundle.query_folder, bundle.query)
-    assert (old.gives_towers, new.gives_towers) == (False, True)
+    assert (old.gives_tower_vectors, new.gives_tower_vectors) == (False, True)
     np.testing.assert_array_equal(old.encode(QUERIES), new.encode(QUERIES))
 
 

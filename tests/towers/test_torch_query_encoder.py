@@ -36,10 +36,10 @@ def test_both_encoders_give_the_same_vectors_of_towers(exported: Exported, compo
     bundle = exported(composition)
     onnx = OnnxQueryEncoder(bundle.query_folder, bundle.query)
     torch = TorchQueryEncoder(bundle.query_folder, bundle.query, device="cpu")
-    assert onnx.gives_towers and torch.gives_towers
-    np.testing.assert_allclose(torch.encode_towers(QUERIES), onnx.encode_towers(QUERIES), atol=2e-6)
+    assert onnx.gives_tower_vectors and torch.gives_tower_vectors
+    np.testing.assert_allclose(torch.encode_tower_vectors(QUERIES), onnx.encode_tower_vectors(QUERIES), atol=2e-6)
     cat = exported("cat")  # whose exports give none
-    towers = TorchQueryEncoder(cat.query_folder, cat.query, device="cpu").encode_towers(QUERIES)
+    towers = TorchQueryEncoder(cat.query_folder, cat.query, device="cpu").encode_tower_vectors(QUERIES)
     for where in cat.query.tower_slices.values():
         np.testing.assert_allclose(np.linalg.norm(towers[:, where], axis=1), 1, atol=1e-6)
 

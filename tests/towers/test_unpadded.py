@@ -10,7 +10,7 @@ from tests.support.models import PAD_ID, shaken, tiny_bert_config, tiny_clip_con
 from towers.bert import BertBody, BertSide, BertTower
 from towers.clip import build_text_tower
 from towers.clip_text import ClipTextTower
-from towers.unpadded import UnpaddedTexts, leave_padding
+from towers.unpadded import UnpaddedTexts, remove_padding
 
 IDS = torch.tensor([[7, 8, 9, 0], [5, 0, 0, 0], [3, 4, 6, 2]])
 LENGTHS = [[1], [5], [4, 4], [3, 1, 9, 3, 2, 9, 1, 4]]
@@ -45,26 +45,26 @@ def clip(**options: object) -> ClipTextTower:
 
 
 def test_texts_stand_one_after_the_other_in_their_order() -> None:
-    texts = leave_padding(IDS, IDS != 0)
+    texts = remove_padding(IDS, IDS != 0)
     assert texts.ids.tolist() == [7, 8, 9, 5, 3, 4, 6, 2]
     assert texts.positions.tolist() == [0, 1, 2, 0, 0, 1, 2, 3]
     assert texts.ends.tolist() == [2, 3, 7]
 
 
 def test_what_stood_side_by_side_stands_so_again() -> None:
-    texts = leave_padding(IDS, IDS != 0)
+    texts = remove_padding(IDS, IDS != 0)
     states = torch.arange(8.0)[:, None] * torch.tensor([1.0, 10.0])
-    cells = texts.side_by_side(states)
+    cells = texts.with_padding(states)
     assert cells.shape == (3, 4, 2)
     assert cells[IDS != 0].tolist() == states.tolist()
-    assert texts.one_by_one(cells).tolist() == states.tolist()
+    assert texts.without_padding(cells).tolist() == states.tolist()
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 @torch.inference_mode()
 def test_bert_gives_the_vectors_of_padded_texts(lengths: list[int]) -> None:
     tower, ids = bert(), padded(lengths)
-    texts = tower.leave_padding(ids)
+    texts = tower.remove_padding(ids)
     assert len(texts.ids) == sum(lengths)
     torch.testing.assert_close(tower(texts), tower(ids), atol=1e-5, rtol=1e-4)
 
@@ -76,7 +76,7 @@ def test_bert_gives_the_vectors_of_padded_texts(lengths: list[int]) -> None:
 @torch.inference_mode()
 def test_clip_gives_the_vectors_of_padded_texts(lengths: list[int], options: dict[str, object]) -> None:
     tower, ids = clip(**options), padded(lengths, END)
-    texts = tower.leave_padding(ids)
+    texts = tower.remove_padding(ids)
     assert isinstance(texts, UnpaddedTexts) and len(texts.ids) == sum(lengths)
     torch.testing.assert_close(tower(texts), tower(ids), atol=1e-5, rtol=1e-4)
 
@@ -88,7 +88,7 @@ def test_clip_gives_the_vectors_of_padded_texts(lengths: list[int], options: dic
 )
 def test_other_forms_of_clip_keep_their_padding(options: dict[str, object]) -> None:
     ids = padded([3, 1, 9], END)
-    assert clip(**options).leave_padding(ids) is ids
+    assert clip(**options).remove_padding(ids) is ids
 
 
 @torch.inference_mode()
@@ -103,7 +103,7 @@ def test_no_layer_computes_padding_and_clips_last_one_only_end_tokens() -> None:
         for module in tower.modules():
             if isinstance(module, nn.Linear):
                 module.register_forward_hook(note(type(tower).__name__))
-        tower(tower.leave_padding(ids))
+        tower(tower.remove_padding(ids))
     of_bert, of_clip = ([count for name, count in rows if name == tower] for tower in ("BertTower", "ClipTextTower"))
     assert of_bert == [16] * 8 + [4]  # the last one is the projection
     assert of_clip == [16] * 3 + [4] * 3  # the projections into queries, keys and values are no modules

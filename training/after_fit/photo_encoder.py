@@ -10,7 +10,7 @@ from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 from towers.errors import ExportError
 from towers.export import export_photo_encoder
 from towers.model import Model
-from towers.photo_part import PhotoPart
+from towers.photo_subspace import PhotoSubspace
 from towers.storage import load_model
 
 
@@ -19,7 +19,7 @@ def write_photo_encoder(model: Model, folder: Path) -> None:
 
     A tower that cannot be exported costs no more than these queries: it is warned of, and the bundle goes without.
     """
-    if PhotoPart.of(model.query.spec) is None:
+    if PhotoSubspace.of(model.query.spec) is None:
         return
     try:
         export_photo_encoder(model.product, folder / PHOTO_ENCODER_FOLDER)
@@ -39,7 +39,7 @@ def add_photo_encoder(bundle: ModelBundle, out: Path) -> ModelBundle:
     """
     if bundle.photo is not None:
         raise ExportError(f"{bundle.path} has a photo encoder already")
-    if PhotoPart.of(bundle.query) is None:
+    if PhotoSubspace.of(bundle.query) is None:
         raise ExportError(
             f"photos cannot be queries of {bundle.path}: its query side has no CLIP, or mixes it with another tower; "
             "give a bundle of CLIP alone (clip) or of a concatenation (cat, alpha)"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.vectors.mean_recall import TOLERANCE, MeanRecall, mean_recall
-from knn import exact_search, make_yardstick
+from knn import exact_search, make_ground_truth
 from knn.neighbours import Neighbours
 from knn.recall import TIE_TOLERANCE
 
@@ -28,6 +28,6 @@ def test_both_writings_of_recall_agree() -> None:
     drawn = np.sort(np.stack([rng.choice(60, 20, replace=False) for _ in queries]))
     found = np.take_along_axis(ranked.rows, drawn, axis=1)
     mine = mean_recall(vectors, queries, found, ranked.rows[:, :20])
-    theirs = make_yardstick(vectors, queries, 20).measure(Neighbours(np.zeros(found.shape, np.float32), found))
+    theirs = make_ground_truth(vectors, queries, 20).measure(Neighbours(np.zeros(found.shape, np.float32), found))
     assert mine.tolerant == pytest.approx(theirs.tie_tolerant) and mine.strict == pytest.approx(theirs.strict)
     assert 0 < mine.strict < mine.tolerant < 1

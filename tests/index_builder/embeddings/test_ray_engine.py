@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from artifacts.catalog import open_catalog
-from artifacts.index_version import INDEX_FILE, KEYS_FILE, TOWERS_FILE
+from artifacts.index_version import INDEX_FILE, KEYS_FILE, TOWER_VECTORS_FILE
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.cli.app import app
@@ -273,7 +273,7 @@ def check_equal(one: Path, other: Path) -> None:
     told = [[replace(failure, tried_at=same_time) for failure in ledger] for ledger in ledgers]
     assert told[0] == told[1]
     assert [failure.reason for failure in told[0]] == ["status-404", "missing", "unreadable", "outside"]
-    for name in (INDEX_FILE, KEYS_FILE, TOWERS_FILE):  # flat, so that equal vectors give equal bytes
+    for name in (INDEX_FILE, KEYS_FILE, TOWER_VECTORS_FILE):  # flat, so that equal vectors give equal bytes
         first, second = ((store / "versions" / "v" / name).read_bytes() for store in (one, other))
         assert first == second, name
     assert verify_version(Store(other), "v").canary_overlap == 1

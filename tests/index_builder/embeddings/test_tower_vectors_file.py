@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.bundle import CARD_FILE, finish_bundle, open_bundle
-from artifacts.index_version import INDEX_FILE, TOWERS_FILE, open_index_version
+from artifacts.index_version import INDEX_FILE, TOWER_VECTORS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, BuiltVersion, build_version
 from index_builder.core.errors import BuildError
@@ -35,7 +35,7 @@ def build(bundle: Path, catalog: Path, store: Path, version: str, explain: bool 
 
 
 def towers_of(version: Path) -> np.ndarray:
-    towers = open_index_version(version).open_towers()
+    towers = open_index_version(version).open_tower_vectors()
     assert towers is not None
     return np.array(towers)
 
@@ -44,7 +44,7 @@ def test_each_row_is_that_of_its_product_alone(
     mixed_bundle: Path, catalog: Path, slow_towers: np.ndarray, tmp_path: Path
 ) -> None:
     built = build(mixed_bundle, catalog, tmp_path, "v")
-    assert built.manifest.files[TOWERS_FILE].size_bytes == 128 + 300 * 56 * 2
+    assert built.manifest.files[TOWER_VECTORS_FILE].size_bytes == 128 + 300 * 56 * 2
     np.testing.assert_allclose(towers_of(built.path), slow_towers, atol=ROUNDING)
     assert np.isnan(slow_towers).any(axis=1).sum() == 6
     verify_version(Store(tmp_path), "v")
@@ -54,7 +54,7 @@ def test_the_rest_of_the_version_is_the_same(mixed_bundle: Path, catalog: Path, 
     plain = build(mixed_bundle, catalog, tmp_path / "plain", "v", explain=False)
     explained = build(mixed_bundle, catalog, tmp_path / "explained", "v")
     assert (explained.path / INDEX_FILE).read_bytes() == (plain.path / INDEX_FILE).read_bytes()
-    assert explained.manifest.files.keys() - plain.manifest.files.keys() == {TOWERS_FILE}
+    assert explained.manifest.files.keys() - plain.manifest.files.keys() == {TOWER_VECTORS_FILE}
     assert explained.manifest.photos == plain.manifest.photos
 
 
@@ -79,7 +79,7 @@ def test_a_stopped_build_is_gone_on_with_only_by_its_like(
                 build(mixed_bundle, catalog, tmp_path / "broken", "v", explain)
     last = build(mixed_bundle, catalog, tmp_path / "broken", "v", tell=told.append)
     assert told[0] == "going on with a stopped build: 100 of 300 products are still to be encoded"
-    for name in (INDEX_FILE, TOWERS_FILE):
+    for name in (INDEX_FILE, TOWER_VECTORS_FILE):
         assert (last.path / name).read_bytes() == (unbroken.path / name).read_bytes()
 
 
@@ -100,7 +100,7 @@ def test_an_update_keeps_what_its_version_keeps(mixed_bundle: Path, catalog: Pat
         build(mixed_bundle, catalog, tmp_path, version, explain)
         found[explain] = update_version(UpdateRequest(mixed_bundle, path, tmp_path, version, f"{version}-2", wish=FLAT))
     assert [built.encoded for built in found.values()] == [1, 0]
-    assert TOWERS_FILE not in found[False].manifest.files
+    assert TOWER_VECTORS_FILE not in found[False].manifest.files
     before, after = towers_of(Store(tmp_path).version_path("explained")), towers_of(found[True].path)
     same = np.setdiff1d(np.arange(299), [39])
     np.testing.assert_array_equal(after[same], before[same + 1])
@@ -119,7 +119,7 @@ def test_of_three_towers_the_titles_alone_are_kept(catalog: Path, tmp_path: Path
 
 
 def test_a_model_that_keeps_its_towers_apart_needs_none(bundle: Path, catalog: Path, tmp_path: Path) -> None:
-    assert TOWERS_FILE not in build(bundle, catalog, tmp_path, "v").manifest.files
+    assert TOWER_VECTORS_FILE not in build(bundle, catalog, tmp_path, "v").manifest.files
     assert build(bundle, catalog, tmp_path, "again", explain=False).encoded == 0
 
 
@@ -136,6 +136,6 @@ def test_an_older_export_is_refused_before_any_work(mixed_bundle: Path, catalog:
 
 def test_a_pool_without_vectors_of_towers_gives_no_file(mixed_bundle: Path, catalog: Path, tmp_path: Path) -> None:
     embed_shop(mixed_bundle, catalog, tmp_path)
-    assert not (tmp_path / TOWERS_FILE).exists()
+    assert not (tmp_path / TOWER_VECTORS_FILE).exists()
     embed_shop(mixed_bundle, catalog, tmp_path, with_towers=True)
-    assert np.load(tmp_path / TOWERS_FILE, mmap_mode="r").shape == (300, 56)
+    assert np.load(tmp_path / TOWER_VECTORS_FILE, mmap_mode="r").shape == (300, 56)

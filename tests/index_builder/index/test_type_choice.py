@@ -84,7 +84,7 @@ def test_recall_of_the_few_best_of_a_sample_is_the_recall_of_all(
 
     def recall(rows: np.ndarray, depth: int) -> float:
         found = fill_index(spec, rows, seed=0).search(queries, depth, everything)
-        return knn.make_yardstick(rows, queries, depth).measure(found).strict
+        return knn.make_ground_truth(rows, queries, depth).measure(found).strict
 
     sample = vectors[np.random.default_rng(7).choice(COUNT, COUNT // 4, replace=False)]
     whole = recall(vectors, 100)

@@ -18,12 +18,12 @@ NO_PHOTOS = PhotoCounts(usable=0, absent=0)
 class Encoder(StandInEncoder):
     """Gives the same random vectors of towers for the same text, unless told otherwise."""
 
-    def __init__(self, width: int, gives_towers: bool = True) -> None:
+    def __init__(self, width: int, gives_tower_vectors: bool = True) -> None:
         super().__init__()
         self._towers_width = width
-        self.gives_towers = gives_towers
+        self.gives_tower_vectors = gives_tower_vectors
 
-    def encode_towers(self, queries: object) -> np.ndarray:
+    def encode_tower_vectors(self, queries: object) -> np.ndarray:
         """Shape: (1, width)."""
         assert queries == ["red shoes"]
         return np.random.default_rng(0).standard_normal((1, self._towers_width)).astype(np.float32)
@@ -56,7 +56,7 @@ def test_cosines_of_mixed_towers(tmp_path: Path, composition: str, width: int) -
     assert cosines is not None and isinstance(cosines.products, np.memmap)
     rows = np.array([2, 1, 0])
     explained = cosines.explain("red shoes", rows)
-    (query,) = encoder.encode_towers(["red shoes"]).astype(np.float64)
+    (query,) = encoder.encode_tower_vectors(["red shoes"]).astype(np.float64)
     text = [query[:32] @ towers[row, :32].astype(np.float64) for row in rows]
     photo = [query[32:] @ towers[row, 32:].astype(np.float64) for row in rows] if width > 32 else [np.nan] * 3
     assert (explained.kind, list(explained.values)) == ("cosines", ["text", "photo"])
@@ -72,4 +72,4 @@ def test_vectors_of_towers_without_those_of_queries_are_refused(tmp_path: Path) 
     with pytest.raises(
         VersionRefusedError, match="its encoder gives no vectors of towers, which it keeps of its products"
     ):
-        TowerCosines.of(version, Encoder(56, gives_towers=False))
+        TowerCosines.of(version, Encoder(56, gives_tower_vectors=False))

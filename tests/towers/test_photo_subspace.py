@@ -7,7 +7,7 @@ import torch
 from artifacts.side import AlphaConcatenation, Concatenation, FusionSpec, MlpFusion, NoFusion, SideSpec
 from tests.support.specs import tiny_bert_specs, tiny_clip_specs, tiny_sides
 from towers.model import build_side
-from towers.photo_part import PhotoPart
+from towers.photo_subspace import PhotoSubspace
 
 
 def unit(count: int, width: int, seed: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def sides(towers: str, fusion: FusionSpec) -> tuple[SideSpec, SideSpec]:
 )
 def test_the_score_is_the_cosine_of_two_photos(towers: str, fusion: FusionSpec, weight: float) -> None:
     query, product = sides(towers, fusion)
-    part = PhotoPart.of(query)
+    part = PhotoSubspace.of(query)
     assert part is not None and part.weight == pytest.approx(weight)
     photos = unit(4, 24, seed=1)
     by_tower = {"bibert": unit(9, 32, seed=2), "clip": unit(9, 24, seed=3)}
@@ -58,4 +58,4 @@ def test_the_score_is_the_cosine_of_two_photos(towers: str, fusion: FusionSpec, 
     ],
 )
 def test_elsewhere_photos_have_no_part(query: SideSpec) -> None:
-    assert PhotoPart.of(query) is None
+    assert PhotoSubspace.of(query) is None

@@ -10,8 +10,8 @@ from .recall import Recall, measure_recall
 
 
 @dataclass(frozen=True, eq=False)
-class Yardstick:
-    """Queries with their exact answers; made by `make_yardstick`, used for many indexes and operating points.
+class GroundTruth:
+    """Queries with their exact answers; made by `make_ground_truth`, used for many indexes and operating points.
 
     Attributes:
         products: Shape (count, d), float32; may be memory-mapped.
@@ -38,6 +38,6 @@ class Yardstick:
         return measure_recall(first, self.exact, self.k, score_rows(self.products, self.queries, first.rows))
 
 
-def make_yardstick(products: np.ndarray, queries: np.ndarray, k: int) -> Yardstick:
-    """The yardstick of these queries; arguments and errors are those of `exact_search`."""
-    return Yardstick(products, queries, exact_search(products, queries, k))
+def make_ground_truth(products: np.ndarray, queries: np.ndarray, k: int) -> GroundTruth:
+    """The ground_truth of these queries; arguments and errors are those of `exact_search`."""
+    return GroundTruth(products, queries, exact_search(products, queries, k))

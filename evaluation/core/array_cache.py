@@ -15,14 +15,14 @@ WORK_FOLDER = ".work"  # inside the results folder
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def keep_arrays(path: Path, arrays: Arrays) -> None:
+def write_arrays(path: Path, arrays: Arrays) -> None:
     """Write named arrays atomically; the folder is made where it is missing."""
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     write_checksummed(path, buffer.getvalue())
 
 
-def kept_arrays(path: Path) -> Arrays | None:
+def read_arrays(path: Path) -> Arrays | None:
     """The arrays that were kept under this path, or None where there are none, or damaged ones."""
     content = read_checksummed(path)
     if content is None:

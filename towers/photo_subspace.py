@@ -13,7 +13,7 @@ from towers.query_encoder import Vectors
 
 
 @dataclass(frozen=True)
-class PhotoPart:
+class PhotoSubspace:
     """CLIP's part of the vectors of a model.
 
     A product's vector is [w_1 a ; w_2 b] with a the unit vector of its title, b that of its photo, and
@@ -38,7 +38,7 @@ class PhotoPart:
         return int(self.place.stop - self.place.start)
 
     @classmethod
-    def of(cls, query_side: SideSpec) -> "PhotoPart | None":
+    def of(cls, query_side: SideSpec) -> "PhotoSubspace | None":
         """Of a model with this query side; None where it has no CLIP, mixes it with BiBERT, or gives it no weight."""
         slices, fusion = query_side.tower_slices, query_side.fusion
         if "clip" not in slices or query_side.mixes_towers:
