@@ -22,7 +22,7 @@ async def show_catalog(request: Request) -> CatalogResponse:
         index_version=served.version_id,
         model=served.manifest.model.name,
         count=served.manifest.count,
-        parts=list(served.parts),
+        parts=list(served.modalities),
         photos=service.photos.are_shown,
         columns=[_to_column(column) for column in served.columns],
     )

@@ -10,7 +10,7 @@ from service.api.auth import require_admin
 from service.api.routes_search import render_answer, to_query
 from service.api.schemas import LoadingResponse, Problem, SearchRequest, SearchResponse, SwapRequest
 from service.api.schemas_page import ComparisonResponse
-from service.dispatch.answer_cache import RenderedHits
+from service.api.search_client import ask
 from service.dispatch.comparison import IDLE_SECONDS
 from service.dispatch.search_service import SearchService, service_of
 
@@ -43,7 +43,7 @@ async def show_comparison(request: Request) -> ComparisonResponse:
 async def load(body: SwapRequest, request: Request) -> Response:
     """Load a version beside the served one, in the place of the second one before."""
     service = service_of(request)
-    task = service.comparison.begin(body.version)
+    task = service.comparison.start_loading(body.version)
     await asyncio.wait({task}, timeout=service.settings.swap_wait_seconds)
     if not task.done():
         content = LoadingResponse(loading=body.version, ask=router.prefix)
@@ -56,7 +56,7 @@ async def load(body: SwapRequest, request: Request) -> Response:
 async def unload(request: Request) -> ComparisonResponse:
     """Free the second version."""
     service = service_of(request)
-    await service.comparison.put_away()
+    await service.comparison.unload()
     return _describe(service)
 
 
@@ -74,9 +74,8 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query in the second version."""
     started_at = time.perf_counter()
     service = service_of(request)
-    answer = await service.comparison.ask(to_query(body, service), service.settings.deadline_seconds)
-    rendered = RenderedHits(answer.version_id, answer.content, answer.passing)
-    content = render_answer({"query": body.query}, rendered, time.perf_counter() - started_at)
+    answer = await ask(request, to_query(body, service), service.comparison.use_batcher())
+    content = render_answer({"query": body.query}, answer, time.perf_counter() - started_at)
     return Response(content, media_type="application/json")
 
 

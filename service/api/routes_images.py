@@ -49,6 +49,6 @@ async def _image_of(product_id: str, request: Request) -> str | None:
     except UnknownProductError:
         if service.comparison.version is None:
             raise
-        answer = await service.comparison.ask(query, service.settings.deadline_seconds)
+        answer = await ask(request, query, service.comparison.use_batcher())
     image: str | None = json.loads(answer.content)["image"]
     return image

@@ -21,8 +21,8 @@ from service.api.schemas import (
 )
 from service.api.search_client import check_photos, find, find_all, find_by_photo
 from service.core.errors import QueryError, ServiceError
-from service.dispatch.answer_cache import RenderedHits
 from service.dispatch.search_service import SearchService, service_of
+from service.protocol.answers import RenderedAnswer
 from service.protocol.filters import parse_filters
 from service.protocol.queries import Page, SearchQuery, SimilarQuery
 
@@ -136,19 +136,19 @@ def _to_page(body: SearchRequest | SimilarRequest | ImageSearch) -> Page:
     return page
 
 
-def _respond(service: SearchService, asked: dict[str, str], found: RenderedHits, started_at: float) -> Response:
+def _respond(service: SearchService, asked: dict[str, str], found: RenderedAnswer, started_at: float) -> Response:
     took_seconds = time.perf_counter() - started_at
     service.metrics.record_total(took_seconds)
     return Response(render_answer(asked, found, took_seconds), media_type="application/json")
 
 
-def render_answer(asked: dict[str, str], found: RenderedHits, took_seconds: float) -> bytes:
+def render_answer(asked: dict[str, str], found: RenderedAnswer, took_seconds: float) -> bytes:
     """The content of an answer."""
     return b'%b,"took_ms":%.3f,%b"hits":[%b]}' % (
         _ENCODER.encode({**asked, "index_version": found.version_id}).encode()[:-1],
         took_seconds * 1000,
-        b"" if found.passing is None else b'"passing":%d,' % found.passing,
-        found.hits,
+        b"" if found.total_matches is None else b'"passing":%d,' % found.total_matches,
+        found.content,
     )
 
 

@@ -1,4 +1,4 @@
-"""A request's queries to the batcher, and its answers back, unless the client hangs up meanwhile."""
+"""Sends the queries of an HTTP request to a batcher and awaits their answers, until the deadline or a hang-up."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -8,145 +8,155 @@ from starlette.requests import Request
 
 from service.core.errors import ClientGoneError, DeadlineError, NoPhotoSearchError, NotReadyError, ServiceError
 from service.core.logs import EventLog
-from service.dispatch.answer_cache import RenderedHits
-from service.dispatch.batcher import Answer, Batcher
+from service.dispatch.batcher import Batcher, TimedAnswer
 from service.dispatch.search_service import SearchService, service_of
+from service.protocol.answers import RenderedAnswer
 from service.protocol.queries import Page, PhotoQuery, Query, SearchQuery, SimilarQuery
 
 _log = EventLog(__name__)
 Result = TypeVar("Result")
-# Most searches are answered before, and to watch each client costs a task.
-_UNGUARDED_SECONDS = 0.05
+# Watching a connection costs a task. Most searches are answered before this time and need none.
+_WATCH_AFTER_SECONDS = 0.05
 
 
-async def find(request: Request, query: SearchQuery | SimilarQuery) -> RenderedHits:
-    """What a query finds; see `find_all`.
+async def find(request: Request, query: SearchQuery | SimilarQuery) -> RenderedAnswer:
+    """Return the answer of the served version to a search; see `find_all`.
 
     Raises:
-        ServiceError: It has no answer, and why.
+        ServiceError: the search has no answer; the error says why.
     """
-    (found,) = await find_all(request, [query])
-    if isinstance(found, ServiceError):
-        raise found
-    return found
+    (outcome,) = await find_all(request, [query])
+    if isinstance(outcome, ServiceError):
+        raise outcome
+    return outcome
 
 
 async def find_all(
     request: Request, queries: Sequence[SearchQuery | SimilarQuery]
-) -> list[RenderedHits | ServiceError]:
-    """What each query finds, or why it finds nothing; what the served version found before is not searched again.
+) -> list[RenderedAnswer | ServiceError]:
+    """Return the answer of the served version to each search, or the error that says why it has none.
 
-    Raises: As `ask_all`.
+    Answers that the cache holds are not searched again.
+
+    Raises:
+        NotReadyError: no version is served.
+        OverloadedError: the queue has no room for all searches that are not in the cache.
+        ClientGoneError: the client hung up.
+        DeadlineError: the searches were not answered within the deadline.
     """
     service = service_of(request)
     if service.settings.log_queries:
         _log_queries(queries)
     served = service.swapper.served
-    found: list[RenderedHits | ServiceError | None] = [
+    outcomes: list[RenderedAnswer | ServiceError | None] = [
         service.cache.get(served.version_id, query) if served else None for query in queries
     ]
-    new = [query for query, before in zip(queries, found, strict=True) if before is None]
-    answers = iter(await ask_all(request, new) if new else ())
+    missed = [query for query, outcome in zip(queries, outcomes, strict=True) if outcome is None]
+    answers = iter(await _ask_all(request, service.batcher, missed) if missed else ())
     for place, query in enumerate(queries):
-        if found[place] is None:
-            found[place] = answer = _hits_of(next(answers), service)
-            if isinstance(answer, RenderedHits):
-                service.cache.put(query, answer)
-    return [outcome for outcome in found if outcome is not None]
+        if outcomes[place] is None:
+            answer = next(answers)
+            if isinstance(answer, TimedAnswer):
+                service.metrics.record_stages(answer.stages)
+                service.cache.put(query, answer.answer)
+            outcomes[place] = _untimed(answer, service)
+    return [outcome for outcome in outcomes if outcome is not None]
 
 
 def check_photos(service: SearchService) -> None:
-    """Refuse photos as queries before they are uploaded.
+    """Refuse a search by photo that cannot be answered before its photo is uploaded.
 
     Raises:
-        NotReadyError: No version is served.
-        NoPhotoSearchError: The served version takes none.
-        OverloadedError: Too many wait already.
+        NotReadyError: no version is served.
+        NoPhotoSearchError: the served version cannot be searched by photo.
+        OverloadedError: the queue of photos is full.
     """
     served = service.swapper.served
     if served is None:
         raise NotReadyError(service.swapper.reason)
-    if served.no_photos is not None:
-        raise NoPhotoSearchError(served.no_photos)
+    if served.photo_search_refusal is not None:
+        raise NoPhotoSearchError(served.photo_search_refusal)
     service.photo_batcher.check_room()
 
 
-async def find_by_photo(request: Request, content: bytes, page: Page) -> RenderedHits:
-    """The products whose photos are like a photo. Neither it nor what it finds is kept.
+async def find_by_photo(request: Request, content: bytes, page: Page) -> RenderedAnswer:
+    """Return the products whose photos are nearest to a photo. Neither the photo nor its answer is kept.
 
     Args:
-        request: That asks.
-        content: Of the photo's file.
-        page: Which of them.
+        request: the HTTP request.
+        content: the bytes of the photo's file.
+        page: the part of the ranking that is wanted.
 
     Raises:
-        ServiceError: As `check_photos` and `ask_all`, or QueryError where the photo cannot be used.
+        ServiceError: an error of `check_photos` or `ask`, or QueryError if the photo cannot be used.
     """
     service = service_of(request)
     check_photos(service)
     if service.settings.log_queries:
         _log.info("query", photo_bytes=len(content), k=page.k, offset=page.offset, filters=len(page.filters))
-    (answer,) = await _ask(request, service.photo_batcher, [PhotoQuery(content, page)])
-    if isinstance(answer, ServiceError):
-        raise answer
-    service.metrics.record_photo(answer.stages)
-    return _rendered(answer, service)
+    (answer,) = await _ask_all(request, service.photo_batcher, [PhotoQuery(content, page)])
+    if isinstance(answer, TimedAnswer):
+        service.metrics.record_photo(answer.stages)
+    outcome = _untimed(answer, service)
+    if isinstance(outcome, ServiceError):
+        raise outcome
+    return outcome
 
 
-async def ask(request: Request, query: Query) -> Answer:
-    """The answer to a query; see `ask_all`.
+async def ask(request: Request, query: Query, batcher: Batcher | None = None) -> RenderedAnswer:
+    """Return the answer to a query without the cache, and without counting it as a search of a shopper.
 
-    Raises:
-        ServiceError: It has none, and why.
-    """
-    (answer,) = await ask_all(request, [query])
-    if isinstance(answer, ServiceError):
-        raise answer
-    return answer
-
-
-async def ask_all(request: Request, queries: Sequence[Query]) -> list[Answer | ServiceError]:
-    """The answer to each query, or why it has none. Those whose client hangs up while they wait are given up.
+    Args:
+        request: the HTTP request.
+        query: the query.
+        batcher: sends queries to the version that is asked; by default the served version's.
 
     Raises:
-        NotReadyError: No version is served.
-        OverloadedError: The queue has no room for all of them.
-        ClientGoneError: The client hung up.
-        DeadlineError: They waited for too long.
+        NotReadyError: no version is served.
+        OverloadedError: the queue is full.
+        ClientGoneError: the client hung up.
+        DeadlineError: the query was not answered within the deadline.
+        ServiceError: the query has no answer; the error says why.
     """
-    return await _ask(request, service_of(request).batcher, queries)
+    asked = service_of(request).batcher if batcher is None else batcher  # an empty one counts as false
+    (answer,) = await _ask_all(request, asked, [query])
+    if isinstance(answer, ServiceError):
+        raise answer
+    return answer.answer
 
 
-async def _ask(request: Request, batcher: Batcher, queries: Sequence[Query]) -> list[Answer | ServiceError]:
-    """See `ask_all`."""
+async def _ask_all(request: Request, batcher: Batcher, queries: Sequence[Query]) -> list[TimedAnswer | ServiceError]:
+    """Return the outcome of each query. All are withdrawn if the client hangs up or the deadline passes; see `ask`."""
     service, loop = service_of(request), asyncio.get_running_loop()
     try:
-        waiting = batcher.submit(queries)
+        futures = batcher.submit(queries)
     except NotReadyError as error:
         raise NotReadyError(service.swapper.reason) from error
     deadline_at = loop.time() + service.settings.deadline_seconds
-    guards: list[asyncio.Task[ServiceError]] = []
+    watchers: list[asyncio.Task[ServiceError]] = []
 
-    def begin_to_guard() -> None:
-        guards.append(loop.create_task(_guard(request, waiting, deadline_at)))
+    def start_watching() -> None:
+        watchers.append(loop.create_task(_withdraw_in_time(request, futures, deadline_at)))
 
-    begin = loop.call_later(_UNGUARDED_SECONDS, begin_to_guard)
+    timer = loop.call_later(_WATCH_AFTER_SECONDS, start_watching)
     try:
-        return [await _outcome(future) for future in waiting]
+        return [await _outcome(future) for future in futures]
     except asyncio.CancelledError:
-        if guards and guards[0].done():
-            raise guards[0].result() from None
-        raise  # it is this request's task that is cancelled: the process is ending
+        if watchers and watchers[0].done():
+            raise watchers[0].result() from None
+        raise  # the request's own task was cancelled, since the process is ending
     finally:
-        begin.cancel()
-        for guard in guards:
-            guard.cancel()
-        for future in waiting:
+        timer.cancel()
+        for watcher in watchers:
+            watcher.cancel()
+        for future in futures:
             future.cancel()
 
 
-async def _guard(request: Request, waiting: Sequence[asyncio.Future[Any]], deadline_at: float) -> ServiceError:
-    """Give the futures up when the client hangs up or they have waited for too long, and say which of these it was."""
+async def _withdraw_in_time(
+    request: Request, futures: Sequence[asyncio.Future[Any]], deadline_at: float
+) -> ServiceError:
+    """Cancel the futures when the client hangs up or the deadline passes, and return which of the two it was."""
     reason: ServiceError = ClientGoneError("the client hung up")
     try:
         async with asyncio.timeout_at(deadline_at):
@@ -154,32 +164,28 @@ async def _guard(request: Request, waiting: Sequence[asyncio.Future[Any]], deadl
     except TimeoutError:
         deadline_s = service_of(request).settings.deadline_seconds
         reason = DeadlineError(f"no answer within {deadline_s:g} s; try again in a moment")
-    for future in waiting:
+    for future in futures:
         future.cancel()
     return reason
 
 
-def _hits_of(answer: Answer | ServiceError, service: SearchService) -> RenderedHits | ServiceError:
+def _untimed(answer: TimedAnswer | ServiceError, service: SearchService) -> RenderedAnswer | ServiceError:
+    """Return the answer alone, after its stages have been added to the request's trace."""
     if isinstance(answer, ServiceError):
         return answer
-    service.metrics.record_stages(answer.stages)
-    return _rendered(answer, service)
-
-
-def _rendered(answer: Answer, service: SearchService) -> RenderedHits:
     if service.tracing is not None:
-        service.tracing.record_search(answer.version_id, answer.stages)
-    return RenderedHits(answer.version_id, answer.content, answer.passing)
+        service.tracing.record_search(answer.answer.version_id, answer.stages)
+    return answer.answer
 
 
 def _log_queries(queries: Sequence[SearchQuery | SimilarQuery]) -> None:
     for query in queries:
-        what = {"query": query.text} if isinstance(query, SearchQuery) else {"product": query.product_id}
-        _log.info("query", **what, k=query.page.k, offset=query.page.offset, filters=len(query.page.filters))
+        subject = {"query": query.text} if isinstance(query, SearchQuery) else {"product": query.product_id}
+        _log.info("query", **subject, k=query.page.k, offset=query.page.offset, filters=len(query.page.filters))
 
 
 async def _hang_up(request: Request) -> None:
-    """Wait until the client has gone; what it sends before is of no interest any more."""
+    """Wait until the client hangs up, and ignore anything that it sends before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     drain_notice_seconds: float = Field(default=1, ge=0, le=600)
 
     @property
-    def most_search_threads(self) -> int:
+    def max_search_threads(self) -> int:
         """Of all versions; as many begin with each."""
         return self.search_threads or min(_MOST_DEFAULT_THREADS, usable_cores())
 
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         if self.search_threads is not None:
             return self.search_threads
         is_long = search_ms is not None and search_ms >= _LONG_SEARCH_MS
-        return self.most_search_threads if is_long else _cores_but_one()
+        return self.max_search_threads if is_long else _cores_but_one()
 
     @model_validator(mode="before")
     @classmethod

@@ -1,1 +1,4 @@
-"""Which version answers, the queue before it, and the worker processes behind it. It knows no HTTP and no vectors."""
+"""Which version answers, the queues of searches, and the worker processes that answer them.
+
+It knows neither HTTP nor vectors.
+"""

@@ -1,95 +1,69 @@
-"""Answers to queries that were asked before: rendered hits, packed, the latest used kept, bounded in bytes."""
+"""A cache of earlier answers: compressed, bounded in bytes, dropping the least recently used first."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pyarrow as pa
 
 from service.core.bounded_cache import BoundedCache
+from service.protocol.answers import RenderedAnswer
 from service.protocol.queries import SearchQuery, SimilarQuery
 from service.telemetry.metrics import Metrics
 
-_ENTRY_BYTES = 500  # of key, records and places in the tables, besides the hits
-# A hundred hits with titles become a quarter, in 17 us, and are themselves again in 6.
+_ENTRY_BYTES = 500  # of the key, the records and the hash table, for each answer besides its content
+# Compresses a hundred hits with titles to a quarter in 17 us, and decompresses them in 6 us.
 _CODEC = pa.Codec("lz4_raw")
-
-
-@dataclass(frozen=True)
-class RenderedHits:
-    """What a query found, as it is sent.
-
-    Attributes:
-        version_id: The version that answered.
-        hits: Elements of a JSON array, without its brackets.
-        passing: How many products meet the filters; None without filters.
-    """
-
-    version_id: str
-    hits: bytes
-    passing: int | None
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """Rendered hits as they are kept.
-
-    Attributes:
-        size: Bytes of the hits.
-        hits: Compressed.
-    """
-
-    size: int
-    hits: bytes
-    passing: int | None
+_Compressed = tuple[int, RenderedAnswer]  # the uncompressed size, and the answer with compressed content
 
 
 class AnswerCache:
-    """Rendered hits by version and query. Its methods are called on the event loop.
+    """Answers by version and query. Its methods are called on the event loop.
 
     Args:
-        max_bytes: Of all entries together; 0 keeps nothing.
-        metrics: Told of hits and misses.
+        max_bytes: the size of all entries together; 0 turns the cache off.
+        metrics: count hits and misses.
     """
 
     def __init__(self, max_bytes: int, metrics: Metrics) -> None:
         self._is_on = max_bytes > 0
         self._metrics = metrics
-        self._kept: BoundedCache[Hashable, _Packed] = BoundedCache(max_bytes, _kept_bytes)
-        metrics.watch_cache(lambda: self._kept.bytes)
+        self._entries: BoundedCache[Hashable, _Compressed] = BoundedCache(max_bytes, _entry_bytes)
+        metrics.watch_cache(lambda: self._entries.bytes)
 
-    def get(self, version_id: str, query: SearchQuery | SimilarQuery) -> RenderedHits | None:
-        """What this version found for the query before, or for one that is the same but for blanks."""
+    def get(self, version_id: str, query: SearchQuery | SimilarQuery) -> RenderedAnswer | None:
+        """Return this version's earlier answer to the query, or to one that differs only in white space."""
         if not self._is_on:
             return None
-        found = self._kept.get(_key(version_id, query))
-        self._metrics.count_lookup(found is not None)
-        if found is None:
+        entry = self._entries.get(_key(version_id, query))
+        self._metrics.count_lookup(entry is not None)
+        if entry is None:
             return None
-        return RenderedHits(version_id, _CODEC.decompress(found.hits, found.size, asbytes=True), found.passing)
+        size, answer = entry
+        return replace(answer, content=_CODEC.decompress(answer.content, size, asbytes=True))
 
-    def put(self, query: SearchQuery | SimilarQuery, found: RenderedHits) -> None:
-        """Keep an answer, and forget the ones that were not used for longest where there is no room."""
+    def put(self, query: SearchQuery | SimilarQuery, answer: RenderedAnswer) -> None:
+        """Keep an answer; the least recently used ones are dropped to make room."""
         if self._is_on:
-            packed = _Packed(len(found.hits), _CODEC.compress(found.hits, asbytes=True), found.passing)
-            self._kept.put(_key(found.version_id, query), packed)
+            compressed = replace(answer, content=_CODEC.compress(answer.content, asbytes=True))
+            self._entries.put(_key(answer.version_id, query), (len(answer.content), compressed))
 
     def clear(self) -> None:
-        """Forget everything: another version is served."""
-        self._kept.clear()
+        """Drop all answers, since another version is served."""
+        self._entries.clear()
 
 
 def _key(version_id: str, query: SearchQuery | SimilarQuery) -> Hashable:
-    """Equal for queries that have the same answer."""
-    what: Hashable = query.product_id if isinstance(query, SimilarQuery) else _what_is_asked(query)
+    """Return a key that is equal for queries with the same answer."""
+    target: Hashable = query.product_id if isinstance(query, SimilarQuery) else _text_key(query)
     page = query.page
-    # To Python 1, 1.0 and True are equal; as filters they are not.
-    return version_id, what, page.k, page.offset, repr(page.filters) if page.filters else ""
+    # The filters by their text: to Python 1, 1.0 and True are equal, but as filters they are not.
+    return version_id, target, page.k, page.offset, repr(page.filters) if page.filters else ""
 
 
-def _what_is_asked(query: SearchQuery) -> Hashable:
-    # Tokenizers take any run of blanks for one.
-    return " ".join(query.text.split()), query.explain, query.part
+def _text_key(query: SearchQuery) -> Hashable:
+    # To a tokenizer, any run of white space is the same.
+    return " ".join(query.text.split()), query.explain, query.modality
 
 
-def _kept_bytes(packed: _Packed) -> int:
-    return len(packed.hits) + _ENTRY_BYTES
+def _entry_bytes(entry: _Compressed) -> int:
+    return len(entry[1].content) + _ENTRY_BYTES

@@ -1,12 +1,12 @@
-"""Micro-batching: the threads that search answer together whatever queued meanwhile.
+"""Micro-batching: each search thread answers together the queries that arrived while it was busy.
 
-Nothing waits to be gathered: an idle thread gets at once what came in this turn of the event loop, mostly a single
-search, and while all work the next batches gather by themselves. Each thread encodes, searches and renders its own
-batch from beginning to end. Of idle threads the one that rested last is asked: what it used is still at hand for its
-processor. While all work, a thread gets its next batch beforehand as soon as that is worth it, so that it need not wait
-for the event loop between two.
+No query waits for a batch to fill: an idle thread at once gets what arrived in this turn of the event loop, mostly a
+single query. While all threads are busy, the next batches form in the queue. Each thread encodes, searches and renders
+its batch from beginning to end. Of several idle threads, the one that answered last is chosen, since its data is still
+in the processor's caches. While all threads are busy and the queue is long, a thread is sent its next batch before it
+has answered the present one, so that it need not wait for the event loop in between.
 
-A batch goes to one version, which answers it wholly; a version changes between two batches.
+A batch is answered by one version; another version takes over between two batches.
 """
 
 import asyncio
@@ -18,181 +18,187 @@ from dataclasses import dataclass
 from functools import partial
 
 from service.core.errors import NotReadyError, OverloadedError, SearchFailedError, ServiceError
-from service.dispatch.version_process import Line, VersionProcess
-from service.protocol.messages import BatchAnswer, Message, to_message
+from service.dispatch.version_process import VersionProcess, WorkerChannel
+from service.protocol.answers import BatchAnswer, RenderedAnswer
+from service.protocol.messages import Message, answer_from_message, queries_to_message
 from service.protocol.queries import Query
 from service.telemetry.metrics import StageSeconds
 
-_LEAST_SHARE = 11  # searches; a batch goes once through all weights and all centres of lists, however few it has
+# Each batch reads all weights of the encoder and all centroids of the index once, however few queries it has.
+_MIN_SHARE = 11  # queries
+_POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What a search found, and in which version.
+class TimedAnswer:
+    """The answer to a query, and how long each stage took."""
 
-    Attributes:
-        content: Its hits as the elements of a JSON array, or its product as an object.
-        passing: How many products meet the filters; None without filters.
-    """
-
-    version_id: str
-    content: bytes
-    passing: int | None
+    answer: RenderedAnswer
     stages: StageSeconds
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
     query: Query
-    future: asyncio.Future[Answer]
+    future: asyncio.Future[TimedAnswer]
     queued_at: float
 
 
 class Batcher:
-    """Hands searches to a version's threads. Its methods are called on the event loop.
+    """Queues queries and sends them in batches to the search threads of a version.
+
+    Its methods are called on the event loop.
 
     Args:
-        what: It hands on, as errors call it.
-        max_batch: Searches answered together, at most.
-        max_queue: Searches that may wait.
-        lines: Of a version, those that take its batches.
-        on_batch: Told of how many searches each batch has.
+        noun: what the queue holds, in the plural, for error messages.
+        max_batch: the maximum number of queries in a batch.
+        max_queue: the maximum number of queries in the queue.
+        channels: returns the channels of a version over which its batches go.
+        on_batch: called with the size of each batch that is sent.
     """
 
     def __init__(
         self,
         *,
-        what: str,
+        noun: str,
         max_batch: int,
         max_queue: int,
-        lines: Callable[[VersionProcess], Sequence[Line]],
+        channels: Callable[[VersionProcess], Sequence[WorkerChannel]],
         on_batch: Callable[[int], None] = lambda size: None,
     ) -> None:
-        self._what = what
+        self._noun = noun
         self._max_batch = max_batch
         self._max_queue = max_queue
-        self._lines_of = lines
+        self._channels_of = channels
         self._on_batch = on_batch
         self._queue: deque[_Job] = deque()
-        self._accepts = False
+        self._is_open = False
         self._version: VersionProcess | None = None
-        self._lines: list[Line] = []  # of the version; the one that answered last stands last
-        self._unanswered = 0  # batches, of versions before this one too
-        self._is_called = False  # whether `_hand_out` is about to run
+        self._channels: list[WorkerChannel] = []  # of the version; the one that replied last stands last
+        self._unanswered_batches = 0  # also those sent to earlier versions
+        self._is_dispatch_scheduled = False
 
     def __len__(self) -> int:
-        """Searches that wait."""
+        """The number of queries in the queue."""
         return len(self._queue)
 
     def check_room(self, count: int = 1) -> None:
-        """Refuse what there is no room for.
+        """Check that the queue has room for so many more queries.
 
         Raises:
-            NotReadyError: No version is served.
-            OverloadedError: The queue has no room for so many.
+            NotReadyError: no version is served.
+            OverloadedError: the queue has too little room.
         """
-        if not self._accepts:
+        if not self._is_open:
             raise NotReadyError("no index version is served")
         if len(self._queue) + count > self._max_queue:
-            raise OverloadedError(f"{len(self._queue)} {self._what} are waiting already; try again in a moment")
+            raise OverloadedError(f"{len(self._queue)} {self._noun} are waiting already; try again in a moment")
 
-    def submit(self, queries: Sequence[Query]) -> list[asyncio.Future[Answer]]:
-        """Queue queries, all or none. Cancel a future to give its query up.
+    def submit(self, queries: Sequence[Query]) -> list[asyncio.Future[TimedAnswer]]:
+        """Queue all queries, or none if there is too little room. Cancelling a future withdraws its query.
 
-        Raises: As `check_room`.
+        Raises:
+            NotReadyError: no version is served.
+            OverloadedError: the queue has too little room.
         """
         self.check_room(len(queries))
         loop, queued_at = asyncio.get_running_loop(), time.perf_counter()
         jobs = [_Job(query, loop.create_future(), queued_at) for query in queries]
         self._queue.extend(jobs)
-        self._call()
+        self._schedule_dispatch()
         return [job.future for job in jobs]
 
     def switch(self, version: VersionProcess) -> None:
-        """Serve another version from the next batch on. The one before answers what it has, and gets nothing more."""
-        self._version, self._lines = version, list(self._lines_of(version))
-        self._accepts = True
-        self._call()
+        """Send all further batches to another version. The one before answers the batches that it was sent."""
+        self._version, self._channels = version, list(self._channels_of(version))
+        self._is_open = True
+        self._schedule_dispatch()
 
     def pause(self) -> None:
-        """Take no more searches until a version is served again, which gets those that wait."""
-        self._accepts = False
-        self._version, self._lines = None, []
+        """Refuse further queries until a version is served again; it will answer those in the queue."""
+        self._is_open = False
+        self._version, self._channels = None, []
 
-    async def stop(self, patience_seconds: float) -> None:
-        """Take no more searches and wait for those that were taken, or give up waiting."""
-        self._accepts = False
-        give_up_at = time.monotonic() + patience_seconds
-        while (self._queue or self._unanswered) and time.monotonic() < give_up_at:
-            await asyncio.sleep(0.005)
+    async def stop(self, timeout_seconds: float) -> None:
+        """Refuse further queries, and wait until all accepted ones are answered or the time is up."""
+        self._is_open = False
+        loop = asyncio.get_running_loop()
+        deadline_at = loop.time() + timeout_seconds
+        while (self._queue or self._unanswered_batches) and loop.time() < deadline_at:
+            await asyncio.sleep(_POLL_SECONDS)
 
-    def _call(self) -> None:
-        """Hand out after all that came in this turn of the loop has been queued."""
-        if not self._is_called and self._free_line():
-            self._is_called = True
-            asyncio.get_running_loop().call_soon(self._hand_out)
+    def _schedule_dispatch(self) -> None:
+        """Dispatch at the end of this turn of the event loop, when all that arrived in it is queued."""
+        if not self._is_dispatch_scheduled and self._available_channel():
+            self._is_dispatch_scheduled = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
 
-    def _hand_out(self) -> None:
-        self._is_called = False
-        while self._version is not None and (line := self._free_line()) and (jobs := self._take_share()):
+    def _dispatch(self) -> None:
+        self._is_dispatch_scheduled = False
+        while self._version is not None and (channel := self._available_channel()) and (jobs := self._take_batch()):
             self._on_batch(len(jobs))
-            self._unanswered += 1
-            answered = partial(self._answered, line, jobs, self._version, time.perf_counter())
-            line.ask(to_message([job.query for job in jobs]), answered)
+            self._unanswered_batches += 1
+            on_reply = partial(self._handle_reply, channel, jobs, self._version, time.perf_counter())
+            channel.send(queries_to_message([job.query for job in jobs]), on_reply)
 
-    def _answered(
-        self, line: Line, jobs: Sequence[_Job], version: VersionProcess, asked_at: float, message: Message | None
+    def _handle_reply(
+        self,
+        channel: WorkerChannel,
+        jobs: Sequence[_Job],
+        version: VersionProcess,
+        sent_at: float,
+        message: Message | None,
     ) -> None:
-        """A batch is done: the next one goes out before those who wait for this one are told."""
-        self._unanswered -= 1
+        """Send the thread its next batch before the requests of this one go on, so that it is idle only briefly."""
+        self._unanswered_batches -= 1
         if version is self._version and message is not None:
-            self._lines.remove(line)
-            self._lines.append(line)
-            self._hand_out()
+            self._channels.remove(channel)
+            self._channels.append(channel)
+            self._dispatch()
         if message is None:
             _fail(jobs)
         else:
-            _settle(jobs, BatchAnswer.of_message(message), version.served.version_id, asked_at)
+            _resolve(jobs, answer_from_message(message, version.served.version_id), sent_at)
 
-    def _free_line(self) -> Line | None:
-        """The idle line that answered last, or where none is idle and many wait, one that answers its only batch."""
-        for line in reversed(self._lines):
-            if not line.expected:
-                return line
-        if len(self._queue) >= _LEAST_SHARE:
-            for line in self._lines:
-                if line.expected == 1:
-                    return line
+    def _available_channel(self) -> WorkerChannel | None:
+        """Return the idle channel that replied last; if none is idle and the queue is long, one with a single batch."""
+        for channel in reversed(self._channels):
+            if not channel.pending:
+                return channel
+        if len(self._queue) >= _MIN_SHARE:
+            for channel in self._channels:
+                if channel.pending == 1:
+                    return channel
         return None
 
-    def _take_share(self) -> list[_Job]:
-        """Searches from the front of the queue."""
-        most = min(self._max_batch, max(_LEAST_SHARE, math.ceil(len(self._queue) / len(self._lines))))
+    def _take_batch(self) -> list[_Job]:
+        """Remove one thread's share of the queue from its front."""
+        size = min(self._max_batch, max(_MIN_SHARE, math.ceil(len(self._queue) / len(self._channels))))
         jobs: list[_Job] = []
-        while self._queue and len(jobs) < most:
+        while self._queue and len(jobs) < size:
             job = self._queue.popleft()
-            if not job.future.done():  # its client has not gone
+            if not job.future.done():  # a withdrawn query is skipped
                 jobs.append(job)
         return jobs
 
 
-def _settle(jobs: Sequence[_Job], answer: BatchAnswer, version_id: str, asked_at: float) -> None:
+def _resolve(jobs: Sequence[_Job], answer: BatchAnswer, sent_at: float) -> None:
     """Give each waiting request its outcome."""
     seconds = answer.seconds
     for job, outcome in zip(jobs, answer.outcomes, strict=True):
-        if job.future.done():  # its client has gone
+        if job.future.done():  # the query was withdrawn
             continue
         if isinstance(outcome, ServiceError):
             job.future.set_exception(outcome)
             continue
         stages = StageSeconds(
-            job.queued_at, asked_at - job.queued_at, seconds.decode, seconds.encode, seconds.search, seconds.render
+            job.queued_at, sent_at - job.queued_at, seconds.decode, seconds.encode, seconds.search, seconds.render
         )
-        job.future.set_result(Answer(version_id, outcome.content, outcome.passing, stages))
+        job.future.set_result(TimedAnswer(outcome, stages))
 
 
 def _fail(jobs: Sequence[_Job]) -> None:
-    """Their process has ended."""
+    """Fail all requests of a batch whose worker process has ended."""
     for job in jobs:
         if not job.future.done():
             job.future.set_exception(SearchFailedError("the search broke inside the service; its log says how"))

@@ -1,4 +1,4 @@
-"""What one process holds, from start to stop."""
+"""Everything that one service process holds, from its start to its stop."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 
 from artifacts.store import Store
+from service.core.background_tasks import BackgroundTasks
 from service.core.device import Device, choose_device
 from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog
@@ -18,26 +19,26 @@ from service.dispatch.answer_cache import AnswerCache
 from service.dispatch.batcher import Batcher
 from service.dispatch.comparison import Comparison
 from service.dispatch.swapper import Change, Swapper
-from service.dispatch.version_process import Line, Opener, VersionProcess, open_version
-from service.protocol.messages import Order
+from service.dispatch.version_process import Opener, VersionProcess, WorkerChannel, open_version
+from service.protocol.worker_config import WorkerConfig
 from service.shop_data.judgments import JudgmentFile
 from service.shop_data.photos import Photos
 from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import start_tracing
 
 _log = EventLog(__name__)
-_STOP_PATIENCE_SECONDS = 5.0
+STOP_STEP_SECONDS = 5.0  # for each step of `SearchService.stop`
 
 
 class SearchService:
-    """Settings, metrics, batchers and swapper, made for each other.
+    """The settings, metrics, batchers, versions and files of one service process, connected to each other.
 
     Args:
-        settings: Of the process.
-        opener: How a version id becomes one that can be asked; a process of the settings' store by default.
+        settings: the settings of the process.
+        opener: starts a worker process for a version; by default one for the settings' store.
 
     Raises:
-        SettingsError: The settings ask for a device that is not there.
+        SettingsError: the settings ask for a device that is not there.
     """
 
     def __init__(self, settings: Settings, opener: Opener | None = None) -> None:
@@ -50,15 +51,18 @@ class SearchService:
         self._device = choose_device(settings.device)
         _log.info("device", device=self._device)
         self.batcher = Batcher(
-            what="searches",
+            noun="searches",
             max_batch=settings.max_batch,
             max_queue=settings.max_queue,
-            lines=self._search_lines,
+            channels=self._search_channels,
             on_batch=self.metrics.record_batch,
         )
-        # A photo takes as long as hundreds of texts, and decoded it may take hundreds of megabytes: one at a time.
+        # A photo takes as long as hundreds of texts, and may take hundreds of megabytes when decoded: one at a time.
         self.photo_batcher = Batcher(
-            what="photos", max_batch=1, max_queue=settings.max_photo_queue, lines=lambda version: version.photo_lines
+            noun="photos",
+            max_batch=1,
+            max_queue=settings.max_photo_queue,
+            channels=lambda version: version.photo_channels,
         )
         self.metrics.watch_queue(self.batcher.__len__)
         self.metrics.watch_photos(self.photo_batcher.__len__)
@@ -66,67 +70,69 @@ class SearchService:
         self.swapper = Swapper(self.store, opener or self._opener(), batchers, self.metrics, self.cache.clear)
         self.comparison = Comparison(opener or self._opener_to_compare())
         self.judgments = JudgmentFile(settings.judgments) if settings.judgments else None
-        self._versions: asyncio.Task[None] | None = None
-        self._changes: set[asyncio.Task[Change]] = set()  # kept, since the loop keeps no task
+        self._version_task: asyncio.Task[None] | None = None
+        self._changes = BackgroundTasks()
 
     async def start(self) -> None:
-        """Begin to load the published version; returns at once, so that the process can tell its health."""
+        """Begin to load the published version. It returns at once, so that the process can report its health."""
         freeze_gc()
-        self._versions = asyncio.create_task(self._keep_versions())
+        self._version_task = asyncio.create_task(self._serve_published())
 
     async def stop(self) -> None:
-        """Answer what waits and end the processes that search."""
+        """Answer the queries that were accepted and end the worker processes, each step within STOP_STEP_SECONDS."""
         self.swapper.drain()
-        if self._versions is not None:
-            self._versions.cancel()
+        if self._version_task is not None:
+            self._version_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._versions
-        for change in self._changes:
-            change.cancel()
-        await self.batcher.stop(_STOP_PATIENCE_SECONDS)
-        await self.photo_batcher.stop(_STOP_PATIENCE_SECONDS)
+                await self._version_task
+        self._changes.cancel()
+        await self.batcher.stop(STOP_STEP_SECONDS)
+        await self.photo_batcher.stop(STOP_STEP_SECONDS)
         await self.swapper.stop()
-        await self.comparison.put_away()
+        await self.comparison.unload()
         self.photos.stop()
         if self.tracing is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.tracing.stop(), _STOP_PATIENCE_SECONDS)
+                await asyncio.wait_for(self.tracing.stop(), STOP_STEP_SECONDS)
         _log.info("stopped")
 
     def run_change(self, change: Coroutine[Any, Any, Change]) -> asyncio.Task[Change]:
-        """Let a change of version run on, whoever waits for it. One that is refused is logged by the swapper."""
-        task = asyncio.create_task(change)
-        self._changes.add(task)
-        task.add_done_callback(self._changes.discard)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to read it
-        return task
+        """Run a change of version as a task that goes on even if nobody awaits it. The swapper logs its failure."""
+        return self._changes.start(change)
 
-    async def _keep_versions(self) -> None:
+    async def _serve_published(self) -> None:
         await self.swapper.start()
         if self.settings.follow_store:
             await self.swapper.follow()
 
-    def _search_lines(self, version: VersionProcess) -> Sequence[Line]:
-        """Of its threads, those that answer batches."""
+    def _search_channels(self, version: VersionProcess) -> Sequence[WorkerChannel]:
+        """Return the channels of those threads that answer batches, whose number depends on how long a search takes."""
         point = version.served.manifest.index.chosen
-        return version.search_lines[: self.settings.threads_for(point.ms_per_query if point else None)]
+        return version.search_channels[: self.settings.threads_for(point.ms_per_query if point else None)]
 
     def _opener(self) -> Opener:
-        """On a CPU each thread answers batches. On a GPU one does, and FAISS has them for an index left on the CPU."""
-        threads = self.settings.most_search_threads
+        """Return what starts worker processes for the served version.
+
+        On a CPU several threads answer batches, each on one core. On a GPU a single thread does, and FAISS uses the
+        other cores if the index stays on the CPU.
+        """
+        threads = self.settings.max_search_threads
         on_cpu = self._device is Device.CPU
-        order = self._order(self._device, index_threads=1 if on_cpu else threads)
-        return partial(open_version, order=order, line_count=threads if on_cpu else 1)
+        config = self._worker_config(self._device, index_threads=1 if on_cpu else threads)
+        return partial(open_version, config=config, search_threads=threads if on_cpu else 1)
 
     def _opener_to_compare(self) -> Opener:
-        """For a second version: a GPU's memory is left to the served one, and photos as queries too."""
-        order = self._order(Device.CPU, index_threads=1).model_copy(
-            update={"photo_search": False, "most_bytes": self.settings.compare_mb * 1_000_000}
-        )
-        return partial(open_version, order=order, line_count=1)
+        """Return what starts worker processes for the second version.
 
-    def _order(self, device: Device, index_threads: int) -> Order:
-        return Order(
+        It runs on the CPU, since a GPU's memory is left to the served version, and is not searched by photo.
+        """
+        config = self._worker_config(Device.CPU, index_threads=1).model_copy(
+            update={"photo_search": False, "max_bytes": self.settings.compare_mb * 1_000_000}
+        )
+        return partial(open_version, config=config, search_threads=1)
+
+    def _worker_config(self, device: Device, index_threads: int) -> WorkerConfig:
+        return WorkerConfig(
             store=self.settings.store,
             device=device,
             encoder_threads=self.settings.encoder_threads,
@@ -137,5 +143,5 @@ class SearchService:
 
 
 def service_of(connection: HTTPConnection) -> SearchService:
-    """The service that a request came to."""
+    """Return the service that a request was sent to."""
     return cast(SearchService, connection.app.state.service)

@@ -1,4 +1,7 @@
-"""Which version is served: at the start, after a swap, after a rollback. Never writes to the store."""
+"""The version that is served, and its changes: start, swap, rollback, following the store, recovery.
+
+It only reads the store.
+"""
 
 import asyncio
 import enum
@@ -9,6 +12,7 @@ from typing import Literal, get_args
 
 from artifacts.errors import ArtifactError
 from artifacts.store import Store
+from service.core.background_tasks import BackgroundTasks
 from service.core.errors import ConflictError, NotReadyError, RequestError, UnknownVersionError, VersionRefusedError
 from service.core.logs import EventLog
 from service.core.threads import run_in_daemon_thread
@@ -18,9 +22,9 @@ from service.protocol.served_version import ServedVersion
 from service.telemetry.metrics import Metrics
 
 _log = EventLog(__name__)
-FOLLOW_SECONDS = 1.0  # between two looks at what the store publishes
-RETRY_SECONDS = 30.0  # until a published version that could not be served is tried again: its files may still come
-_REMEMBERED = 20  # versions that rollbacks can go back through
+FOLLOW_SECONDS = 1.0  # between two checks of which version the store publishes
+RETRY_SECONDS = 30.0  # until a version that could not be served is tried again, since its files may still be copied
+_MAX_PREVIOUS = 20  # versions to which rollbacks can return
 
 Kind = Literal["start", "follow", "swap", "rollback", "recover"]
 Outcome = Literal["served", "refused", "failed"]
@@ -30,26 +34,35 @@ class ServiceState(enum.Enum):
     """Whether searches can be answered."""
 
     STARTING = "starting"  # the published version is being loaded
-    WAITING = "waiting"  # the store publishes no version that can be served; a swap can bring one
+    WAITING = "waiting"  # the store publishes no version that can be served; a swap can serve another
     SERVING = "serving"  # searches are answered
-    DRAINING = "draining"  # the process was told to stop; searches are answered until it does
+    DRAINING = "draining"  # the process is about to stop; searches are answered until then
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change of version that succeeded."""
+    """A change of version that succeeded.
+
+    Attributes:
+        version_id: the version that is served now.
+        replaced: the version that was served before: None for the first, the same one if it was served already.
+        took_seconds: how long the change took.
+    """
 
     version_id: str
-    replaced: str | None  # None at the first; the version itself where it was served already
+    replaced: str | None
     took_seconds: float
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """How the last attempt to change the version ended.
+    """An attempt to change the version.
 
     Attributes:
-        reason: Why another version is not served; None where it is.
+        kind: what asked for the change.
+        version_id: the version that was to be served.
+        outcome: how the attempt ended.
+        reason: why the version is not served; None if it is.
     """
 
     kind: Kind
@@ -59,16 +72,23 @@ class Attempt:
 
 
 class Swapper:
-    """Has versions loaded beside the served one and switches to those that are good.
+    """Loads versions beside the served one and switches to those that can be served, one change at a time.
 
-    Its methods run on the event loop; one change at a time.
+    Its methods are called on the event loop.
 
     Args:
-        store: Of the versions; only read.
-        open_version: Begins a process that has one.
-        batchers: That hand queries to the served one.
-        metrics: Told of every change.
-        on_switch: Called when another version is served.
+        store: the store of the versions, which is only read.
+        open_version: starts a worker process for a version.
+        batchers: send queries to the served version.
+        metrics: count all changes.
+        on_switch: called when another version is served.
+
+    Attributes:
+        served: the served version; None if there is none.
+        previous: ids of the versions served before, the latest first.
+        loading: the version that is being loaded; None if none is.
+        last_attempt: the last attempt to change the version; None before the first has ended.
+        reason: why no version is served, if none is.
     """
 
     def __init__(
@@ -87,14 +107,14 @@ class Swapper:
         metrics.watch_search_process(lambda: self._process.pid if self._process else None)
         self._on_switch = on_switch
         self._process: VersionProcess | None = None
-        self._recovery: asyncio.Task[None] | None = None
-        self._followed: str | None = None  # what the store published when that was looked at last
+        self._recoveries = BackgroundTasks()
+        self._last_published: str | None = None  # by the store, when it was last checked
         self._state = ServiceState.STARTING
         self.served: ServedVersion | None = None
-        self.previous: tuple[str, ...] = ()  # served before, latest first; ids only, so their memory is free
+        self.previous: tuple[str, ...] = ()
         self.loading: str | None = None
         self.last_attempt: Attempt | None = None
-        self.reason = "the published version is being loaded"  # why nothing is served
+        self.reason = "the published version is being loaded"
 
     @property
     def state(self) -> ServiceState:
@@ -103,53 +123,59 @@ class Swapper:
 
     @property
     def is_draining(self) -> bool:
-        """Whether the process was told to stop."""
+        """Whether the process is about to stop."""
         return self._state is ServiceState.DRAINING
 
     def drain(self) -> None:
-        """Be not ready any more. Safe in a signal handler."""
+        """Report that the process is not ready any more. It may be called in a signal handler."""
         self._state = ServiceState.DRAINING
 
     async def stop(self) -> None:
-        """End the process of the served version, after the batchers were stopped."""
-        if self._recovery is not None:
-            self._recovery.cancel()
+        """End the served version's process. The batchers must have been stopped before."""
+        self._recoveries.cancel()
         if self._process is not None:
             process, self._process = self._process, None
-            await process.end()
+            await process.shut_down()
 
     async def start(self) -> None:
-        """Serve what the store publishes; if that cannot be, say why and wait for a swap."""
+        """Serve the version that the store publishes. If that fails, keep the reason and wait for a swap."""
         try:
             published = self._store.publication().current
             if published is None:
                 raise UnknownVersionError("the store publishes no version")
-            self._followed = published
+            self._last_published = published
             await self._change("start", published)
         except (RequestError, ArtifactError) as error:
-            self._settle_waiting(str(error).replace(f"{self._store.path}/", ""))
+            self._enter_waiting(str(error).replace(f"{self._store.path}/", ""))
         except Exception:
-            self._settle_waiting("the published version could not be loaded; the log says why")
+            self._enter_waiting("the published version could not be loaded; the log says why")
 
     async def follow(self) -> None:
-        """Serve what the store publishes whenever that changes, until cancelled. A swap by hand stays until then."""
+        """Serve the version that the store publishes whenever that changes, until cancelled.
+
+        A version that was swapped in by hand stays until the store publishes another one.
+        """
         retry_at = time.monotonic() + RETRY_SECONDS if self.served is None else None
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            published = await run_in_daemon_thread(self._published, "vitrine-follow")
-            due = retry_at is not None and time.monotonic() >= retry_at
-            if published is None or self.loading is not None or (published == self._followed and not due):
+            published = await run_in_daemon_thread(self._read_published, "vitrine-follow")
+            is_retry_due = retry_at is not None and time.monotonic() >= retry_at
+            if (
+                published is None
+                or self.loading is not None
+                or (published == self._last_published and not is_retry_due)
+            ):
                 continue
-            self._followed, retry_at = published, None
+            self._last_published, retry_at = published, None
             try:
                 await self.swap(published, "follow")
             except NotReadyError:
                 return  # the process is about to stop
-            except Exception:  # which is logged
+            except Exception:  # `swap` has logged it
                 retry_at = time.monotonic() + RETRY_SECONDS
 
-    def _published(self) -> str | None:
-        """What the store publishes; None where it cannot be told, and then the served version stays."""
+    def _read_published(self) -> str | None:
+        """Return the version that the store publishes; None if there is none or it cannot be read."""
         try:
             return self._store.publication().current
         except (ArtifactError, OSError) as error:
@@ -159,30 +185,35 @@ class Swapper:
     async def swap(self, version_id: str, kind: Kind = "swap") -> Change:
         """Serve this version of the store.
 
+        Args:
+            version_id: the version.
+            kind: what asked for the change, for logs and metrics.
+
         Raises:
-            ConflictError: Another change is under way.
-            UnknownVersionError, VersionRefusedError: It cannot be served; what was served still is.
-            NotReadyError: The process is about to stop.
+            ConflictError: another change is under way.
+            UnknownVersionError: the store has no such version. The served version stays.
+            VersionRefusedError: the version cannot be served. The served version stays.
+            NotReadyError: the process is about to stop.
         """
-        self._check_free()
+        self._check_can_change()
         if self.served is not None and self.served.version_id == version_id:
             return Change(version_id, replaced=version_id, took_seconds=0)
         before = self.served.version_id if self.served else None
         change = await self._change(kind, version_id)
         if before is not None:
-            self.previous = (before, *self.previous)[:_REMEMBERED]
+            self.previous = (before, *self.previous)[:_MAX_PREVIOUS]
         return change
 
     async def rollback(self) -> Change:
-        """Serve what was served before the present version, however that came; see `swap` for errors."""
-        self._check_free()
+        """Serve the version that was served before the present one; see `swap` for errors."""
+        self._check_can_change()
         if not self.previous:
             raise ConflictError("this process has served no other version to go back to; swap to one by name")
         change = await self._change("rollback", self.previous[0])
         self.previous = self.previous[1:]
         return change
 
-    def _check_free(self) -> None:
+    def _check_can_change(self) -> None:
         if self._state is ServiceState.DRAINING:
             raise NotReadyError("the process is about to stop")
         if self.loading is not None:
@@ -192,45 +223,45 @@ class Swapper:
         started_at = time.monotonic()
         self.loading = version_id
         try:
-            replaced = await self._serve(await self._open(version_id))
+            replaced = await self._switch_to(await self._open(version_id))
         except (UnknownVersionError, VersionRefusedError) as error:
-            self._note(Attempt(kind, version_id, "refused", str(error)))
+            self._record(Attempt(kind, version_id, "refused", str(error)))
             _log.error(kind, outcome="refused", version=version_id, reason=str(error))
             raise
         except Exception:
-            self._note(Attempt(kind, version_id, "failed", "something broke inside the service; its log says what"))
+            self._record(Attempt(kind, version_id, "failed", "something broke inside the service; its log says what"))
             _log.exception(kind, outcome="failed", version=version_id)
             raise
         finally:
             self.loading = None
         took_seconds = time.monotonic() - started_at
-        self._note(Attempt(kind, version_id, "served"))
+        self._record(Attempt(kind, version_id, "served"))
         _log.info(kind, outcome="served", version=version_id, took_s=round(took_seconds, 2))
         return Change(version_id, replaced, took_seconds)
 
-    def _note(self, attempt: Attempt) -> None:
+    def _record(self, attempt: Attempt) -> None:
         self.last_attempt = attempt
         self._metrics.count_change(attempt.kind, attempt.outcome)
 
-    async def _serve(self, process: VersionProcess) -> str | None:
-        """Switch to a process, and end the one before when it has answered what it was asked."""
+    async def _switch_to(self, process: VersionProcess) -> str | None:
+        """Send searches to another process, end the one before, and return the version that was replaced."""
         before, self._process = self._process, process
         for batcher in self._batchers:
             batcher.switch(process)
         self._on_switch()
         replaced = self.served.version_id if self.served else None
         self.served = process.served
-        process.on_lost = self._recover
+        process.on_lost = self._recover_lost_process
         manifest = process.served.manifest
         self._metrics.show_version(process.served.version_id, manifest.model.name, manifest.count)
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING
         if before is not None:
-            await before.end()
+            await before.shut_down()
         return replaced
 
-    def _recover(self) -> None:
-        """The process that searched has ended by itself: its version is loaded again."""
+    def _recover_lost_process(self) -> None:
+        """Load the served version again after its process has ended unasked."""
         assert self.served is not None
         version_id, self.served, self._process = self.served.version_id, None, None
         for batcher in self._batchers:
@@ -239,21 +270,21 @@ class Swapper:
         _log.error("search_process_lost", version=version_id)
         if self._state is ServiceState.SERVING:
             self._state = ServiceState.STARTING
-            self._recovery = asyncio.get_running_loop().create_task(self._load_again(version_id))
+            self._recoveries.start(self._reload(version_id))
 
-    async def _load_again(self, version_id: str) -> None:
-        """Until it, or another version, is served."""
+    async def _reload(self, version_id: str) -> None:
+        """Try to load a version until it or another one is served."""
         while self.served is None:
-            if self.loading is not None:  # another version, which may be served soon
+            if self.loading is not None:  # another version is being loaded and may be served soon
                 await asyncio.sleep(FOLLOW_SECONDS)
                 continue
             try:
                 await self._change("recover", version_id)
             except Exception as error:
-                self._settle_waiting(f"version {version_id} cannot be loaded again: {error}")
+                self._enter_waiting(f"version {version_id} cannot be loaded again: {error}")
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _settle_waiting(self, reason: str) -> None:
+    def _enter_waiting(self, reason: str) -> None:
         self.reason = reason
         _log.error("waiting", reason=reason)
         if self._state is ServiceState.STARTING:

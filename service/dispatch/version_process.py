@@ -1,4 +1,4 @@
-"""A version in a process of its own, as the event loop sees it: begun, asked on several lines at once, and ended."""
+"""A version in a worker process, as the event loop sees it: started, asked over several channels at once, and ended."""
 
 import asyncio
 import os
@@ -16,223 +16,238 @@ from typing import Any, cast
 from service.core.errors import SearchFailedError, VersionRefusedError
 from service.core.settings import ENV_PREFIX
 from service.core.threads import run_in_daemon_thread
-from service.protocol.messages import Message, Order, Unpacker, error_of_json
+from service.protocol.messages import Message, MessageBuffer, error_from_json
 from service.protocol.served_version import ServedVersion
+from service.protocol.worker_config import WorkerConfig
 
 _COMMAND = [sys.executable, "-m", "service.worker.search_process"]
-_PATIENCE_SECONDS = 5.0  # until a process that was told to end is killed
+# The time that a worker process gets to answer its last batches, and then again to exit before it is killed.
+SHUTDOWN_STEP_SECONDS = 5.0
+_POLL_SECONDS = 0.005
 
 
-class Line(asyncio.Protocol):
-    """A thread of a search process: batches go there, and their answers come back in the same order.
+class WorkerChannel(asyncio.Protocol):
+    """The connection to one search thread of a worker process. Replies come in the order of the messages.
 
     Args:
-        on_lost: Called when the other side has hung up.
+        on_lost: called when the connection has been closed.
     """
 
     def __init__(self, on_lost: Callable[[], None]) -> None:
         self._on_lost = on_lost
-        self._unpacker = Unpacker()
+        self._buffer = MessageBuffer()
         self._transport: asyncio.WriteTransport | None = None
-        self._expected: deque[Callable[[Message | None], None]] = deque()
+        self._reply_callbacks: deque[Callable[[Message | None], None]] = deque()
 
     @property
-    def expected(self) -> int:
-        """Messages that it waits for."""
-        return len(self._expected)
+    def pending(self) -> int:
+        """How many replies have not arrived yet."""
+        return len(self._reply_callbacks)
 
-    def ask(self, message: Message, on_answer: Callable[[Message | None], None]) -> None:
+    def send(self, message: Message, on_reply: Callable[[Message | None], None]) -> None:
         """Send a message.
 
         Args:
-            message: That is sent.
-            on_answer: Called with what comes back, or with None when nothing will any more.
+            message: the message.
+            on_reply: called with the reply, or with None if the connection is closed before it arrives.
         """
         if self._transport is None or self._transport.is_closing():
-            on_answer(None)
+            on_reply(None)
             return
-        self._expected.append(on_answer)
-        self._transport.write(message.packed())
+        self._reply_callbacks.append(on_reply)
+        self._transport.write(message.to_bytes())
 
-    def hear(self, on_message: Callable[[Message | None], None]) -> None:
-        """Wait for a message without asking for it; see `ask`."""
-        self._expected.append(on_message)
+    def expect(self, on_message: Callable[[Message | None], None]) -> None:
+        """Wait for a message that the worker sends unasked; the callback is called as in `send`."""
+        self._reply_callbacks.append(on_message)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The line can be used."""
+        """Keep the transport; called by the event loop."""
         self._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
-        self._unpacker.add(data)
-        while (message := self._unpacker.next()) is not None:
-            self._expected.popleft()(message)
+        """Hand each complete message to the callback that waits for it; called by the event loop."""
+        self._buffer.add(data)
+        while (message := self._buffer.next()) is not None:
+            self._reply_callbacks.popleft()(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The line cannot be used any more."""
+        """Tell everyone who waits for a reply that none will come; called by the event loop."""
         self._transport = None
-        while self._expected:
-            self._expected.popleft()(None)
+        while self._reply_callbacks:
+            self._reply_callbacks.popleft()(None)
         self._on_lost()
 
 
 class VersionProcess:
-    """A loaded version that can be asked. Its methods are called on the event loop.
+    """A worker process that has loaded a version. Its methods are called on the event loop.
 
     Args:
-        served: What it told of itself.
-        control: On which it told of itself.
-        lines: A thread of it each; the last is for photos.
-        pid: Of its process.
-        wait: Waits until the process has ended.
-        kill: Ends it by force.
+        served: the version that it has loaded.
+        control: the channel on which it reported the version.
+        channels: one channel for each of its search threads; the last is for searches by photo.
+        pid: its process id.
+        wait: blocks until the process has ended.
+        kill: ends the process by force.
 
     Attributes:
-        served: What it told of itself.
-        pid: Of its process.
-        on_lost: Called when the process has ended by itself.
+        served: the version that it has loaded.
+        search_channels: the channels for all queries but photos.
+        photo_channels: the channels for searches by photo.
+        pid: its process id.
+        on_lost: called when the process ends without having been asked to.
     """
 
     def __init__(
         self,
         served: ServedVersion,
-        control: Line,
-        lines: Sequence[Line],
+        control: WorkerChannel,
+        channels: Sequence[WorkerChannel],
         pid: int,
         wait: Callable[[], object],
         kill: Callable[[], None],
     ) -> None:
         self.served = served
-        self.search_lines, self.photo_lines = lines[:-1], lines[-1:]
+        self.search_channels, self.photo_channels = channels[:-1], channels[-1:]
         self.pid = pid
         self.on_lost: Callable[[], None] = lambda: None
         self._control = control
-        self._lines = lines
+        self._channels = channels
         self._wait = wait
         self._kill = kill
 
-    async def end(self) -> None:
-        """Let the threads answer what they were asked, and end the process."""
+    async def shut_down(self) -> None:
+        """Wait for the replies to pending batches and end the process, within twice SHUTDOWN_STEP_SECONDS.
+
+        A process that does not reply in the first of these steps, or does not exit in the second, is killed.
+        """
         self.on_lost = lambda: None
-        give_up_at = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
-        while any(line.expected for line in self._lines) and asyncio.get_running_loop().time() < give_up_at:
-            await asyncio.sleep(0.005)
-        for line in (*self._lines, self._control):
-            line.close()
-        ended = asyncio.ensure_future(run_in_daemon_thread(self._wait, "vitrine-end"))
-        done, _ = await asyncio.wait({ended}, timeout=_PATIENCE_SECONDS)
+        loop = asyncio.get_running_loop()
+        deadline_at = loop.time() + SHUTDOWN_STEP_SECONDS
+        while any(channel.pending for channel in self._channels) and loop.time() < deadline_at:
+            await asyncio.sleep(_POLL_SECONDS)
+        for channel in (*self._channels, self._control):
+            channel.close()
+        exited = asyncio.ensure_future(run_in_daemon_thread(self._wait, "vitrine-end"))
+        done, _ = await asyncio.wait({exited}, timeout=SHUTDOWN_STEP_SECONDS)
         if not done:
             self._kill()
-            await ended
+            await exited
 
 
-Opener = Callable[[str], Awaitable[VersionProcess]]  # UnknownVersionError, VersionRefusedError
+Opener = Callable[[str], Awaitable[VersionProcess]]  # raises UnknownVersionError or VersionRefusedError
 
 
-async def open_version(version_id: str, order: Order, line_count: int) -> VersionProcess:
-    """Begin a process that loads a version, and wait until it can be asked.
+async def open_version(version_id: str, config: WorkerConfig, search_threads: int) -> VersionProcess:
+    """Start a worker process that loads a version, and wait until it can be asked.
 
     Args:
-        version_id: Its name in the store.
-        order: What the process is told, but for the version and the sockets.
-        line_count: Threads that search, besides the one for photos.
+        version_id: the version's name in the store.
+        config: the worker's configuration, without the version and the sockets.
+        search_threads: the number of its search threads, without the one for photos.
 
     Raises:
-        UnknownVersionError: The store has no such version.
-        VersionRefusedError: It cannot be served, or the process ended over it.
-        SearchFailedError: Something broke; the log says what.
+        UnknownVersionError: the store has no such version.
+        VersionRefusedError: the version cannot be served, or the process ended while it loaded it.
+        SearchFailedError: loading failed unexpectedly; the log says why.
     """
-    with ExitStack() as theirs:
-        ours, given = socket_pairs(line_count + 2, theirs)
-        control, *lines = (end.fileno() for end in given)
-        told = order.model_copy(update={"version_id": version_id, "control": control, "lines": tuple(lines)})
-        command = [*_COMMAND, told.model_dump_json()]
-        # Settings reach it by the order alone, and secrets not at all.
+    with ExitStack() as worker_ends:
+        ours, theirs = socket_pairs(search_threads + 2, worker_ends)
+        control, *channels = (end.fileno() for end in theirs)
+        update = {"version_id": version_id, "control_fd": control, "channel_fds": tuple(channels)}
+        command = [*_COMMAND, config.model_copy(update=update).model_dump_json()]
+        # The configuration holds all settings that the worker needs. Others, secrets among them, must not reach it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-        begin = partial(subprocess.Popen, command, pass_fds=(control, *lines), env=environment)
-        process = await run_in_daemon_thread(begin, "vitrine-begin")
+        start = partial(subprocess.Popen, command, pass_fds=(control, *channels), env=environment)
+        process = await run_in_daemon_thread(start, "vitrine-begin")
     return await connect(version_id, ours, process.pid, process.wait, process.kill)
 
 
-def socket_pairs(count: int, theirs: ExitStack) -> tuple[list[socket.socket], list[socket.socket]]:
-    """So many pairs: the ends of the event loop, and those of the process, which close with `theirs`."""
+def socket_pairs(count: int, worker_ends: ExitStack) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Return connected sockets for a worker process.
+
+    Args:
+        count: how many pairs.
+        worker_ends: closes the worker's ends in this process when it is closed.
+
+    Returns:
+        The ends for the event loop, which do not block, and the ends for the worker.
+    """
     pairs = [socket.socketpair() for _ in range(count)]
-    for ours, given in pairs:
+    for ours, theirs in pairs:
         ours.setblocking(False)
-        theirs.enter_context(given)
-    return [ours for ours, _ in pairs], [given for _, given in pairs]
+        worker_ends.enter_context(theirs)
+    return [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
 
 
 async def connect(
     version_id: str,
-    ours: Sequence[socket.socket],
+    sockets: Sequence[socket.socket],
     pid: int,
     wait: Callable[[], Any],
     kill: Callable[[], None],
 ) -> VersionProcess:
-    """Wait until a process can be asked over these sockets; see `open_version`.
+    """Wait until a worker process has loaded its version; see `open_version` for errors.
 
     Args:
-        version_id: That it loads.
-        ours: The first tells of the version, the others are lines.
-        pid: Of the process.
-        wait: Waits until it has ended, and gives its exit code.
-        kill: Ends it by force.
+        version_id: the version that it loads.
+        sockets: the sockets to it: first the one for control, then one for each search thread.
+        pid: its process id.
+        wait: blocks until it has ended and returns its exit code.
+        kill: ends it by force.
     """
     loop = asyncio.get_running_loop()
     opened: list[VersionProcess] = []
 
-    def lost() -> None:
+    def handle_loss() -> None:
         if opened:
             process, opened[:] = opened[0], []
             _reap(wait)
             process.on_lost()
 
-    control, *lines = (Line(lost) for _ in ours)
-    told: asyncio.Future[Message | None] = loop.create_future()
-    control.hear(partial(_set, told))
+    control, *channels = (WorkerChannel(handle_loss) for _ in sockets)
+    report: asyncio.Future[Message | None] = loop.create_future()
+    control.expect(lambda message: None if report.done() else report.set_result(message))
     try:
-        for line, end in zip((control, *lines), ours, strict=True):
-            await loop.create_unix_connection(partial(_given, line), sock=end)
-        message = await told
+        for channel, end in zip((control, *channels), sockets, strict=True):
+            await loop.create_unix_connection(partial(_identity, channel), sock=end)
+        message = await report
         if message is None:
             code = await run_in_daemon_thread(wait, "vitrine-end")
-            raise VersionRefusedError(f"version {version_id}: the process that was to search it ended {_how(code)}")
+            raise VersionRefusedError(
+                f"version {version_id}: the process that was to search it ended {_describe_exit(code)}"
+            )
         if "refused" in message.head:
-            raise error_of_json(message.head["refused"])
+            raise error_from_json(message.head["refused"])
         if "broken" in message.head:
             raise SearchFailedError("something broke while the version was loaded; the log says what")
     except BaseException:
-        for line in (control, *lines):
-            line.close()
+        for channel in (control, *channels):
+            channel.close()
         kill()
         _reap(wait)
         raise
-    process = VersionProcess(ServedVersion.model_validate(message.head["version"]), control, lines, pid, wait, kill)
+    served = ServedVersion.model_validate(message.head["version"])
+    process = VersionProcess(served, control, channels, pid, wait, kill)
     opened.append(process)
     return process
 
 
 def _reap(wait: Callable[[], object]) -> None:
-    """Wait for a process that is ending, or the system would keep its name."""
+    """Wait in the background for a process that is ending, so that it does not stay behind as a zombie."""
     threading.Thread(target=wait, name="vitrine-end", daemon=True).start()
 
 
-def _given(line: Line) -> Line:
-    return line
+def _identity(channel: WorkerChannel) -> WorkerChannel:
+    return channel
 
 
-def _set(told: "asyncio.Future[Message | None]", message: Message | None) -> None:
-    if not told.done():
-        told.set_result(message)
-
-
-def _how(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         return f"by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")

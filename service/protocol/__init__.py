@@ -1,4 +1,4 @@
-"""What the HTTP process and a worker say to each other about queries and versions.
+"""What the HTTP process and a worker process send each other about queries, answers and versions.
 
 It knows neither HTTP nor an index.
 """

@@ -1,9 +1,9 @@
-"""What an attribute column holds, told to those who choose filters by it."""
+"""Descriptions of attribute columns, from which clients can offer filters."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-OFFERED_VALUES = 50  # of a text column, the most frequent ones
+OFFERED_VALUES = 50  # most frequent values that the description of a text column lists
 
 
 @dataclass(frozen=True)
@@ -11,12 +11,12 @@ class ColumnDescription:
     """An attribute column of the served products.
 
     Attributes:
-        name: Of the column.
-        kind: `other` for columns that filters cannot use.
-        values: Of a text column the most frequent values with their number of products, the most frequent first.
-        distinct: Of a text column, how many values it has.
-        least: Of a number column; None where it has no numbers.
-        most: As `least`.
+        name: the column's name.
+        kind: the type of its values; `other` for columns that filters cannot use.
+        values: for a text column, its most frequent values with their numbers of products, the most frequent first.
+        distinct: for a text column, how many distinct values it has.
+        least: for a number column, its smallest number; None if it holds no finite number.
+        most: for a number column, its largest number; None if it holds no finite number.
     """
 
     name: str

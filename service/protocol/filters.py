@@ -1,8 +1,8 @@
-"""Filters of a search: what a request says, as records, before any column is known.
+"""The filters of a search as records, parsed from a request before any column is known.
 
     {"category": "shoes", "price": {"gte": 10, "lt": 50}, "colour": ["red", "blue"], "in_stock": true}
 
-All conditions must hold. `service/worker/filter_masks.py` applies them to columns.
+A product must meet all conditions. `service/worker/filter_masks.py` applies them to the columns of a version.
 """
 
 import json
@@ -14,15 +14,15 @@ from service.core.errors import FilterError
 
 Scalar = str | bool | int | float
 
-MAX_VALUES = 100  # of one list
+MAX_VALUES = 100  # in one list of values
 RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
 _FORMS = 'text, a number, true or false, a list of these, or a range such as {"gte": 10, "lt": 50}'
-_SHOWN_CHARS = 80  # of a value, in a message
+_SHOWN_CHARS = 80  # of a value that an error message quotes
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """The column holds one of these values."""
+    """The condition that a column holds one of these values."""
 
     column: str
     values: tuple[Scalar, ...]
@@ -30,29 +30,29 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Range:
-    """The column lies within these bounds, each an operator of `RANGE_OPERATORS` and a number."""
+    """The condition that a number lies within bounds, each one of `RANGE_OPERATORS` and a number."""
 
     column: str
     bounds: tuple[tuple[str, int | float], ...]
 
 
 Condition = OneOf | Range
-Filters = tuple[Condition, ...]  # and-combined; empty lets every product pass
+Filters = tuple[Condition, ...]  # a product must meet all of them; without any, every product matches
 
 
 def parse_filters(filters: Mapping[str, object] | None) -> Filters:
-    """The conditions of a request's `filters`.
+    """Parse the `filters` of a request.
 
     Raises:
-        FilterError: Naming the first column whose condition is none of the known forms.
+        FilterError: a condition has none of the known forms; the message names its column.
     """
     return tuple(_parse(column, condition) for column, condition in (filters or {}).items())
 
 
 def show_value(value: object) -> str:
-    """A value as the caller wrote it, in JSON, cut where it is long."""
+    """Return a value as JSON, the way the caller wrote it, truncated if it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    # Lone surrogates cannot be sent back; everything else can.
+    # Lone surrogates cannot be encoded in the answer.
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."
 
@@ -87,11 +87,11 @@ def _scalar(name: str, value: object) -> Scalar:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is text that UTF-8 can hold: JSON as Python reads it also has lone surrogates."""
+    """Whether a value is text that UTF-8 can encode: Python's JSON parser also accepts lone surrogates."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _is_number(value: object) -> bool:
     if isinstance(value, float):
-        return math.isfinite(value)  # JSON as Python reads it also has NaN and Infinity
+        return math.isfinite(value)  # Python's JSON parser also accepts NaN and Infinity
     return isinstance(value, int) and not isinstance(value, bool)

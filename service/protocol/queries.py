@@ -1,4 +1,4 @@
-"""What can be asked of a version, as records that need no model and no index."""
+"""Queries to a version, as records that need no model and no index."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from service.protocol.filters import Filters
 
 @dataclass(frozen=True)
 class Page:
-    """Which of the nearest products are wanted.
+    """The part of a ranking that is wanted.
 
     Attributes:
-        k: How many, at most.
-        offset: How many before them are left out.
-        filters: What all of them meet.
+        k: the maximum number of products.
+        offset: how many of the best products are skipped.
+        filters: conditions that every product must meet.
     """
 
     k: int
@@ -21,28 +21,30 @@ class Page:
 
     @property
     def depth(self) -> int:
-        """How far down the page reaches."""
+        """How many products the ranking must hold to fill the page."""
         return self.offset + self.k
 
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """The products nearest to a text.
+    """A search for the products nearest to a text.
 
     Attributes:
-        explain: Say what came from the title and what from the photo.
-        part: Score by this part alone; None for the whole.
+        text: what the shopper typed.
+        page: the part of the ranking that is wanted.
+        explain: whether each hit says what its title and what its photo contributed.
+        modality: the only modality to score by, `text` or `photo`; None for all.
     """
 
     text: str
     page: Page
     explain: bool = False
-    part: str | None = None
+    modality: str | None = None
 
 
 @dataclass(frozen=True)
 class SimilarQuery:
-    """The products nearest to a product, itself left out."""
+    """A search for the products nearest to a product, which is itself left out."""
 
     product_id: str
     page: Page
@@ -50,17 +52,18 @@ class SimilarQuery:
 
 @dataclass(frozen=True)
 class ProductQuery:
-    """A product itself."""
+    """A look-up of one product."""
 
     product_id: str
 
 
 @dataclass(frozen=True)
 class PhotoQuery:
-    """The products whose photos are nearest to a photo.
+    """A search for the products whose photos are nearest to a photo.
 
     Attributes:
-        content: Of the photo's file.
+        content: the bytes of the photo's file.
+        page: the part of the ranking that is wanted.
     """
 
     content: bytes

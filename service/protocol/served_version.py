@@ -1,4 +1,4 @@
-"""What is known of a version by those who do not hold it in memory."""
+"""What the HTTP process knows of a version that a worker process holds."""
 
 from artifacts.index_version import Manifest
 from artifacts.records import Record
@@ -7,22 +7,22 @@ from service.protocol.columns import ColumnDescription
 
 
 class ServedVersion(Record):
-    """A version that is loaded, as its process tells of it.
+    """A loaded version, as its worker process describes it.
 
     Attributes:
-        version_id: Its name in the store.
-        manifest: What its builder says of it.
-        index_device: Where it is searched.
-        no_photos: Why photos cannot be queries; None where they can.
-        loaded_at: ISO 8601, UTC.
-        columns: What filters can ask for.
-        parts: Of its scores; empty where the model mixes title and photo.
+        version_id: its name in the store.
+        manifest: its manifest.
+        index_device: the device that searches its index.
+        photo_search_refusal: why it cannot be searched by photo; None if it can.
+        loaded_at: when it was loaded, in ISO 8601, UTC.
+        columns: the attribute columns that filters can name.
+        modalities: the modalities whose scores add up to a product's score; empty if the model mixes title and photo.
     """
 
     version_id: str
     manifest: Manifest
     index_device: Device
-    no_photos: str | None
+    photo_search_refusal: str | None
     loaded_at: str
     columns: tuple[ColumnDescription, ...]
-    parts: tuple[str, ...]
+    modalities: tuple[str, ...]

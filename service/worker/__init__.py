@@ -1,1 +1,4 @@
-"""One process with one version: it encodes, filters, searches and renders. It knows no HTTP and no other version."""
+"""One version in one worker process: encode queries, filter, search and render hits.
+
+It knows no HTTP and no other version.
+"""

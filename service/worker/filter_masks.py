@@ -1,6 +1,6 @@
-"""Attribute columns of the served products, and filters as marks over their rows.
+"""Filters applied to the attribute columns of the served products: a boolean mask over all rows.
 
-A row whose value is null matches no condition on that column.
+A row whose value is null meets no condition on that column.
 """
 
 import math
@@ -20,7 +20,7 @@ from service.core.errors import FilterError
 from service.protocol.columns import OFFERED_VALUES, ColumnDescription
 from service.protocol.filters import Condition, Filters, OneOf, Range, Scalar, show_value
 
-Mask = npt.NDArray[np.bool_]  # shape (count,): one mark per row
+Mask = npt.NDArray[np.bool_]  # shape (count,): whether each row matches
 
 _LARGEST_FLOAT = int(sys.float_info.max)
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -33,20 +33,20 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 class _Column(Protocol):
     def matches(self, condition: Condition) -> Mask:
-        """Rows that meet the condition; FilterError where the column cannot be asked so."""
+        """Return which rows meet a condition; FilterError if the condition does not fit the column."""
 
     def describe(self, name: str) -> ColumnDescription:
-        """What the column holds."""
+        """Return what clients need to know of the column."""
 
 
-class Attributes:
-    """The columns of a version's products that filters can use.
+class FilterColumns:
+    """The attribute columns of a version's products, which filters can name.
 
     Args:
-        products: The catalogue's rows; every column beyond product_id, title and image is an attribute.
+        products: all products; every column besides product_id, title and image is an attribute.
 
     Attributes:
-        descriptions: What each column holds, in their order.
+        descriptions: what each column holds, in the order of the columns.
     """
 
     def __init__(self, products: pa.Table) -> None:
@@ -57,10 +57,10 @@ class Attributes:
         self.descriptions = tuple(column.describe(name) for name, column in self._columns.items())
 
     def mask(self, filters: Filters) -> Mask:
-        """Rows that meet all conditions.
+        """Return which rows meet all conditions.
 
         Raises:
-            FilterError: Naming a column that there is none of, or a value that does not fit its column.
+            FilterError: a condition names no column, or does not fit its column.
         """
         mask = np.ones(self._count, dtype=np.bool_)
         for condition in filters:
@@ -79,23 +79,23 @@ def _read_column(column: pa.ChunkedArray) -> _Column:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _TextColumn.read(column.cast(pa.large_string()))
     if pa.types.is_boolean(kind):
-        return _BooleanColumn(*_values_and_marks(column.cast(kind), False))
+        return _BooleanColumn(*_values_and_validity(column.cast(kind), False))
     if pa.types.is_decimal(kind):
-        # By way of text: Arrow's direct cast divides, and 19.99 comes out as 19.990000000000002.
+        # Cast by way of text: Arrow's direct cast divides, which turns 19.99 into 19.990000000000002.
         column, kind = column.cast(kind).cast(pa.string()).cast(pa.float64()), pa.float64()
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _NumberColumn(*_values_and_marks(column.cast(kind), 0))
+        return _NumberColumn(*_values_and_validity(column.cast(kind), 0))
     return _OtherColumn(str(kind))
 
 
-def _values_and_marks(column: pa.ChunkedArray, stand_in: object) -> tuple[npt.NDArray[Any], Mask]:
-    """Values with a stand-in where they are null, and marks where they are not."""
-    return pc.fill_null(column, stand_in).to_numpy(), pc.is_valid(column).to_numpy()
+def _values_and_validity(column: pa.ChunkedArray, placeholder: object) -> tuple[npt.NDArray[Any], Mask]:
+    """Return the values, with a placeholder for each null, and which of them are not null."""
+    return pc.fill_null(column, placeholder).to_numpy(), pc.is_valid(column).to_numpy()
 
 
 @dataclass(frozen=True, eq=False)
 class _TextColumn:
-    """Text as numbers into a list of distinct values; -1 is null."""
+    """Text, stored as codes, which are positions in the list of distinct values; -1 stands for null."""
 
     codes: npt.NDArray[np.int32]
     distinct: pa.Array
@@ -108,7 +108,7 @@ class _TextColumn:
 
     def matches(self, condition: Condition) -> Mask:
         values = _values_of_type(condition, str, "text")
-        wanted = np.zeros(len(self.distinct) + 1, dtype=np.bool_)  # the last one stays False: code -1
+        wanted = np.zeros(len(self.distinct) + 1, dtype=np.bool_)  # the last one, to which code -1 points, stays False
         wanted[:-1] = pc.is_in(self.distinct, value_set=pa.array(values, pa.large_string())).to_numpy(
             zero_copy_only=False
         )
@@ -140,13 +140,13 @@ class _BooleanColumn:
 
 @dataclass(frozen=True, eq=False)
 class _NumberColumn:
-    """Numbers in the type of the file: a bound is rounded to it, so that 19.99 equals a float32 19.99."""
+    """Numbers in the type that the file has. Bounds are rounded to it, so that 19.99 equals a float32 of 19.99."""
 
     values: npt.NDArray[Any]
     present: Mask
 
     def matches(self, condition: Condition) -> Mask:
-        with np.errstate(over="ignore"):  # a bound beyond float32 is as good as infinite
+        with np.errstate(over="ignore"):  # a bound beyond float32 becomes infinite, which is right
             if isinstance(condition, Range):
                 return self._in_range(condition)
             mask = np.zeros(len(self.values), dtype=np.bool_)
@@ -169,7 +169,7 @@ class _NumberColumn:
 
 @dataclass(frozen=True)
 class _OtherColumn:
-    """A column of a type that no filter is defined for."""
+    """A column whose type no filter supports."""
 
     kind: str
 
@@ -184,20 +184,20 @@ class _OtherColumn:
 
 
 def _comparable(number: Scalar) -> Scalar:
-    """The number, or infinity for a whole number beyond all floats, which numpy would not compare with them."""
+    """Return the number, or infinity for an integer beyond all floats, which numpy cannot compare with floats."""
     if isinstance(number, int) and abs(number) > _LARGEST_FLOAT:
         return math.inf if number > 0 else -math.inf
     return number
 
 
 def _values_of_type(condition: Condition, kind: type | tuple[type, ...], expected: str) -> tuple[Scalar, ...]:
-    """The values of an equality, all of the column's kind."""
+    """Return the values of an equality condition after checking that each has the type of the column."""
     if not isinstance(condition, OneOf):
         raise FilterError(
             f"filters.{condition.column} is a range, but the column holds no numbers: expected {expected}"
         )
     for value in condition.values:
-        # To Python, True is a number too; to whoever wrote the filter it is not.
+        # In Python, True is a number too; in a filter it is not.
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise FilterError(f"filters.{condition.column} is {show_value(value)}: expected {expected}")
     return condition.values

@@ -1,9 +1,8 @@
-"""The products of a version as ready JSON, so that a hit costs one copy and no model.
+"""All products of a version as prepared JSON, from which hits are rendered by copying.
 
-Each product's text, `"product_id":"p1","title":...}`, lies in one Arrow buffer. These are made, and hits are put
-together from them, column by column in Arrow, which holds no Python lock: neither a swap nor the hits of a batch
-stall the event loop. In memory it takes about as much as products.parquet unpacked, plus the column names once per
-product.
+The JSON of each product, `"product_id":"p1","title":...}`, lies in one Arrow buffer. Arrow builds this buffer and joins
+hits from it column by column without holding Python's lock, so that other threads go on meanwhile. The table takes
+about as much memory as the uncompressed products.parquet, plus the column names once per product.
 """
 
 import itertools
@@ -11,7 +10,6 @@ import json
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,57 +18,37 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.errors import FormatError
-from service.worker.modality_similarities import Explanation
+from service.worker.ranking import Ranking
 
-# Fields of a hit that the search itself gives. An attribute of that name can be filtered by but is not shown.
+# Fields of a hit that the search itself fills. An attribute of the same name can be filtered by but is not shown.
 SEARCH_FIELDS = ("rank", "score", "explain")
 _ROWS_AT_ONCE = 65_536
-_FIRST_PRINTABLE = 0x20  # JSON wants every character below it escaped
-
-
-class Ranking(Protocol):
-    """The products that a search found."""
-
-    @property
-    def rows(self) -> npt.NDArray[np.int64]:
-        """Shape (k,), best first, without padding."""
-
-    @property
-    def scores(self) -> npt.NDArray[np.float32]:
-        """Shape (k,)."""
-
-    @property
-    def first_rank(self) -> int:
-        """Rank of the first."""
-
-    @property
-    def explanation(self) -> Explanation | None:
-        """Of the scores, to stand in `explain`."""
+_FIRST_PRINTABLE = 0x20  # JSON requires every character below it to be escaped
 
 
 class HitTable:
-    """Products by row number, ready to be sent.
+    """The JSON of each product, by row number.
 
     Args:
-        products: The catalogue's rows.
+        products: all products, in the order of the index.
 
     Raises:
-        FormatError: A text is not valid UTF-8.
+        FormatError: a text is not valid UTF-8.
     """
 
     def __init__(self, products: pa.Table) -> None:
         self._fragments = pa.concat_arrays([_fragments(batch) for batch in products.to_batches(_ROWS_AT_ONCE)])
 
     def render(self, rankings: Sequence[Ranking]) -> list[bytes]:
-        """The hits of each ranking as the elements of a JSON array, without its brackets."""
+        """Return the hits of each ranking as the elements of a JSON array, without its brackets."""
         counts = [len(ranking.rows) for ranking in rankings]
         if not any(counts):
             return [b""] * len(counts)
-        beginnings = [_beginnings(ranking.first_rank, count) for count, ranking in zip(counts, rankings, strict=True)]
+        prefixes = [_hit_prefixes(ranking.first_rank, count) for count, ranking in zip(counts, rankings, strict=True)]
         rows = np.concatenate([ranking.rows for ranking in rankings])
         scores = np.concatenate([ranking.scores for ranking in rankings])
         texts = pc.binary_join_element_wise(
-            pa.concat_arrays(beginnings),
+            pa.concat_arrays(prefixes),
             _score_texts(scores),
             _COMMA,
             _explanations(rankings),
@@ -78,27 +56,27 @@ class HitTable:
             _COMMA,
             _EMPTY,
         )
-        return _cut(texts, counts)
+        return _join_rankings(texts, counts)
 
     def render_product(self, row: int) -> bytes:
-        """A product as a JSON object."""
+        """Return a product as a JSON object."""
         return b"{" + memoryview(self._fragments[row].as_buffer())
 
 
 @lru_cache(maxsize=64)
-def _beginnings(first_rank: int, count: int) -> pa.Array:
-    """What stands before the scores of so many hits. Pages are mostly the same."""
+def _hit_prefixes(first_rank: int, count: int) -> pa.Array:
+    """Return the JSON before the score of each hit. It is cached, since most searches ask for the same page."""
     ranks = pc.cast(pa.array(np.arange(count) + first_rank), pa.large_string())
     return pc.binary_join_element_wise(_RANK, ranks, _SCORE, _EMPTY)
 
 
 def _score_texts(scores: npt.NDArray[np.float32]) -> pa.Array:
-    """With six places."""
+    """Return the scores as text with six decimal places."""
     return pc.cast(pc.cast(pa.array(scores.astype(np.float64)), _SIX_PLACES), pa.large_string())
 
 
-def _cut(texts: pa.Array, counts: Sequence[int]) -> list[bytes]:
-    """So many texts and so many after them, each time as one, without the last byte."""
+def _join_rankings(texts: pa.Array, counts: Sequence[int]) -> list[bytes]:
+    """Split the joined text of all hits into one bytes object per ranking and drop each trailing comma."""
     _, offsets, content = texts.buffers()
     ends = np.frombuffer(offsets, np.int64)[np.cumsum([0, *counts])].tolist()
     content = memoryview(content)
@@ -106,13 +84,13 @@ def _cut(texts: pa.Array, counts: Sequence[int]) -> list[bytes]:
 
 
 def _explanations(rankings: Sequence[Ranking]) -> pa.Array | pa.Scalar:
-    """The field `explain` of each hit, with the comma after it; empty where nothing is explained."""
+    """Return the field `explain` of each hit with a comma after it; empty for hits without an explanation."""
     if not any(ranking.explanation for ranking in rankings):
         return _EMPTY
-    return pa.array([text for ranking in rankings for text in _explained(ranking)], pa.large_string())
+    return pa.array([text for ranking in rankings for text in _explanation_texts(ranking)], pa.large_string())
 
 
-def _explained(ranking: Ranking) -> list[str]:
+def _explanation_texts(ranking: Ranking) -> list[str]:
     if ranking.explanation is None:
         return [""] * len(ranking.rows)
     pairs = [
@@ -124,16 +102,16 @@ def _explained(ranking: Ranking) -> list[str]:
 
 
 def _fragments(batch: pa.RecordBatch) -> pa.Array:
-    """What follows rank and score in each hit, as large_string."""
-    parts: list[pa.Array | pa.Scalar] = []
+    """Return the JSON that follows rank and score in the hit of each product, as large_string."""
+    pieces: list[pa.Array | pa.Scalar] = []
     attributes = [name for name in batch.schema.names if name not in CATALOG_COLUMNS]
     for name in (*CATALOG_COLUMNS, *attributes):
         if name in SEARCH_FIELDS:
             continue
         column = pc.fill_null(batch[name], "") if name == "title" else batch[name]
-        key = _text(f"{',' if parts else ''}{json.dumps(name)}:")
-        parts += [key, pc.fill_null(_json_values(name, column), "null")]
-    return pc.binary_join_element_wise(*parts, _text("}"), _EMPTY)
+        key = _text(f"{',' if pieces else ''}{json.dumps(name)}:")
+        pieces += [key, pc.fill_null(_json_values(name, column), "null")]
+    return pc.binary_join_element_wise(*pieces, _text("}"), _EMPTY)
 
 
 def _text(text: str) -> pa.Scalar:
@@ -141,7 +119,7 @@ def _text(text: str) -> pa.Scalar:
 
 
 def _json_values(name: str, column: pa.Array) -> pa.Array:
-    """Each value as JSON text; null stays null. Shape and order of the column, large_string."""
+    """Return each value of a column as JSON text, as large_string; null stays null."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
@@ -149,7 +127,7 @@ def _json_values(name: str, column: pa.Array) -> pa.Array:
         return _json_texts(name, column.cast(pa.large_string()))
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))  # JSON has no NaN
-    if any(is_kind(kind) for is_kind in _AS_ARROW_WRITES_THEM):
+    if any(is_kind(kind) for is_kind in _WRITTEN_BY_ARROW):
         return column.cast(pa.large_string())
     if pa.types.is_temporal(kind):
         return _quoted(column.cast(pa.large_string()))
@@ -162,14 +140,14 @@ def _json_texts(name: str, texts: pa.Array) -> pa.Array:
     except pa.ArrowInvalid as error:
         raise FormatError(f"column {name} of the products is not valid UTF-8: {error}") from error
     escaped = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
-    text = escaped.buffers()[2]  # of these rows alone, since `escaped` was made here
+    text = escaped.buffers()[2]  # holds these rows alone, since `escaped` is no slice
     if text is not None and text.size and np.frombuffer(text, dtype=np.uint8).min() < _FIRST_PRINTABLE:
         return _json_one_by_one(texts)
     return _quoted(escaped)
 
 
 def _json_one_by_one(column: pa.Array) -> pa.Array:
-    """For what is rare: control characters in a text; lists and structures."""
+    """Return values as JSON by Python, for rare cases: texts with control characters, lists and structures."""
     values = [
         None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in column.to_pylist()
     ]
@@ -180,7 +158,7 @@ def _quoted(texts: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(_QUOTE, texts, _QUOTE, _EMPTY)
 
 
-_AS_ARROW_WRITES_THEM = (
+_WRITTEN_BY_ARROW = (
     pa.types.is_boolean,
     pa.types.is_integer,
     pa.types.is_floating,

@@ -1,4 +1,4 @@
-"""An index version in memory, checked and ready to search."""
+"""An index version in memory, verified and ready to be searched."""
 
 import datetime
 import threading
@@ -31,11 +31,11 @@ from service.core.device import Device
 from service.core.errors import NoPhotoSearchError, UnknownVersionError, VersionRefusedError
 from service.core.logs import EventLog
 from service.protocol.served_version import ServedVersion
-from service.worker.filter_masks import Attributes, Mask
+from service.worker.filter_masks import FilterColumns, Mask
 from service.worker.hit_table import SEARCH_FIELDS, HitTable
 from service.worker.memory import free_bytes, needed_bytes
-from service.worker.modality_scores import ScoreParts
-from service.worker.modality_similarities import TowerCosines, mixes_towers
+from service.worker.modality_scores import ModalityScores
+from service.worker.modality_similarities import ModalitySimilarities, mixes_towers
 from service.worker.photo_queries import PhotoQueries, load_photo_queries
 from service.worker.product_rows import ProductRows
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
@@ -45,55 +45,62 @@ _log = EventLog(__name__)
 
 @dataclass(frozen=True, eq=False)
 class LoadedVersion:
-    """Everything that answers a search. It never changes, and any number of threads may search it at once."""
+    """Everything that answers a search. It is immutable, and any number of threads may search it at once."""
 
     version_id: str
     manifest: Manifest
     encoder: QueryEncoder
     index: VectorIndex
     operating_point: OperatingPoint
-    attributes: Attributes
-    hits: HitTable
-    rows: ProductRows
-    score_parts: ScoreParts | None  # None where the model's fusion mixes its towers
-    tower_cosines: TowerCosines | None  # None where the version keeps no vectors of towers
-    photos: PhotoQueries | NoPhotoSearchError  # or why photos cannot be queries
+    filter_columns: FilterColumns
+    hit_table: HitTable
+    product_rows: ProductRows
+    modality_scores: ModalityScores | None  # None if the model's fusion mixes title and photo
+    modality_similarities: ModalitySimilarities | None  # None if the version holds no vectors of the towers
+    photo_queries: PhotoQueries | NoPhotoSearchError  # the error says why the version cannot be searched by photo
     loaded_at: str  # ISO 8601, UTC
-    _gpu_turn: threading.Lock = field(default_factory=threading.Lock)  # an index on a GPU is searched by one at a time
+    _gpu_lock: threading.Lock = field(default_factory=threading.Lock)  # one thread at a time searches an index on a GPU
 
     @property
     def count(self) -> int:
-        """Number of products."""
+        """The number of products."""
         return self.index.count
 
     @property
     def index_device(self) -> Device:
-        """Where the index is searched."""
+        """The device that searches the index."""
         return Device.CUDA if isinstance(self.index, GpuVectorIndex) else Device.CPU
 
     def search(self, vectors: Vectors, k: int, rows: Mask | None = None) -> Neighbours:
-        """The k nearest products of each vector, (n, D) -> (n, min(k, count)), among the rows marked."""
-        with self._turn():
+        """Return the k nearest products of each vector.
+
+        Args:
+            vectors: the query vectors. Shape (n, D).
+            k: how many products; the result has min(k, count) columns.
+            rows: the filter mask; None searches all products.
+        """
+        with self._index_lock():
             return self.index.search(vectors, min(k, self.count), self.operating_point, rows)
 
     def reconstruct(self, rows: npt.NDArray[np.int64]) -> Vectors:
-        """The vectors of products, (n,) -> (n, D)."""
-        with self._turn():
+        """Return the vectors of products by their rows, (n,) -> (n, D)."""
+        with self._index_lock():
             return self.index.reconstruct(rows)
 
-    def _turn(self) -> AbstractContextManager[object]:
-        return self._gpu_turn if self.index_device is Device.CUDA else nullcontext()
+    def _index_lock(self) -> AbstractContextManager[object]:
+        return self._gpu_lock if self.index_device is Device.CUDA else nullcontext()
 
     def describe(self) -> ServedVersion:
-        """What others should know of it."""
+        """Return what the HTTP process needs to know of the version."""
+        photos = self.photo_queries
         return ServedVersion(
             version_id=self.version_id,
             manifest=self.manifest,
             index_device=self.index_device,
-            no_photos=str(self.photos) if isinstance(self.photos, NoPhotoSearchError) else None,
+            photo_search_refusal=str(photos) if isinstance(photos, NoPhotoSearchError) else None,
             loaded_at=self.loaded_at,
-            columns=self.attributes.descriptions,
-            parts=self.score_parts.names if self.score_parts else (),
+            columns=self.filter_columns.descriptions,
+            modalities=self.modality_scores.names if self.modality_scores else (),
         )
 
 
@@ -104,36 +111,34 @@ def load_version(
     device: Device,
     encoder_threads: int,
     photo_search: bool = True,
-    most_bytes: int | None = None,
+    max_bytes: int | None = None,
 ) -> LoadedVersion:
-    """Load a version, verify it, and search its canaries, which also warms it up.
-
-    It takes seconds to minutes.
+    """Load and verify a version, and search its canaries, which also warms it up. It takes seconds to minutes.
 
     Args:
-        store: That has it.
-        version_id: Its name.
-        device: What it is searched on.
-        encoder_threads: Of one photo.
-        photo_search: Whether photos are to be queries, where its model takes them.
-        most_bytes: Of memory that it may take, by `VITRINE_COMPARE_MB`.
+        store: the store that holds the version.
+        version_id: the version's name.
+        device: the device that encodes and searches.
+        encoder_threads: the number of threads that encode one photo.
+        photo_search: whether searches by photo are offered, if the model supports them.
+        max_bytes: the memory that the version may take, which `VITRINE_COMPARE_MB` sets; None for no limit.
 
     Raises:
-        UnknownVersionError: The store has no such version.
-        VersionRefusedError: It is damaged, its parts do not belong together, or it does not find what its
-            builder found. The message names files relative to the store.
+        UnknownVersionError: the store has no such version.
+        VersionRefusedError: the version is damaged, its files do not belong together, or its canary queries do not
+            find what they found when it was built. The message names files relative to the store.
     """
-    set_threads(1)  # of this loading thread: those who search now need the other cores
+    set_threads(1)  # for this loading thread only: present searches need the other cores
     try:
         path = store.version_path(version_id)
     except StoreError as error:
         raise UnknownVersionError(_plain(error, store.path)) from error
     try:
         opened = open_index_version(path, leave_index=True)
-        _check_memory(opened, photo_search, most_bytes)
+        _check_memory(opened, photo_search, max_bytes)
         return _load(opened, version_id, device, encoder_threads, photo_search)
     except (ArtifactError, KnnError, OSError, MemoryError, VersionRefusedError) as error:
-        clear_frames(error.__traceback__)  # or whoever handles the error keeps the whole index in memory
+        clear_frames(error.__traceback__)  # otherwise the error would keep the whole index in memory
         raise VersionRefusedError(f"version {version_id}: {_plain(error, store.path)}") from error
 
 
@@ -145,21 +150,21 @@ def _load(
     cpu_index = read_index(opened.index_path, record.sha256, record.size_bytes)
     encoder = _load_encoder(opened, device)
     _check_sizes(opened.manifest, products, cpu_index, encoder)
-    _note_hidden_attributes(version_id, products)
-    tower_cosines = TowerCosines.of(opened, encoder)
-    photos = load_photo_queries(opened, encoder_threads, photo_search)
+    _warn_of_hidden_attributes(version_id, products)
+    similarities = ModalitySimilarities.of(opened, encoder)
+    photo_queries = load_photo_queries(opened, encoder_threads, photo_search)
     version = LoadedVersion(
         version_id=version_id,
         manifest=opened.manifest,
         encoder=encoder,
         index=_place_index(cpu_index, version_id, device),
         operating_point=OperatingPoint(description.nprobe, description.k_factor),
-        attributes=Attributes(products),
-        hits=HitTable(products),
-        rows=ProductRows(products["product_id"]),
-        score_parts=None if mixes_towers(opened) else ScoreParts.of(opened.query),
-        tower_cosines=tower_cosines,
-        photos=photos,
+        filter_columns=FilterColumns(products),
+        hit_table=HitTable(products),
+        product_rows=ProductRows(products["product_id"]),
+        modality_scores=None if mixes_towers(opened) else ModalityScores.of(opened.query),
+        modality_similarities=similarities,
+        photo_queries=photo_queries,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     _check_answers(version, products["product_id"])
@@ -168,8 +173,8 @@ def _load(
 
 def _load_encoder(opened: IndexVersion, device: Device) -> QueryEncoder:
     if device is Device.CPU:
-        return OnnxQueryEncoder(opened.query_folder, opened.query)  # each thread that searches encodes too
-    from towers.torch_query_encoder import TorchQueryEncoder  # imports torch, which the CPU service lacks
+        return OnnxQueryEncoder(opened.query_folder, opened.query)  # search threads encode too, each on one core
+    from towers.torch_query_encoder import TorchQueryEncoder  # imports torch, which a CPU service has not installed
 
     return TorchQueryEncoder(opened.query_folder, opened.query, device=device.value)
 
@@ -184,12 +189,12 @@ def _place_index(index: VectorIndex, version_id: str, device: Device) -> VectorI
         return index
 
 
-def _check_memory(opened: IndexVersion, photo_search: bool, most_bytes: int | None) -> None:
-    """Refuse before loading what would end in the system killing processes, perhaps the one that serves."""
+def _check_memory(opened: IndexVersion, photo_search: bool, max_bytes: int | None) -> None:
+    """Refuse a version that does not fit into memory, before the system kills a process, perhaps the serving one."""
     needed, free = needed_bytes(opened, photo_search), free_bytes()
-    if most_bytes is not None and needed > most_bytes:
+    if max_bytes is not None and needed > max_bytes:
         raise VersionRefusedError(
-            f"it takes about {needed / 1e9:.2f} GB of memory and a second version may take {most_bytes / 1e9:.2f} GB; "
+            f"it takes about {needed / 1e9:.2f} GB of memory and a second version may take {max_bytes / 1e9:.2f} GB; "
             "VITRINE_COMPARE_MB allows more"
         )
     if free is not None and needed > free:
@@ -206,12 +211,12 @@ def _check_sizes(manifest: Manifest, products: pa.Table, index: VectorIndex, enc
     widths = {"manifest": manifest.width, "index": index.width, "query encoder": encoder.width}
     for what, numbers in (("products", counts), ("width", widths)):
         if len(set(numbers.values())) > 1:
-            told = ", ".join(f"{number} by the {source}" for source, number in numbers.items())
-            raise VersionRefusedError(f"its parts disagree on the {what}: {told}; build it again")
+            claims = ", ".join(f"{number} by the {source}" for source, number in numbers.items())
+            raise VersionRefusedError(f"its parts disagree on the {what}: {claims}; build it again")
 
 
 def _check_answers(version: LoadedVersion, product_ids: pa.ChunkedArray) -> None:
-    """Search the canaries; where there are none, search something, to warm up."""
+    """Search the canary queries; if there are none, search anything, to warm up."""
 
     def search(queries: list[str], k: int) -> Sequence[Sequence[str]]:
         found = version.search(version.encoder.encode(queries), k)
@@ -223,13 +228,13 @@ def _check_answers(version: LoadedVersion, product_ids: pa.ChunkedArray) -> None
     check_canaries(version.manifest.canaries, search)
 
 
-def _note_hidden_attributes(version_id: str, products: pa.Table) -> None:
+def _warn_of_hidden_attributes(version_id: str, products: pa.Table) -> None:
     for name in SEARCH_FIELDS:
         if name in products.column_names:
             _log.warning("attribute_not_shown", version=version_id, column=name)
 
 
 def _plain(error: BaseException, store_path: Path) -> str:
-    """An error's message with paths relative to the store: callers have no business with the rest."""
+    """Return an error's message with paths relative to the store, since callers must not see where the store lies."""
     text = str(error) or type(error).__name__
     return text.replace(f"{store_path}/", "").replace(str(store_path), "the store")

@@ -1,4 +1,4 @@
-"""Whether there is memory for another version, and what its loading took given back."""
+"""Whether there is memory for another version, and returning freed memory to the system."""
 
 import ctypes
 from pathlib import Path
@@ -11,14 +11,14 @@ from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
-# Of products.parquet unpacked: as JSON, as attribute columns, and what both are made from.
+# Copies of the uncompressed products.parquet: as JSON, as attribute columns, and the table that both are made from.
 _PRODUCT_COPIES = 3
-# Of the encoders' files: the weights, and what ONNX Runtime makes of them.
+# Memory per byte of the encoders' files: the weights, and what ONNX Runtime makes of them.
 _ENCODER_COPIES = 3
 
 
-def give_back_freed() -> None:
-    """Let the system have memory that was freed. The allocators keep it otherwise."""
+def release_freed_memory() -> None:
+    """Return freed memory to the system, which the allocators would otherwise keep."""
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
     if trim is not None:
@@ -26,7 +26,12 @@ def give_back_freed() -> None:
 
 
 def needed_bytes(version: IndexVersion, with_photo_encoder: bool) -> int:
-    """What a version takes while it is loaded, with or without its photo encoder, as an estimate."""
+    """Estimate the memory that a version takes while it is loaded.
+
+    Args:
+        version: the version.
+        with_photo_encoder: whether its photo encoder is loaded too.
+    """
     files = version.manifest.files
     index = version.index_record.size_bytes
     metadata = pq.read_metadata(version.path / PRODUCTS_FILE)
@@ -37,18 +42,18 @@ def needed_bytes(version: IndexVersion, with_photo_encoder: bool) -> int:
 
 
 def free_bytes() -> int | None:
-    """What this process may take besides what it has, of the machine and of its container; None if unknown."""
+    """Return how much more memory this process may take on its machine and in its container; None if unknown."""
     free = [value for value in (_free_of_machine(), _free_of_container()) if value is not None]
     return min(free, default=None)
 
 
 def _free_of_machine() -> int | None:
-    """What Linux says is available, the page cache included, which it gives up."""
+    """Return what Linux calls available, which includes the page cache."""
     return _number_after("MemAvailable:", _MEMINFO, 1024)
 
 
 def _free_of_container() -> int | None:
-    """The limit less what is used, but for the page cache."""
+    """Return the container's limit minus what it uses, the page cache not counted."""
     limit, used = _CGROUP / "memory.max", _CGROUP / "memory.current"
     if not (limit.is_file() and used.is_file()) or not limit.read_text().strip().isdecimal():
         return None

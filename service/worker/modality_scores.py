@@ -1,4 +1,4 @@
-"""What of a score came from the title and what from the photo, where the model's fusion keeps them apart."""
+"""The contributions of title and photo to a score, for models whose fusion keeps them apart."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,27 @@ import numpy.typing as npt
 
 from artifacts.side import MlpFusion, SideSpec
 from service.core.errors import QueryError
+from service.worker.ranking import ModalityValues
 
 Vectors = npt.NDArray[np.float32]
-Parts = dict[str, npt.NDArray[np.float32]]  # by name, of each hit
 
 
 @dataclass(frozen=True)
-class ScoreParts:
-    """The numbers of a vector that came from one tower each (paper, Eq. 3 and 4: the towers stand side by side).
+class ModalityScores:
+    """The ranges of a vector that come from one tower each (paper, Eq. 3 and 4: towers are concatenated).
 
     Attributes:
-        ranges: Name of the part, and its first number and the one after its last.
+        ranges: for each modality its name, its first dimension and the one after its last.
     """
 
     ranges: tuple[tuple[str, int, int], ...]
 
     @classmethod
-    def of(cls, query_side: SideSpec) -> "ScoreParts | None":
-        """The parts; None where a learned fusion mixes the towers. BiBERT reads titles, CLIP looks at photos."""
+    def of(cls, query_side: SideSpec) -> "ModalityScores | None":
+        """Return the ranges of a model; None if a learned fusion mixes its towers.
+
+        BiBERT reads titles and CLIP reads photos.
+        """
         if isinstance(query_side.fusion, MlpFusion):
             return None
         ranges, start = [], 0
@@ -35,31 +38,32 @@ class ScoreParts:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the parts, in the order of the towers."""
+        """The names of the modalities, in the order of the towers."""
         return tuple(name for name, _, _ in self.ranges)
 
-    def keep(self, name: str, query: Vectors) -> Vectors:
-        """The query as this part alone has it: its products with a vector are that part of their scores.
+    def restrict(self, query: Vectors, modality: str) -> Vectors:
+        """Return the query with all other modalities set to zero, so that products are scored by this one alone.
 
         Args:
-            query: Shape (D,).
+            query: the query's vector. Shape (D,).
+            modality: the name of the modality.
 
         Raises:
-            QueryError: The model has no such part.
+            QueryError: the model has no such modality.
         """
-        if name not in self.names:
-            raise QueryError(f"part is {name!r}, but the served model knows only {' and '.join(self.names)}")
-        kept = np.zeros_like(query)
-        for part, start, end in self.ranges:
-            if part == name:
-                kept[start:end] = query[start:end]
-        return kept
+        if modality not in self.names:
+            raise QueryError(f"part is {modality!r}, but the served model knows only {' and '.join(self.names)}")
+        restricted = np.zeros_like(query)
+        for name, start, end in self.ranges:
+            if name == modality:
+                restricted[start:end] = query[start:end]
+        return restricted
 
-    def split(self, query: Vectors, products: Vectors) -> Parts:
-        """The parts of each score, which add up to it.
+    def split(self, query: Vectors, products: Vectors) -> ModalityValues:
+        """Return what each modality contributes to each score; the contributions add up to the score.
 
         Args:
-            query: Shape (D,).
-            products: Shape (k, D).
+            query: the query's vector. Shape (D,).
+            products: the products' vectors. Shape (k, D).
         """
         return {name: products[:, start:end] @ query[start:end] for name, start, end in self.ranges}

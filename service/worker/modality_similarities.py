@@ -1,7 +1,6 @@
-"""How near a hit's title and photo are to the query by themselves, where a learned fusion mixes them."""
+"""Similarities of a query to the title and the photo of a hit, for models whose learned fusion mixes both."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,31 +8,18 @@ import numpy.typing as npt
 from artifacts.index_version import IndexVersion, TowerVectors
 from artifacts.side import TowerName
 from service.core.errors import VersionRefusedError
-from service.worker.modality_scores import Parts
+from service.worker.ranking import Explanation
 from towers.query_encoder import QueryEncoder
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """Numbers of each hit, by name.
+class ModalitySimilarities:
+    """Cosines of the vectors of each tower, before they are fused. BiBERT reads titles and CLIP reads photos.
 
     Attributes:
-        kind: Parts of the score, which add up to it, or cosines of query and product by one tower alone.
-        values: Shapes (k,); NaN where there is nothing to compare.
-    """
-
-    kind: Literal["parts", "cosines"]
-    values: Parts
-
-
-@dataclass(frozen=True, eq=False)
-class TowerCosines:
-    """Cosines of the towers' vectors, before they are fused. BiBERT reads titles, CLIP looks at photos.
-
-    Attributes:
-        slices: Where each tower's numbers are, in the vectors of queries and of products.
-        encoder: Gives those of queries.
-        products: Shape (count, T), float16, on the disk.
+        slices: the dimensions of each tower in the vectors of queries and products.
+        encoder: encodes queries by each tower.
+        products: the towers' vectors of all products. Shape (count, T), float16, memory-mapped.
     """
 
     slices: dict[TowerName, slice]
@@ -41,12 +27,16 @@ class TowerCosines:
     products: TowerVectors
 
     @classmethod
-    def of(cls, version: IndexVersion, encoder: QueryEncoder) -> "TowerCosines | None":
-        """The cosines; None where the version keeps no vectors of towers.
+    def of(cls, version: IndexVersion, encoder: QueryEncoder) -> "ModalitySimilarities | None":
+        """Return the similarities of a version; None if it holds no vectors of the towers.
+
+        Args:
+            version: the version.
+            encoder: its query encoder.
 
         Raises:
-            ArtifactError: It keeps vectors that are not those of its products.
-            VersionRefusedError: Its encoder gives none of queries.
+            ArtifactError: the vectors of the towers do not belong to the products.
+            VersionRefusedError: the encoder gives no vectors of the towers.
         """
         products = version.open_tower_vectors()
         if products is None:
@@ -58,16 +48,16 @@ class TowerCosines:
         return cls(version.query.tower_slices, encoder, products)
 
     def explain(self, query: str, rows: npt.NDArray[np.int64]) -> Explanation:
-        """The cosines of a query with hits.
+        """Return the cosines of a query with the titles and photos of hits.
 
-        Those with photos are NaN for a product that has none, and where queries have no tower that sees photos.
+        The cosine with a photo is NaN for a product without one, and if the query side has no tower for photos.
 
         Args:
-            query: A text.
-            rows: Of the hits, shape (k,).
+            query: the text of the query.
+            rows: the row numbers of the hits. Shape (k,).
         """
         (vector,) = self.encoder.encode_tower_vectors([query])
-        # `take` lets other threads run while the disk is read; indexing might not.
+        # `take` releases Python's lock while the disk is read; indexing might not.
         products = np.take(self.products, rows, axis=0).astype(np.float32)
         nothing = np.full(len(rows), np.nan, np.float32)
         cosines = {name: products[:, where] @ vector[where] for name, where in self.slices.items()}
@@ -75,9 +65,10 @@ class TowerCosines:
 
 
 def mixes_towers(version: IndexVersion) -> bool:
-    """Whether title and photo of a product are mixed, which its own side alone would say.
+    """Return whether the model mixes title and photo of a product in one vector.
 
-    A model that compares queries with titles alone reads no photos: if it does, they are mixed into BiBERT's space.
+    Only the product side says so directly, and a version holds only the query side. If the query side has BiBERT alone
+    and the products' photos were read nevertheless, the photos were mixed into BiBERT's space.
     """
     photos = version.manifest.photos
     reads_photos = photos.usable + photos.absent + sum(photos.unusable.values()) > 0

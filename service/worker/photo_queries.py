@@ -1,4 +1,4 @@
-"""Photos as queries of one version: how they become vectors, or why they do not."""
+"""Searches by photo: how a version turns a photo into a query vector, or why it cannot."""
 
 from dataclasses import dataclass
 
@@ -17,16 +17,19 @@ Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class PhotoQueries:
-    """Makes queries of photos. Any number of threads may use it at once."""
+    """Turns photos into query vectors. Any number of threads may use it at once."""
 
     encoder: OnnxPhotoEncoder
     part: PhotoSubspace
 
     def decode(self, content: bytes) -> Pixels:
-        """A photo, decoded like products' photos, from the content of its file.
+        """Decode a photo in the same way as the products' photos.
+
+        Args:
+            content: the bytes of the photo's file.
 
         Raises:
-            QueryError: It cannot be used, and why.
+            QueryError: the photo cannot be used; the message says why.
         """
         try:
             return read_photo(content, "image", self.encoder.photo)
@@ -34,27 +37,30 @@ class PhotoQueries:
             raise QueryError(str(error)) from error
 
     def encode(self, pixels: Pixels) -> Vector:
-        """The query, shape (D,), whose scores are cosines of the photo and products' photos."""
+        """Return the query vector, whose scores are the cosines of the photo and the products' photos. Shape (D,)."""
         vector: Vector = self.part.queries(self.encoder.encode([pixels]))[0]
         return vector
 
 
 def load_photo_queries(opened: IndexVersion, threads: int, wanted: bool) -> PhotoQueries | NoPhotoSearchError:
-    """What a version makes of photos. It encodes one, which also warms it up.
+    """Load the photo encoder of a version and encode one photo, which checks it and warms it up.
 
     Args:
-        opened: The version.
-        threads: How many one photo may use.
-        wanted: False loads nothing.
+        opened: the version.
+        threads: the number of threads that encode one photo.
+        wanted: whether searches by photo are turned on; if not, nothing is loaded.
+
+    Returns:
+        The queries, or the error that answers every search by photo.
 
     Raises:
-        ArtifactError: The encoder cannot be loaded.
-        VersionRefusedError: It gives something else than its tower.json says.
+        ArtifactError: the encoder cannot be loaded.
+        VersionRefusedError: the encoder gives vectors of another width than its tower.json says.
     """
     part, name = PhotoSubspace.of(opened.query), opened.manifest.model.name
     if part is None:
         return NoPhotoSearchError(
-            f"{_why_not(opened, name)}: serve a model of CLIP alone (clip) or of a concatenation (cat, alpha)"
+            f"{_refusal_reason(opened, name)}: serve a model of CLIP alone (clip) or of a concatenation (cat, alpha)"
         )
     if not wanted:
         return NoPhotoSearchError("searches by photo are off: VITRINE_PHOTO_SEARCH turns them on")
@@ -65,13 +71,13 @@ def load_photo_queries(opened: IndexVersion, threads: int, wanted: bool) -> Phot
         )
     queries = PhotoQueries(OnnxPhotoEncoder(opened.photo_folder, opened.photo, threads=threads), part)
     photo = queries.encoder.photo
-    found = queries.encoder.encode([np.zeros((photo.height, photo.width, 3), np.uint8)])
-    if found.shape != (1, part.width) or not np.isfinite(found).all():
+    vectors = queries.encoder.encode([np.zeros((photo.height, photo.width, 3), np.uint8)])
+    if vectors.shape != (1, part.width) or not np.isfinite(vectors).all():
         raise VersionRefusedError(f"its photo encoder gives no vectors of width {part.width}; build it again")
     return queries
 
 
-def _why_not(opened: IndexVersion, name: str) -> str:
+def _refusal_reason(opened: IndexVersion, name: str) -> str:
     if all(tower.name != "clip" for tower in opened.query.towers):
         return f"the served model, {name}, has no CLIP on its query side, in whose space photos have their vectors"
     if opened.query.mixes_towers:

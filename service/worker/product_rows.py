@@ -1,4 +1,4 @@
-"""Rows of a version's products by their ids."""
+"""Look-up of the row of a product by its id."""
 
 from bisect import bisect_left
 
@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 
 
 class ProductRows:
-    """Finds the row of a product: in memory the ids and four bytes a product.
+    """Finds the row of a product. In memory it takes the ids and four bytes per product.
 
     Args:
-        product_ids: Distinct, row by row.
+        product_ids: the ids of all products in the order of the rows, all distinct.
     """
 
     def __init__(self, product_ids: pa.ChunkedArray) -> None:
@@ -19,8 +19,8 @@ class ProductRows:
         self._order = pc.array_sort_indices(self._ids).to_numpy().astype(np.uint32)
 
     def row_of(self, product_id: str) -> int | None:
-        """The row, None where there is no such product."""
-        # Arrow orders by the bytes of UTF-8, Python by code points, which is the same order.
+        """Return the row of a product; None if there is no such product."""
+        # Arrow sorts by UTF-8 bytes and Python by code points, which gives the same order.
         place = bisect_left(self._order, product_id, key=lambda row: self._ids[int(row)].as_py())
         if place == len(self._order):
             return None

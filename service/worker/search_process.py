@@ -1,9 +1,9 @@
-"""A process that holds one version and searches it: `python -m service.worker.search_process`, begun by the service.
+"""The worker process, which holds one version: `python -m service.worker.search_process`, started by the service.
 
-Each of its threads has a socket of its own on which batches of queries come, and sends back what they find. It ends
-when the other side hangs up. Python has one lock for all threads of a process: since the process that speaks HTTP is
-another one, neither waits for the other's, a version that is loaded stalls nobody, what breaks a process breaks no
-service, and the memory of a version goes with its process.
+Each of its search threads has its own socket, on which batches of queries arrive and answers go back. The process ends
+when the other side closes the sockets. All threads of a Python process share one lock, so a process of its own means
+that HTTP and searches do not wait for each other, that loading a version stalls nobody, that a crash in native code
+does not end the service, and that the memory of a version is freed together with its process.
 """
 
 import os
@@ -21,69 +21,77 @@ from service.core.errors import UnknownVersionError, VersionRefusedError
 from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog, set_up_logs
 from service.core.threads import lower_thread_priority
-from service.protocol.messages import Message, Order, Unpacker, error_to_json, queries_of, receive
+from service.protocol.messages import (
+    Message,
+    MessageBuffer,
+    answer_to_message,
+    error_to_json,
+    queries_from_message,
+    receive,
+)
+from service.protocol.worker_config import WorkerConfig
 
-if TYPE_CHECKING:  # what a search needs is imported where it is loaded, which takes as long as a small version does
+if TYPE_CHECKING:  # these imports take as long as loading a small version, and so happen while the version is loaded
     from service.worker.loaded_version import LoadedVersion
 
 _log = EventLog(__name__)
-# Leaves a third of a search thread's weight: loading still ends where searches keep all processors busy.
+# A third of a search thread's share of a busy processor: loading ends even while searches keep all processors busy.
 _LOADING_NICENESS = 5
 
 
 def serve(
     load: "Callable[[], LoadedVersion]",
     control: socket.socket,
-    lines: Sequence[socket.socket],
+    channels: Sequence[socket.socket],
     index_threads: int,
-    hung_up: Callable[[], None],
+    on_hang_up: Callable[[], None],
 ) -> None:
-    """Load a version, tell what it is or why it cannot be served, and search it until the other side hangs up.
+    """Load a version, report the result, and answer batches until the other side closes its sockets.
 
     Args:
-        load: Gives the version; UnknownVersionError, VersionRefusedError.
-        control: On which it is told of.
-        lines: On which batches come.
-        index_threads: Of FAISS, for each batch.
-        hung_up: Called by each thread whose line was closed.
+        load: loads the version; raises UnknownVersionError or VersionRefusedError.
+        control: the socket on which the result of loading is reported.
+        channels: the sockets on which batches arrive; each has a thread of its own.
+        index_threads: the number of threads that FAISS uses for each batch.
+        on_hang_up: called by each search thread when its socket has been closed.
     """
     loaded: Future[LoadedVersion] = Future()
-    for number, line in enumerate(lines):
-        work = partial(_answer, line, loaded, index_threads, hung_up)
+    for number, channel in enumerate(channels):
+        work = partial(_serve_channel, channel, loaded, index_threads, on_hang_up)
         threading.Thread(target=work, name=f"vitrine-search-{number}", daemon=True).start()
-    lower_thread_priority(_LOADING_NICENESS)  # the search threads were started before and keep theirs
+    lower_thread_priority(_LOADING_NICENESS)  # the search threads were started before and keep their priority
     try:
         version = load()
         freeze_gc()
-        told: object = {"version": version.describe().model_dump(mode="json")}
+        report: object = {"version": version.describe().model_dump(mode="json")}
     except (UnknownVersionError, VersionRefusedError) as error:
-        told = {"refused": error_to_json(error)}
+        report = {"refused": error_to_json(error)}
     except Exception:
         _log.exception("load_failed")
-        told = {"broken": True}
+        report = {"broken": True}
     else:
         loaded.set_result(version)
         del version
-    with suppress(OSError):  # nobody waits for it any more
-        control.sendall(Message(told).packed())
-    receive(control, Unpacker())  # nothing comes but the end
+    with suppress(OSError):  # the other side may have given up
+        control.sendall(Message(report).to_bytes())
+    receive(control, MessageBuffer())  # returns when the other side closes the socket
     control.close()
 
 
-def _answer(
-    line: socket.socket, loaded: "Future[LoadedVersion]", index_threads: int, hung_up: Callable[[], None]
+def _serve_channel(
+    channel: socket.socket, loaded: "Future[LoadedVersion]", index_threads: int, on_hang_up: Callable[[], None]
 ) -> None:
-    """Answer the batches of one line until it is closed."""
-    unpacker = Unpacker()
-    with line, suppress(OSError):
-        first = receive(line, unpacker)
+    """Answer the batches of one channel until it is closed."""
+    buffer = MessageBuffer()
+    with channel, suppress(OSError):
+        first = receive(channel, buffer)
         if first is not None:
-            _answer_all(first, line, unpacker, loaded.result(), index_threads)
-    hung_up()
+            _answer_batches(first, channel, buffer, loaded.result(), index_threads)
+    on_hang_up()
 
 
-def _answer_all(
-    first: Message, line: socket.socket, unpacker: Unpacker, version: "LoadedVersion", index_threads: int
+def _answer_batches(
+    first: Message, channel: socket.socket, buffer: MessageBuffer, version: "LoadedVersion", index_threads: int
 ) -> None:
     from knn import set_threads
     from service.worker.batch_executor import answer_batch
@@ -91,42 +99,46 @@ def _answer_all(
     set_threads(index_threads)
     message: Message | None = first
     while message is not None:
-        line.sendall(answer_batch(queries_of(message), version).to_message().packed())
-        message = receive(line, unpacker)
+        channel.sendall(answer_to_message(answer_batch(queries_from_message(message), version)).to_bytes())
+        message = receive(channel, buffer)
 
 
 def main() -> None:
-    """Do what the order in the first argument says."""
-    for ignored in (signal.SIGINT, signal.SIGTERM):  # which a terminal sends to the whole group: the service decides
+    """Run a worker process as the configuration in the first argument says."""
+    # A terminal sends these signals to the whole process group; the service decides when a worker ends.
+    for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)
     # A batch has a few short queries: the tokenizer's own threads would cost more than they save.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    order = Order.model_validate_json(sys.argv[1])
-    set_up_logs(order.log_format)
-    control, *lines = (socket.socket(fileno=number) for number in (order.control, *order.lines))
-    serve(partial(_load, order), control, lines, order.index_threads, _end)
-    _end()
+    config = WorkerConfig.model_validate_json(sys.argv[1])
+    set_up_logs(config.log_format)
+    control, *channels = (socket.socket(fileno=number) for number in (config.control_fd, *config.channel_fds))
+    serve(partial(_load, config), control, channels, config.index_threads, _exit)
+    _exit()
 
 
-def _load(order: Order) -> "LoadedVersion":
+def _load(config: WorkerConfig) -> "LoadedVersion":
     from artifacts.store import Store
     from service.worker.loaded_version import load_version
-    from service.worker.memory import give_back_freed
+    from service.worker.memory import release_freed_memory
 
     version = load_version(
-        Store(order.store),
-        order.version_id,
-        device=order.device,
-        encoder_threads=order.encoder_threads,
-        photo_search=order.photo_search,
-        most_bytes=order.most_bytes,
+        Store(config.store),
+        config.version_id,
+        device=config.device,
+        encoder_threads=config.encoder_threads,
+        photo_search=config.photo_search,
+        max_bytes=config.max_bytes,
     )
-    give_back_freed()
+    release_freed_memory()
     return version
 
 
-def _end() -> None:
-    """End at once: the system takes memory back faster than who frees it piece by piece, and lets searches go first."""
+def _exit() -> None:
+    """End the process at once and at low priority.
+
+    The system frees the memory of a process faster than Python frees objects one by one, and searches go first.
+    """
     lower_thread_priority(_LOADING_NICENESS)
     os._exit(0)
 

@@ -131,10 +131,10 @@ def make_explained(folder: Path) -> None:
 
 def explained(version: LoadedVersion, queries: Sequence[str]) -> list[dict[str, list[float | None]]]:
     """What explains searches of the first products; a photo that is not there counts as null."""
-    assert version.tower_cosines is not None
+    assert version.modality_similarities is not None
     rows, found = np.arange(2 * PHOTOS), []
     for query in queries:
-        values = version.tower_cosines.explain(query, rows).values
+        values = version.modality_similarities.explain(query, rows).values
         found.append({name: [None if np.isnan(x) else x for x in rounded([row])[0]] for name, row in values.items()})
     return found
 

@@ -1,4 +1,4 @@
-"""Versions searched by threads of the test's own process, over the same sockets and by the same code as in theirs."""
+"""Versions that threads of the test's own process search, over the same sockets and by the same code as workers."""
 
 import os
 import threading
@@ -12,16 +12,16 @@ from service.worker.search_process import serve
 Loader = Callable[[str], LoadedVersion]
 
 
-def in_threads(load: Loader, line_count: int = 1, index_threads: int = 1) -> Opener:
-    """An opener of what `load` gives."""
+def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1) -> Opener:
+    """Return an opener whose workers are threads and whose versions come from `load`."""
 
     async def open_version(version_id: str) -> VersionProcess:
-        with ExitStack() as theirs:
-            ours, (control, *lines) = socket_pairs(line_count + 2, theirs)
-            theirs.pop_all()  # the thread closes them
+        with ExitStack() as worker_ends:
+            ours, (control, *channels) = socket_pairs(search_threads + 2, worker_ends)
+            worker_ends.pop_all()  # the thread closes them
             thread = threading.Thread(
                 target=serve,
-                args=(lambda: load(version_id), control, lines, index_threads, lambda: None),
+                args=(lambda: load(version_id), control, channels, index_threads, lambda: None),
                 name="vitrine-process",
                 daemon=True,
             )

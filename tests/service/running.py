@@ -74,7 +74,7 @@ def running_service(
         settings: Fields of Settings; the admin routes are on by default.
     """
     made = Settings(**{"store": store, "device": "cpu", "admin_token": TOKEN, **settings})  # type: ignore[arg-type]
-    opener = None if in_processes else in_threads(load or _loader(made), made.most_search_threads)
+    opener = None if in_processes else in_threads(load or _loader(made), made.max_search_threads)
     service = SearchService(made, opener)
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(1 if made.admin_port is None else 2)]
     ports = [listener.getsockname()[1] for listener in listeners]

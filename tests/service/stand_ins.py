@@ -10,12 +10,13 @@ import pyarrow as pa
 from artifacts.index_version import IndexDescription, Manifest, MeasuredPoint, ModelIdentity, PhotoCounts
 from knn import IndexSpec, OperatingPoint, build_index
 from service.core.errors import NoPhotoSearchError
-from service.dispatch.batcher import Answer, Batcher
+from service.dispatch.batcher import Batcher, TimedAnswer
 from service.protocol.queries import Query
-from service.worker.filter_masks import Attributes
+from service.worker.batch_executor import Result, execute_plans, plan_searches
+from service.worker.filter_masks import FilterColumns
 from service.worker.hit_table import HitTable
 from service.worker.loaded_version import LoadedVersion
-from service.worker.modality_scores import ScoreParts
+from service.worker.modality_scores import ModalityScores
 from service.worker.product_rows import ProductRows
 
 STAND_IN_WIDTH = 4
@@ -91,17 +92,22 @@ def stand_in_version(
         encoder=encoder or StandInEncoder(),
         index=build_index(IndexSpec("Flat", 0), STAND_IN_WIDTH, [vectors]),
         operating_point=OperatingPoint(),
-        attributes=Attributes(products),
-        hits=HitTable(products),
-        rows=ProductRows(products["product_id"]),
-        score_parts=ScoreParts((("text", 0, 1), ("photo", 1, 4))),
-        tower_cosines=None,
-        photos=NoPhotoSearchError("the stand-in takes no photos"),
+        filter_columns=FilterColumns(products),
+        hit_table=HitTable(products),
+        product_rows=ProductRows(products["product_id"]),
+        modality_scores=ModalityScores((("text", 0, 1), ("photo", 1, 4))),
+        modality_similarities=None,
+        photo_queries=NoPhotoSearchError("the stand-in takes no photos"),
         loaded_at="2026-11-21T00:00:00+00:00",
     )
 
 
-def submit(batcher: Batcher, query: Query) -> "asyncio.Future[Answer]":
+def results_of(queries: Sequence[Query], version: LoadedVersion) -> list[Result]:
+    """What a batch of queries finds, before it is rendered."""
+    return execute_plans(plan_searches(queries, version), version)
+
+
+def submit(batcher: Batcher, query: Query) -> "asyncio.Future[TimedAnswer]":
     """Queue one query."""
     (future,) = batcher.submit([query])
     return future

@@ -37,9 +37,9 @@ def test_long_searches_get_the_event_loops_core_too(
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
     settings = read_settings({})
     assert [settings.threads_for(ms) for ms in (None, 0.0, 0.39, 0.4, 5.0)] == [short, short, short, long, long]
-    assert settings.most_search_threads == long
+    assert settings.max_search_threads == long
     told = read_settings({"search_threads": 3})
-    assert [told.threads_for(ms) for ms in (None, 0.1, 5.0)] == [3, 3, 3] and told.most_search_threads == 3
+    assert [told.threads_for(ms) for ms in (None, 0.1, 5.0)] == [3, 3, 3] and told.max_search_threads == 3
 
 
 def test_options_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,12 @@
-"""Earlier answers: found again for the same query and version alone, and never more than fit."""
+"""Answers are found again for the same query and version alone, and take no more memory than they may."""
 
 import json
 
 import numpy as np
 import pytest
 
-from service.dispatch.answer_cache import AnswerCache, RenderedHits
+from service.dispatch.answer_cache import AnswerCache
+from service.protocol.answers import RenderedAnswer
 from service.protocol.filters import OneOf
 from service.protocol.queries import Page, SearchQuery, SimilarQuery
 from service.telemetry.metrics import Metrics
@@ -13,9 +14,9 @@ from service.telemetry.metrics import Metrics
 ASKED = SearchQuery("red shoes", Page(10))
 
 
-def hits(size: int = 100, version_id: str = "v1") -> RenderedHits:
-    """Of bytes that cannot be packed."""
-    return RenderedHits(version_id, np.random.default_rng(size).bytes(size), None)
+def hits(size: int = 100, version_id: str = "v1") -> RenderedAnswer:
+    """An answer whose bytes cannot be compressed."""
+    return RenderedAnswer(version_id, np.random.default_rng(size).bytes(size), None)
 
 
 def cache(max_bytes: int = 10_000) -> AnswerCache:
@@ -37,7 +38,7 @@ def test_blanks_make_no_other_query(text: str) -> None:
         SearchQuery("red shoes", Page(11)),
         SearchQuery("red shoes", Page(10, 1)),
         SearchQuery("red shoes", Page(10), explain=True),
-        SearchQuery("red shoes", Page(10), part="text"),
+        SearchQuery("red shoes", Page(10), modality="text"),
         SearchQuery("red shoes", Page(10, filters=(OneOf("in_stock", (True,)),))),
         SimilarQuery("red shoes", Page(10)),
     ],
@@ -80,18 +81,18 @@ def test_its_size_is_bounded_and_told() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\x00" * 3, json.dumps(list(range(5_000))).encode()])
-@pytest.mark.parametrize("passing", [None, 0, 7])
-def test_what_is_found_again_is_what_was_kept(content: bytes, passing: int | None) -> None:
+@pytest.mark.parametrize("total_matches", [None, 0, 7])
+def test_what_is_found_again_is_what_was_kept(content: bytes, total_matches: int | None) -> None:
     earlier = cache(100_000)
-    earlier.put(ASKED, RenderedHits("v1", content, passing))
-    assert earlier.get("v1", ASKED) == earlier.get("v1", ASKED) == RenderedHits("v1", content, passing)
+    earlier.put(ASKED, RenderedAnswer("v1", content, total_matches))
+    assert earlier.get("v1", ASKED) == earlier.get("v1", ASKED) == RenderedAnswer("v1", content, total_matches)
 
 
 def test_hits_that_are_alike_take_a_fraction_of_their_bytes() -> None:
     metrics = Metrics()
     earlier = AnswerCache(1_000_000, metrics)
     many = ",".join(json.dumps({"rank": rank, "score": 0.5, "title": "Red Shoe", "brand": "a"}) for rank in range(100))
-    earlier.put(ASKED, RenderedHits("v1", many.encode(), None))
+    earlier.put(ASKED, RenderedAnswer("v1", many.encode(), None))
     assert 500 < _metric(metrics, "vitrine_cache_bytes") < 500 + len(many) / 4
 
 

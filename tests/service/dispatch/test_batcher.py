@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.core.errors import NotReadyError, OverloadedError, QueryError, SearchFailedError
-from service.dispatch.batcher import Answer, Batcher
+from service.dispatch.batcher import Batcher, TimedAnswer
 from service.dispatch.version_process import VersionProcess
 from service.protocol.queries import Page, SearchQuery
 from tests.service.in_threads import in_threads
@@ -24,7 +24,7 @@ async def batching(
     """A batcher, serving unless there is no encoder, with so many threads that search."""
     threads = set(threading.enumerate())
     batcher = Batcher(
-        what="searches", max_batch=max_batch, max_queue=max_queue, lines=lambda version: version.search_lines
+        noun="searches", max_batch=max_batch, max_queue=max_queue, channels=lambda version: version.search_channels
     )
     opened = [await stand_in("v1", encoder, workers)] if encoder else []
     try:
@@ -36,7 +36,7 @@ async def batching(
             encoder.go.set()
         await batcher.stop(10)
         for version in opened:
-            await version.end()
+            await version.shut_down()
         await ended(threads)
 
 
@@ -50,12 +50,12 @@ async def ended(threads: set[threading.Thread]) -> None:
         await asyncio.sleep(0.005)
 
 
-def ids(answer: Answer) -> list[str]:
+def ids(answer: TimedAnswer) -> list[str]:
     """The products that were found."""
-    return [hit["product_id"] for hit in json.loads(b"[%b]" % answer.content)]
+    return [hit["product_id"] for hit in json.loads(b"[%b]" % answer.answer.content)]
 
 
-async def hold(encoder: StandInEncoder, batcher: Batcher) -> "asyncio.Future[Answer]":
+async def hold(encoder: StandInEncoder, batcher: Batcher) -> "asyncio.Future[TimedAnswer]":
     """Keep the worker busy with one search until `encoder.go` is set."""
     encoder.go.clear()
     encoder.entered.clear()
@@ -128,7 +128,7 @@ def test_what_breaks_a_batch_breaks_no_other() -> None:
             await asyncio.gather(*held)
             broken, *answers = await asyncio.gather(*rest, return_exceptions=True)
         assert isinstance(broken, SearchFailedError)
-        assert [ids(answer) for answer in answers if isinstance(answer, Answer)] == [
+        assert [ids(answer) for answer in answers if isinstance(answer, TimedAnswer)] == [
             [f"v1-p{int(text) % 4}"] for text in texts[1:]
         ]
 
@@ -177,8 +177,8 @@ def test_a_search_that_breaks_the_batch_fails_alone_and_the_worker_lives(
             await held
             assert isinstance(broken, SearchFailedError)
             assert "secret" not in str(broken)
-            assert isinstance(first, Answer)
-            assert isinstance(last, Answer)
+            assert isinstance(first, TimedAnswer)
+            assert isinstance(last, TimedAnswer)
             assert (ids(first), ids(last)) == (["v1-p1"], ["v1-p2"])
             assert ids(await submit(batcher, SearchQuery("3", Page(1)))) == ["v1-p3"]
 
@@ -224,10 +224,10 @@ def test_a_switch_falls_between_two_batches() -> None:
             assert not held.done()
             encoder.go.set()
             answers.append(await held)
-            await other.end()
-        assert [answer.version_id for answer in answers] == ["v2"] * 6 + ["v1"]
+            await other.shut_down()
+        assert [answer.answer.version_id for answer in answers] == ["v2"] * 6 + ["v1"]
         for answer in answers:
-            assert ids(answer)[0].startswith(f"{answer.version_id}-p")
+            assert ids(answer)[0].startswith(f"{answer.answer.version_id}-p")
 
     run(test())
 
@@ -275,12 +275,12 @@ def test_what_waits_while_no_version_is_there_goes_to_the_next() -> None:
             with pytest.raises(NotReadyError):
                 submit(batcher, SearchQuery("3", Page(1)))
             encoder.go.set()
-            assert (await held).version_id == "v1"
+            assert (await held).answer.version_id == "v1"
             assert not waiting.done()
             other = await stand_in("v2", StandInEncoder())
             batcher.switch(other)
-            assert (await waiting).version_id == "v2"
-            await other.end()
+            assert (await waiting).answer.version_id == "v2"
+            await other.shut_down()
 
     run(test())
 

@@ -1,4 +1,4 @@
-"""A second version: loaded on demand, one at a time, within its limit, and put away when nobody asks."""
+"""A second version: loaded on request, one at a time, within its limit, and unloaded when it is not used."""
 
 import asyncio
 import gc
@@ -12,13 +12,14 @@ import pytest
 
 from artifacts.store import Store
 from service.core.device import Device
-from service.core.errors import ConflictError, DeadlineError, UnknownVersionError, VersionRefusedError
-from service.dispatch import comparison as comparing
+from service.core.errors import ConflictError, UnknownVersionError, VersionRefusedError
+from service.dispatch import comparison as comparison_module
 from service.dispatch.comparison import Comparison
-from service.protocol.queries import Page, ProductQuery, SearchQuery
+from service.protocol.answers import RenderedAnswer
+from service.protocol.queries import Page, ProductQuery, Query, SearchQuery
 from service.worker.loaded_version import LoadedVersion, load_version
 from tests.service.in_threads import Loader, in_threads
-from tests.service.stand_ins import StandInEncoder, stand_in_version
+from tests.service.stand_ins import stand_in_version, submit
 
 NEAREST = SearchQuery("2", Page(1))
 
@@ -29,6 +30,10 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 def comparison(load: Loader = stand_in_version) -> Comparison:
     return Comparison(in_threads(load))
+
+
+async def search(second: Comparison, query: Query = NEAREST) -> RenderedAnswer:
+    return (await submit(second.use_batcher(), query)).answer
 
 
 async def ended(threads: set[threading.Thread]) -> None:
@@ -49,20 +54,20 @@ def test_it_searches_what_it_loaded_and_forgets_what_was_before() -> None:
         threads = set(threading.enumerate())
         second = comparison(load)
         with pytest.raises(ConflictError, match="no second version is loaded"):
-            await second.ask(NEAREST, 5)
+            await search(second)
         for version_id in ("v1", "v2"):
-            await second.begin(version_id)
-            answer = await second.ask(NEAREST, 5)
+            await second.start_loading(version_id)
+            answer = await search(second)
             assert answer.version_id == version_id
             assert f'"product_id":"{version_id}-p2"'.encode() in answer.content
-        assert b'"product_id":"v2-p3"' in (await second.ask(ProductQuery("v2-p3"), 5)).content
+        assert b'"product_id":"v2-p3"' in (await search(second, ProductQuery("v2-p3"))).content
         assert second.version and second.version.version_id == "v2"
-        await second.put_away()
+        await second.unload()
         assert second.version is None
         await ended(threads)
         gc.collect()
         assert [version() for version in loaded] == [None, None]
-        await second.put_away()
+        await second.unload()
 
     run(test())
 
@@ -76,14 +81,14 @@ def test_one_load_at_a_time() -> None:
 
     async def test() -> None:
         second = comparison(load)
-        first = second.begin("v1")
+        first = second.start_loading("v1")
         assert second.loading == "v1"
         with pytest.raises(ConflictError, match="version v1 is being loaded"):
-            second.begin("v2")
+            second.start_loading("v2")
         go.set()
         await first
         assert second.loading is None
-        await second.put_away()
+        await second.unload()
 
     run(test())
 
@@ -97,11 +102,11 @@ def test_a_version_that_cannot_be_loaded_leaves_room_for_another() -> None:
     async def test() -> None:
         second = comparison(load)
         with pytest.raises(VersionRefusedError, match="it is damaged"):
-            await second.begin("bad")
+            await second.start_loading("bad")
         assert (second.loading, second.version) == (None, None)
-        await second.begin("good")
-        assert (await second.ask(NEAREST, 5)).version_id == "good"
-        await second.put_away()
+        await second.start_loading("good")
+        assert (await search(second)).version_id == "good"
+        await second.unload()
 
     run(test())
 
@@ -110,11 +115,11 @@ def test_a_version_above_the_limit_is_never_read(good_store: Path, monkeypatch: 
     monkeypatch.setattr("service.worker.loaded_version.read_index", lambda *inputs: pytest.fail("it was read"))
 
     def load(version_id: str) -> LoadedVersion:
-        return load_version(Store(good_store), version_id, device=Device.CPU, encoder_threads=1, most_bytes=1000)
+        return load_version(Store(good_store), version_id, device=Device.CPU, encoder_threads=1, max_bytes=1000)
 
     async def test() -> None:
         with pytest.raises(VersionRefusedError, match=r"it takes about 0\.\d\d GB .* VITRINE_COMPARE_MB allows more"):
-            await comparison(load).begin("v1")
+            await comparison(load).start_loading("v1")
 
     run(test())
 
@@ -125,37 +130,21 @@ def test_an_unknown_version_is_told_by_the_loader() -> None:
 
     async def test() -> None:
         with pytest.raises(UnknownVersionError, match="no none"):
-            await comparison(load).begin("none")
+            await comparison(load).start_loading("none")
 
     run(test())
 
 
 def test_what_nobody_asks_is_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(comparison_module, "IDLE_SECONDS", 0.3)
 
     async def test() -> None:
         second = comparison()
-        await second.begin("v1")
+        await second.start_loading("v1")
         for _ in range(4):
             await asyncio.sleep(0.15)
-            await second.ask(NEAREST, 5)
+            await search(second)
         while second.version is not None:  # pytest's own limit ends a wait without end
             await asyncio.sleep(0.02)
-
-    run(test())
-
-
-def test_a_search_that_takes_long_is_given_up() -> None:
-    encoder = StandInEncoder()
-    encoder.go.clear()
-
-    async def test() -> None:
-        second = comparison(lambda version_id: stand_in_version(version_id, encoder))
-        await second.begin("v1")
-        with pytest.raises(DeadlineError, match=r"no answer within 0\.05 s"):
-            await second.ask(NEAREST, 0.05)
-        encoder.go.set()
-        assert (await second.ask(NEAREST, 5)).version_id == "v1"
-        await second.put_away()
 
     run(test())

@@ -57,7 +57,7 @@ async def swapping(store: Path, loader: Loader, published: str | None) -> AsyncI
     """A swapper that has started over a store that publishes this version."""
     if published is not None:
         (store / "CURRENT").write_text(f'{{"version": "{published}", "previous": []}}')
-    batcher = Batcher(what="searches", max_batch=8, max_queue=8, lines=lambda version: version.search_lines)
+    batcher = Batcher(noun="searches", max_batch=8, max_queue=8, channels=lambda version: version.search_channels)
     swapper = Swapper(Store(store), in_threads(loader), [batcher], Metrics(), lambda: None)
     await swapper.start()
     try:
@@ -75,7 +75,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
 
 async def served(swapper: Swapper, batcher: Batcher) -> str:
     """The version that searches are answered by, which the swapper must know."""
-    answer = await submit(batcher, SearchQuery("0", Page(1)))
+    answer = (await submit(batcher, SearchQuery("0", Page(1)))).answer
     assert swapper.served is not None
     assert swapper.served.version_id == answer.version_id
     return answer.version_id
@@ -352,7 +352,7 @@ def test_a_swap_that_ends_while_draining_does_not_end_the_draining(tmp_path: Pat
 def lose(swapper: Swapper) -> None:
     """What is seen of a process that ends by itself."""
     assert swapper._process is not None
-    swapper._process.search_lines[0].close()
+    swapper._process.search_channels[0].close()
 
 
 def test_a_version_whose_process_ends_is_loaded_again(tmp_path: Path) -> None:

@@ -15,18 +15,20 @@ import pytest
 from benchmarks.common.children import children_of
 from service.core.device import Device
 from service.core.errors import UnknownVersionError, VersionRefusedError
-from service.dispatch.version_process import Line, VersionProcess, open_version
-from service.protocol.messages import BatchAnswer, Message, Order, Rendered, to_message
+from service.dispatch.version_process import VersionProcess, WorkerChannel, open_version
+from service.protocol.answers import BatchAnswer, RenderedAnswer
+from service.protocol.messages import Message, answer_from_message, queries_to_message
 from service.protocol.queries import Page, Query, SearchQuery, SimilarQuery
+from service.protocol.worker_config import WorkerConfig
 from tests.service.shop import Shop
 
 pytestmark = pytest.mark.integration
 
 
-def order(store: Path, most_bytes: int | None = None) -> Order:
-    return Order(
+def config(store: Path, max_bytes: int | None = None) -> WorkerConfig:
+    return WorkerConfig(
         store=store, device=Device.CPU, encoder_threads=1, photo_search=True, index_threads=1, log_format="text",
-        most_bytes=most_bytes,
+        max_bytes=max_bytes,
     )  # fmt: skip
 
 
@@ -34,16 +36,16 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(test, 60))
 
 
-async def ask(line: Line, queries: list[Query]) -> BatchAnswer | None:
+async def ask(channel: WorkerChannel, queries: list[Query]) -> BatchAnswer | None:
     came: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
-    line.ask(to_message(queries), came.set_result)
+    channel.send(queries_to_message(queries), came.set_result)
     message = await came
-    return BatchAnswer.of_message(message) if message else None
+    return answer_from_message(message, "v2") if message else None
 
 
 def ids(answer: BatchAnswer | None) -> list[list[str]]:
     assert answer is not None
-    found = [json.loads(b"[%b]" % one.content) for one in answer.outcomes if isinstance(one, Rendered)]
+    found = [json.loads(b"[%b]" % one.content) for one in answer.outcomes if isinstance(one, RenderedAnswer)]
     return [[hit["product_id"] for hit in hits] for hits in found]
 
 
@@ -51,24 +53,24 @@ def is_there(process: VersionProcess) -> bool:
     return Path(f"/proc/{process.pid}").exists()
 
 
-def test_it_tells_of_itself_answers_in_order_on_each_line_and_ends(good_store: Path) -> None:
+def test_it_tells_of_itself_answers_in_order_on_each_channel_and_ends(good_store: Path) -> None:
     async def test() -> None:
-        process = await open_version("v2", order(good_store), 2)
+        process = await open_version("v2", config(good_store), 2)
         served = process.served
         assert (served.version_id, served.manifest.count, served.index_device) == ("v2", 90, Device.CPU)
         assert "price" in {column.name for column in served.columns}
-        assert served.no_photos is not None and "has no CLIP" in served.no_photos
-        assert (len(process.search_lines), len(process.photo_lines)) == (2, 1)
-        for line in (*process.search_lines, *process.photo_lines):
+        assert served.photo_search_refusal is not None and "has no CLIP" in served.photo_search_refusal
+        assert (len(process.search_channels), len(process.photo_channels)) == (2, 1)
+        for channel in (*process.search_channels, *process.photo_channels):
             page = Page(1)
             asked: list[list[Query]] = [[SimilarQuery("q7", Page(2)), SearchQuery("red shoes", page)]] * 3
-            answers = await asyncio.gather(*(ask(line, queries) for queries in asked))
+            answers = await asyncio.gather(*(ask(channel, queries) for queries in asked))
             assert [len(ids(answer)[0]) for answer in answers] == [2, 2, 2]
             assert len({str(ids(answer)) for answer in answers}) == 1
         lost: list[int] = []
         process.on_lost = lambda: lost.append(1)
         assert is_there(process)
-        await process.end()
+        await process.shut_down()
         assert not is_there(process) and lost == []
 
     run(test())
@@ -78,10 +80,10 @@ def test_secrets_do_not_reach_it(good_store: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("VITRINE_ADMIN_TOKEN", "correct-horse-battery")
 
     async def test() -> None:
-        process = await open_version("v1", order(good_store), 1)
+        process = await open_version("v1", config(good_store), 1)
         for file in ("environ", "cmdline"):
             assert b"correct-horse" not in Path(f"/proc/{process.pid}/{file}").read_bytes()
-        await process.end()
+        await process.shut_down()
 
     run(test())
 
@@ -94,11 +96,11 @@ def test_what_cannot_be_served_is_refused_in_words_and_leaves_no_process(shop: S
 
     async def test() -> None:
         with pytest.raises(UnknownVersionError, match="none"):
-            await open_version("none", order(tmp_path), 1)
+            await open_version("none", config(tmp_path), 1)
         with pytest.raises(VersionRefusedError, match=r"version v1: versions/v1/index\.faiss: expected SHA-256"):
-            await open_version("v1", order(tmp_path), 1)
+            await open_version("v1", config(tmp_path), 1)
         with pytest.raises(VersionRefusedError, match=r"version v2: it takes about 0\.\d\d GB .*VITRINE_COMPARE_MB"):
-            await open_version("v2", order(tmp_path, most_bytes=1), 1)
+            await open_version("v2", config(tmp_path, max_bytes=1), 1)
         while not children() <= before:
             await asyncio.sleep(0.01)
 
@@ -113,10 +115,10 @@ def test_a_process_that_is_killed_while_it_loads_refuses_its_version(
 
     async def test() -> None:
         with pytest.raises(VersionRefusedError, match="ended by SIGKILL, perhaps for want of memory"):
-            await open_version("v1", order(good_store), 1)
+            await open_version("v1", config(good_store), 1)
         monkeypatch.setattr("service.dispatch.version_process._COMMAND", ["sh", "-c", "exit 3"])
         with pytest.raises(VersionRefusedError, match=r"version v1: the process .* ended with exit code 3"):
-            await open_version("v1", order(good_store), 1)
+            await open_version("v1", config(good_store), 1)
 
     run(test())
 
@@ -127,7 +129,7 @@ def test_a_load_that_is_given_up_ends_its_process(good_store: Path, monkeypatch:
 
     async def test() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(open_version("v1", order(good_store), 1), 0.5)
+            await asyncio.wait_for(open_version("v1", config(good_store), 1), 0.5)
         while not children() <= before:
             await asyncio.sleep(0.01)
 
@@ -136,22 +138,24 @@ def test_a_load_that_is_given_up_ends_its_process(good_store: Path, monkeypatch:
 
 def test_one_that_ends_by_itself_says_so_once_and_answers_nothing_more(good_store: Path) -> None:
     async def test() -> None:
-        process = await open_version("v1", order(good_store), 2)
+        process = await open_version("v1", config(good_store), 2)
         lost: list[int] = []
         process.on_lost = lambda: lost.append(1)
         os.kill(process.pid, signal.SIGSTOP)
         while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
             await asyncio.sleep(0.005)
-        waiting = [asyncio.ensure_future(ask(line, [SearchQuery("hat", Page(1))])) for line in process.search_lines]
+        waiting = [
+            asyncio.ensure_future(ask(channel, [SearchQuery("hat", Page(1))])) for channel in process.search_channels
+        ]
         os.kill(process.pid, signal.SIGKILL)
         assert await asyncio.gather(*waiting) == [None, None]
         while not lost:
             await asyncio.sleep(0.01)
-        assert await ask(process.search_lines[0], [SearchQuery("hat", Page(1))]) is None
+        assert await ask(process.search_channels[0], [SearchQuery("hat", Page(1))]) is None
         assert lost == [1]
         while is_there(process):
             await asyncio.sleep(0.01)
-        await process.end()
+        await process.shut_down()
 
     run(test())
 

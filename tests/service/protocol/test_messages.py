@@ -1,4 +1,4 @@
-"""What two processes say to each other is on the other side what it was."""
+"""A message arrives as it was sent."""
 
 import socket
 import threading
@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.errors import FilterError, QueryError, RequestError, UnavailableError, leaf_classes
+from service.protocol.answers import BatchAnswer, BatchSeconds, RenderedAnswer
 from service.protocol.filters import OneOf, Range
 from service.protocol.messages import (
-    BatchAnswer,
-    BatchSeconds,
     Message,
-    Rendered,
-    Unpacker,
-    error_of_json,
+    MessageBuffer,
+    answer_from_message,
+    answer_to_message,
+    error_from_json,
     error_to_json,
-    queries_of,
+    queries_from_message,
+    queries_to_message,
     receive,
-    to_message,
 )
 from service.protocol.queries import Page, PhotoQuery, ProductQuery, Query, SearchQuery, SimilarQuery
 
@@ -42,7 +42,7 @@ _QUERIES = st.one_of(
     st.builds(PhotoQuery, st.binary(), _PAGES),
 )
 _OUTCOMES = st.one_of(
-    st.builds(Rendered, st.binary(), st.none() | st.integers(0, 10**7)),
+    st.builds(RenderedAnswer, st.just("v1"), st.binary(), st.none() | st.integers(0, 10**7)),
     st.builds(QueryError, st.text()),
     st.builds(FilterError, st.text()),
 )
@@ -50,44 +50,44 @@ _OUTCOMES = st.one_of(
 
 def over(cut: int, message: Message) -> Message:
     """A message that comes in pieces of so many bytes."""
-    unpacker, packed = Unpacker(), message.packed()
+    buffer, packed = MessageBuffer(), message.to_bytes()
     for start in range(0, len(packed), cut):
-        assert unpacker.next() is None
-        unpacker.add(packed[start : start + cut])
-    came = unpacker.next()
-    assert came is not None and unpacker.next() is None
+        assert buffer.next() is None
+        buffer.add(packed[start : start + cut])
+    came = buffer.next()
+    assert came is not None and buffer.next() is None
     return came
 
 
 @given(st.lists(_QUERIES, max_size=5), st.integers(1, 40))
 def test_queries(queries: list[Query], cut: int) -> None:
-    came = queries_of(over(cut, to_message(queries)))
+    came = queries_from_message(over(cut, queries_to_message(queries)))
     assert came == queries
     assert repr(came) == repr(queries), "1, 1.0 and True are equal to Python, and not the same to a filter"
 
 
 @given(st.lists(_OUTCOMES, max_size=5), st.integers(1, 40))
-def test_answers(outcomes: list[Rendered | QueryError | FilterError], cut: int) -> None:
+def test_answers(outcomes: list[RenderedAnswer | QueryError | FilterError], cut: int) -> None:
     seconds = BatchSeconds(0.25, 0.5, 1e-9, 3.0)
-    came = BatchAnswer.of_message(over(cut, BatchAnswer(outcomes, seconds).to_message()))
+    came = answer_from_message(over(cut, answer_to_message(BatchAnswer(outcomes, seconds))), "v1")
     assert came.seconds == seconds
     assert [(type(one), str(one)) for one in came.outcomes] == [(type(one), str(one)) for one in outcomes]
 
 
 @pytest.mark.parametrize("kind", [*leaf_classes(RequestError), *leaf_classes(UnavailableError)])
 def test_every_error_that_is_answered_goes_over(kind: Callable[[str], QueryError]) -> None:
-    came = error_of_json(error_to_json(kind("why, in words")))
+    came = error_from_json(error_to_json(kind("why, in words")))
     assert type(came) is kind and str(came) == "why, in words"
 
 
 def test_messages_that_come_together_are_told_apart() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ours.sendall(Message(1, b"one").packed() + Message(2).packed() + Message(3, b"three").packed()[:5])
-        unpacker = Unpacker()
-        assert [receive(theirs, unpacker), receive(theirs, unpacker)] == [Message(1, b"one"), Message(2)]
-        rest = threading.Timer(0.05, lambda: ours.sendall(Message(3, b"three").packed()[5:]))
+        ours.sendall(Message(1, b"one").to_bytes() + Message(2).to_bytes() + Message(3, b"three").to_bytes()[:5])
+        buffer = MessageBuffer()
+        assert [receive(theirs, buffer), receive(theirs, buffer)] == [Message(1, b"one"), Message(2)]
+        rest = threading.Timer(0.05, lambda: ours.sendall(Message(3, b"three").to_bytes()[5:]))
         rest.start()
-        assert receive(theirs, unpacker) == Message(3, b"three")
+        assert receive(theirs, buffer) == Message(3, b"three")
         ours.close()
-        assert receive(theirs, unpacker) is None
+        assert receive(theirs, buffer) is None

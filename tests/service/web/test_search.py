@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow as pa
 import pytest
 
-from service.worker.filter_masks import Attributes
+from service.worker.filter_masks import FilterColumns
 from service.worker.loaded_version import LoadedVersion
 from tests.service.running import Running, running_service
 from tests.service.stand_ins import stand_in_version
@@ -211,7 +211,7 @@ def test_a_catalogue_without_columns_leaves_the_room_to_the_results(
     page_store: Path, tmp_path: Path, open_tab: OpenTab
 ) -> None:
     def load(version_id: str) -> LoadedVersion:
-        return replace(stand_in_version(version_id), attributes=Attributes(pa.table({"product_id": ["p"] * 4})))
+        return replace(stand_in_version(version_id), filter_columns=FilterColumns(pa.table({"product_id": ["p"] * 4})))
 
     with running_service(page_store, load=load) as running:
         page = open_tab(running).open("/?q=1")

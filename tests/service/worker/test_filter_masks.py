@@ -12,7 +12,7 @@ import pytest
 from service.core.errors import FilterError
 from service.protocol.columns import OFFERED_VALUES
 from service.protocol.filters import parse_filters
-from service.worker.filter_masks import Attributes
+from service.worker.filter_masks import FilterColumns
 
 ROWS = 200
 GENERATOR = np.random.default_rng(0)
@@ -51,7 +51,7 @@ TABLE = pa.table(
         "nothing": pa.nulls(ROWS, pa.string()),
     }
 )
-ATTRIBUTES = Attributes(pa.concat_tables([TABLE.slice(0, 77), TABLE.slice(77)]))  # columns in two chunks
+FILTER_COLUMNS = FilterColumns(pa.concat_tables([TABLE.slice(0, 77), TABLE.slice(77)]))  # columns in two chunks
 
 Claim = Callable[[object], bool]
 
@@ -91,18 +91,18 @@ Claim = Callable[[object], bool]
 )
 def test_one_condition(filters: dict[str, object], source: str, claim: Claim) -> None:
     expected = [value is not None and claim(value) for value in COLUMNS[source]]
-    mask = ATTRIBUTES.mask(parse_filters(filters))
+    mask = FILTER_COLUMNS.mask(parse_filters(filters))
     assert mask.dtype == np.bool_
     assert mask.tolist() == expected
 
 
 def test_small_unsigned_numbers() -> None:
-    assert ATTRIBUTES.mask(parse_filters({"few": {"gt": -1, "lt": 300}})).all()
-    assert ATTRIBUTES.mask(parse_filters({"few": 2})).tolist() == [row % 3 == 2 for row in range(ROWS)]
+    assert FILTER_COLUMNS.mask(parse_filters({"few": {"gt": -1, "lt": 300}})).all()
+    assert FILTER_COLUMNS.mask(parse_filters({"few": 2})).tolist() == [row % 3 == 2 for row in range(ROWS)]
 
 
 def test_all_conditions_must_hold() -> None:
-    mask = ATTRIBUTES.mask(parse_filters({"colour": "red", "price": {"gte": 10}, "in_stock": True}))
+    mask = FILTER_COLUMNS.mask(parse_filters({"colour": "red", "price": {"gte": 10}, "in_stock": True}))
     rows = zip(COLUMNS["colour"], COLUMNS["price"], COLUMNS["in_stock"], strict=True)
     expected = [c == "red" and p is not None and p >= 10 and s is True for c, p, s in rows]  # type: ignore[operator]
     assert 0 < sum(expected) < ROWS
@@ -110,7 +110,7 @@ def test_all_conditions_must_hold() -> None:
 
 
 def test_no_condition_lets_all_pass() -> None:
-    assert ATTRIBUTES.mask(()).all()
+    assert FILTER_COLUMNS.mask(()).all()
 
 
 KNOWN = "colour, kind, price, price32, cost, stock, few, in_stock, tags, since, nothing"
@@ -140,17 +140,17 @@ KNOWN = "colour, kind, price, price32, cost, stock, few, in_stock, tags, since, 
 )
 def test_faults(filters: dict[str, object], message: str) -> None:
     with pytest.raises(FilterError) as caught:
-        ATTRIBUTES.mask(parse_filters(filters))
+        FILTER_COLUMNS.mask(parse_filters(filters))
     assert str(caught.value) == message
 
 
 def test_a_list_column_cannot_be_used() -> None:
     with pytest.raises(FilterError, match=r"filters\.tags cannot be used: the column holds list<"):
-        ATTRIBUTES.mask(parse_filters({"tags": "a"}))
+        FILTER_COLUMNS.mask(parse_filters({"tags": "a"}))
 
 
 def test_columns_are_described() -> None:
-    described = {column.name: column for column in ATTRIBUTES.descriptions}
+    described = {column.name: column for column in FILTER_COLUMNS.descriptions}
     assert list(described) == [name for name in TABLE.column_names if name not in ("product_id", "title", "image")]
     for name in ("colour", "kind"):
         counts = Counter(value for value in COLUMNS["colour"] if value is not None)
@@ -175,7 +175,7 @@ def test_columns_of_odd_values_are_described() -> None:
             "none": pa.nulls(300, pa.float64()),
         }
     )
-    many, holes, none = Attributes(odd).descriptions
+    many, holes, none = FilterColumns(odd).descriptions
     assert (len(many.values), many.distinct) == (OFFERED_VALUES, 60)
     assert (holes.least, holes.most) == (2.0, 2.0)
     assert (none.kind, none.least, none.most) == ("number", None, None)

@@ -11,9 +11,8 @@ import pytest
 
 from artifacts.errors import FormatError
 from service.worker import hit_table
-from service.worker.batch_executor import Found
 from service.worker.hit_table import HitTable
-from service.worker.modality_similarities import Explanation
+from service.worker.ranking import Explanation, Ranking
 
 NASTY = [
     "plain", "", 'say "hi"', "back\\slash", "\\", '\\"', "new\nline", "tab\t\x00\x1f", "</script>",
@@ -25,7 +24,7 @@ def rendered(table: pa.Table, rows: list[int] | None = None) -> list[dict[str, o
     """The hits for these rows, as a client reads them."""
     rows = list(range(table.num_rows)) if rows is None else rows
     scores = np.linspace(0.9, -0.5, max(len(rows), 1), dtype=np.float32)[: len(rows)]
-    (content,) = HitTable(table).render([Found(np.array(rows, dtype=np.int64), scores)])
+    (content,) = HitTable(table).render([Ranking(np.array(rows, dtype=np.int64), scores)])
     hits: list[dict[str, object]] = json.loads(b"[%b]" % content)
     return hits
 
@@ -96,19 +95,19 @@ def test_fields_of_the_search_win_over_attributes() -> None:
     size = len(NASTY)
     hit = rendered(catalogue(rank=["first"] * size, score=[5.0] * size))[0]
     assert (hit["rank"], hit["score"]) == (1, pytest.approx(0.9))
-    found = Found(np.array([0]), np.array([0.5], dtype=np.float32))
+    found = Ranking(np.array([0]), np.array([0.5], dtype=np.float32))
     (text,) = HitTable(catalogue(score=[5.0] * size)).render([found])
     assert text.count(b'"score"') == 1
 
 
-@pytest.mark.parametrize("kind", ["parts", "cosines"])
+@pytest.mark.parametrize("kind", ["scores", "cosines"])
 def test_explanations(kind: str) -> None:
     values = {"text": np.array([0.5, -0.25], np.float32), "photo": np.array([np.nan, 0.125], np.float32)}
     rows, scores = np.array([3, 0]), np.array([0.5, 0.25], np.float32)
-    found = Found(rows, scores, 4, explanation=Explanation(kind, values))  # type: ignore[arg-type]
+    found = Ranking(rows, scores, 4, explanation=Explanation(kind, values))  # type: ignore[arg-type]
     (content,) = HitTable(catalogue()).render([found])
     first, second = json.loads(b"[%b]" % content)
-    told = {} if kind == "parts" else {"kind": "cosines"}
+    told = {} if kind == "scores" else {"kind": "cosines"}
     assert first["explain"] == {**told, "text": 0.5, "photo": None}
     assert second["explain"] == {**told, "text": -0.25, "photo": 0.125}
     assert list(first)[:5] == ["rank", "score", "explain", "product_id", "title"]
@@ -119,11 +118,11 @@ def test_a_batch_is_rendered_as_its_pages_one_by_one() -> None:
     hits = HitTable(catalogue(price=[float(row) for row in range(len(NASTY))]))
     draw = np.random.default_rng(0)
     pages = [
-        Found(draw.integers(0, len(NASTY), size), draw.uniform(-1, 1, size).astype(np.float32), first_rank)
+        Ranking(draw.integers(0, len(NASTY), size), draw.uniform(-1, 1, size).astype(np.float32), first_rank)
         for size, first_rank in [(3, 1), (0, 1), (1, 1000), (100, 901), (0, 5)]
     ]
-    explanation = Explanation("parts", {"text": np.array([0.5], np.float32), "photo": np.array([0.25], np.float32)})
-    pages.append(Found(np.array([2]), np.array([0.75], np.float32), explanation=explanation))
+    explanation = Explanation("scores", {"text": np.array([0.5], np.float32), "photo": np.array([0.25], np.float32)})
+    pages.append(Ranking(np.array([2]), np.array([0.75], np.float32), explanation=explanation))
     together = hits.render(pages)
     assert together == [content for page in pages for content in hits.render([page])]
     for page, content in zip(pages, together, strict=True):

@@ -59,7 +59,10 @@ def edit_manifest(path: Path, **fields: object) -> None:
         (lambda path: (path / "query" / "side.json").unlink(), "copy/query/side.json is missing"),
         (lambda path: (path / "manifest.json").unlink(), "copy is no index version: it has no manifest.json"),
         (lambda path: edit_manifest(path, schema_version=99), "copy/manifest.json has schema version 99"),
-        (lambda path: edit_manifest(path, width=16), "copy/manifest.json does not match the checksum of its content .* damaged"),
+        (
+            lambda path: edit_manifest(path, width=16),
+            "copy/manifest.json does not match the checksum of its content .* damaged",
+        ),
     ],
 )
 def test_damage_is_refused(tmp_path: Path, good_store: Path, damage: Callable[[Path], None], reason: str) -> None:

@@ -12,7 +12,7 @@ from service.core.device import Device
 from service.core.errors import VersionRefusedError
 from service.worker import memory
 from service.worker.loaded_version import load_version
-from service.worker.memory import free_bytes, give_back_freed, needed_bytes
+from service.worker.memory import free_bytes, needed_bytes, release_freed_memory
 
 
 def test_a_version_needs_at_least_its_index_and_not_the_world(good_store: Path) -> None:
@@ -61,7 +61,7 @@ def test_what_another_thread_took_and_freed_is_given_back() -> None:
     thread.start()
     thread.join()
     held = _resident_bytes()
-    give_back_freed()
+    release_freed_memory()
     assert held - _resident_bytes() > 150_000_000
 
 

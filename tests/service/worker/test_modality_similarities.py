@@ -7,7 +7,7 @@ import pytest
 
 from artifacts.index_version import MANIFEST_FILE, IndexVersion, PhotoCounts, finish_index_version, open_index_version
 from service.core.errors import VersionRefusedError
-from service.worker.modality_similarities import TowerCosines, mixes_towers
+from service.worker.modality_similarities import ModalitySimilarities, mixes_towers
 from tests.service.stand_ins import StandInEncoder
 from tests.support.folders import write_hollow_bundle, write_hollow_version
 from tests.support.specs import BERT_WIDTH, CLIP_WIDTH, COMPOSITIONS
@@ -44,7 +44,7 @@ def test_which_versions_mix_their_towers(tmp_path: Path, composition: str) -> No
     photos = NO_PHOTOS if composition == "bibert" else PhotoCounts(usable=1, absent=1, unusable={"missing": 1})
     version = a_version(tmp_path / "v", composition, None, photos)
     assert mixes_towers(version) == (composition in ("mlp", "3tmm"))
-    assert TowerCosines.of(version, Encoder(0)) is None
+    assert ModalitySimilarities.of(version, Encoder(0)) is None
 
 
 @pytest.mark.parametrize(("composition", "width"), [("mlp", BERT_WIDTH + CLIP_WIDTH), ("3tmm", BERT_WIDTH)])
@@ -52,7 +52,7 @@ def test_cosines_of_mixed_towers(tmp_path: Path, composition: str, width: int) -
     towers = np.random.default_rng(3).standard_normal((3, width)).astype(np.float16)
     towers[1, BERT_WIDTH:] = np.nan
     version, encoder = a_version(tmp_path / "v", composition, towers, NO_PHOTOS), Encoder(width)
-    cosines = TowerCosines.of(version, encoder)
+    cosines = ModalitySimilarities.of(version, encoder)
     assert cosines is not None and isinstance(cosines.products, np.memmap)
     rows = np.array([2, 1, 0])
     explained = cosines.explain("red shoes", rows)
@@ -72,4 +72,4 @@ def test_vectors_of_towers_without_those_of_queries_are_refused(tmp_path: Path) 
     with pytest.raises(
         VersionRefusedError, match="its encoder gives no vectors of towers, which it keeps of its products"
     ):
-        TowerCosines.of(version, Encoder(56, gives_tower_vectors=False))
+        ModalitySimilarities.of(version, Encoder(56, gives_tower_vectors=False))

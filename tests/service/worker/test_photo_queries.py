@@ -11,12 +11,13 @@ from artifacts.store import Store
 from service.core.device import Device
 from service.core.errors import NoPhotoSearchError, QueryError, VersionRefusedError
 from service.protocol.queries import Page, PhotoQuery, SearchQuery
-from service.worker.batch_executor import Found, answer_queries
+from service.worker.batch_executor import answer_batch
 from service.worker.loaded_version import load_version
 from service.worker.memory import needed_bytes
 from service.worker.photo_queries import PhotoQueries, load_photo_queries
+from service.worker.ranking import Ranking
 from tests.service.photo_shop import PRODUCTS, PhotoShop
-from tests.service.stand_ins import stand_in_version
+from tests.service.stand_ins import results_of, stand_in_version
 from tests.support.specs import tiny_sides
 
 
@@ -99,16 +100,15 @@ def test_a_photo_that_cannot_be_used_fails_alone(alpha_shop: PhotoShop) -> None:
     version = load_version(Store(alpha_shop.store), "v1", device=Device.CPU, encoder_threads=1)
     page = Page(2)
     queries = [PhotoQuery(alpha_shop.photo(0), page), PhotoQuery(b"no picture", page), SearchQuery("red shoe", page)]
-    batch = answer_queries(queries, version)
-    photo, broken, text = batch.results
-    assert isinstance(photo, Found) and photo.rows[0] == 0
+    photo, broken, text = results_of(queries, version)
+    assert isinstance(photo, Ranking) and photo.rows[0] == 0
     assert isinstance(broken, QueryError)
-    assert isinstance(text, Found) and len(text.rows) == 2
-    assert batch.seconds.decode > 0
+    assert isinstance(text, Ranking) and len(text.rows) == 2
+    assert answer_batch(queries, version).seconds.decode > 0
 
 
 def test_a_version_that_takes_no_photos_says_so(alpha_shop: PhotoShop) -> None:
-    (refused,) = answer_queries([PhotoQuery(alpha_shop.photo(0), Page(1))], stand_in_version()).results
+    (refused,) = results_of([PhotoQuery(alpha_shop.photo(0), Page(1))], stand_in_version())
     assert isinstance(refused, NoPhotoSearchError)
 
 
@@ -116,7 +116,7 @@ def test_pages_of_a_photo_are_parts_of_one_list(alpha_shop: PhotoShop) -> None:
     version = load_version(Store(alpha_shop.store), "v1", device=Device.CPU, encoder_threads=1)
     content = alpha_shop.photo(2)
     queries = [PhotoQuery(content, page) for page in (Page(PRODUCTS), Page(4), Page(PRODUCTS, 4))]
-    whole, first, rest = (result for result in answer_queries(queries, version).results if isinstance(result, Found))
+    whole, first, rest = (result for result in results_of(queries, version) if isinstance(result, Ranking))
     assert whole.rows.tolist() == [*first.rows, *rest.rows]
     cosines = alpha_shop.cosines(alpha_shop.folder / "images" / "2.png")
     np.testing.assert_allclose(whole.scores, cosines[whole.rows], atol=2e-5)
