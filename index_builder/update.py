@@ -4,10 +4,10 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import open_catalog
@@ -18,17 +18,18 @@ from artifacts.store import Store
 from index_builder.build import BuiltVersion
 from index_builder.changes import Merge, read_changes
 from index_builder.core.errors import BuildError
+from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import NO_PHOTO, Keys, Rows, joined_keys, product_key
 from index_builder.core.progress import Tell
 from index_builder.embeddings.collect import collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
-from index_builder.embeddings.identify import FailedPhoto, Identified
+from index_builder.embeddings.identify import Identified
 from index_builder.embeddings.pool import Pool, open_pool
 from index_builder.embeddings.tower_vectors_file import needs_towers
 from index_builder.index.indexing import IndexWish
 from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
-from index_builder.versions.ledger import Failure, version_failures
+from index_builder.versions.ledger import version_failures
 from index_builder.versions.publish import current_version
 from towers.encoding import ABSENT
 from towers.photos import is_url
@@ -76,7 +77,7 @@ class _Base:
     version: str
     path: Path
     keys: Keys
-    failures: Sequence[Failure]
+    failures: Sequence[FailedPhoto]
     has_towers: bool
     has_history: bool
 
@@ -150,17 +151,17 @@ def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos
     for kept in merge.kept:
         rows_now[kept[:, 0]] = kept[:, 1]
     refused = dict[int, FailedPhoto]()
-    titles, images, identities = _changed_products(merge, bundle, photos)
+    products, identities = _changed_products(merge, bundle, photos)
     now = datetime.datetime.now(datetime.UTC)
-    for changed, title, image, photo in zip(merge.changed, titles, images, identities, strict=True):
+    for changed, product, photo in zip(merge.changed, products, identities, strict=True):
         row, is_refused = changed.row, photo.reason not in (None, ABSENT)
         if is_refused and changed.same_entry and changed.base_row is not None:
             rows_now[changed.base_row] = row
             continue
-        keys[row] = joined_keys([product_key(title, photo.content)])
-        on_the_web[row] = is_url(image or "")
+        keys[row] = joined_keys([product_key(product["title"] or "", photo.content)])
+        on_the_web[row] = bundle.product.reads_photos and is_url(product["image"] or "")
         if is_refused:
-            refused[row] = FailedPhoto(str(photo.reason), 1, now)
+            refused[row] = FailedPhoto(product["product_id"], product["image"], str(photo.reason), 1, now)
     stay = rows_now >= 0
     keys[rows_now[stay]] = base.keys[stay]
     _check_kept(keys[rows_now[stay]], pool, base)
@@ -169,16 +170,15 @@ def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos
 
 def _changed_products(
     merge: Merge, bundle: ModelBundle, photos: Path
-) -> tuple[list[str], list[str | None], list[PhotoIdentity]]:
-    """Titles, entries of photos, and identities of these, of the rows that come from the changes."""
-    rows = merge.changes.upserts.select(["title", "image"]).take(
-        pa.array([row.upsert for row in merge.changed], pa.int64())
+) -> tuple[list[dict[str, Any]], list[PhotoIdentity]]:
+    """Id, title and image of the products whose rows come from the changes, and the identities of their photos."""
+    rows = pa.array([row.upsert for row in merge.changed], pa.int64())
+    products: list[dict[str, Any]] = (
+        merge.changes.upserts.select(["product_id", "title", "image"]).take(rows).to_pylist()
     )
-    titles = pc.fill_null(rows["title"], "").to_pylist()
     if not bundle.product.reads_photos:
-        return titles, [None] * len(titles), [PhotoIdentity(NO_PHOTO, ABSENT)] * len(titles)
-    images = rows["image"].to_pylist()
-    return titles, images, PhotoIdentities(photos).of(images)
+        return products, [PhotoIdentity(NO_PHOTO, ABSENT)] * len(products)
+    return products, PhotoIdentities(photos).of([product["image"] for product in products])
 
 
 def _failures_before(merge: Merge, base: _Base, rows_now: Rows) -> dict[int, FailedPhoto]:
@@ -188,8 +188,7 @@ def _failures_before(merge: Merge, base: _Base, rows_now: Rows) -> dict[int, Fai
     for batch in merge.base.batches(["product_id"]) if failures else ():
         for base_row, product_id in enumerate(batch.column(0).to_pylist(), start):
             if product_id in failures and rows_now[base_row] >= 0:
-                failure = failures[product_id]
-                found[int(rows_now[base_row])] = FailedPhoto(failure.reason, failure.attempts, failure.tried_at)
+                found[int(rows_now[base_row])] = failures[product_id]
         start += len(batch)
     return found
 

@@ -1,4 +1,4 @@
-"""What every part of the index builder stands on: errors, product keys, progress, threads.
+"""What every part of the index builder stands on: errors, product keys, failed photos, progress, threads.
 
 It knows no photo, no index and no store.
 """

@@ -1,5 +1,6 @@
 """Vectors out of the shards of a pool into one file, in the order of the products, and what became of the photos."""
 
+import datetime
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +14,19 @@ from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
 from artifacts.history import ProductHistory
 from artifacts.index_version import TOWER_VECTORS_FILE, PhotoCounts
+from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Keys, Rows
 from index_builder.core.progress import Tell
-from index_builder.embeddings.identify import FailedPhoto, Identified
+from index_builder.embeddings.identify import Identified
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard
 from index_builder.embeddings.tower_vectors_file import TowersFile, reserve
-from index_builder.versions.ledger import Failure
 from towers.encoding import USABLE
 from towers.query_encoder import Vectors
 
 VECTORS_FILE = "vectors.f32"
 
+_Outcome = tuple[str, int, datetime.datetime]  # of a photo: PHOTO_COLUMNS of its shard
 MappedVectors = np.memmap[Any, np.dtype[np.float32]]
 
 
@@ -43,7 +45,7 @@ class EmbeddedProducts:
     vectors: Vectors
     keys: Keys
     photos: PhotoCounts
-    failures: Sequence[Failure]
+    failures: Sequence[FailedPhoto]
     with_history: int | None = None
 
 
@@ -69,19 +71,20 @@ def collect(
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
     towers = TowersFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_towers else None
-    usable, failed = np.zeros(products.count, np.bool_), dict[int, FailedPhoto]()
+    usable, outcomes = np.zeros(products.count, np.bool_), dict[int, _Outcome]()
     for rows, shard in pool.shards(pool.find(identified.keys), tell):
         vectors[rows] = shard.vectors
         usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
-        failed.update(_failed_photos(rows[shard.failed], shard.taken(np.flatnonzero(shard.failed))))
+        outcomes.update(_failed_outcomes(rows, shard))
         if towers and shard.towers is not None:
             towers.put(rows, shard.towers, usable[rows])
+    failed = dict(_failed_photos(products, outcomes))
     failed |= {row: photo for row, photo in identified.refused.items() if not usable[row] and row not in failed}
     photos = PhotoCounts(usable=0, absent=0)
     if bundle.product.reads_photos:
         photos = _count_photos(products.count, int(usable.sum()), failed)
     moved = _add_history(history, vectors, products) if history else None
-    return EmbeddedProducts(vectors, identified.keys, photos, _failures(products, failed), moved)
+    return EmbeddedProducts(vectors, identified.keys, photos, [failed[row] for row in sorted(failed)], moved)
 
 
 def _add_history(history: ProductHistory, vectors: MappedVectors, products: CatalogStream) -> int:
@@ -103,10 +106,22 @@ def _new_vectors(path: Path, count: int, width: int) -> MappedVectors:
     return np.memmap(path, dtype=np.float32, mode="r+", shape=(count, width))
 
 
-def _failed_photos(rows: Rows, shard: Shard) -> Iterator[tuple[int, FailedPhoto]]:
-    columns = (shard.photos[name].to_pylist() for name in PHOTO_COLUMNS)
-    for row, *photo in zip(rows.tolist(), *columns, strict=True):
-        yield row, FailedPhoto(*photo)
+def _failed_outcomes(rows: Rows, shard: Shard) -> Iterator[tuple[int, _Outcome]]:
+    """Rows of the catalogue whose photo could not be used, with what the shard says of each."""
+    failed = shard.taken(np.flatnonzero(shard.failed)).photos
+    columns = (failed[name].to_pylist() for name in PHOTO_COLUMNS)
+    yield from zip(rows[shard.failed].tolist(), zip(*columns, strict=True), strict=True)
+
+
+def _failed_photos(products: CatalogStream, outcomes: Mapping[int, _Outcome]) -> Iterator[tuple[int, FailedPhoto]]:
+    """Failed photos by row of the catalogue, from which their product ids and images are read."""
+    rows, start = np.sort(np.array(list(outcomes), np.int64)), 0
+    for batch in products.batches(["product_id", "image"]) if outcomes else ():
+        first, after = np.searchsorted(rows, [start, start + len(batch)])
+        for row in rows[first:after].tolist():
+            product_id, image = (column[row - start].as_py() for column in batch.columns)
+            yield row, FailedPhoto(product_id, image, *outcomes[row])
+        start += len(batch)
 
 
 def _count_photos(count: int, usable: int, failed: Mapping[int, FailedPhoto]) -> PhotoCounts:
@@ -114,16 +129,3 @@ def _count_photos(count: int, usable: int, failed: Mapping[int, FailedPhoto]) ->
     reasons = Counter(photo.reason for photo in failed.values())
     unusable = {reason: reasons[reason] for reason in sorted(reasons)}
     return PhotoCounts(usable=usable, absent=count - usable - len(failed), unusable=unusable)
-
-
-def _failures(products: CatalogStream, failed: Mapping[int, FailedPhoto]) -> list[Failure]:
-    """The ledger: failed photos with their products, in the order of these."""
-    failures, rows, start = list[Failure](), np.sort(np.array(list(failed), np.int64)), 0
-    for batch in products.batches(["product_id", "image"]) if failed else ():
-        first, after = np.searchsorted(rows, [start, start + len(batch)])
-        for row in rows[first:after].tolist():
-            photo = failed[row]
-            product_id, image = (column[row - start].as_py() for column in batch.columns)
-            failures.append(Failure(product_id, image, photo.reason, photo.attempts, photo.tried_at))
-        start += len(batch)
-    return failures

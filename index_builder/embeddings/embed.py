@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
 from index_builder.core.errors import BuildError
+from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Rows, first_rows
 from index_builder.core.progress import Tell, telling
-from index_builder.embeddings.identify import FailedPhoto, Identified
+from index_builder.embeddings.identify import Identified
 from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS, Plan, open_plan, write_plan
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.tasks import Advance, EncodingJob, Engine, encode_tasks, load_encoder

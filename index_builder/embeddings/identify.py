@@ -9,21 +9,13 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from artifacts.catalog import CatalogStream
+from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import NO_PHOTO, Keys, joined_keys, product_key
 from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
 from towers.encoding import ABSENT
 from towers.photos import is_url
 
 Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class FailedPhoto:
-    """Why a photo could not be used; see `ledger.Failure`."""
-
-    reason: str
-    attempts: int
-    tried_at: datetime.datetime
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +42,7 @@ def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -
     """
     keys, refused, on_the_web = list[Keys](), dict[int, FailedPhoto](), list[Flags]()
     start, now = 0, datetime.datetime.now(datetime.UTC)
-    for batch in products.batches(["title", "image"]):
+    for batch in products.batches(["product_id", "title", "image"]):
         titles = pc.fill_null(batch.column("title"), "").to_pylist()
         images = batch.column("image").to_pylist() if photos else [None] * len(batch)
         identities = photos.of(images) if photos else [PhotoIdentity(NO_PHOTO, ABSENT)] * len(batch)
@@ -58,9 +50,10 @@ def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -
             joined_keys(product_key(title, photo.content) for title, photo in zip(titles, identities, strict=True))
         )
         on_the_web.append(np.array([is_url(image or "") for image in images], np.bool_))
-        for row, photo in enumerate(identities, start):
+        for row, photo in enumerate(identities):
             if photo.reason not in (None, ABSENT):
-                refused[row] = FailedPhoto(str(photo.reason), 1, now)
+                product_id = batch.column("product_id")[row].as_py()
+                refused[start + row] = FailedPhoto(product_id, str(images[row]), str(photo.reason), 1, now)
         start += len(batch)
     if photos:
         photos.save()

@@ -73,7 +73,7 @@ class FetchedPhoto:
         outcome: USABLE, ABSENT, or a PhotoError's reason.
         attempts: how often it was tried; 0 where nobody was asked.
         tried_at: when it was tried last.
-        identity: of what was tried, as it goes into the product's key (index_builder/core/keys.py); NO_PHOTO where there
+        identity: the photo's part of the product key (index_builder/core/keys.py); NO_PHOTO where there
             was nothing to try.
     """
 

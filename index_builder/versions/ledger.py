@@ -7,7 +7,7 @@ import datetime
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from artifacts.index_version import FAILURES_FILE, Manifest, read_manifest
 from artifacts.store import Store
 from artifacts.tables import read_table
 from index_builder.core.errors import LedgerError
+from index_builder.core.failed_photo import FailedPhoto
 
 FAILURE_COLUMNS: dict[str, pa.DataType] = {
     "product_id": pa.string(),
@@ -31,26 +32,7 @@ FAILURE_COLUMNS: dict[str, pa.DataType] = {
 _HEADER = ("product_id", "reason", "attempts", "tried at", "image")
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A photo that could not be used.
-
-    Attributes:
-        product_id: whose it is; the product is found by its title.
-        image: the catalogue's entry.
-        reason: a PhotoError's.
-        attempts: how often it was tried; 0 where nobody was asked.
-        tried_at: when last, UTC.
-    """
-
-    product_id: str
-    image: str
-    reason: str
-    attempts: int
-    tried_at: datetime.datetime
-
-
-def write_failures(path: Path, failures: Sequence[Failure]) -> None:
+def write_failures(path: Path, failures: Sequence[FailedPhoto]) -> None:
     """Write a ledger, wholly or not at all."""
     table = pa.Table.from_pylist([asdict(failure) for failure in failures], schema=pa.schema(FAILURE_COLUMNS))
     sink = io.BytesIO()
@@ -58,7 +40,7 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     replace_file(path, sink.getvalue())
 
 
-def read_failures(path: Path) -> list[Failure]:
+def read_failures(path: Path) -> list[FailedPhoto]:
     """Read a ledger.
 
     Raises:
@@ -66,10 +48,10 @@ def read_failures(path: Path) -> list[Failure]:
         FormatError: a column is missing or of another type.
     """
     table = read_table(path, FAILURE_COLUMNS).select(list(FAILURE_COLUMNS))
-    return [Failure(**row) for row in table.to_pylist()]
+    return [FailedPhoto(**row) for row in table.to_pylist()]
 
 
-def version_failures(store: Store, version: str) -> list[Failure]:
+def version_failures(store: Store, version: str) -> list[FailedPhoto]:
     """The ledger of a version, its bytes verified.
 
     Raises:
@@ -85,7 +67,7 @@ def version_failures(store: Store, version: str) -> list[Failure]:
     return fitting_failures(path, manifest)
 
 
-def fitting_failures(path: Path, manifest: Manifest) -> list[Failure]:
+def fitting_failures(path: Path, manifest: Manifest) -> list[FailedPhoto]:
     """The ledger of a version whose files are verified.
 
     Args:
@@ -104,7 +86,7 @@ def fitting_failures(path: Path, manifest: Manifest) -> list[Failure]:
     return failures
 
 
-def format_failures(failures: Sequence[Failure]) -> str:
+def format_failures(failures: Sequence[FailedPhoto]) -> str:
     """A ledger as lines of text, columns aligned, and the numbers by reason at the end."""
     if not failures:
         return "every photo that the catalogue names was usable"
@@ -115,7 +97,7 @@ def format_failures(failures: Sequence[Failure]) -> str:
     return "\n".join([*lines, f"{len(failures):,} photos could not be used: {named}"])
 
 
-def _cells(failure: Failure) -> tuple[str, ...]:
+def _cells(failure: FailedPhoto) -> tuple[str, ...]:
     tried_at = f"{failure.tried_at.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
     return (
         _printable(failure.product_id),

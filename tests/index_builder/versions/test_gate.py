@@ -14,9 +14,10 @@ from artifacts.errors import StoreError
 from artifacts.gate import GateCheck, read_gate_record
 from artifacts.index_version import FAILURES_FILE, Canary, Manifest, PhotoCounts, read_manifest
 from artifacts.store import Store
+from index_builder.core.failed_photo import FailedPhoto
 from index_builder.versions.gate import Examination, examine_version, mark_version
 from index_builder.versions.gate_limits import GateLimits
-from index_builder.versions.ledger import Failure, write_failures
+from index_builder.versions.ledger import write_failures
 
 RECALL = "recall@100"
 PHOTOS = "the share of products without a photo"
@@ -42,7 +43,7 @@ class Gate:
         if "photos" in changes:
             now = datetime.datetime.now(datetime.UTC)
             unusable = Counter(changes["photos"].unusable).elements()
-            write_failures(path / FAILURES_FILE, [Failure("p", "p.jpg", reason, 1, now) for reason in unusable])
+            write_failures(path / FAILURES_FILE, [FailedPhoto("p", "p.jpg", reason, 1, now) for reason in unusable])
         self.reseal(path, **changes)
 
     def examine(self, limits: GateLimits | None = None) -> Examination:

@@ -14,9 +14,9 @@ from artifacts.errors import DamagedError, FormatError, StoreError
 from artifacts.index_version import FAILURES_FILE, PhotoCounts, read_manifest
 from artifacts.store import Store
 from index_builder.core.errors import LedgerError
+from index_builder.core.failed_photo import FailedPhoto
 from index_builder.versions.ledger import (
     FAILURE_COLUMNS,
-    Failure,
     format_failures,
     read_failures,
     version_failures,
@@ -26,15 +26,15 @@ from index_builder.versions.ledger import (
 NOON = datetime.datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=datetime.UTC)
 
 
-def failure(product_id: str, reason: str = "missing", attempts: int = 1, image: str = "x.png") -> Failure:
-    return Failure(product_id, image, reason, attempts, NOON)
+def failure(product_id: str, reason: str = "missing", attempts: int = 1, image: str = "x.png") -> FailedPhoto:
+    return FailedPhoto(product_id, image, reason, attempts, NOON)
 
 
 A, B, C = failure("a"), failure("b", "status-404", image="https://shop.example/b"), failure("c", "timeout", 4)
 
 
 @pytest.mark.parametrize("failures", [[], [A], [C, A, B]])
-def test_what_is_written_is_read(tmp_path: Path, failures: list[Failure]) -> None:
+def test_what_is_written_is_read(tmp_path: Path, failures: list[FailedPhoto]) -> None:
     path = tmp_path / "failures.parquet"
     write_failures(path, failures)
     assert read_failures(path) == failures
