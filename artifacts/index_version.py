@@ -194,12 +194,14 @@ class IndexVersion:
         try:
             vectors: TowerVectors = np.load(self.path / TOWER_VECTORS_FILE, mmap_mode="r", allow_pickle=False)
         except ValueError as error:
-            raise DamagedError(f"{self.path / TOWER_VECTORS_FILE} cannot be read: {error}; build the version again") from error
+            raise DamagedError(
+                f"{self.path / TOWER_VECTORS_FILE} cannot be read: {error}; build the version again"
+            ) from error
         expected = (self.manifest.count, sum(tower.width for tower in self.query.towers))
         if vectors.shape != expected or vectors.dtype != np.float16:
             raise MismatchError(
-                f"{self.path / TOWER_VECTORS_FILE} has {vectors.dtype} of the shape {vectors.shape}, expected float16 of "
-                f"{expected}; build the version again"
+                f"{self.path / TOWER_VECTORS_FILE} has {vectors.dtype} of the shape {vectors.shape}, expected float16 "
+                f"of {expected}; build the version again"
             )
         return vectors
 

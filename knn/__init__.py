@@ -1,7 +1,7 @@
 """Nearest neighbours over FAISS: exact and approximate, on a CPU or a GPU.
 
-This package knows vectors (float32, unit length, so that the inner product is the cosine) and row numbers,
-nothing else: what a row stands for is the caller's business. Typical use:
+This package knows only vectors (float32, of unit length, so that the inner product is the cosine) and row numbers.
+It does not know what a row stands for. Typical use:
 
     candidate = list_candidates(count, width)[0]
     index = build_index(candidate.spec, width, blocks, training_sample, seed=0)
@@ -11,8 +11,8 @@ nothing else: what a row stands for is the caller's business. Typical use:
     file = write_index(index, path)
     index = read_index(path, file.sha256, file.size_bytes)
 
-Filters are boolean masks over the rows: ``index.search(queries, 100, point, rows=mask)`` returns matching
-rows only, and never fewer than there are. Thread counts belong to the calling thread: see `set_threads`.
+A filter is a boolean mask over the rows: ``index.search(queries, 100, point, rows=mask)`` returns only matching
+rows, and as many as there are up to 100. Thread counts are set per calling thread: see `set_threads`.
 """
 
 from .build import build_index, cluster_lists
@@ -22,6 +22,7 @@ from .exact import exact_search, extend_exact_search, score_rows
 from .files import read_index, write_index
 from .gpu import FaissGpuIndex, gpu_count, to_gpu
 from .gpu_index import GpuVectorIndex
+from .ground_truth import GroundTruth, make_ground_truth
 from .index import VectorIndex
 from .neighbours import Neighbours, no_neighbours
 from .operating_point import OperatingPoint
@@ -32,7 +33,6 @@ from .threads import one_thread, set_threads
 from .torch_exact import TorchExactIndex, torch_gpu_count
 from .tuning import Tuning, TuningPoint, time_queries, tune_operating_point
 from .vectors import check_vectors
-from .ground_truth import GroundTruth, make_ground_truth
 
 __all__ = [
     "ArgumentError",
@@ -41,6 +41,7 @@ __all__ = [
     "DeviceError",
     "FaissGpuIndex",
     "GpuVectorIndex",
+    "GroundTruth",
     "IndexFileError",
     "IndexSpec",
     "IndexSpecError",
@@ -53,7 +54,6 @@ __all__ = [
     "TuningPoint",
     "VectorError",
     "VectorIndex",
-    "GroundTruth",
     "build_index",
     "check_vectors",
     "cluster_lists",

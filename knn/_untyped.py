@@ -1,8 +1,7 @@
 """FAISS without its type stubs.
 
-The stubs that came with FAISS 1.15 know neither the keyword arguments of search parameters nor some of the
-methods and classes used here. Where that is so, the code goes through this name; everywhere else it imports
-``faiss``.
+The stubs that come with FAISS 1.15 lack the keyword arguments of search parameters and some of the methods and
+classes used here. Code that needs those uses this name; all other code imports ``faiss``.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""From vectors to an index, a block at a time."""
+"""Build an index from vectors, one block at a time."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,21 +21,20 @@ def build_index(
     seed: int = 0,
     centres: np.ndarray | None = None,
 ) -> VectorIndex:
-    """An index of all vectors of the blocks, in their order: the first vector of the first block is row 0.
+    """Build an index of all vectors of the blocks, in order: the first vector of the first block is row 0.
 
-    Only one block is held besides the index, and the result does not depend on how the vectors are cut into
+    Only one block is in memory besides the index. The result does not depend on how the vectors are divided into
     blocks.
 
     Args:
-        spec: What to build.
+        spec: The type of index.
         width: Numbers per vector.
         blocks: Arrays of shape (any, width), float32.
         training_sample: Shape (m, width), float32, drawn at random from the same vectors;
-            `IndexSpec.training_rows` says how many. Not needed (None) for a type without training such as
-            ``Flat``.
-        seed: Of the clustering; the same seed, sample and blocks give the same index with one thread.
-        centres: Of the inverted lists, as `cluster_lists` gives them, of the same vectors; most of the training is
-            done then. None to find them here. A type without lists takes no notice.
+            `IndexSpec.training_rows` says how many. None for a type that needs no training, such as ``Flat``.
+        seed: Seed of the clustering; with one thread, the same seed, sample and blocks give the same index.
+        centres: Centres of the inverted lists, as `cluster_lists` returns them for the same vectors; they save most
+            of the training. With None they are computed here. A type without lists ignores them.
 
     Returns:
         The index, ready to be searched.
@@ -59,12 +58,12 @@ def build_index(
 
 
 def cluster_lists(lists: int, sample: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The centres of inverted lists, which types of index that differ in their codes alone can share.
+    """Compute the centres of inverted lists. Index types that differ only in their codes can share them.
 
     Args:
-        lists: How many.
-        sample: Shape (m, width), float32, with a row for each list at least.
-        seed: Of the clustering.
+        lists: Number of lists.
+        sample: Shape (m, width), float32, with at least one row per list.
+        seed: Seed of the clustering.
 
     Returns:
         Shape (lists, width), float32.
@@ -118,7 +117,7 @@ def _train(
 
 
 def _train_transforms(index: faiss.Index, sample: np.ndarray) -> None:
-    """Train what comes before the codes; take the centring out of PCA, which would shift inner products."""
+    """Train the transforms before the codes, and remove the centring of PCA, which would shift inner products."""
     for transform in _transforms(index):
         if not transform.is_trained:
             transform.train(sample)
@@ -128,7 +127,7 @@ def _train_transforms(index: faiss.Index, sample: np.ndarray) -> None:
 
 
 def _give_centres(index: faiss.Index, spec: IndexSpec, centres: np.ndarray) -> None:
-    """Where the transforms take the centres, there the lists have theirs."""
+    """Use the given centres, passed through the index's transforms, as the centres of its lists."""
     innermost = list(walk_index(index))[-1]
     if not isinstance(innermost, faiss.IndexIVF):
         return
@@ -140,13 +139,13 @@ def _give_centres(index: faiss.Index, spec: IndexSpec, centres: np.ndarray) -> N
 
 
 def _transforms(index: faiss.Index) -> list[Any]:
-    """All that vectors pass before they are coded, in this order."""
+    """Return the transforms that vectors pass before they are encoded, in order."""
     wraps = [part for part in walk_index(index) if isinstance(part, faiss.IndexPreTransform)]
     return [transform for part in wraps for transform in transforms_of(part)]
 
 
 def _set_seed(index: faiss.Index, seed: int) -> None:
-    """Seed every clustering inside; the random rotation of OPQ keeps FAISS's own fixed seed."""
+    """Set the seed of every clustering inside the index; the random rotation of OPQ keeps FAISS's fixed seed."""
     for part in walk_index(index):
         for clustering in (getattr(part, "cp", None), getattr(getattr(part, "pq", None), "cp", None)):
             if clustering is not None:
@@ -154,5 +153,5 @@ def _set_seed(index: faiss.Index, seed: int) -> None:
 
 
 def _last_words(exc: BaseException) -> str:
-    """A FAISS message without the C++ signature and source line in front."""
+    """Return a FAISS message without the C++ signature and source line in front."""
     return str(exc).rsplit(".cpp:", maxsplit=1)[-1].split(": ", maxsplit=1)[-1]

@@ -1,7 +1,7 @@
-"""Which types of index are worth a try, for how many vectors, on which device.
+"""List the index types that are worth measuring for a number of vectors on a device.
 
-Which of them is best depends on the vectors: on some, coarse codes keep the order of near scores and on some
-they lose it. So this is a short list for measurement, not a choice.
+Which of them is best depends on the vectors: coarse codes keep the order of close scores for some vectors and lose
+it for others. This is therefore a short list to be measured, not a choice.
 """
 
 import math
@@ -13,16 +13,16 @@ from .spec import IndexSpec, spec_of_factory
 
 Device = Literal["cpu", "cuda"]
 
-# Up to here every row is scored: exact, and at a width of 256 at most 1 ms a query of one thread, alone and in
-# batches. At twice as many rows it is 2 ms, and inverted lists take 0.15.
+# Up to this many rows every row is scored. That is exact and takes, at a width of 256, at most 1 ms per query with one
+# thread, alone and in batches. With twice as many rows it takes 2 ms, and inverted lists take 0.15 ms.
 FLAT_MAX_ROWS = 20_000
 # Inverted lists per square root of the row count, the lower end of what the FAISS guidelines advise (4 to
 # 16): visiting few lists of a short coarse table is what makes a single query cheap.
 LISTS_PER_ROOT = 4
-# FAISS warns of lists that are trained on fewer.
+# FAISS warns when lists are trained on fewer rows each.
 LEAST_ROWS_PER_LIST = 39
-# A GPU reads one to four terabytes a second. Up to here scoring every row takes it about a millisecond, for a
-# whole batch of queries, is exact, and honours filters.
+# A GPU reads one to four terabytes per second. Up to this size, scoring every row for a whole batch of queries takes it
+# about a millisecond; that is exact and respects filters.
 EXACT_ON_GPU_BYTES = 2 << 30
 # FAISS decodes half-precision numbers eight at a time; for other widths it falls back to one at a time.
 _HALF_PRECISION_STEP = 8
@@ -33,11 +33,11 @@ _ROW_NUMBER_BYTES = 8
 
 @dataclass(frozen=True)
 class Candidate:
-    """A type of index that may serve.
+    """A type of index that is worth measuring.
 
     Attributes:
-        spec: What to build.
-        index_bytes: What it takes in memory, as an estimate.
+        spec: The type of index.
+        index_bytes: Estimate of its size in memory.
     """
 
     spec: IndexSpec
@@ -45,25 +45,25 @@ class Candidate:
 
 
 def list_candidates(count: int, width: int, device: Device = "cpu") -> tuple[Candidate, ...]:
-    """The types worth a try, the one to take in case of doubt first.
+    """List the index types worth measuring, beginning with the one to take in case of doubt.
 
-    Up to `FLAT_MAX_ROWS` that is ``Flat`` alone. Above, on a CPU, inverted lists: of half-precision numbers
-    (exact but for rounding); of 8 bits a number; and of 4 bits for each of the principal half of the directions,
+    Up to `FLAT_MAX_ROWS` that is only ``Flat``. Above, on a CPU, inverted lists: of half-precision numbers
+    (exact except for rounding); of 8 bits a number; and of 4 bits for each of the principal half of the directions,
     scanned in registers, refined by 8 bits or by half precision of the whole vector. (8 bits refined by half
     precision take more memory than half precision alone, and were never the faster of the two.) On a GPU: all
     rows in half precision (first up to `EXACT_ON_GPU_BYTES`, else last), and lists of half precision or 8 bits,
-    which is what FAISS moves there. A width that is no multiple of 8 has single precision instead of half.
+    which FAISS can move to a GPU. If the width is not a multiple of 8, single precision replaces half precision.
 
-    The number of lists is the power of two nearest to 4 * sqrt(count) on a logarithmic scale, or half of it where
+    The number of lists is the power of two nearest to 4 * sqrt(count) on a logarithmic scale, or less if
     there are too few rows to train on: 1,024 for 60,000 rows, 8,192 for 3.38 million.
 
     Args:
         count: Number of vectors, from 0 up.
         width: Numbers per vector, at least 1.
-        device: What searches them.
+        device: The device that searches the index.
 
     Raises:
-        ArgumentError: A count or a width out of range.
+        ArgumentError: The count or the width is out of range.
     """
     if count < 0 or width < 1:
         raise ArgumentError(f"expected a count from 0 and a width from 1, got {count} and {width}")
@@ -83,8 +83,9 @@ def _cpu_factories(count: int, width: int) -> list[str]:
     refinement = "RFlat" if fine == "Flat" else f"Refine({fine})"
     factories = [f"{lists},{fine}", f"{lists},SQ8"]
     if width % 2 == 0:
-        # Of 256 numbers an embedding needs few: four bits for each of 128 directions leave less to the refinement than
-        # four bits for each pair of 256 numbers. Codes are of what a vector has besides the centre of its list (fsr).
+        # An embedding of 256 numbers varies in few directions: four bits for each of its 128 principal directions leave
+        # less to the refinement than four bits for each pair of its numbers. With fsr, codes encode the residual, the
+        # vector minus the centre of its list.
         principal = f"PCAR{width // 2},{lists},PQ{width // 2}x4fsr"
         factories += [f"{principal},Refine(SQ8)", f"{principal},{refinement}"]
     return factories
@@ -106,7 +107,7 @@ def _candidate(factory: str, count: int, width: int) -> Candidate:
 
 
 def _estimate_bytes(parts: list[str], count: int, width: int) -> int:
-    """Codes and, with lists, the coarse table, row numbers, and the map from rows to places of `VectorIndex`."""
+    """Estimate the size of the codes and, with lists, of the centres, row numbers and the row map of `VectorIndex`."""
     lists = next((int(part.removeprefix("IVF")) for part in parts if part.startswith("IVF")), 0)
     principal = any(part.startswith("PCA") for part in parts)
     codes = [part for part in parts if not part.startswith(("IVF", "PCA"))]

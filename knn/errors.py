@@ -1,4 +1,4 @@
-"""The errors of nearest-neighbour search, one family.
+"""The errors of nearest-neighbour search.
 
 KnnError
 ├── VectorError       (also a ValueError)
@@ -7,13 +7,13 @@ KnnError
 ├── IndexFileError
 └── DeviceError
 
-The three that are also a ``ValueError`` are the caller's mistake; the other two are failures of the world.
-Every message says what was expected, what came and what to do.
+The three that are also a ``ValueError`` mean that the caller passed a wrong argument; the other two are failures of
+files or devices. Every message says what was expected, what was found and what to do.
 """
 
 
 class KnnError(Exception):
-    """Something went wrong in nearest-neighbour search; the parent of all errors of this package."""
+    """Parent class of all errors of this package."""
 
 
 class VectorError(KnnError, ValueError):

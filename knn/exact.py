@@ -1,10 +1,9 @@
-"""Exact search: the ground_truth for every approximate index.
+"""Exact search, the ground truth for every approximate index.
 
-FAISS does the heavy part with blocked matrix products, whose memory does not grow with the number of
-products. These products round differently from place to place, so that equal vectors may score differently in
-the last bit. Therefore a few more candidates than wanted are fetched and scored again, pair by pair in
-float64, and the final order is by score and then by row number: the same vectors give the same answer,
-always.
+FAISS finds candidates with blocked matrix products, whose memory does not grow with the number of vectors. Their
+rounding depends on the position in a block, so that equal vectors may differ in the last bit of their scores.
+Therefore a few more candidates than wanted are fetched and scored again in float64, pair by pair, and then sorted by
+score and row number. The same vectors always give the same answer.
 """
 
 import faiss
@@ -14,21 +13,21 @@ from .errors import ArgumentError
 from .neighbours import NO_ROW, NO_SCORE, Neighbours, merge_neighbours, no_neighbours, pad_neighbours
 from .vectors import check_vectors
 
-# Candidates fetched beyond k, so that ties around place k are seen whole without a second pass.
+# Candidates fetched beyond k, so that ties at rank k are usually complete without a second pass.
 SPARE_CANDIDATES = 32
-# Bound on the rounding error of a float32 inner product of two unit vectors of some thousand numbers.
+# Upper bound of the rounding error of a float32 inner product of two unit vectors with a few thousand numbers.
 ROUNDING = 4e-6
-# Numbers held at once while candidates are scored again: 64 MiB of float64.
+# Numbers in memory at once while candidates are scored again: 64 MiB of float64.
 _RESCORE_NUMBERS = 8 << 20
 
 
 def exact_search(products: np.ndarray, queries: np.ndarray, k: int) -> Neighbours:
-    """The true k nearest products of every query by inner product.
+    """Return the exact k nearest products of every query by inner product.
 
     Args:
-        products: Shape (count, d), float32, of length about 1. May be a memory-mapped array.
-        queries: Shape (n, d), float32, of length about 1.
-        k: Neighbours per query, at least 1. Where count is smaller, the rest is padding.
+        products: Shape (count, d), float32, of about unit length. May be memory-mapped.
+        queries: Shape (n, d), float32, of about unit length.
+        k: Neighbours per query, at least 1. If there are fewer products, the rest is padding.
 
     Returns:
         Neighbours of shape (n, k), scores correctly rounded, equal scores in ascending order of rows.
@@ -52,7 +51,7 @@ def exact_search(products: np.ndarray, queries: np.ndarray, k: int) -> Neighbour
     scores, rows = _rescore(products, queries, candidates)
     scores, rows = scores[:, :wanted], rows[:, :wanted]
     if fetched < count:
-        # A product left out scores at most the last candidate's noisy score, plus the rounding of either.
+        # A product that was not fetched scores at most the last candidate's noisy score, plus rounding errors.
         for i in np.flatnonzero(noisy[:, -1] >= scores[:, -1] - 2 * ROUNDING):
             scores[i], rows[i] = _search_crowded(products, queries[i], float(scores[i, -1]), wanted)
     return pad_neighbours(scores, rows, k)
@@ -61,19 +60,22 @@ def exact_search(products: np.ndarray, queries: np.ndarray, k: int) -> Neighbour
 def extend_exact_search(
     best: Neighbours, products: np.ndarray, queries: np.ndarray, first_row: int, k: int
 ) -> Neighbours:
-    """The k nearest products after one more block of them: exact search where they are never held at once.
+    """Return the k nearest products after one more block of products, for products that do not fit in memory at once.
 
-    Begin with `no_neighbours(n, k)` and go through all blocks: the end equals `exact_search` over all.
+    Start with `no_neighbours(n, k)` and go through all blocks; the result equals `exact_search` over all products.
 
     Args:
-        best: Shape (n, k), over other rows than those of this block.
-        products: Shape (count, d), float32: the block.
+        best: Shape (n, k), the nearest products of the blocks before.
+        products: Shape (count, d), float32, the block.
         queries: Shape (n, d), float32.
         first_row: Row number of the block's first product.
         k: Neighbours per query, at least 1.
 
     Returns:
-        Neighbours of shape (n, k); errors as in `exact_search`.
+        Neighbours of shape (n, k).
+
+    Raises:
+        KnnError: As `exact_search` does.
     """
     found = exact_search(products, queries, k)
     rows = np.where(found.rows == NO_ROW, NO_ROW, found.rows + first_row)
@@ -81,7 +83,7 @@ def extend_exact_search(
 
 
 def check_k(k: int) -> None:
-    """Refuse a k that is not a positive whole number.
+    """Check that k is a positive whole number.
 
     Raises:
         ArgumentError: It is not.
@@ -91,10 +93,10 @@ def check_k(k: int) -> None:
 
 
 def score_rows(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The exact scores of given rows, whatever an index took them for.
+    """Compute the exact scores of given rows.
 
     Args:
-        products: Shape (count, d), float32. May be a memory-mapped array; only these rows of it are read.
+        products: Shape (count, d), float32. May be memory-mapped; only the given rows are read.
         queries: Shape (n, d), float32.
         rows: Shape (n, c), integers below count; `NO_ROW` is padding.
 
@@ -112,7 +114,7 @@ def score_rows(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> n
 
 
 def _rescore(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates in final order: (n, c) rows -> scores (n, c) float32, rows (n, c) int64."""
+    """Sort candidates by exact score and row: (n, c) rows -> scores (n, c) float32, rows (n, c) int64."""
     scores = score_rows(products, queries, rows)
     order = np.lexsort((rows, -scores), axis=1)
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
@@ -121,7 +123,7 @@ def _rescore(products: np.ndarray, queries: np.ndarray, rows: np.ndarray) -> tup
 def _search_crowded(
     products: np.ndarray, query: np.ndarray, lowest_score: float, wanted: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One query whose place k is shared by more products than were fetched: score all that may count."""
+    """Search for one query with more ties at rank k than were fetched: score all products that may be among them."""
     noisy = products @ query  # (count,)
     candidates = np.flatnonzero(noisy >= lowest_score - 2 * ROUNDING)
     scores, rows = _rescore(products, query[None, :], candidates[None, :])

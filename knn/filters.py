@@ -1,17 +1,17 @@
-"""Search among some of the rows: matching rows only, and never fewer than there are.
+"""Filtered search: return only rows that match a mask, and as many of them as there are, up to k.
 
-Inverted lists answer a filter with what matches in the lists visited. The fewer rows match, the fewer of a
-query's neighbours lie there: with a tenth of 300,000 rows matching, chosen as a category would be, the
-operating point that finds 0.9999 of the true neighbours unfiltered found 0.53, and for every second query too
-few. Three rules mend it:
+With inverted lists, a filter leaves only the matching rows of the lists that are visited. The fewer rows match, the
+fewer of a query's neighbours lie in those lists: when a tenth of 300,000 rows matched, chosen as a category would be,
+an operating point with an unfiltered recall of 0.9999 had a recall of 0.53, and every second query got too few rows.
+Three rules correct this:
 
-1. Few matches are scored one by one, exactly. Giving a vector back costs about 2 microseconds, testing a row
-   in the lists about 0.01, so this wins up to about 1/256 of the rows.
-2. Otherwise more lists are visited, the rarer the matches the more (0.997 found in the case above, in 2 ms
-   rather than 0.2), through a bitmap that FAISS tests before it scores.
-3. A query that still finds too few is searched through all lists.
+1. If few rows match, they are scored exactly, one by one. Reconstructing a vector takes about 2 microseconds and
+   testing a row in the lists about 0.01, so this is faster up to about 1/256 of the rows.
+2. Otherwise more lists are visited, the more the fewer rows match (recall 0.997 in the case above, in 2 ms instead of
+   0.2), with a bitmap that FAISS tests before it scores.
+3. A query that still finds too few rows is searched again in all lists.
 
-Index types that are not known to honour a bitmap are searched exactly; that is slow when many rows match.
+Index types that are not known to respect a bitmap are searched exactly, which is slow when many rows match.
 """
 
 import math
@@ -32,49 +32,49 @@ from .structure import Structure
 # A filter with at most this many matching rows, or this share of them, is searched exactly.
 EXACT_FILTER_ROWS = 1_000
 EXACT_FILTER_SHARE = 1 / 256
-# Lists visited per list of an unfiltered search: 1 + FILTER_DEPTH * (rows / matching rows - 1). With 1, as
-# many matching rows are seen as rows without a filter, yet they lie further off and in more lists.
+# Lists visited per list of an unfiltered search: 1 + FILTER_DEPTH * (rows / matching rows - 1). With a depth of 1 as
+# many matching rows would be visited as rows without a filter, but they are further away and in more lists.
 FILTER_DEPTH = 2
-# Vectors given back at once in an exact search: 64 MiB at a width of 256.
+# Vectors reconstructed at once in an exact search: 64 MiB at a width of 256.
 _BLOCK_ROWS = 65_536
 
 
 class FilterableIndex(Protocol):
-    """What a filtered search needs of an index on the CPU."""
+    """The part of `VectorIndex` that a filtered search uses."""
 
     @property
     def faiss_index(self) -> faiss.Index:
-        """The wrapped index: to search, never to change."""
+        """The wrapped index, which is searched but never changed."""
 
     @property
     def structure(self) -> Structure:
-        """Which dials it has, and whether it honours selectors."""
+        """Which search parameters it has, and whether it respects selectors."""
 
     @property
     def count(self) -> int:
         """Number of vectors."""
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of these rows, shape (len(rows), d)."""
+        """Return the vectors of these rows, shape (len(rows), d)."""
 
 
 def filtered_search(
     index: FilterableIndex, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray
 ) -> Neighbours:
-    """The k nearest of the rows that the mask marks.
+    """Return the k nearest of the rows that match the mask.
 
     Args:
-        index: What to search, on the CPU.
-        queries: Shape (n, d), checked.
+        index: An index on the CPU.
+        queries: Shape (n, d), checked by `check_vectors`.
         k: Neighbours per query, at least 1.
-        point: Fits the index; its nprobe is meant for an unfiltered search.
-        mask: Shape (count,), bool.
+        point: Operating point of this index for unfiltered searches.
+        mask: Shape (count,), bool; True for rows that match.
 
     Returns:
-        Neighbours of shape (n, k) with min(k, marked rows) found for every query.
+        Neighbours of shape (n, k), with min(k, matching rows) rows for every query.
 
     Raises:
-        KnnError: FAISS gave up.
+        KnnError: FAISS failed.
     """
     matching = int(np.count_nonzero(mask))
     few = matching <= max(EXACT_FILTER_ROWS, EXACT_FILTER_SHARE * index.count)
@@ -82,7 +82,7 @@ def filtered_search(
         return _search_exactly(index, queries, k, mask)
     bits = np.packbits(mask, bitorder="little")  # FAISS reads these during the search: keep them until it is over
     found = _search_selected(index, queries, k, _widen(index, point, matching), bits)
-    if not _only_marked(found, mask):
+    if not _all_match(found, mask):
         return _search_exactly(index, queries, k, mask)
     short = np.flatnonzero(found.found < min(k, matching))
     if len(short) == 0:
@@ -92,7 +92,7 @@ def filtered_search(
 
 
 def _widen(index: FilterableIndex, point: OperatingPoint, matching: int) -> OperatingPoint:
-    """The same point with so many lists that a rare match is found as well as a row without a filter."""
+    """Raise nprobe so that recall among the matching rows is about that of an unfiltered search."""
     lists = index.structure.list_count
     if point.nprobe is None or lists is None:
         return point
@@ -108,8 +108,8 @@ def _search_selected(
     return raw_search(index.faiss_index, queries, k, parameters)
 
 
-def _only_marked(found: Neighbours, mask: np.ndarray) -> bool:
-    """Whether FAISS kept to the mask. It is not trusted: some of its types take a selector and ignore it."""
+def _all_match(found: Neighbours, mask: np.ndarray) -> bool:
+    """Return whether all rows found match the mask: some index types of FAISS accept a selector and ignore it."""
     return bool(mask[found.rows[found.rows != NO_ROW]].all())
 
 

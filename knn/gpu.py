@@ -1,9 +1,9 @@
 """Search on a GPU.
 
-What scores every row anyway (`Flat`, `SQfp16`) is searched by PyTorch where that sees a GPU: exactly, and
-filtered on the GPU too (see `torch_exact`). The rest goes to FAISS, which moves few index types to a GPU, takes
-filters there without heeding them, and is not safe there even for two searches at a time. So: types are checked
-before the move, filtered searches run on the CPU copy, and searches of one index wait for each other.
+Index types that score every row (`Flat`, `SQfp16`) are searched by PyTorch if it sees a GPU: exactly, and with filters
+on the GPU (see `torch_exact`). All other types are searched by FAISS, which supports few types on a GPU, ignores
+filters there, and does not allow two searches at a time. Therefore types are checked before an index is moved,
+filtered searches run on the CPU copy, and searches of one index wait for each other.
 """
 
 import threading
@@ -21,13 +21,13 @@ from .raw import raw_search
 from .structure import walk_index
 from .torch_exact import TorchExactIndex, scores_every_row, torch_gpu_count
 
-# Most neighbours and lists that the GPU kernels of FAISS can select.
+# The highest k and nprobe that the GPU kernels of FAISS support.
 GPU_MAX_K = 2048
 GPU_MAX_NPROBE = 2048
-# Scratch for one stream of searches. FAISS would take up to 1.5 GiB by itself.
+# Scratch memory for one stream of searches. By default FAISS would take up to 1.5 GiB.
 TEMP_MEMORY_BYTES = 256 << 20
 
-# Creating an index while another is destroyed has crashed FAISS (issue 4718): one at a time in this process.
+# Creating an index while another one is destroyed has crashed FAISS (issue 4718), so this lock is held for both.
 _device_lock = threading.Lock()
 
 
@@ -37,7 +37,7 @@ class FaissGpuIndex(GpuVectorIndex):
     Args:
         cpu_index: The index that was copied.
         gpu_index: Its copy on the GPU.
-        resources: The scratch memory and streams that the copy uses and nothing else.
+        resources: The scratch memory and streams that only this copy uses.
     """
 
     def __init__(self, cpu_index: VectorIndex, gpu_index: faiss.Index, resources: object) -> None:
@@ -46,7 +46,7 @@ class FaissGpuIndex(GpuVectorIndex):
         self._resources: object | None = resources
 
     def close(self) -> None:
-        """Free the memory on the GPU. Closing twice is fine; searching afterwards is an error."""
+        """Free the memory on the GPU. Closing twice is allowed; searching a closed index is an error."""
         with self._search_lock, _device_lock:
             self._gpu_index = None  # before the resources it uses
             self._resources = None
@@ -64,18 +64,18 @@ class FaissGpuIndex(GpuVectorIndex):
 
 
 def gpu_count() -> int:
-    """How many GPUs FAISS sees; 0 with its CPU-only wheel."""
+    """Return how many GPUs FAISS sees; 0 with its CPU-only wheel."""
     return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
 
 
 def to_gpu(index: VectorIndex, device: int = 0, temp_memory_bytes: int = TEMP_MEMORY_BYTES) -> GpuVectorIndex:
-    """A copy of the index that searches on a GPU.
+    """Copy an index to a GPU and return the copy.
 
     Args:
-        index: Flat, SQfp16, or inverted lists of Flat, SQfp16, SQ8, SQ4 or PQ codes with a flat coarse
-            table, also behind a linear transform such as PCA.
+        index: An index of type Flat or SQfp16, or with inverted lists of Flat, SQfp16, SQ8, SQ4 or PQ codes and a
+            flat coarse quantizer, also behind a linear transform such as PCA.
         device: Number of the GPU, from 0.
-        temp_memory_bytes: Scratch of FAISS on the GPU, besides the index.
+        temp_memory_bytes: Scratch memory of FAISS on the GPU, in addition to the index.
 
     Raises:
         DeviceError: The index type does not run on a GPU, there is no such GPU, or its memory is too small.
@@ -106,13 +106,13 @@ def _clone(index: VectorIndex, device: int, temp_memory_bytes: int) -> FaissGpuI
     resources = faiss.StandardGpuResources()
     resources.setTempMemory(temp_memory_bytes)
     options = faiss.GpuClonerOptions()
-    options.use_cuvs = False  # cuVS knows neither scalar quantizers nor our limits
+    options.use_cuvs = False  # cuVS supports neither scalar quantizers nor these limits
     gpu_index = faiss.index_cpu_to_gpu(resources, device, index.faiss_index, options)
     return FaissGpuIndex(index, gpu_index, resources)
 
 
 def _find_refusal(index: VectorIndex) -> str | None:
-    """Why the index cannot be moved, or None. By exact type: FAISS would move a subclass as its parent."""
+    """Return why the index cannot be moved, or None. Exact types count: FAISS would move a subclass as its parent."""
     if isinstance(index, GpuVectorIndex):
         return "it is on a GPU already"
     *wrappers, core = walk_index(index.faiss_index)
@@ -124,7 +124,7 @@ def _find_refusal(index: VectorIndex) -> str | None:
     if isinstance(core, scalar_types) and core.sq.qtype not in _SCALAR_TYPES[type(core)]:
         return "FAISS has no such scalar codes for a GPU"
     if isinstance(core, faiss.IndexIVF) and type(faiss.downcast_index(core.quantizer)) not in _FLAT_TYPES:
-        return "its coarse table is not flat"
+        return "its coarse quantizer is not flat"
     return None
 
 

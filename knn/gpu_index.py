@@ -1,4 +1,4 @@
-"""What every index on a GPU has in common."""
+"""The base class of indexes on a GPU."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -7,14 +7,14 @@ from .index import VectorIndex
 
 
 class GpuVectorIndex(VectorIndex, ABC):
-    """An index that searches on a GPU; made by `to_gpu`.
+    """An index that is searched on a GPU; created by `to_gpu`.
 
-    The CPU index stays in memory: it gives vectors back and is what a file gets. Searches from several threads
-    are safe but take turns. Call `close` on the thread that searched, when no search is running; memory on the
-    GPU is free afterwards.
+    The CPU index stays in memory: vectors are reconstructed from it, and it is what `write_index` writes. Several
+    threads may search at once; their searches run one after the other. Call `close` from the thread that searched,
+    when no search is running, to free the memory on the GPU.
 
     Args:
-        cpu_index: The index that is copied.
+        cpu_index: The index that was copied.
     """
 
     def __init__(self, cpu_index: VectorIndex) -> None:
@@ -24,4 +24,4 @@ class GpuVectorIndex(VectorIndex, ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Free the memory on the GPU. Closing twice is fine; searching afterwards is an error."""
+        """Free the memory on the GPU. Closing twice is allowed; searching a closed index is an error."""

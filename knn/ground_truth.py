@@ -1,4 +1,4 @@
-"""What approximate answers are measured against."""
+"""Ground truth: queries with their exact answers, with which approximate answers are compared."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from .recall import Recall, measure_recall
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """Queries with their exact answers; made by `make_ground_truth`, used for many indexes and operating points.
+    """Queries with their exact answers, made by `make_ground_truth` and used for many indexes and operating points.
 
     Attributes:
         products: Shape (count, d), float32; may be memory-mapped.
         queries: Shape (n, d), float32.
-        exact: Shape (n, k).
+        exact: The exact neighbours. Shape (n, k).
     """
 
     products: np.ndarray
@@ -29,15 +29,18 @@ class GroundTruth:
         return int(self.exact.rows.shape[1])
 
     def measure(self, found: Neighbours) -> Recall:
-        """Recall at k of the answers to these queries, at least k columns. Scores every row found, exactly.
+        """Compute recall at k of answers to these queries; every row found is scored exactly.
+
+        Args:
+            found: Shape (n, k) or wider.
 
         Raises:
-            ArgumentError: Too few columns, or answers to another number of queries.
+            ArgumentError: There are too few columns, or answers to another number of queries.
         """
         first = Neighbours(found.scores[:, : self.k], found.rows[:, : self.k])
         return measure_recall(first, self.exact, self.k, score_rows(self.products, self.queries, first.rows))
 
 
 def make_ground_truth(products: np.ndarray, queries: np.ndarray, k: int) -> GroundTruth:
-    """The ground_truth of these queries; arguments and errors are those of `exact_search`."""
+    """Search exactly for the queries; arguments and errors are those of `exact_search`."""
     return GroundTruth(products, queries, exact_search(products, queries, k))

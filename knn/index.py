@@ -1,4 +1,4 @@
-"""An index of vectors, ready to be searched."""
+"""An index of vectors that is ready for searches."""
 
 import faiss
 import numpy as np
@@ -18,17 +18,16 @@ _NO_DIALS = OperatingPoint()
 
 
 class VectorIndex:
-    """A FAISS index under inner product whose rows are numbered by order of adding. It never changes.
+    """An immutable FAISS index under inner product whose rows are numbered in the order of adding.
 
-    Any number of threads may search it at once: every call brings its own parameters, and nothing is written.
+    Any number of threads may search it at once, because every search has its own parameters.
 
     Args:
-        faiss_index: A trained CPU index with the metric inner product. It is owned from now on: do not change
-            it.
-        index_bytes: Its size when that is known already; otherwise it is measured when first asked for.
+        faiss_index: A trained CPU index with the metric inner product, which must not be changed afterwards.
+        index_bytes: Its size if known; otherwise the size is measured when it is first needed.
 
     Raises:
-        IndexSpecError: Another metric, not trained, or with row numbers of its own (``IDMap``).
+        IndexSpecError: The index has another metric, is not trained, or has row numbers of its own (``IDMap``).
     """
 
     def __init__(self, faiss_index: faiss.Index, index_bytes: int | None = None) -> None:
@@ -56,17 +55,17 @@ class VectorIndex:
 
     @property
     def structure(self) -> Structure:
-        """The traits that decide how the index is searched, among them which dials it has."""
+        """The properties that decide how the index is searched, such as which search parameters it has."""
         return self._structure
 
     @property
     def faiss_index(self) -> faiss.Index:
-        """The wrapped CPU index: to read, never to change."""
+        """The wrapped CPU index, which must not be changed."""
         return self._faiss_index
 
     @property
     def index_bytes(self) -> int:
-        """Size of the index when written to a file; in memory it takes about as much."""
+        """Size of the index in a file, which is about its size in memory."""
         if self._index_bytes is None:
             self._index_bytes = _count_bytes(self._faiss_index)
         return self._index_bytes
@@ -78,22 +77,22 @@ class VectorIndex:
         operating_point: OperatingPoint = _NO_DIALS,
         rows: np.ndarray | None = None,
     ) -> Neighbours:
-        """The k nearest rows of every query, approximate where the index type is.
+        """Return the k nearest rows of every query, approximately if the index type is approximate.
 
         Args:
             queries: Shape (n, d), finite float32 of the index's width.
-            k: Neighbours per query, at least 1. Where there are fewer rows, the rest is padding.
-            operating_point: A value for each dial that the index type has, None for the others.
+            k: Neighbours per query, at least 1. If there are fewer rows, the rest is padding.
+            operating_point: A value for each search parameter that the index type has, None for the others.
             rows: A filter, shape (count,), bool: only rows marked True are returned, and min(k, number of
                 True) of them for every query. None allows all rows.
 
         Returns:
-            Neighbours of shape (n, k), best first; the order among equal scores is left to FAISS.
+            Neighbours of shape (n, k), best first; FAISS decides the order among equal scores.
 
         Raises:
-            VectorError: The queries are not as said.
+            VectorError: The queries do not have this shape, type or width.
             ArgumentError: k, the operating point or the filter does not fit this index.
-            KnnError: FAISS gave up.
+            KnnError: FAISS failed.
 
         Example:
             ``index.search(queries, 100, OperatingPoint(nprobe=32), rows=in_stock)``
@@ -104,11 +103,10 @@ class VectorIndex:
         if rows is None:
             return self._search_all(queries, int(k), operating_point)
         _check_mask(rows, self.count)
-        return self._search_marked(queries, int(k), operating_point, rows)
+        return self._search_filtered(queries, int(k), operating_point, rows)
 
     def reconstruct(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of these rows as far as the index remembers them: exactly for Flat, else as it coded
-        them.
+        """Reconstruct the vectors of these rows from the index: exactly for Flat, otherwise as they were encoded.
 
         Args:
             rows: Shape (m,), integers from 0 to count - 1, in any order.
@@ -117,8 +115,8 @@ class VectorIndex:
             Shape (m, d), float32.
 
         Raises:
-            ArgumentError: Not such an array.
-            KnnError: The index type cannot give vectors back.
+            ArgumentError: The rows are not such an array.
+            KnnError: The index type cannot reconstruct vectors.
         """
         rows = _check_rows(rows, self.count)
         if len(rows) == 0:
@@ -126,13 +124,13 @@ class VectorIndex:
         try:
             vectors: np.ndarray = self._faiss_index.reconstruct_batch(rows)
         except (RuntimeError, AssertionError) as exc:
-            raise KnnError(f"an index of type {self.index_type} cannot give vectors back: {exc}") from exc
+            raise KnnError(f"an index of type {self.index_type} cannot reconstruct vectors: {exc}") from exc
         return vectors
 
     def _search_all(self, queries: np.ndarray, k: int, point: OperatingPoint) -> Neighbours:
         return raw_search(self._faiss_index, queries, k, search_parameters(self._faiss_index, point))
 
-    def _search_marked(self, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray) -> Neighbours:
+    def _search_filtered(self, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray) -> Neighbours:
         return filtered_search(self, queries, k, point, mask)
 
     def _check_operating_point(self, point: OperatingPoint) -> None:
@@ -140,7 +138,7 @@ class VectorIndex:
         if (point.nprobe is not None) != has_lists or (point.k_factor is not None) != refines:
             dials = [name for name, there in (("nprobe", has_lists), ("k_factor", refines)) if there]
             raise ArgumentError(
-                f"operating point: expected a value for {' and '.join(dials) or 'no dial'} "
+                f"operating point: expected a value for {' and '.join(dials) or 'no search parameter'} "
                 f"with an index of type {self.index_type}, got {point}"
             )
 
@@ -159,7 +157,7 @@ def _check_usable(index: faiss.Index, structure: Structure) -> None:
 
 
 def _enable_reconstruction(index: faiss.Index) -> None:
-    """Give inverted lists the map from a row to its place (8 bytes a row), which reconstruction needs."""
+    """Create the map from a row to its position in the inverted lists (8 bytes per row), needed for reconstruction."""
     parts = list(walk_index(index))
     if isinstance(parts[-1], faiss.IndexIVF) and not any(isinstance(part, faiss.IndexRefine) for part in parts):
         parts[-1].make_direct_map()

@@ -1,4 +1,4 @@
-"""The result of a search: which rows, with which scores."""
+"""The result of a search: the rows that were found and their scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,7 @@ NO_SCORE = float("-inf")
 class Neighbours:
     """The k nearest rows of each of n queries, best first.
 
-    Where a query has fewer than k neighbours, the places left over hold the row -1 and the score -inf; they
-    stand at the end.
+    If a query has fewer than k neighbours, the remaining places at the end hold the row -1 and the score -inf.
 
     Attributes:
         scores: Shape (n, k), float32. Inner products, which for unit vectors are cosines; they may be
@@ -30,13 +29,13 @@ class Neighbours:
 
     @property
     def found(self) -> np.ndarray:
-        """How many neighbours each query has. Shape (n,), int64."""
+        """Number of neighbours of each query. Shape (n,), int64."""
         counts: np.ndarray = np.count_nonzero(self.rows != NO_ROW, axis=1)
         return counts
 
 
 def no_neighbours(query_count: int, k: int) -> Neighbours:
-    """Padding only. Shape (query_count, k)."""
+    """Return neighbours that are only padding. Shape (query_count, k)."""
     scores = np.full((query_count, k), NO_SCORE, dtype=np.float32)
     return Neighbours(scores, np.full((query_count, k), NO_ROW, dtype=np.int64))
 

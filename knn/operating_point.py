@@ -1,4 +1,4 @@
-"""Where on its curve of speed against recall an index is searched."""
+"""The operating point of an index: the search parameters that trade speed for recall."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from .errors import ArgumentError
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """The dials of one search. A dial that the index type lacks is None.
+    """The search parameters of one search. A parameter that the index type lacks is None.
 
     Attributes:
         nprobe: Inverted lists visited per query, at least 1; None for an index without lists.
@@ -17,7 +17,7 @@ class OperatingPoint:
             index without refinement.
 
     Raises:
-        ArgumentError: A dial is out of its range.
+        ArgumentError: A parameter is out of its range.
 
     Example:
         >>> OperatingPoint(nprobe=32).to_dict()
@@ -34,19 +34,19 @@ class OperatingPoint:
             raise ArgumentError(f"k_factor: expected a finite number of at least 1 or None, got {self.k_factor!r}")
 
     def to_dict(self) -> dict[str, int | float | None]:
-        """The dials as JSON-able values, by name."""
+        """Return the parameters by name, as values that JSON can hold."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, int | float | None]) -> "OperatingPoint":
-        """The point that `to_dict` wrote; a missing dial is None.
+        """Return the point that `to_dict` gave; a missing parameter is None.
 
         Raises:
-            ArgumentError: An unknown dial, or one out of its range.
+            ArgumentError: A parameter is unknown or out of its range.
         """
         unknown = sorted(set(values) - {"nprobe", "k_factor"})
         if unknown:
-            raise ArgumentError(f"operating point: expected the dials nprobe and k_factor, got {', '.join(unknown)}")
+            raise ArgumentError(f"operating point: expected nprobe and k_factor, got {', '.join(unknown)}")
         return cls(**values)  # type: ignore[arg-type]
 
 

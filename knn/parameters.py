@@ -1,7 +1,7 @@
-"""Search parameters for one call.
+"""FAISS's search parameters for one search.
 
-The dials of FAISS also exist as fields of the index, shared by all who search it; setting them there changes
-the searches of others half-way. Here each call gets its own objects, nested as the index is.
+FAISS also has these parameters as fields of the index, where setting them would change concurrent searches. Here each
+search gets its own objects, nested as the index is.
 """
 
 import faiss
@@ -13,16 +13,16 @@ from .operating_point import OperatingPoint
 def search_parameters(
     index: faiss.Index, point: OperatingPoint, selector: faiss.IDSelector | None = None
 ) -> faiss.SearchParameters | None:
-    """The parameters that search this index at this point, through this selector.
+    """Return the parameters for a search of this index at this point with this selector.
 
     Args:
-        index: The index, of the structure the point is meant for (`VectorIndex` has checked this).
+        index: The index, whose structure the point fits (`VectorIndex` has checked this).
         point: nprobe and k_factor.
-        selector: Rows that may be returned; None for all.
+        selector: The rows that may be returned; None for all.
 
     Returns:
-        None where there is nothing to say. The Python object keeps the selector and the nested parameters
-        alive, not the bits under the selector: hold those until the search is over.
+        The parameters, or None if none are needed. They keep the selector and the nested parameters alive, but not
+        the bitmap of the selector, which the caller must keep until the search is over.
     """
     index = faiss.downcast_index(index)
     parameters: faiss.SearchParameters | None = None

@@ -1,4 +1,4 @@
-"""The one place where FAISS is asked to search."""
+"""The only function that calls FAISS's search."""
 
 import faiss
 import numpy as np
@@ -10,19 +10,19 @@ from .neighbours import Neighbours, no_neighbours, pad_neighbours
 def raw_search(
     index: faiss.Index, queries: np.ndarray, k: int, parameters: faiss.SearchParameters | None
 ) -> Neighbours:
-    """What FAISS finds, padded to k columns.
+    """Search with FAISS and pad the result to k columns.
 
     Args:
         index: A FAISS index on CPU or GPU.
         queries: Shape (n, d), checked by `check_vectors`.
-        k: At least 1; more than the index holds is padding, not work.
-        parameters: Of the type this index takes; None for its defaults.
+        k: At least 1. Columns beyond the number of rows are padding.
+        parameters: Search parameters of the type that this index takes; None for its defaults.
 
     Returns:
         Neighbours of shape (n, k).
 
     Raises:
-        KnnError: FAISS gave up.
+        KnnError: FAISS failed.
     """
     wanted = min(k, index.ntotal)
     if wanted == 0 or len(queries) == 0:

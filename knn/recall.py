@@ -1,4 +1,4 @@
-"""How much of the exact answer an approximate one holds."""
+"""Recall: the share of the exact answer that an approximate answer contains."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,11 @@ import numpy as np
 from .errors import ArgumentError
 from .neighbours import NO_ROW, Neighbours
 
-# Scores closer than this cannot be told apart in float32, so that neither of two such products is the better
-# one.
+# Scores that differ by less than this are equal within the rounding of float32.
 TIE_EPSILON = 1e-6
-# How much less than the exact place k a product may score and still count as good as it. A query's 100 best
-# scores lie within about 0.03 of each other on fused embeddings, and catalogues are full of near-copies: the
-# order of two products a thirtieth of that span apart means nothing to a shopper.
+# How far below the exact rank k a product may score and still count as tied with it. On fused embeddings a query's 100
+# best scores lie within about 0.03 of each other, and catalogues contain many near-copies: the order of two products
+# whose scores differ by a thirtieth of that span does not matter to a shopper.
 TIE_TOLERANCE = 1e-3
 
 
@@ -21,12 +20,12 @@ class Recall:
     """Recall at k, averaged over queries, from 0 to 1.
 
     Attributes:
-        tie_tolerant: A returned row counts if its exact score is at least that of the exact place k, less
-            `TIE_TOLERANCE`. This is the measure to steer by: near-copies of a product are as good as each
-            other.
-        strict: A returned row counts if it is among the exact top k; which copy stands there is a matter of
-            chance.
-        standard_error: Of `tie_tolerant`, over the queries.
+        tie_tolerant: A returned row counts if its exact score is at least that of the exact rank k minus
+            `TIE_TOLERANCE`. Operating points are chosen by this measure, because near-copies of a product are
+            equally good.
+        strict: A returned row counts if it is among the exact top k; which of several near-copies is among them
+            is a matter of chance.
+        standard_error: Standard error of `tie_tolerant` over the queries.
     """
 
     tie_tolerant: float
@@ -35,28 +34,28 @@ class Recall:
 
     @property
     def conservative(self) -> float:
-        """Tie-tolerant recall less its standard error: what other queries of the kind are likely to reach too."""
+        """Tie-tolerant recall minus its standard error, which other queries of this kind are likely to reach too."""
         return self.tie_tolerant - self.standard_error
 
 
 def measure_recall(
     found: Neighbours, exact: Neighbours, k: int, exact_scores: np.ndarray, tolerance: float = TIE_TOLERANCE
 ) -> Recall:
-    """Recall at k of what was found.
+    """Compute recall at k.
 
     Args:
-        found: At least k columns, for the same queries.
-        exact: From `exact_search`, at least k columns.
+        found: The rows that an index found, at least k columns.
+        exact: The result of `exact_search` for the same queries, at least k columns.
         k: Cut-off.
-        exact_scores: Exact scores of the rows found, from `score_rows`; those of the index itself may come
-            from coarse codes. Same shape as ``found.rows``.
-        tolerance: How much less than the exact place k a score may be to count as tied.
+        exact_scores: Exact scores of the rows found, from `score_rows`, because an index may compute scores from
+            coarse codes. Same shape as ``found.rows``.
+        tolerance: How far below the exact rank k a score may be to count as tied.
 
     Returns:
-        Means over the queries that have an exact neighbour at all.
+        Means over the queries that have an exact neighbour.
 
     Raises:
-        ArgumentError: Too few columns, unlike numbers of queries, or no query with a neighbour.
+        ArgumentError: There are too few columns, the numbers of queries differ, or no query has a neighbour.
     """
     _check_shapes(found, exact, k)
     truths = np.minimum(exact.found, k)  # (n,)
@@ -84,8 +83,8 @@ def _check_shapes(found: Neighbours, exact: Neighbours, k: int) -> None:
 
 
 def _count_hits(rows: np.ndarray, accepted: np.ndarray) -> np.ndarray:
-    """How many of each query's rows are among its accepted ones: (n, a), (n, b) -> (n,)."""
-    # One set for all queries: a row becomes a number that no other query uses.
+    """Count the rows of each query that are among its accepted rows: (n, a), (n, b) -> (n,)."""
+    # One lookup for all queries: each row is mapped to a number that no other query uses.
     span = int(max(rows.max(), accepted.max())) + 1
     offsets = np.arange(len(rows), dtype=np.int64)[:, None] * span
     keys = (accepted + offsets)[accepted != NO_ROW]

@@ -1,4 +1,4 @@
-"""How many of the rows that are relevant to a query were retrieved."""
+"""Recall of known relevant rows."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ import numpy.typing as npt
 def recall_of_rows(
     retrieved: npt.NDArray[np.int64], relevant: Sequence[npt.NDArray[np.int64]]
 ) -> npt.NDArray[np.float64]:
-    """Per query, the share of its relevant rows that stand among the retrieved ones.
+    """Return for each query the share of its relevant rows that were retrieved.
 
     Args:
-        retrieved: (n, k) distinct row numbers a query; padding of -1 counts as nothing.
+        retrieved: (n, k) distinct row numbers for each query; -1 is padding.
         relevant: n arrays of distinct row numbers, none of them empty.
 
     Returns:

@@ -1,29 +1,28 @@
-"""What to build, and of how many vectors its training takes a sample."""
+"""The type of an index to build, and the size of the sample that it is trained on."""
 
 import re
 from dataclasses import dataclass
 
 from .errors import IndexSpecError
 
-# k-means warns below 39 vectors a list and subsamples above 256; few keep the training of large indexes short.
+# k-means warns below 39 vectors per list and subsamples above 256; a low number keeps the training of large indexes short.
 TRAINING_ROWS_PER_LIST = 40
-# What any type but Flat is trained on, at least: plenty for product quantisers, whose codebooks have 256
-# entries.
+# The least sample for every type but Flat. It is ample for product quantizers, whose codebooks have 256 entries.
 LEAST_TRAINING_ROWS = 65_536
 
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """What to build.
+    """The type of an index to build.
 
     Attributes:
-        factory: Any FAISS factory string whose rows are numbered by order of adding, such as
+        factory: Any FAISS factory string whose rows are numbered in the order of adding, such as
             ``IVF2048,SQfp16``.
         training_rows: How many vectors to sample for training; 0 for a type that needs none.
 
     Raises:
-        IndexSpecError: An empty factory string or a negative number. Whether FAISS knows the string shows
-            when the index is built.
+        IndexSpecError: The factory string is empty or the number is negative. Whether FAISS knows the string is
+            checked when the index is built.
     """
 
     factory: str
@@ -37,16 +36,16 @@ class IndexSpec:
 
     @property
     def list_count(self) -> int:
-        """Number of inverted lists that the factory string names; 0 where it names none."""
+        """Number of inverted lists in the factory string; 0 if it has none."""
         return max((int(number) for number in re.findall(r"IVF(\d+)", self.factory)), default=0)
 
     def with_lists(self, lists: int, count: int) -> "IndexSpec":
-        """The same type with another number of lists, for so many vectors."""
+        """Return the same type with another number of lists, for `count` vectors."""
         return spec_of_factory(re.sub(r"IVF\d+", f"IVF{lists}", self.factory), count)
 
 
 def spec_of_factory(factory: str, count: int) -> IndexSpec:
-    """A factory string with the training sample that suits its lists and so many vectors."""
+    """Return the spec of a factory string, with the size of the training sample for its lists and `count` vectors."""
     lists = IndexSpec(factory, 0).list_count
     rows = 0 if factory == "Flat" else max(LEAST_TRAINING_ROWS, TRAINING_ROWS_PER_LIST * lists)
     return IndexSpec(factory, min(count, rows))

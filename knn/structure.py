@@ -1,8 +1,7 @@
-"""What an index is made of, read from the index itself.
+"""The structure of an index, derived from its nested FAISS objects.
 
-A file says nothing of the factory string that made it; the nested FAISS objects do. One walk over them
-answers what every other file here needs to know: which dials there are, whether filters are honoured, what to
-call it.
+An index file does not contain the factory string that it was built from. The nested objects tell which search
+parameters the index has, whether it respects filters, and what its type is called.
 """
 
 from collections.abc import Iterator
@@ -14,14 +13,14 @@ import faiss
 
 @dataclass(frozen=True)
 class Structure:
-    """The traits of an index that decide how it is searched.
+    """The properties of an index that decide how it is searched.
 
     Attributes:
-        index_type: In the notation of the FAISS factory, such as ``IVF8192,SQfp16``.
-        list_count: Number of inverted lists; None without any. Where there are lists, there is a dial nprobe.
-        coded_width: Numbers per vector after the transforms, as lists and first codes see it.
-        refines: Whether candidates are scored again from finer codes. If so, there is a dial k_factor.
-        honours_selectors: Whether a search with an ``IDSelector`` is known to return selected rows only.
+        index_type: The type in the notation of the FAISS factory, such as ``IVF8192,SQfp16``.
+        list_count: Number of inverted lists; None without lists. With lists there is a search parameter nprobe.
+        coded_width: Numbers per vector after the transforms, as lists and first codes have it.
+        refines: Whether candidates are scored again from finer codes. If so, there is a search parameter k_factor.
+        honours_selectors: Whether a search with an ``IDSelector`` is known to return only selected rows.
     """
 
     index_type: str
@@ -32,10 +31,10 @@ class Structure:
 
 
 def inspect_structure(index: faiss.Index) -> Structure:
-    """The structure of a CPU index of any type.
+    """Inspect a CPU index of any type.
 
     Args:
-        index: As made by ``index_factory`` or read from a file.
+        index: An index made by ``index_factory`` or read from a file.
     """
     parts = list(walk_index(index))
     lists = [part.nlist for part in parts if isinstance(part, faiss.IndexIVF)]
@@ -49,7 +48,7 @@ def inspect_structure(index: faiss.Index) -> Structure:
 
 
 def walk_index(index: faiss.Index) -> Iterator[faiss.Index]:
-    """The index and what it wraps, outermost first; the last one holds the codes that are searched first."""
+    """Yield the index and the indexes that it wraps, outermost first; the last one holds the codes searched first."""
     index = faiss.downcast_index(index)
     yield index
     if isinstance(index, faiss.IndexRefine):
@@ -59,13 +58,13 @@ def walk_index(index: faiss.Index) -> Iterator[faiss.Index]:
 
 
 def transforms_of(index: faiss.IndexPreTransform) -> list[Any]:
-    """The transforms that vectors pass before they reach the wrapped index, in this order."""
+    """Return the transforms that vectors pass before they reach the wrapped index, in order."""
     chain: Any = index.chain
     return [faiss.downcast_VectorTransform(chain.at(i)) for i in range(chain.size())]
 
 
 def describe_index(index: faiss.Index) -> str:
-    """The type in the notation of the FAISS factory; the class's name where that is not known."""
+    """Return the type in the notation of the FAISS factory, or the class name if the notation is not known."""
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexRefineFlat):
         return f"{describe_index(index.base_index)},RFlat"
@@ -82,8 +81,8 @@ def describe_index(index: faiss.Index) -> str:
 
 
 def _honours_selectors(index: faiss.Index) -> bool:
-    # Tried one by one against FAISS 1.15: IndexPQ, the flat FastScan types and NSG refuse a selector; graphs
-    # return too few. What is not listed here is searched exactly when filtered.
+    # Tested with FAISS 1.15: IndexPQ, the flat FastScan types and NSG refuse a selector; graphs return too few rows.
+    # Types that are not listed here are searched exactly when a search has a filter.
     return isinstance(index, faiss.IndexIVF | faiss.IndexFlat | faiss.IndexScalarQuantizer)
 
 

@@ -1,7 +1,7 @@
-"""Exact search in half precision: blocked matrix products and top-k in PyTorch.
+"""Exact search in half precision with PyTorch: blocked matrix products and top-k.
 
-It needs no FAISS for a GPU, answers a batch as fast as the GPU reads the products once, and heeds filters.
-PyTorch is imported when an index is made, not before: a service on a CPU does without.
+It needs no FAISS for a GPU, answers a batch as fast as the GPU reads all products once, and respects filters. PyTorch
+is imported only when an index is created, so that a service on a CPU runs without it.
 """
 
 from collections.abc import Iterator
@@ -19,34 +19,34 @@ from .operating_point import OperatingPoint
 if TYPE_CHECKING:
     import torch
 
-Number = Literal["float16", "bfloat16", "float32"]
+Dtype = Literal["float16", "bfloat16", "float32"]
 
-# Queries and scores (of float32) held at once: 256 MiB of scores, a single query over 67 million products.
+# Queries and float32 scores in memory at once: 256 MiB of scores, or one query over 67 million products.
 QUERIES_AT_ONCE = 1024
 SCORES_AT_ONCE = 1 << 26
-# Numbers turned into float32 at once where the device does not multiply half precision into it: 64 MiB.
+# Numbers converted to float32 at once on devices that cannot multiply half precision into float32: 64 MiB.
 CONVERTED_AT_ONCE = 1 << 24
-# Vectors given back by the CPU index at once: 64 MiB at a width of 256.
+# Vectors reconstructed by the CPU index at once: 64 MiB at a width of 256.
 _BLOCK_ROWS = 65_536
 
 
 class TorchExactIndex(GpuVectorIndex):
-    """All rows of an index, held by PyTorch in half precision and scored one and all in every search.
+    """An index whose rows PyTorch holds in half precision and scores completely in every search.
 
-    Scores are sums in single precision of products of half-precision numbers: at a width of 256 they are off by
-    some 1e-5. The CPU index stays in memory, as with every `GpuVectorIndex`.
+    Products of half-precision numbers are summed in single precision: at a width of 256 scores are off by about 1e-5.
+    The CPU index stays in memory, as with every `GpuVectorIndex`.
 
     Args:
-        cpu_index: Of a type that scores every row: see `scores_every_row`.
-        device: As PyTorch names it: ``cuda:0``, or ``cpu``, which is for tests.
-        number: What the products are held in.
+        cpu_index: An index of a type that scores every row; see `scores_every_row`.
+        device: The device as PyTorch names it: ``cuda:0``, or ``cpu`` for tests.
+        dtype: The number type in which the products are held.
 
     Raises:
-        DeviceError: PyTorch is not installed or has no such device, its memory is too small, or the index has
-            lists or coarse codes.
+        DeviceError: PyTorch is not installed or has no such device, the device's memory is too small, or the index has
+            inverted lists or coarse codes.
     """
 
-    def __init__(self, cpu_index: VectorIndex, device: str = "cuda:0", number: Number = "float16") -> None:
+    def __init__(self, cpu_index: VectorIndex, device: str = "cuda:0", dtype: Dtype = "float16") -> None:
         if not scores_every_row(cpu_index):
             raise DeviceError(
                 f"an index of type {cpu_index.index_type} does not score every row; give it to to_gpu, or build "
@@ -54,15 +54,15 @@ class TorchExactIndex(GpuVectorIndex):
             )
         super().__init__(cpu_index)
         try:
-            self._products: torch.Tensor | None = _upload(cpu_index, device, number)
+            self._products: torch.Tensor | None = _upload(cpu_index, device, dtype)
         except (ImportError, AssertionError, RuntimeError) as exc:
             raise DeviceError(
-                f"PyTorch could not hold {cpu_index.count} vectors of width {cpu_index.width} in {number} "
+                f"PyTorch could not hold {cpu_index.count} vectors of width {cpu_index.width} in {dtype} "
                 f"on {device}: {exc}"
             ) from exc
 
     def close(self) -> None:
-        """Free the memory on the device. Closing twice is fine; searching afterwards is an error."""
+        """Free the memory on the device. Closing twice is allowed; searching a closed index is an error."""
         with self._search_lock:
             on_gpu = self._products is not None and self._products.is_cuda
             self._products = None
@@ -74,7 +74,7 @@ class TorchExactIndex(GpuVectorIndex):
     def _search_all(self, queries: np.ndarray, k: int, point: OperatingPoint) -> Neighbours:
         return self._search_device(queries, k, None)
 
-    def _search_marked(self, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray) -> Neighbours:
+    def _search_filtered(self, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray) -> Neighbours:
         return self._search_device(queries, k, mask)
 
     def _search_device(self, queries: np.ndarray, k: int, mask: np.ndarray | None) -> Neighbours:
@@ -93,7 +93,7 @@ class TorchExactIndex(GpuVectorIndex):
 
 
 def scores_every_row(index: VectorIndex) -> bool:
-    """Whether this CPU index is a plain table of single or half precision, which PyTorch can hold as well."""
+    """Return whether this CPU index is a plain table in single or half precision, which PyTorch can hold too."""
     table = index.faiss_index
     if isinstance(index, GpuVectorIndex):
         return False
@@ -102,7 +102,7 @@ def scores_every_row(index: VectorIndex) -> bool:
 
 
 def torch_gpu_count() -> int:
-    """How many GPUs PyTorch sees; 0 where it is not installed."""
+    """Return how many GPUs PyTorch sees; 0 if it is not installed."""
     try:
         import torch
     except ImportError:
@@ -110,11 +110,11 @@ def torch_gpu_count() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _upload(index: VectorIndex, device: str, number: Number) -> "torch.Tensor":
-    """Shape (count, d), block by block: the vectors are never held in float32 as a whole."""
+def _upload(index: VectorIndex, device: str, dtype: Dtype) -> "torch.Tensor":
+    """Copy the vectors to the device, shape (count, d), in blocks so that not all are in memory in float32 at once."""
     import torch
 
-    products = torch.empty(index.count, index.width, dtype=getattr(torch, number), device=device)
+    products = torch.empty(index.count, index.width, dtype=getattr(torch, dtype), device=device)
     for start in range(0, index.count, _BLOCK_ROWS):
         rows = np.arange(start, min(start + _BLOCK_ROWS, index.count))
         products[start : start + len(rows)] = torch.from_numpy(index.reconstruct(rows)).to(device)
@@ -124,7 +124,7 @@ def _upload(index: VectorIndex, device: str, number: Number) -> "torch.Tensor":
 def _search(
     products: "torch.Tensor", queries: np.ndarray, k: int, mask: np.ndarray | None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Chunks of queries with their scores (n, k) and rows (n, k), best first; -inf where a filter left none."""
+    """Yield chunks of queries with their scores (n, k) and rows (n, k), best first; -inf where no row matched."""
     import torch
 
     if k == 0:
@@ -141,7 +141,7 @@ def _search(
 def _best(
     products: "torch.Tensor", queries: "torch.Tensor", k: int, marked: "torch.Tensor | None"
 ) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Scores (n, k) float32 and rows (n, k) int64 of the best rows, block after block."""
+    """Return scores (n, k) float32 and rows (n, k) int64 of the best rows, computed block by block."""
     import torch
 
     best_scores = torch.empty(len(queries), 0, device=products.device)
@@ -167,7 +167,7 @@ def _block_rows(products: "torch.Tensor", query_count: int) -> int:
 
 
 def _scores(queries: "torch.Tensor", products: "torch.Tensor") -> "torch.Tensor":
-    """Inner products, (n, d) and (rows, d) -> (n, rows) float32: half precision would round near scores together."""
+    """Compute inner products, (n, d) and (rows, d) -> (n, rows), in float32, since half precision would cause ties."""
     import torch
 
     if _multiplies_into_float32(products):

@@ -1,4 +1,4 @@
-"""Finding the cheapest operating point that is good enough."""
+"""Choose the fastest operating point that reaches a target recall."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ArgumentError
+from .ground_truth import GroundTruth
 from .index import VectorIndex
 from .operating_point import OperatingPoint
 from .recall import Recall
 from .threads import one_thread
-from .ground_truth import GroundTruth
 
-# Deepest nprobe tried on its own accord; a GPU takes at most 2,048.
+# The highest nprobe that is tried by default; a GPU supports at most 2,048.
 MAX_NPROBE = 1024
 K_FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
-# Queries timed one by one at each point: enough for a steady median.
+# Queries timed one by one at each point, which is enough for a stable median.
 TIMED_QUERIES = 100
-# Turning a dial further ends where it gains less than this part of what the target allows to miss: of a target
-# of 0.99, 0.0005.
+# A search parameter is raised until recall gains less than this share of what the target allows to miss: for a target
+# of 0.99, less than 0.0005.
 LEAST_GAIN = 0.05
-# How often the step between the last nprobe below the target and the first that reaches it is halved: 64 and
-# 128 become 64, 80, 96 and 128, or 64, 96, 112 and 128.
+# How often the step between the last nprobe below the target and the first one that reaches it is halved: 64 and 128
+# become 64, 80, 96 and 128, or 64, 96, 112 and 128.
 HALVINGS = 2
 
 
@@ -31,9 +31,9 @@ class TuningPoint:
     """One measured point of the curve.
 
     Attributes:
-        operating_point: The dials.
-        recall: At the tuning's k, against exact search.
-        latency_ms: Median of a query searched alone, by one FAISS thread.
+        operating_point: The search parameters.
+        recall: Recall at the tuning's k, compared with exact search.
+        latency_ms: Median time of a single query with one FAISS thread.
     """
 
     operating_point: OperatingPoint
@@ -43,15 +43,15 @@ class TuningPoint:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What tuning found.
+    """The result of tuning.
 
     Attributes:
-        chosen: The cheapest point whose conservative recall reaches the target, so that it is kept on other queries
-            as well; where none does, the one with the highest recall.
+        chosen: The fastest point whose conservative recall reaches the target, so that other queries are likely to
+            reach it too; if none does, the point with the highest recall.
         reached_target: Whether the chosen point reaches the target.
-        target_recall: What was asked for, tie-tolerant.
+        target_recall: The tie-tolerant recall to reach.
         k: The cut-off of recall.
-        curve: Every point measured: by k_factor, and then by nprobe.
+        curve: All measured points, by k_factor and then by nprobe.
     """
 
     chosen: TuningPoint
@@ -62,12 +62,12 @@ class Tuning:
 
     @property
     def best_recall(self) -> float:
-        """Tie-tolerant, of the whole curve."""
+        """The highest tie-tolerant recall of the curve."""
         return max(point.recall.tie_tolerant for point in self.curve)
 
     @property
     def operating_point(self) -> OperatingPoint:
-        """The dials of the chosen point."""
+        """The search parameters of the chosen point."""
         return self.chosen.operating_point
 
 
@@ -78,22 +78,22 @@ def tune_operating_point(
     candidates: Sequence[OperatingPoint] | None = None,
     timed_k: int | None = None,
 ) -> Tuning:
-    """Measure operating points and choose the cheapest that reaches the target.
+    """Measure operating points and choose the fastest one that reaches the target.
 
     Args:
-        index: Over the products of the ground_truth, rows in the same order.
-        ground_truth: With queries like those to come: of shoppers, not products.
+        index: An index of the products of the ground truth, with rows in the same order.
+        ground_truth: Queries of the kind that will be searched for (of shoppers, not titles), with exact answers.
         target_recall: Tie-tolerant recall to reach, above 0 and at most 1.
-        candidates: Points to measure, all of them. By default nprobe is doubled until it gains no more (see
-            `LEAST_GAIN`), the steps around the target are halved, and so for every k_factor of `K_FACTORS`
-            until that gains no more either. An index without dials has the one point that sets none.
-        timed_k: Neighbours asked for when a query is timed; by default the ground_truth's k.
+        candidates: The points to measure. By default nprobe is doubled until recall gains no more (see `LEAST_GAIN`)
+            and the steps around the target are halved; this is repeated for each k_factor of `K_FACTORS` until that
+            gains no more either. An index without search parameters has a single point.
+        timed_k: Neighbours per query in time measurements; by default the ground truth's k.
 
     Returns:
-        The choice and the whole curve.
+        The chosen point and the whole curve.
 
     Raises:
-        ArgumentError: A target or candidates that make no sense.
+        ArgumentError: The target is out of range, or there are no candidates.
         VectorError: The queries do not fit the index.
     """
     if not 0 < target_recall <= 1:
@@ -114,13 +114,13 @@ def tune_operating_point(
 
 
 def time_queries(index: VectorIndex, queries: np.ndarray, k: int, point: OperatingPoint) -> float:
-    """Milliseconds of a query searched alone, by one FAISS thread: the median of the first `TIMED_QUERIES`.
+    """Return the median time of a single query with one FAISS thread, in ms, over the first `TIMED_QUERIES`.
 
     Args:
-        index: What is searched.
+        index: The index.
         queries: Shape (n, d), float32; at least one.
-        k: Neighbours asked for.
-        point: The dials.
+        k: Neighbours per query.
+        point: The search parameters.
     """
     latencies_ms = []
     with one_thread():
@@ -135,7 +135,7 @@ _Measure = Callable[[OperatingPoint], TuningPoint]
 
 
 def _climb_all(index: VectorIndex, measure: _Measure, target_recall: float) -> Iterator[TuningPoint]:
-    """The curve of every k_factor, until a larger one gains no more."""
+    """Yield the points of each k_factor in turn, until a larger one gains no more recall."""
     least_gain, highest = LEAST_GAIN * (1 - target_recall), 0.0
     for k_factor in K_FACTORS if index.structure.refines else (None,):
         curve = _climb(index.structure.list_count, k_factor, measure, target_recall)
@@ -149,7 +149,7 @@ def _climb_all(index: VectorIndex, measure: _Measure, target_recall: float) -> I
 def _climb(
     list_count: int | None, k_factor: float | None, measure: _Measure, target_recall: float
 ) -> list[TuningPoint]:
-    """The curve of one k_factor, in ascending order of nprobe."""
+    """Return the points of one k_factor in ascending order of nprobe."""
     if list_count is None:
         return [measure(OperatingPoint(None, k_factor))]
     curve: list[TuningPoint] = []
@@ -161,7 +161,7 @@ def _climb(
 
 
 def _halve_steps(curve: list[TuningPoint], measure: _Measure, target_recall: float) -> list[TuningPoint]:
-    """The same curve with points between the last one below the target and the first one that reaches it."""
+    """Insert points between the last one below the target and the first one that reaches it."""
     curve = list(curve)
     for _ in range(HALVINGS):
         first = next((i for i, point in enumerate(curve) if point.recall.conservative >= target_recall), 0)

@@ -1,30 +1,30 @@
-"""The one check every array of vectors passes before it reaches FAISS.
+"""The check that every array of vectors passes before it reaches FAISS.
 
-FAISS itself casts float64 silently, answers a NaN query with row -1 and reports a wrong width by an assertion
-without a message. Hence nothing goes in unchecked.
+FAISS itself converts float64 silently, answers a NaN query with row -1 and reports a wrong width by an assertion
+without a message.
 """
 
 import numpy as np
 
 from .errors import VectorError
 
-# Numbers looked at together, so that the check of a whole catalogue needs no second array of its size.
+# Numbers checked at once, so that the check of a whole catalogue needs no second array of its size.
 _NUMBERS_AT_ONCE = 1 << 22
 
 
 def check_vectors(vectors: np.ndarray, width: int | None = None, name: str = "queries") -> np.ndarray:
-    """The same vectors, C-contiguous, known to be finite float32 of the expected width.
+    """Check that vectors are finite float32 of the expected width, and return them C-contiguous.
 
     Args:
-        vectors: Shape (n, d), float32. An array that is already C-contiguous is returned uncopied.
+        vectors: Shape (n, d), float32. An array that is already C-contiguous is not copied.
         width: Expected d; None accepts any d of at least 1.
-        name: What to call the array in an error message.
+        name: Name of the array in error messages.
 
     Returns:
         Shape (n, d), float32, C-contiguous.
 
     Raises:
-        VectorError: Not a numpy array, not float32, not two-dimensional, another width, or not finite.
+        VectorError: The argument is no numpy array, not float32, not two-dimensional, of another width, or not finite.
     """
     if not isinstance(vectors, np.ndarray):
         raise VectorError(f"{name}: expected a numpy array, got {type(vectors).__name__}; use np.asarray first")

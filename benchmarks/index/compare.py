@@ -81,7 +81,9 @@ class Comparisons(Record):
     comparisons: tuple[Comparison, ...]
 
 
-def compare(ours: SearchableIndex, peers: list[SearchableIndex], query_sets: QuerySets, target: float) -> list[Comparison]:
+def compare(
+    ours: SearchableIndex, peers: list[SearchableIndex], query_sets: QuerySets, target: float
+) -> list[Comparison]:
     """Compare Vitrine's index with each peer's."""
     comparisons = []
     for peer in peers:
@@ -108,9 +110,7 @@ def make_query_sets(made: VectorSet, rows: int) -> QuerySets:
     """Return the queries of a set with their exact answers among its first rows."""
     vectors, tuning, test = made.vectors(rows), made.queries("tuning"), made.queries("test")
     k = min(RECALL_DEPTH, rows)
-    return QuerySets(
-        vectors, tuning, exact_search(vectors, tuning, k).rows, test, exact_search(vectors, test, k).rows
-    )
+    return QuerySets(vectors, tuning, exact_search(vectors, tuning, k).rows, test, exact_search(vectors, test, k).rows)
 
 
 def open_ours(path: Path, built: Built, k: int) -> SearchableIndex:
@@ -177,7 +177,9 @@ def _in_turns(sides: list[tuple[SearchableIndex, int]], query_sets: QuerySets) -
             batches.append(1000 / batch_ms(answer, query_sets.test))
     found = []
     for side, dial in sides:
-        recall = mean_recall(query_sets.vectors, query_sets.test, side.searcher(dial)(query_sets.test), query_sets.test_exact)
+        recall = mean_recall(
+            query_sets.vectors, query_sets.test, side.searcher(dial)(query_sets.test), query_sets.test_exact
+        )
         singles, batches = rates[side.name]
         found.append(
             Side(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from artifacts.catalog import Catalog
-from evaluation.core.array_cache import WORK_FOLDER, write_arrays, read_arrays
+from evaluation.core.array_cache import WORK_FOLDER, read_arrays, write_arrays
 from evaluation.test_set.test_set import TestSet
 
 PAIRS_PER_NOTE = 50_000  # labelled between two writes: what a kill costs

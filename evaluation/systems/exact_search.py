@@ -23,8 +23,8 @@ from typing import Never
 import numpy as np
 from tqdm import tqdm
 
+from evaluation.core.array_cache import read_arrays, write_arrays
 from evaluation.core.errors import EvaluationError
-from evaluation.core.array_cache import write_arrays, read_arrays
 from evaluation.systems.degenerate import check_answers_differ, check_finite, check_vectors_differ
 from knn import Neighbours, extend_exact_search, no_neighbours
 from towers.query_encoder import Vectors

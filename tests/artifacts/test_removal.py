@@ -10,7 +10,7 @@ import pytest
 
 from artifacts.errors import DamagedError, StoreError
 from artifacts.gate import GateDecision, add_decision, gate_path
-from artifacts.removal import Removal, protected_versions, remove_versions, remove_leftovers
+from artifacts.removal import Removal, protected_versions, remove_leftovers, remove_versions
 from artifacts.store import Publication, Store
 
 DECISION = GateDecision(

@@ -50,7 +50,7 @@ def _on_stand_in(index: VectorIndex, error: Exception | None = None) -> tuple[Fa
         ("IVF64,SQ8,Refine(SQfp16)", "refinement runs on the CPU only"),
         ("HNSW16", "FAISS has no IndexHNSWFlat for a GPU"),
         ("SQ8", "FAISS has no such scalar codes for a GPU"),
-        ("IVF64(HNSW16),SQ8", "its coarse table is not flat"),
+        ("IVF64(HNSW16),SQ8", "its coarse quantizer is not flat"),
     ],
 )
 def test_types_that_do_not_run_on_a_gpu(make_index: Make, factory: str, reason: str) -> None:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from knn import ArgumentError, Neighbours, OperatingPoint, VectorIndex, GroundTruth, make_ground_truth
+from knn import ArgumentError, GroundTruth, Neighbours, OperatingPoint, VectorIndex, make_ground_truth
 
 
 @pytest.fixture(scope="module")

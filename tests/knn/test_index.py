@@ -90,7 +90,7 @@ _POINT = "operating point: expected a value for"
         ("Flat", {"k": 0}, ArgumentError,
          "k: expected a whole number of at least 1, got 0; ask for at least one neighbour"),
         ("Flat", {"operating_point": OperatingPoint(nprobe=4)}, ArgumentError,
-         f"{_POINT} no dial with an index of type Flat, got OperatingPoint(nprobe=4, k_factor=None)"),
+         f"{_POINT} no search parameter with an index of type Flat, got OperatingPoint(nprobe=4, k_factor=None)"),
         ("IVF64,SQfp16", {}, ArgumentError,
          f"{_POINT} nprobe with an index of type IVF64,SQfp16, "
          "got OperatingPoint(nprobe=None, k_factor=None)"),
@@ -125,7 +125,7 @@ def test_an_operating_point_does_not_leak_between_threads(make_index: Make, quer
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(search_often, range(3)))
     shared: Any = index.faiss_index
-    assert shared.nprobe == 1, "the shared dial was turned"
+    assert shared.nprobe == 1, "the shared parameter was changed"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_type_that_keeps_no_vectors_says_so(products: np.ndarray) -> None:
     part, index = faiss.IndexFlatIP(32), untyped_faiss.IndexShards(32, False, True)
     index.add_shard(part)
     index.add(products[:10])
-    with pytest.raises(KnnError, match=r"^an index of type IndexShards cannot give vectors back: "):
+    with pytest.raises(KnnError, match=r"^an index of type IndexShards cannot reconstruct vectors: "):
         VectorIndex(index).reconstruct(np.array([0]))
 
 

@@ -11,7 +11,7 @@ def test_a_point_survives_json(point: OperatingPoint) -> None:
     assert OperatingPoint.from_dict(json.loads(json.dumps(point.to_dict()))) == point
 
 
-def test_a_missing_dial_is_none() -> None:
+def test_a_missing_parameter_is_none() -> None:
     assert OperatingPoint.from_dict({"nprobe": 4}) == OperatingPoint(nprobe=4, k_factor=None)
 
 
@@ -29,7 +29,7 @@ _K_FACTOR = "k_factor: expected a finite number of at least 1 or None, got"
         ({"k_factor": 0.5}, f"{_K_FACTOR} 0.5"),
         ({"k_factor": float("nan")}, f"{_K_FACTOR} nan"),
         ({"k_factor": float("inf")}, f"{_K_FACTOR} inf"),
-        ({"ef": 3, "depth": 1}, "operating point: expected the dials nprobe and k_factor, got depth, ef"),
+        ({"ef": 3, "depth": 1}, "operating point: expected nprobe and k_factor, got depth, ef"),
     ],
 )
 def test_bad_points(values: dict[str, Any], message: str) -> None:

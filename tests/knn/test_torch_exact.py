@@ -65,16 +65,16 @@ def _agree(found: Neighbours, truth: Neighbours, products: np.ndarray, queries: 
 
 
 @pytest.mark.parametrize("factory", ["Flat", "SQfp16"])
-@pytest.mark.parametrize("number", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 def test_it_finds_what_exact_search_finds(
-    make: Callable[..., TorchExactIndex], products: np.ndarray, queries: np.ndarray, factory: str, number: str
+    make: Callable[..., TorchExactIndex], products: np.ndarray, queries: np.ndarray, factory: str, dtype: str
 ) -> None:
-    found, truth = make(factory, number=number).search(queries, 50), exact_search(products, queries, 50)
+    found, truth = make(factory, dtype=dtype).search(queries, 50), exact_search(products, queries, 50)
     same = np.mean([np.isin(*pair).mean() for pair in zip(found.rows, truth.rows, strict=True)])
-    assert same >= {"float32": 0.999, "float16": 0.995, "bfloat16": 0.9}[number]
+    assert same >= {"float32": 0.999, "float16": 0.995, "bfloat16": 0.9}[dtype]
     assert (np.diff(found.scores, axis=1) <= 0).all(), "not best first"
     assert found.scores.dtype == np.float32 and found.rows.dtype == np.int64
-    if number != "bfloat16":
+    if dtype != "bfloat16":
         _agree(found, truth, products, queries)
 
 
@@ -200,6 +200,8 @@ def test_lists_are_left_to_faiss(make_index: Make, monkeypatch: pytest.MonkeyPat
         to_gpu(make_index("IVF64,SQfp16"))
 
 
-def test_an_operating_point_with_dials_is_refused(make: Callable[..., TorchExactIndex], queries: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="expected a value for no dial with an index of type Flat"):
+def test_an_operating_point_with_parameters_is_refused(
+    make: Callable[..., TorchExactIndex], queries: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match="expected a value for no search parameter with an index of type Flat"):
         make("Flat").search(queries, 5, OperatingPoint(nprobe=4))

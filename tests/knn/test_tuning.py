@@ -7,12 +7,12 @@ import pytest
 
 from knn import (
     ArgumentError,
+    GroundTruth,
     Neighbours,
     OperatingPoint,
     Recall,
     TuningPoint,
     VectorIndex,
-    GroundTruth,
     make_ground_truth,
     tune_operating_point,
 )
@@ -40,7 +40,12 @@ def _pretend(monkeypatch: pytest.MonkeyPatch, recall: Callable[[int, float], flo
     ("target", "nprobe", "reached"), [(0.5, 1, True), (0.9, 8, True), (0.97, 8, True), (0.99, 2, False)]
 )
 def test_the_cheapest_point_that_reaches_the_target(
-    make_index: Make, ground_truth: GroundTruth, monkeypatch: pytest.MonkeyPatch, target: float, nprobe: int, reached: bool
+    make_index: Make,
+    ground_truth: GroundTruth,
+    monkeypatch: pytest.MonkeyPatch,
+    target: float,
+    nprobe: int,
+    reached: bool,
 ) -> None:
     recalls, times_ms = {1: 0.6, 2: 0.98, 4: 0.98, 8: 0.97}, {1: 1.0, 2: 3.0, 4: 4.0, 8: 2.0}
     _pretend(monkeypatch, lambda nprobe, _: recalls[nprobe], lambda nprobe, _: times_ms[nprobe])

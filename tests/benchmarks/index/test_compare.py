@@ -34,9 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> VectorSet:
 @pytest.fixture(scope="module")
 def query_sets(made: VectorSet) -> QuerySets:
     whole = make_query_sets(made, ROWS)
-    return QuerySets(
-        whole.vectors, whole.tuning[:50], whole.tuning_exact[:50], whole.test[:60], whole.test_exact[:60]
-    )
+    return QuerySets(whole.vectors, whole.tuning[:50], whole.tuning_exact[:50], whole.test[:60], whole.test_exact[:60])
 
 
 def first_found(query_sets: QuerySets, most: int) -> SearchableIndex:
@@ -76,7 +74,9 @@ def test_ours_is_set_to_what_the_peer_reaches(made: VectorSet, query_sets: Query
     index = read_index(tmp_path / "ours", built.sha256, built.size_bytes)
     point = built.point.__class__(strong.ours.dial, None)
     found = index.search(query_sets.test, 100, point).rows
-    assert strong.ours.tolerant == mean_recall(query_sets.vectors, query_sets.test, found, query_sets.test_exact).tolerant
+    assert (
+        strong.ours.tolerant == mean_recall(query_sets.vectors, query_sets.test, found, query_sets.test_exact).tolerant
+    )
     for side in (weak.ours, weak.peer):
         assert len(side.singles_per_s) == len(side.batch_per_s) == 5
         assert min(side.singles_per_s + side.batch_per_s) > 0
@@ -105,7 +105,9 @@ def test_hnswlib_finds_with_ef_what_it_should(made: VectorSet, query_sets: Query
     assert graph.size_bytes > ROWS * 4 * made.card.width and graph.build_s > 0
     peer = open_hnswlib(tmp_path / "graph", made.card.width, 100)
     recalls = [
-        mean_recall(query_sets.vectors, query_sets.test, peer.searcher(ef)(query_sets.test), query_sets.test_exact).strict
+        mean_recall(
+            query_sets.vectors, query_sets.test, peer.searcher(ef)(query_sets.test), query_sets.test_exact
+        ).strict
         for ef in (100, 1000)
     ]
     assert 0.7 < recalls[0] <= recalls[1] and recalls[1] > 0.99
