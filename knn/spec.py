@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from .errors import IndexSpecError
 
-# k-means warns below 39 vectors per list and subsamples above 256; a low number keeps the training of large indexes short.
+# k-means warns below 39 vectors per list and subsamples above 256. A low number keeps the training of large indexes
+# short.
 TRAINING_ROWS_PER_LIST = 40
 # The least sample for every type but Flat. It is ample for product quantizers, whose codebooks have 256 entries.
 LEAST_TRAINING_ROWS = 65_536
