@@ -8,13 +8,13 @@ from artifacts.catalog import CatalogStream, open_catalog
 from artifacts.history import read_history
 from artifacts.index_version import Manifest, read_manifest
 from artifacts.store import Store
-from index_builder.core.progress import Tell
+from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.collect import collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
-from index_builder.embeddings.identify import Identified, identify_products
+from index_builder.embeddings.identify import IdentifiedProducts, identify_products
 from index_builder.embeddings.pool import Pool, open_pool
-from index_builder.embeddings.tower_vectors_file import needs_towers
-from index_builder.index.indexing import IndexWish
+from index_builder.embeddings.tower_vectors_file import needs_tower_vectors
+from index_builder.index.indexing import IndexRequest
 from index_builder.photos.photo_identity import PhotoIdentities
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
 from towers.vector_cache import digest_texts
@@ -29,7 +29,7 @@ class BuildRequest:
         catalog: catalog.parquet, or a folder of Parquet files.
         store: folder of the store; it is made if need be.
         version: id of the new version; None for one of the time and the model.
-        wish: what kind of index is wanted.
+        index_request: what kind of index is wanted.
         encoding: how products are encoded.
         explain: keep the vectors of the towers where scores cannot be explained without.
         history: add the products' history, where the model has one.
@@ -39,7 +39,7 @@ class BuildRequest:
     catalog: Path
     store: Path
     version: str | None = None
-    wish: IndexWish = field(default_factory=IndexWish)
+    index_request: IndexRequest = field(default_factory=IndexRequest)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
     explain: bool = False
     history: bool = True
@@ -60,7 +60,7 @@ class BuiltVersion:
     encoded: int
 
 
-def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> BuiltVersion:
+def build_version(request: BuildRequest, report: ProgressReporter = lambda line: None) -> BuiltVersion:
     """Encode, index, measure and write; the version is there wholly or not at all, and is not published.
 
     Only products are encoded whose title or photo no build with this model has encoded yet. A version that misses the
@@ -69,7 +69,7 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
 
     Args:
         request: what to build.
-        tell: told of each stage.
+        report: told of each stage.
 
     Raises:
         ArtifactError: bundle or catalogue cannot be used, or the version exists.
@@ -78,33 +78,40 @@ def build_version(request: BuildRequest, tell: Tell = lambda line: None) -> Buil
         KnnError: the index cannot be made, trained or filled.
     """
     bundle, catalog = open_bundle(request.bundle), open_catalog(request.catalog)
-    inputs = prepare_version(bundle, catalog, request.wish)
+    inputs = prepare_version(bundle, catalog, request.index_request)
     store, version = Store(request.store), request.version or new_version_id(bundle)
-    with_towers = request.explain and needs_towers(bundle)
-    with open_pool(request.store, bundle.product_fingerprint, bundle.card.width, with_towers=with_towers) as pool:
+    with_tower_vectors = request.explain and needs_tower_vectors(bundle)
+    with open_pool(
+        request.store, bundle.product_fingerprint, bundle.card.width, with_tower_vectors=with_tower_vectors
+    ) as pool:
         with store.new_version(version) as folder:
             products = write_products(folder, catalog.schema, catalog.batches())
-            embedder = _embedder(request, bundle, pool, catalog, products, tell)
+            embedder = _embedder(request, bundle, pool, catalog, products, report)
             identified, encoded = embedder.fill_pool(
                 products, lambda: _identify(products, bundle, pool, catalog.folder)
             )
             history = read_history(bundle.product_folder, bundle.product) if request.history else None
-            embedded = collect(pool, bundle, products, identified, folder, tell, history)
-            write_version(folder, version, inputs, products, embedded, tell)
+            embedded = collect(pool, bundle, products, identified, folder, report, history)
+            write_version(folder, version, inputs, products, embedded, report)
         embedder.forget_plan()
     path = store.version_path(version)
     return BuiltVersion(path, read_manifest(path), encoded)
 
 
 def _embedder(
-    request: BuildRequest, bundle: ModelBundle, pool: Pool, catalog: CatalogStream, products: CatalogStream, tell: Tell
+    request: BuildRequest,
+    bundle: ModelBundle,
+    pool: Pool,
+    catalog: CatalogStream,
+    products: CatalogStream,
+    report: ProgressReporter,
 ) -> Embedder:
     options = request.encoding
-    flags = (options.retry_failed, options.refetch_photos, pool.with_towers)
+    flags = (options.retry_failed, options.refetch_photos, pool.with_tower_vectors)
     purpose = digest_texts((products.sha256(), str(catalog.folder.resolve()), *map(str, flags)))
-    return Embedder(bundle, pool, options, catalog.folder, catalog.path, purpose, tell)
+    return Embedder(bundle, pool, options, catalog.folder, catalog.path, purpose, report)
 
 
-def _identify(products: CatalogStream, bundle: ModelBundle, pool: Pool, photos: Path) -> Identified:
-    identities = PhotoIdentities(photos, pool.memory_path(photos)) if bundle.product.reads_photos else None
+def _identify(products: CatalogStream, bundle: ModelBundle, pool: Pool, photos: Path) -> IdentifiedProducts:
+    identities = PhotoIdentities(photos, pool.photo_cache_path(photos)) if bundle.product.reads_photos else None
     return identify_products(products, identities)

@@ -20,13 +20,13 @@ from index_builder.changes import Merge, read_changes
 from index_builder.core.errors import BuildError
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import NO_PHOTO, Keys, Rows, joined_keys, product_key
-from index_builder.core.progress import Tell
+from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.collect import collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
-from index_builder.embeddings.identify import Identified
+from index_builder.embeddings.identify import IdentifiedProducts
 from index_builder.embeddings.pool import Pool, open_pool
-from index_builder.embeddings.tower_vectors_file import needs_towers
-from index_builder.index.indexing import IndexWish
+from index_builder.embeddings.tower_vectors_file import needs_tower_vectors
+from index_builder.index.indexing import IndexRequest
 from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
 from index_builder.versions.ledger import version_failures
@@ -47,7 +47,7 @@ class UpdateRequest:
         base: id of the version to change; None for the published one.
         version: id of the new version; None for one of the time and the model.
         photos: the folder that paths of photos in the changes are relative to; None for that of the file.
-        wish: what kind of index is wanted.
+        index_request: what kind of index is wanted.
         encoding: how products are encoded.
     """
 
@@ -57,7 +57,7 @@ class UpdateRequest:
     base: str | None = None
     version: str | None = None
     photos: Path | None = None
-    wish: IndexWish = field(default_factory=IndexWish)
+    index_request: IndexRequest = field(default_factory=IndexRequest)
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
 
 
@@ -70,7 +70,7 @@ class _Base:
         path: its folder.
         keys: (count, 2) what its vectors were made of.
         failures: its ledger.
-        has_towers: whether it keeps the vectors of the towers, as the new version then does.
+        has_tower_vectors: whether it keeps the vectors of the towers, as the new version then does.
         has_history: whether products' history is in its vectors, as in the new version's then.
     """
 
@@ -78,11 +78,11 @@ class _Base:
     path: Path
     keys: Keys
     failures: Sequence[FailedPhoto]
-    has_towers: bool
+    has_tower_vectors: bool
     has_history: bool
 
 
-def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> BuiltVersion:
+def update_version(request: UpdateRequest, report: ProgressReporter = lambda line: None) -> BuiltVersion:
     """Change a version: the new one is there wholly or not at all, and is not published.
 
     A changed product whose photo does not lie in the folder of photos keeps the one that it has, if its title and its
@@ -90,7 +90,7 @@ def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> Bu
 
     Args:
         request: what to change.
-        tell: told of each stage.
+        report: told of each stage.
 
     Raises:
         ArtifactError: bundle, version or changes cannot be used, or the new version exists.
@@ -104,17 +104,19 @@ def update_version(request: UpdateRequest, tell: Tell = lambda line: None) -> Bu
     merge = Merge(before, read_changes(request.changes, before.schema))
     version = request.version or new_version_id(bundle)
     photos = request.photos or request.changes.parent
-    with_towers = base.has_towers and needs_towers(bundle)
-    with open_pool(request.store, bundle.product_fingerprint, bundle.card.width, with_towers=with_towers) as pool:
+    with_tower_vectors = base.has_tower_vectors and needs_tower_vectors(bundle)
+    with open_pool(
+        request.store, bundle.product_fingerprint, bundle.card.width, with_tower_vectors=with_tower_vectors
+    ) as pool:
         with store.new_version(version) as folder:
             products = write_products(folder, before.schema, merge.batches())
-            inputs = prepare_version(bundle, products, request.wish)
-            purpose = digest_texts((products.sha256(), str(photos.resolve()), str(pool.with_towers)))
-            embedder = Embedder(bundle, pool, request.encoding, photos, request.changes, purpose, tell)
+            inputs = prepare_version(bundle, products, request.index_request)
+            purpose = digest_texts((products.sha256(), str(photos.resolve()), str(pool.with_tower_vectors)))
+            embedder = Embedder(bundle, pool, request.encoding, photos, request.changes, purpose, report)
             identified, encoded = embedder.fill_pool(products, lambda: _identify(merge, base, bundle, pool, photos))
             history = read_history(bundle.product_folder, bundle.product) if base.has_history else None
-            embedded = collect(pool, bundle, products, identified, folder, tell, history)
-            write_version(folder, version, inputs, products, embedded, tell)
+            embedded = collect(pool, bundle, products, identified, folder, report, history)
+            write_version(folder, version, inputs, products, embedded, report)
         embedder.forget_plan()
     path = store.version_path(version)
     return BuiltVersion(path, read_manifest(path), encoded)
@@ -143,10 +145,10 @@ def _check_model(manifest: Manifest, bundle: ModelBundle) -> None:
         )
 
 
-def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos: Path) -> Identified:
+def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos: Path) -> IdentifiedProducts:
     """Which vectors the products need: those that are not changed need those that they have."""
     count = sum(map(len, merge.kept)) + len(merge.changed)
-    keys, on_the_web = np.zeros((count, 2), np.uint64), np.zeros(count, np.bool_)
+    keys, by_url = np.zeros((count, 2), np.uint64), np.zeros(count, np.bool_)
     rows_now = np.full(len(base.keys), -1, np.int64)  # of products that keep the vector that they have
     for kept in merge.kept:
         rows_now[kept[:, 0]] = kept[:, 1]
@@ -159,13 +161,13 @@ def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos
             rows_now[changed.base_row] = row
             continue
         keys[row] = joined_keys([product_key(product["title"] or "", photo.content)])
-        on_the_web[row] = bundle.product.reads_photos and is_url(product["image"] or "")
+        by_url[row] = bundle.product.reads_photos and is_url(product["image"] or "")
         if is_refused:
             refused[row] = FailedPhoto(product["product_id"], product["image"], str(photo.reason), 1, now)
     stay = rows_now >= 0
     keys[rows_now[stay]] = base.keys[stay]
     _check_kept(keys[rows_now[stay]], pool, base)
-    return Identified(keys, refused | _failures_before(merge, base, rows_now), on_the_web)
+    return IdentifiedProducts(keys, refused | _failures_before(merge, base, rows_now), by_url)
 
 
 def _changed_products(

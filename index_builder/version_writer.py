@@ -26,11 +26,11 @@ from artifacts.index_version import (
     finish_index_version,
 )
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
-from index_builder.core.progress import Tell
+from index_builder.core.progress import ProgressReporter
 from index_builder.core.threads import core_count
 from index_builder.embeddings.collect import VECTORS_FILE, EmbeddedProducts
 from index_builder.index.curve_plot import draw_curve
-from index_builder.index.indexing import IndexWish, fill_index, plan_index
+from index_builder.index.indexing import IndexRequest, fill_index, plan_index
 from index_builder.index.measure import (
     Measurement,
     QuerySample,
@@ -51,27 +51,27 @@ class VersionInputs:
 
     Attributes:
         bundle: the model.
-        wish: what kind of index is wanted.
+        index_request: what kind of index is wanted.
         specs: the types that come into question.
         queries: to measure with.
     """
 
     bundle: ModelBundle
-    wish: IndexWish
+    index_request: IndexRequest
     specs: tuple[IndexSpec, ...]
     queries: QuerySample
 
 
-def prepare_version(bundle: ModelBundle, products: CatalogStream, wish: IndexWish) -> VersionInputs:
+def prepare_version(bundle: ModelBundle, products: CatalogStream, index_request: IndexRequest) -> VersionInputs:
     """Find out whether an index of these products can be made and measured.
 
     Raises:
         BuildError: there is nothing to measure with, or no index fits into the memory.
         KnnError: the index cannot be made.
     """
-    specs = plan_index(wish, products.count, bundle.card.width)
+    specs = plan_index(index_request, products.count, bundle.card.width)
     titles = _in_memory(products, [] if bundle.held_out_queries() else ["title"])
-    return VersionInputs(bundle, wish, specs, sample_queries(bundle, titles, wish.seed))
+    return VersionInputs(bundle, index_request, specs, sample_queries(bundle, titles, index_request.seed))
 
 
 def new_version_id(bundle: ModelBundle) -> str:
@@ -94,28 +94,33 @@ def write_products(folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordB
 
 
 def write_version(
-    folder: Path, version: str, inputs: VersionInputs, products: CatalogStream, embedded: EmbeddedProducts, tell: Tell
+    folder: Path,
+    version: str,
+    inputs: VersionInputs,
+    products: CatalogStream,
+    embedded: EmbeddedProducts,
+    report: ProgressReporter,
 ) -> None:
     """Fill the folder of a new version, which has its products and vectors already, and seal it."""
     set_threads(core_count())
     queries = _query_vectors(inputs)
-    choice = choose_index(inputs.specs, inputs.wish, embedded.vectors, queries, tell)
+    choice = choose_index(inputs.specs, inputs.index_request, embedded.vectors, queries, report)
     ids = _in_memory(products, ["product_id"])
 
     def build(spec: IndexSpec) -> tuple[VectorIndex, Measurement]:
-        tell(f"building {spec.factory}")
-        index = fill_index(spec, embedded.vectors, inputs.wish.seed, choice.centres)
-        tell(f"measuring with {len(inputs.queries.texts):,} queries")
-        return index, measure(index, embedded.vectors, ids, inputs.queries, queries, inputs.wish)
+        report(f"building {spec.factory}")
+        index = fill_index(spec, embedded.vectors, inputs.index_request.seed, choice.centres)
+        report(f"measuring with {len(inputs.queries.texts):,} queries")
+        return index, measure(index, embedded.vectors, ids, inputs.queries, queries, inputs.index_request)
 
     index, measurement = build(choice.spec)
-    if not measurement.tuning.reached_target and choice.surest != choice.spec:
-        tell(f"{choice.spec.factory} misses the target over all products")
+    if not measurement.tuning.reached_target and choice.highest_recall != choice.spec:
+        report(f"{choice.spec.factory} misses the target over all products")
         del index  # there need not be room for two
-        choice = replace(choice, spec=choice.surest)
+        choice = replace(choice, spec=choice.highest_recall)
         index, measurement = build(choice.spec)
-    description = describe_index(choice, measurement, inputs.wish)
-    tell("writing")
+    description = describe_index(choice, measurement, inputs.index_request)
+    report("writing")
     write_index(index, folder / INDEX_FILE)
     draw_curve(description, products.count, folder / CURVE_FILE)
     write_failures(folder / FAILURES_FILE, embedded.failures)

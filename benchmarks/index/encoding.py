@@ -35,7 +35,7 @@ from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from index_builder.embeddings.collect import collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
-from index_builder.embeddings.identify import Identified, identify_products
+from index_builder.embeddings.identify import IdentifiedProducts, identify_products
 from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS
 from index_builder.embeddings.pool import open_pool
 from index_builder.photos.photo_identity import PhotoIdentities
@@ -127,8 +127,8 @@ def encode(bundle: ModelBundle, catalog: Path, store: Path) -> tuple[float, int]
             bundle, pool, EncodingOptions(), products.folder, catalog, products.sha256(), lambda line: None
         )
 
-        def identify() -> Identified:
-            return identify_products(products, PhotoIdentities(products.folder, pool.memory_path(products.folder)))
+        def identify() -> IdentifiedProducts:
+            return identify_products(products, PhotoIdentities(products.folder, pool.photo_cache_path(products.folder)))
 
         identified, encoded = embedder.fill_pool(products, identify)
         collect(pool, bundle, products, identified, store, lambda line: None)

@@ -12,7 +12,7 @@ from artifacts.records import Record
 from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.vectors.vector_sets import open_set
-from index_builder.index.indexing import AUTO, TARGET_RECALL, IndexWish, fill_index, plan_index
+from index_builder.index.indexing import AUTO, TARGET_RECALL, IndexRequest, fill_index, plan_index
 from index_builder.index.type_choice import RECALL_DEPTH, choose_index
 from knn import OperatingPoint, make_ground_truth, set_threads, tune_operating_point, write_index
 
@@ -53,11 +53,13 @@ def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
     made = open_set(folder)
     vectors, queries = made.vectors(rows), made.queries("tuning")
     set_threads(core_count())
-    wish = IndexWish(index=index_type)
+    index_request = IndexRequest(index=index_type)
     with timed("choose"):
-        choice = choose_index(plan_index(wish, *vectors.shape), wish, vectors, queries, lambda line: print(line))
+        choice = choose_index(
+            plan_index(index_request, *vectors.shape), index_request, vectors, queries, lambda line: print(line)
+        )
     with timed("train and add"):
-        index = fill_index(choice.spec, vectors, wish.seed, choice.centres)
+        index = fill_index(choice.spec, vectors, index_request.seed, choice.centres)
     with timed("tune"):
         ground_truth = make_ground_truth(vectors, queries, min(RECALL_DEPTH, rows))
         tuning = tune_operating_point(index, ground_truth, TARGET_RECALL)

@@ -90,15 +90,15 @@ def build(
     """
     from index_builder.build import BuildRequest, build_version
     from index_builder.embeddings.embed import EncodingOptions
-    from index_builder.index.indexing import IndexWish
+    from index_builder.index.indexing import IndexRequest
     from index_builder.photos.download import DownloadSettings
 
     downloads = DownloadSettings(allow_private_addresses, download_concurrency, download_timeout)
     encode = _engine(engine, ray_address, ray_threads)
     encoding = EncodingOptions(downloads, retry_failed, refetch_photos, shard_rows, encode)
-    wish = IndexWish(index, target_recall, device, _in_bytes(memory_budget), seed)
-    request = BuildRequest(bundle, catalog, store, version, wish, encoding, explain, history)
-    _finish(store, build_version(request, _tell), publish)
+    index_request = IndexRequest(index, target_recall, device, _in_bytes(memory_budget), seed)
+    request = BuildRequest(bundle, catalog, store, version, index_request, encoding, explain, history)
+    _finish(store, build_version(request, _print_progress), publish)
 
 
 @app.command()
@@ -133,22 +133,22 @@ def update(
     An upsert replaces a product's whole row, or adds the product; a delete removes it.
     """
     from index_builder.embeddings.embed import EncodingOptions
-    from index_builder.index.indexing import IndexWish
+    from index_builder.index.indexing import IndexRequest
     from index_builder.photos.download import DownloadSettings
     from index_builder.update import UpdateRequest, update_version
 
     downloads = DownloadSettings(allow_private_addresses, download_concurrency, download_timeout)
     encode = _engine(engine, ray_address, ray_threads)
     encoding = EncodingOptions(downloads, shard_rows=shard_rows, engine=encode)
-    wish = IndexWish(index, target_recall, device, _in_bytes(memory_budget), seed)
-    request = UpdateRequest(bundle, changes, store, base, version, photos, wish, encoding)
-    _finish(store, update_version(request, _tell), publish)
+    index_request = IndexRequest(index, target_recall, device, _in_bytes(memory_budget), seed)
+    request = UpdateRequest(bundle, changes, store, base, version, photos, index_request, encoding)
+    _finish(store, update_version(request, _print_progress), publish)
 
 
 app.add_typer(store_commands.app)
 
 
-def _tell(line: str) -> None:
+def _print_progress(line: str) -> None:
     typer.echo(line, err=True)
 
 
@@ -160,7 +160,7 @@ def _engine(name: EngineName, ray_address: str | None, ray_threads: int | None) 
     if name == "ray":
         from index_builder.embeddings.ray_engine import RayEngine
 
-        return RayEngine(ray_address, ray_threads, _tell)
+        return RayEngine(ray_address, ray_threads, _print_progress)
     if ray_address is not None or ray_threads is not None:
         raise OptionError("--ray-address and --ray-threads go with --engine ray")
     from index_builder.embeddings.embed import encode_here

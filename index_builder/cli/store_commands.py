@@ -30,13 +30,13 @@ def verify(
     version: Annotated[str | None, typer.Option(help="By default the published one.")] = None,
 ) -> None:
     """Check a version: files, parts, and answers to its canary queries. Status 1 if it must not be served."""
-    from index_builder.versions.listing import gate_mark
+    from index_builder.versions.listing import gate_note
     from index_builder.versions.publish import current_version
     from index_builder.versions.verify import verify_version
 
     with _failed_checks_exit():
         verified = verify_version(Store(store), version or current_version(Store(store)))
-    mark = gate_mark(Store(store), verified.manifest.version)
+    mark = gate_note(Store(store), verified.manifest.version)
     typer.echo("\n".join([describe_verified(verified), *filter(None, [mark])]))
 
 
@@ -130,7 +130,7 @@ def diff(
     old: Annotated[str, typer.Argument(help="Id of a version.")],
     new: Annotated[str, typer.Argument(help="Id of the version to compare it with.")],
 ) -> None:
-    """Tell what a version has otherwise than another: products, and answers to their canary queries."""
+    """ProgressReporter what a version has otherwise than another: products, and answers to their canary queries."""
     from index_builder.versions.diff import describe_diff, diff_versions
 
     with _failed_checks_exit():
@@ -149,9 +149,9 @@ def publish_or_exit(store: Store, version: str, limits: GateLimits | None = None
 
 def mark(store: Store, version: str) -> None:
     """Run the gate over a version that is not to be published, mark it, and say what it fails."""
-    from index_builder.versions.gate import mark_version
+    from index_builder.versions.gate import check_and_record
 
-    failures = mark_version(store, version, GateLimits()).failures
+    failures = check_and_record(store, version, GateLimits()).failures
     if failures:
         typer.echo(f"REFUSED BY THE GATE: version {version} is kept and marked: {'; '.join(failures)}")
 

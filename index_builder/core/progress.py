@@ -7,22 +7,22 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-Tell = Callable[[str], None]  # takes one line on what is done now
+ProgressReporter = Callable[[str], None]  # takes one line on what is done now
 
 SECONDS_BETWEEN_LINES = 60.0
 
 
 @contextmanager
-def telling(total: int, done: int, tell: Tell) -> Iterator[Callable[[int], None]]:
+def report_progress(total: int, done: int, report: ProgressReporter) -> Iterator[Callable[[int], None]]:
     """Yield what is told of each number of products that were just encoded.
 
     Args:
         total: products of the catalogue.
         done: those encoded by an earlier build.
-        tell: told of number, rate and remaining time where standard error is no terminal.
+        report: told of number, rate and remaining time where standard error is no terminal.
     """
     with tqdm(total=total, initial=done, desc="encode", unit="product", disable=None) as bar:
-        lines = _Lines(total, done, tell)
+        lines = _Lines(total, done, report)
 
         def advance(products: int) -> None:
             bar.update(products)
@@ -35,8 +35,8 @@ def telling(total: int, done: int, tell: Tell) -> Iterator[Callable[[int], None]
 class _Lines:
     """Tells of progress every SECONDS_BETWEEN_LINES."""
 
-    def __init__(self, total: int, done: int, tell: Tell) -> None:
-        self._total, self._before, self._done, self._tell = total, done, done, tell
+    def __init__(self, total: int, done: int, report: ProgressReporter) -> None:
+        self._total, self._before, self._done, self._report = total, done, done, report
         self._started_s = self._told_s = time.monotonic()
 
     def advance(self, products: int) -> None:
@@ -44,7 +44,7 @@ class _Lines:
         now_s = time.monotonic()
         if now_s - self._told_s >= SECONDS_BETWEEN_LINES:
             self._told_s = now_s
-            self._tell(self._line(now_s - self._started_s))
+            self._report(self._line(now_s - self._started_s))
 
     def _line(self, elapsed_s: float) -> str:
         rate = (self._done - self._before) / elapsed_s

@@ -16,11 +16,11 @@ from artifacts.history import ProductHistory
 from artifacts.index_version import TOWER_VECTORS_FILE, PhotoCounts
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Keys, Rows
-from index_builder.core.progress import Tell
-from index_builder.embeddings.identify import Identified
+from index_builder.core.progress import ProgressReporter
+from index_builder.embeddings.identify import IdentifiedProducts
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard
-from index_builder.embeddings.tower_vectors_file import TowersFile, reserve
+from index_builder.embeddings.tower_vectors_file import TowerVectorsFile, reserve
 from towers.encoding import USABLE
 from towers.query_encoder import Vectors
 
@@ -53,9 +53,9 @@ def collect(
     pool: Pool,
     bundle: ModelBundle,
     products: CatalogStream,
-    identified: Identified,
+    identified: IdentifiedProducts,
     folder: Path,
-    tell: Tell,
+    report: ProgressReporter,
     history: ProductHistory | None = None,
 ) -> EmbeddedProducts:
     """Vectors and photos of products, all of which the pool has.
@@ -66,18 +66,18 @@ def collect(
         products: whose they are.
         identified: which vectors they need.
         folder: where VECTORS_FILE goes, and if the pool has them the vectors of the towers.
-        tell: told of shards that were damaged meanwhile.
+        report: told of shards that were damaged meanwhile.
         history: added to the vectors; the pool's are without, so that equal products share theirs.
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
-    towers = TowersFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_towers else None
+    towers = TowerVectorsFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_tower_vectors else None
     usable, outcomes = np.zeros(products.count, np.bool_), dict[int, _Outcome]()
-    for rows, shard in pool.shards(pool.find(identified.keys), tell):
+    for rows, shard in pool.shards(pool.find(identified.keys), report):
         vectors[rows] = shard.vectors
         usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
         outcomes.update(_failed_outcomes(rows, shard))
-        if towers and shard.towers is not None:
-            towers.put(rows, shard.towers, usable[rows])
+        if towers and shard.tower_vectors is not None:
+            towers.put(rows, shard.tower_vectors, usable[rows])
     failed = dict(_failed_photos(products, outcomes))
     failed |= {row: photo for row, photo in identified.refused.items() if not usable[row] and row not in failed}
     photos = PhotoCounts(usable=0, absent=0)

@@ -13,8 +13,8 @@ from artifacts.catalog import CatalogStream
 from index_builder.core.errors import BuildError
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Rows, first_rows
-from index_builder.core.progress import Tell, telling
-from index_builder.embeddings.identify import Identified
+from index_builder.core.progress import ProgressReporter, report_progress
+from index_builder.embeddings.identify import IdentifiedProducts
 from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS, Plan, open_plan, write_plan
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.tasks import Advance, EncodingJob, Engine, encode_tasks, load_encoder
@@ -67,7 +67,7 @@ class Embedder:
         source: what the products come from, after which the plan is named.
         purpose: what decides which products are to be encoded, besides the pool: a killed build of the same purpose
             is gone on with.
-        tell: told of what is done, and of progress where there is no terminal for a bar.
+        report: told of what is done, and of progress where there is no terminal for a bar.
     """
 
     bundle: ModelBundle
@@ -76,9 +76,11 @@ class Embedder:
     photos: Path
     source: Path
     purpose: str
-    tell: Tell
+    report: ProgressReporter
 
-    def fill_pool(self, products: CatalogStream, identify: Callable[[], Identified]) -> tuple[Identified, int]:
+    def fill_pool(
+        self, products: CatalogStream, identify: Callable[[], IdentifiedProducts]
+    ) -> tuple[IdentifiedProducts, int]:
         """Encode what the pool has not, equal products once; gives all products' keys, and how many were encoded.
 
         Photos that cannot be used stop nothing: their products enter by their titles.
@@ -90,7 +92,7 @@ class Embedder:
         Raises:
             BuildError: photos are changed again and again.
         """
-        self.pool.read(self.tell)
+        self.pool.read(self.report)
         identified = identify()
         encoded = self._run(self._open_plan(products, identified))
         for _ in range(_ROUNDS):
@@ -104,16 +106,16 @@ class Embedder:
         """Remove the plan, when the version is written that it was for."""
         self.pool.plan_path(self.source).unlink(missing_ok=True)
 
-    def _open_plan(self, products: CatalogStream, identified: Identified) -> Plan | None:
+    def _open_plan(self, products: CatalogStream, identified: IdentifiedProducts) -> Plan | None:
         """The plan that a killed build left, or a new one; None where there is nothing to encode."""
         plan = open_plan(self.pool.plan_path(self.source), self.purpose)
         if plan is None:
             return self._write_plan(products, identified, again=True)
         left = sum(plan.rows_of(task) for task in plan.unfinished)
-        self.tell(f"going on with a stopped build: {left:,} of {plan.rows:,} products are still to be encoded")
+        self.report(f"going on with a stopped build: {left:,} of {plan.rows:,} products are still to be encoded")
         return plan
 
-    def _write_plan(self, products: CatalogStream, identified: Identified, again: bool) -> Plan | None:
+    def _write_plan(self, products: CatalogStream, identified: IdentifiedProducts, again: bool) -> Plan | None:
         """A plan for what the pool has not, and with `again` for what the options ask to do again."""
         distinct = first_rows(identified.keys)
         places = self.pool.find(identified.keys[distinct])
@@ -121,9 +123,9 @@ class Embedder:
         if again and self.options.retry_failed:
             wanted |= self.pool.failed(places)
         if again and self.options.refetch_photos:
-            wanted |= identified.on_the_web[distinct]
+            wanted |= identified.by_url[distinct]
         rows = distinct[wanted]
-        self.tell(f"encoding {len(rows):,} of {len(identified.keys):,} products")
+        self.report(f"encoding {len(rows):,} of {len(identified.keys):,} products")
         if not len(rows):
             return None
         batches = _rows_to_encode(products, rows, identified.refused)
@@ -134,11 +136,11 @@ class Embedder:
         tasks = plan.unfinished if plan else []
         if plan is None or not tasks:
             return 0
-        job = EncodingJob(self.bundle.path, self.photos, plan, self.options.downloads, self.pool.with_towers)
+        job = EncodingJob(self.bundle.path, self.photos, plan, self.options.downloads, self.pool.with_tower_vectors)
         rows = sum(plan.rows_of(task) for task in tasks)
-        with telling(plan.rows, plan.rows - rows, self.tell) as advance:
+        with report_progress(plan.rows, plan.rows - rows, self.report) as advance:
             self.options.engine(job, tasks, advance)
-        self.pool.read(self.tell)
+        self.pool.read(self.report)
         return rows
 
 

@@ -19,28 +19,28 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Identified:
+class IdentifiedProducts:
     """Which vectors products need.
 
     Attributes:
         keys: (n, 2) by row.
         refused: by row, the photos that are not to be had at all, so that the product enters by its title.
-        on_the_web: (n,) whether the photo is named by a URL.
+        by_url: (n,) whether the photo is named by a URL.
     """
 
     keys: Keys
     refused: Mapping[int, FailedPhoto]
-    on_the_web: Flags
+    by_url: Flags
 
 
-def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -> Identified:
+def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -> IdentifiedProducts:
     """Which vectors a catalogue's products need, from their titles and photos.
 
     Args:
         products: the catalogue.
         photos: tells the identities of its photos; None for a model that reads none.
     """
-    keys, refused, on_the_web = list[Keys](), dict[int, FailedPhoto](), list[Flags]()
+    keys, refused, by_url = list[Keys](), dict[int, FailedPhoto](), list[Flags]()
     start, now = 0, datetime.datetime.now(datetime.UTC)
     for batch in products.batches(["product_id", "title", "image"]):
         titles = pc.fill_null(batch.column("title"), "").to_pylist()
@@ -49,7 +49,7 @@ def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -
         keys.append(
             joined_keys(product_key(title, photo.content) for title, photo in zip(titles, identities, strict=True))
         )
-        on_the_web.append(np.array([is_url(image or "") for image in images], np.bool_))
+        by_url.append(np.array([is_url(image or "") for image in images], np.bool_))
         for row, photo in enumerate(identities):
             if photo.reason not in (None, ABSENT):
                 product_id = batch.column("product_id")[row].as_py()
@@ -57,4 +57,4 @@ def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -
         start += len(batch)
     if photos:
         photos.save()
-    return Identified(np.concatenate(keys), refused, np.concatenate(on_the_web))
+    return IdentifiedProducts(np.concatenate(keys), refused, np.concatenate(by_url))

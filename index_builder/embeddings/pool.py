@@ -22,17 +22,17 @@ from artifacts.errors import StoreError
 from artifacts.locks import locked
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import KeyIndex, Keys, Rows, joined_keys
-from index_builder.core.progress import Tell
+from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.plan import PLAN_SUFFIX, sequence_of
 from index_builder.embeddings.shard import Shard, read_shard
 from towers.vector_cache import digest_texts
 
 POOLS_FOLDER = "embeddings"
 SHARD_SUFFIX = ".shard"
-MEMORY_SUFFIX = ".memory"
+PHOTO_CACHE_SUFFIX = ".memory"
 _LOCK_FILE = ".lock"
 
-Places = npt.NDArray[np.int64]  # of vectors in a pool, by row of what is looked up; -1 for those it has not
+Positions = npt.NDArray[np.int64]  # of vectors in a pool, by row of what is looked up; -1 for those it has not
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +49,13 @@ class Pool:
     Args:
         folder: of the pool.
         width: D of the vectors.
-        with_towers: whether the vectors of towers are needed too.
+        with_tower_vectors: whether the vectors of towers are needed too.
     """
 
-    def __init__(self, folder: Path, width: int, *, with_towers: bool = False) -> None:
+    def __init__(self, folder: Path, width: int, *, with_tower_vectors: bool = False) -> None:
         self.folder = folder
         self.width = width
-        self.with_towers = with_towers
+        self.with_tower_vectors = with_tower_vectors
         self._shards: dict[Path, _Contents] = {}
         self._index = KeyIndex(joined_keys([]))
         self._index_order: Rows = np.empty(0, np.int64)  # places of the keys of the index, in its order
@@ -66,16 +66,16 @@ class Pool:
         """Where the plan for a catalogue, or other source of products, lies."""
         return self.folder / f"{_name_of(source)}{PLAN_SUFFIX}"
 
-    def memory_path(self, photos: Path) -> Path:
+    def photo_cache_path(self, photos: Path) -> Path:
         """Where it is remembered what the photos of a folder held."""
-        return self.folder / f"photos-{_name_of(photos)}{MEMORY_SUFFIX}"
+        return self.folder / f"photos-{_name_of(photos)}{PHOTO_CACHE_SUFFIX}"
 
-    def read(self, tell: Tell) -> None:
+    def read(self, report: ProgressReporter) -> None:
         """Look at the shards that have come since the last time. A damaged one is removed, and it is told."""
         paths = sorted(path for path in self.folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path))
         for path in paths:
-            if path not in self._shards and (shard := self._read_shard(path, tell)):
-                seen = slice(0 if self.with_towers and shard.towers is None else None)
+            if path not in self._shards and (shard := self._read_shard(path, report)):
+                seen = slice(0 if self.with_tower_vectors and shard.tower_vectors is None else None)
                 self._shards[path] = _Contents(np.array(shard.keys[seen]), shard.failed[seen])
         self._shards = {path: self._shards[path] for path in paths if path in self._shards}
         contents = self._shards.values()
@@ -85,19 +85,19 @@ class Pool:
         self._index = KeyIndex(keys[self._index_order])
         self._starts = np.cumsum([0, *(len(shard.keys) for shard in contents)])
 
-    def find(self, keys: Keys) -> Places:
+    def find(self, keys: Keys) -> Positions:
         """Where the vectors of these keys are, -1 for those that are not here. Shape (n,)."""
         found = self._index.find(keys)
         found[found >= 0] = self._index_order[found[found >= 0]]
         return found
 
-    def failed(self, places: Places) -> npt.NDArray[np.bool_]:
+    def failed(self, places: Positions) -> npt.NDArray[np.bool_]:
         """Whether the photo could not be used, of what `find` gave. Shape (n,); False for what is not here."""
         failed = np.zeros(len(places), np.bool_)
         failed[places >= 0] = self._failed[places[places >= 0]]
         return failed
 
-    def shards(self, places: Places, tell: Tell) -> Iterator[tuple[Rows, Shard]]:
+    def shards(self, places: Positions, report: ProgressReporter) -> Iterator[tuple[Rows, Shard]]:
         """Read what `find` gave, a shard at a time: the rows of `places`, and in the same order what they have.
 
         Raises:
@@ -109,7 +109,7 @@ class Pool:
             rows = order[first:after]
             if not len(rows):
                 continue
-            shard = self._read_shard(path, tell)
+            shard = self._read_shard(path, report)
             if shard is None:
                 raise BuildError(f"{path} was damaged while the build was running; build again")
             yield rows, shard.taken(places[rows] - start)
@@ -123,16 +123,16 @@ class Pool:
         for path, start, end in zip(self._shards, self._starts[:-1], self._starts[1:], strict=True):
             yield path, np.flatnonzero(needed[start:end]), int(end - start)
 
-    def _read_shard(self, path: Path, tell: Tell) -> Shard | None:
+    def _read_shard(self, path: Path, report: ProgressReporter) -> Shard | None:
         shard = read_shard(path, self.width)
         if shard is None:
-            tell(f"{path} is damaged, or of another Vitrine: its products are encoded again")
+            report(f"{path} is damaged, or of another Vitrine: its products are encoded again")
             path.unlink(missing_ok=True)
         return shard
 
 
 @contextmanager
-def open_pool(store: Path, product_fingerprint: str, width: int, *, with_towers: bool = False) -> Iterator[Pool]:
+def open_pool(store: Path, product_fingerprint: str, width: int, *, with_tower_vectors: bool = False) -> Iterator[Pool]:
     """The pool of a product side, which is made if need be; no other build may use it.
 
     Raises:
@@ -143,7 +143,7 @@ def open_pool(store: Path, product_fingerprint: str, width: int, *, with_towers:
     with hold_pool(folder):
         for path in leftovers(folder):
             path.unlink()
-        yield Pool(folder, width, with_towers=with_towers)
+        yield Pool(folder, width, with_tower_vectors=with_tower_vectors)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from index_builder.core.errors import BuildError
 from index_builder.core.keys import Keys, Rows
 from index_builder.embeddings.plan import PLAN_SUFFIX, sequence_of
 from index_builder.embeddings.pool import (
-    MEMORY_SUFFIX,
+    PHOTO_CACHE_SUFFIX,
     POOLS_FOLDER,
     SHARD_SUFFIX,
     Pool,
@@ -74,7 +74,7 @@ def _remove_shards(folder: Path, needed: list[tuple[Manifest, Keys]]) -> None:
     planned = {sequence_of(path) for path in folder.iterdir() if path.suffix == PLAN_SUFFIX}
     if not needed:
         gone = [path for path in folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path) not in planned]
-        for path in gone + ([] if planned else list(folder.glob(f"*{MEMORY_SUFFIX}"))):
+        for path in gone + ([] if planned else list(folder.glob(f"*{PHOTO_CACHE_SUFFIX}"))):
             path.unlink()
         return
     width = needed[0][0].width
@@ -96,10 +96,14 @@ def _needed_rows(folder: Path, width: int, needed: list[tuple[Manifest, Keys]]) 
     kinds = defaultdict[bool, list[Keys]](list)
     for manifest, keys in needed:
         kinds[TOWER_VECTORS_FILE in manifest.files].append(keys)
-    pools = {with_towers: Pool(folder, width, with_towers=with_towers) for with_towers in kinds}
+    pools = {
+        with_tower_vectors: Pool(folder, width, with_tower_vectors=with_tower_vectors) for with_tower_vectors in kinds
+    }
     for pool in pools.values():
         pool.read(lambda line: None)
-    found = zip(*(pool.needed_rows(kinds[with_towers]) for with_towers, pool in pools.items()), strict=True)
+    found = zip(
+        *(pool.needed_rows(kinds[with_tower_vectors]) for with_tower_vectors, pool in pools.items()), strict=True
+    )
     for seen in found:
         paths, rows, counts = zip(*seen, strict=True)
         yield paths[0], np.unique(np.concatenate(rows)), max(counts)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from index_builder.core.errors import BuildError, OptionError
-from index_builder.core.progress import Tell
+from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.plan import Plan
 from index_builder.embeddings.ray_actor import Encoder
 from index_builder.embeddings.tasks import Advance, EncodingJob
@@ -37,8 +37,8 @@ class RayEngine:
     Attributes:
         address: HOST:PORT of the cluster; None for the one that this machine is part of, and where there is none, for
             one of this machine alone.
-        threads: CPU threads of each actor; None for a share of its node: see `workforce`.
-        tell: told with what the tasks are done.
+        threads: CPU threads of each actor; None for a share of its node: see `actor_layout`.
+        report: told with what the tasks are done.
 
     Raises:
         OptionError: Ray is not installed, nobody answers at the address, or `threads` is out of range.
@@ -46,7 +46,7 @@ class RayEngine:
 
     address: str | None = None
     threads: int | None = None
-    tell: Tell = lambda line: None
+    report: ProgressReporter = lambda line: None
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
@@ -71,8 +71,8 @@ class RayEngine:
         job = _absolute(job)
         written: dict[int, str] = {}
         with _connected(self.address) as nodes:
-            force = workforce(nodes, self.threads)
-            self.tell(f"encoding with {force.description}")
+            force = actor_layout(nodes, self.threads)
+            self.report(f"encoding with {force.description}")
             try:
                 with closing(_results(job, tasks, force)) as rows:
                     for row in rows:
@@ -88,7 +88,7 @@ class RayEngine:
 
 
 @dataclass(frozen=True)
-class Workforce:
+class ActorLayout:
     """The actors that do the tasks.
 
     Attributes:
@@ -110,7 +110,7 @@ class Workforce:
         return f"Ray: actors {self.actors}, CPU threads each {self.threads}{gpus}, nodes {self.nodes}"
 
 
-def workforce(nodes: Sequence[Mapping[str, float]], threads: int | None) -> Workforce:
+def actor_layout(nodes: Sequence[Mapping[str, float]], threads: int | None) -> ActorLayout:
     """One actor a GPU where any node has one; otherwise as many as the CPUs have threads for.
 
     Args:
@@ -125,13 +125,13 @@ def workforce(nodes: Sequence[Mapping[str, float]], threads: int | None) -> Work
     if on_gpus:
         share = min(int(node.get("CPU", 0) // node["GPU"]) for node in on_gpus)
         actors = [int(node["GPU"]) for node in on_gpus]
-        return Workforce(sum(actors), threads or max(share, 1), True, len(actors))
+        return ActorLayout(sum(actors), threads or max(share, 1), True, len(actors))
     cpus = [int(node.get("CPU", 0)) for node in nodes if node.get("CPU", 0) >= 1]
     threads = threads or min([MOST_THREADS, *cpus])
     actors = [count // threads for count in cpus if count >= threads]
     if not actors:
         raise OptionError(f"ray threads: no node of the cluster has {threads} CPUs; the largest has {max([0, *cpus])}")
-    return Workforce(sum(actors), threads, False, len(actors))
+    return ActorLayout(sum(actors), threads, False, len(actors))
 
 
 def _check_that_somebody_answers(address: str) -> None:
@@ -187,7 +187,7 @@ def _hush() -> None:
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
 
 
-def _results(job: EncodingJob, tasks: Sequence[int], force: Workforce) -> Generator[dict[str, Any]]:
+def _results(job: EncodingJob, tasks: Sequence[int], force: ActorLayout) -> Generator[dict[str, Any]]:
     """What the actors say of the tasks, row by row.
 
     The pool may shrink to one actor, because at the end those that are idle must make room: an actor of a lost node

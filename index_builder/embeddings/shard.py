@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.index_version import TowerVectors
 from artifacts.checksummed_file import read_checksummed, write_checksummed
+from artifacts.index_version import TowerVectors
 from index_builder.core.keys import KEY_BYTES, Keys, Rows
 from towers.encoding import ABSENT, USABLE
 from towers.query_encoder import Vectors
@@ -40,13 +40,13 @@ class Shard:
         keys: (n, 2) of the products' titles and photos, as they were read.
         vectors: (n, D) float32 of unit length.
         photos: what became of the photos, PHOTO_COLUMNS.
-        towers: (n, T) the unit vectors of the product side's towers side by side, where a build keeps them.
+        tower_vectors: (n, T) the unit vectors of the product side's towers side by side, where a build keeps them.
     """
 
     keys: Keys
     vectors: Vectors
     photos: pa.Table
-    towers: TowerVectors | None = None
+    tower_vectors: TowerVectors | None = None
 
     @property
     def failed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -57,7 +57,7 @@ class Shard:
 
     def taken(self, rows: Rows) -> "Shard":
         """These rows of it alone."""
-        towers = None if self.towers is None else self.towers[rows]
+        towers = None if self.tower_vectors is None else self.tower_vectors[rows]
         return Shard(self.keys[rows], self.vectors[rows], self.photos.take(pa.array(rows)), towers)
 
 
@@ -68,8 +68,8 @@ def write_shard(path: Path, shard: Shard) -> None:
     )
     columns = {"key": key, "vector": _lists(shard.vectors, "<f4")}
     columns |= {name: shard.photos[name] for name in PHOTO_COLUMNS}
-    if shard.towers is not None:
-        columns[_TOWERS] = _lists(shard.towers, "<f2")
+    if shard.tower_vectors is not None:
+        columns[_TOWERS] = _lists(shard.tower_vectors, "<f2")
     table = pa.table(columns).combine_chunks().replace_schema_metadata({_VERSION_KEY: str(SHARD_SCHEMA_VERSION)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:

@@ -40,14 +40,14 @@ class EncodingJob:
         photos: the folder that paths of photos are relative to.
         plan: the tasks; their shards go beside it.
         downloads: how photos by URL are had.
-        with_towers: whether the shards have the towers' own vectors too.
+        with_tower_vectors: whether the shards have the towers' own vectors too.
     """
 
     bundle: Path
     photos: Path
     plan: Plan
     downloads: DownloadSettings
-    with_towers: bool = False
+    with_tower_vectors: bool = False
 
 
 Engine = Callable[[EncodingJob, Sequence[int], Advance], None]  # does tasks of a job
@@ -91,7 +91,7 @@ def encode_tasks(
     read = (_Task(number, *job.plan.products(number)) for number in tasks)
     with _open_photos(job, encoder.side, read) as (to_encode, photos):
         for task in to_encode:
-            shard = _encode(encoder, task, photos, advance, job.with_towers)
+            shard = _encode(encoder, task, photos, advance, job.with_tower_vectors)
             write_shard(job.plan.shard_path(task.number), shard)
             yield task.number
 
@@ -110,7 +110,7 @@ def _open_photos(
 
 
 def _encode(
-    encoder: SideEncoder, task: _Task, photos: Iterator[FetchedPhoto], advance: Advance, with_towers: bool
+    encoder: SideEncoder, task: _Task, photos: Iterator[FetchedPhoto], advance: Advance, with_tower_vectors: bool
 ) -> Shard:
     """The shard of a task."""
     vectors: dict[TowerName, Vectors] = {}
@@ -125,7 +125,7 @@ def _encode(
         tried = [FetchedPhoto(None, ABSENT, attempts=0)] * len(task.titles)
         advance(len(task.titles))
     keys = joined_keys(product_key(title, photo.identity) for title, photo in zip(task.titles, tried, strict=True))
-    towers = np.hstack(list(vectors.values())).astype(np.float16) if with_towers else None
+    towers = np.hstack(list(vectors.values())).astype(np.float16) if with_tower_vectors else None
     return Shard(keys, encoder.fuse(vectors), _photo_table(tried), towers)
 
 

@@ -14,7 +14,7 @@ from index_builder.core.keys import Rows
 from towers.query_encoder import OnnxQueryEncoder
 
 
-def needs_towers(bundle: ModelBundle) -> bool:
+def needs_tower_vectors(bundle: ModelBundle) -> bool:
     """Whether scores of this model can be explained only with the vectors of the towers.
 
     Raises:
@@ -30,7 +30,7 @@ def needs_towers(bundle: ModelBundle) -> bool:
     return True
 
 
-class TowersFile:
+class TowerVectorsFile:
     """The file in the making; see `IndexVersion.open_tower_vectors`.
 
     Args:

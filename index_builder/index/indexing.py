@@ -25,7 +25,7 @@ BLOCK_ROWS = 65_536  # vectors added at once: 64 MiB at a width of 256
 
 
 @dataclass(frozen=True)
-class IndexWish:
+class IndexRequest:
     """What kind of index is wanted.
 
     Attributes:
@@ -51,7 +51,7 @@ class IndexWish:
             raise BuildError(f"target recall: expected a number above 0 and at most 1, got {self.target_recall:g}")
 
 
-def plan_index(wish: IndexWish, count: int, width: int) -> tuple[IndexSpec, ...]:
+def plan_index(index_request: IndexRequest, count: int, width: int) -> tuple[IndexSpec, ...]:
     """The types that come into question, the one to take in case of doubt first: one of them where it was given.
 
     Raises:
@@ -60,10 +60,10 @@ def plan_index(wish: IndexWish, count: int, width: int) -> tuple[IndexSpec, ...]
         IndexSpecError: FAISS does not know the factory string or cannot make it at this width. Faults that
             only show on vectors, such as more lists than products, come later.
     """
-    if wish.index != AUTO:
-        return (_given_spec(wish.index, count, width),)
-    budget = memory_budget(wish.device, wish.memory_budget_bytes)
-    candidates = list_candidates(count, width, wish.device)
+    if index_request.index != AUTO:
+        return (_given_spec(index_request.index, count, width),)
+    budget = memory_budget(index_request.device, index_request.memory_budget_bytes)
+    candidates = list_candidates(count, width, index_request.device)
     fitting = tuple(candidate.spec for candidate in candidates if candidate.index_bytes <= budget)
     if not fitting:
         least = min(candidates, key=lambda candidate: candidate.index_bytes)

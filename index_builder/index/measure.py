@@ -11,7 +11,7 @@ from artifacts.catalog import Catalog
 from artifacts.index_version import Canary, IndexDescription, IndexTrial, MeasuredPoint
 from index_builder.core.errors import BuildError
 from index_builder.index.canaries import choose_canaries
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.index.type_choice import RECALL_DEPTH, Choice, Trial, on_device
 from knn import (
     Device,
@@ -88,7 +88,7 @@ def measure(
     catalog: Catalog,
     queries: QuerySample,
     query_vectors: Vectors,
-    wish: IndexWish,
+    index_request: IndexRequest,
 ) -> Measurement:
     """Measure an index over its curve and choose the cheapest operating point that reaches the target.
 
@@ -100,17 +100,17 @@ def measure(
         catalog: the products, row by row those of the vectors.
         queries: what to measure with.
         query_vectors: (n, D) of these queries, by the encoder that will serve.
-        wish: the target, and the device that will serve.
+        index_request: the target, and the device that will serve.
     """
     ground_truth = make_ground_truth(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
-    with on_device(index, wish.device) as served:
-        tuning = tune_operating_point(served, ground_truth, wish.target_recall)
+    with on_device(index, index_request.device) as served:
+        tuning = tune_operating_point(served, ground_truth, index_request.target_recall)
         timed_on: Device = "cuda" if isinstance(served, GpuVectorIndex) else "cpu"
     canaries = _canaries(index, tuning, query_vectors, ground_truth.exact, queries, catalog)
     return Measurement(tuning, canaries, queries, timed_on)
 
 
-def describe_index(choice: Choice, measurement: Measurement, wish: IndexWish) -> IndexDescription:
+def describe_index(choice: Choice, measurement: Measurement, index_request: IndexRequest) -> IndexDescription:
     """The manifest's record of an index, its curve, and what it was chosen from."""
     tuning = measurement.tuning
     return IndexDescription(
@@ -124,7 +124,7 @@ def describe_index(choice: Choice, measurement: Measurement, wish: IndexWish) ->
         measured_with="held-out queries" if measurement.queries.held_out else "titles",
         curve=_records(tuning.curve),
         tie_tolerance=TIE_TOLERANCE,
-        built_for=wish.device,
+        built_for=index_request.device,
         timed_on=measurement.timed_on,
         trials=tuple(map(_describe_trial, choice.trials)),
     )

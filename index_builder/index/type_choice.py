@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index_builder.core.progress import Tell
-from index_builder.index.indexing import IndexWish, fill_index, sample_vectors
+from index_builder.core.progress import ProgressReporter
+from index_builder.index.indexing import IndexRequest, fill_index, sample_vectors
 from knn import (
     Device,
     DeviceError,
@@ -82,21 +82,21 @@ class Choice:
     centres: Vectors | None = None
 
     @property
-    def surest(self) -> IndexSpec:
+    def highest_recall(self) -> IndexSpec:
         """The type with the best recall on the sample: where over all products the chosen one misses the target."""
         best = max(self.trials, key=lambda trial: trial.tuning.best_recall, default=None)
         return best.spec if best else self.spec
 
 
 @dataclass(frozen=True, eq=False)
-class TriedOn:
+class TrialData:
     """What all types are tried on.
 
     Attributes:
         sample: (m, D) float32, of the products.
         queries: (n, D) float32.
         count: of all products.
-        wish: what the index is for.
+        index_request: what the index is for.
         few_centres: (lists, D) float32, of so few lists that they are as long over the sample as those of the final
             index over all; None where no type has lists.
     """
@@ -104,12 +104,16 @@ class TriedOn:
     sample: Vectors
     queries: Vectors
     count: int
-    wish: IndexWish
+    index_request: IndexRequest
     few_centres: Vectors | None
 
 
 def choose_index(
-    specs: Sequence[IndexSpec], wish: IndexWish, vectors: Vectors, queries: Vectors, tell: Tell = lambda line: None
+    specs: Sequence[IndexSpec],
+    index_request: IndexRequest,
+    vectors: Vectors,
+    queries: Vectors,
+    report: ProgressReporter = lambda line: None,
 ) -> Choice:
     """The type that answers fastest among those that reach the target; where none does, the best recall.
 
@@ -118,32 +122,32 @@ def choose_index(
 
     Args:
         specs: what comes into question, the one to take in case of doubt first; those with lists have equally many.
-        wish: the target, and what it is for.
+        index_request: the target, and what it is for.
         vectors: (count, D) float32, those to be indexed; may be memory-mapped.
         queries: (n, D) float32, real ones.
-        tell: told of each trial.
+        report: told of each trial.
     """
     if len(specs) == 1:
         return Choice(specs[0])
     with_lists = next((spec for spec in specs if spec.list_count), None)
-    sample = sample_vectors(vectors, SAMPLE_ROWS, wish.seed)
+    sample = sample_vectors(vectors, SAMPLE_ROWS, index_request.seed)
     centres = few_centres = None
     if with_lists:
-        tell(f"finding the centres of {with_lists.list_count:,} lists")
-        centres = _cluster(with_lists, vectors, wish.seed)
+        report(f"finding the centres of {with_lists.list_count:,} lists")
+        centres = _cluster(with_lists, vectors, index_request.seed)
         few = with_lists.with_lists(max(1, with_lists.list_count * len(sample) // len(vectors)), len(sample))
-        few_centres = _cluster(few, sample, wish.seed)
-    tried = TriedOn(sample, queries, len(vectors), wish, few_centres)
+        few_centres = _cluster(few, sample, index_request.seed)
+    tried = TrialData(sample, queries, len(vectors), index_request, few_centres)
     ground_truth = make_ground_truth(sample, queries, _depth(len(sample), len(vectors)))
     trials = []
     for spec in specs:
-        index = fill_index(spec, sample, wish.seed, centres)
-        with on_device(index, wish.device) as served:
-            tuning = tune_operating_point(served, ground_truth, wish.target_recall, timed_k=RECALL_DEPTH)
+        index = fill_index(spec, sample, index_request.seed, centres)
+        with on_device(index, index_request.device) as served:
+            tuning = tune_operating_point(served, ground_truth, index_request.target_recall, timed_k=RECALL_DEPTH)
         estimated_ms = _estimate_ms(index, spec, tuning, tried)
         trials.append(Trial(spec, index.count, _estimate_bytes(index, len(vectors)), tuning, estimated_ms))
-        tell(describe_trial(trials[-1]))
-    return Choice(_best(trials, timed=_can_time(wish.device)).spec, tuple(trials), centres)
+        report(describe_trial(trials[-1]))
+    return Choice(_best(trials, timed=_can_time(index_request.device)).spec, tuple(trials), centres)
 
 
 @contextmanager
@@ -186,7 +190,7 @@ def _cluster(spec: IndexSpec, vectors: Vectors, seed: int) -> Vectors:
     return cluster_lists(spec.list_count, sample_vectors(vectors, spec.training_rows, seed), seed)
 
 
-def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, tried: TriedOn) -> float:
+def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, tried: TrialData) -> float:
     """What a query takes over all products, at the point that tuning chose over the sample."""
     growth, few_centres, point = tried.count / trial.count, tried.few_centres, tuning.operating_point
     if few_centres is None or point.nprobe is None:
@@ -194,11 +198,11 @@ def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, tried: Tri
     if growth == 1:
         return tuning.chosen.latency_ms
     few = spec.with_lists(len(few_centres), trial.count)
-    long = fill_index(few, tried.sample, tried.wish.seed, few_centres)
+    long = fill_index(few, tried.sample, tried.index_request.seed, few_centres)
     visited = min(point.nprobe, len(few_centres))
 
     def time_in(index: VectorIndex, k: int, nprobe: int) -> float:
-        with on_device(index, tried.wish.device) as served:
+        with on_device(index, tried.index_request.device) as served:
             return time_queries(served, tried.queries, k, replace(point, nprobe=nprobe))
 
     visit_ms = time_in(long, RECALL_DEPTH, visited) * point.nprobe / visited

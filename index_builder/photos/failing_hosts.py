@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from towers.errors import PhotoError
 
 FAILURES_IN_A_ROW = 20  # photos, each after all its attempts
-PATIENCE_S = 120.0  # a busy server that still answers some is waited for
-PAUSE_S = 60.0  # between tries of a host that was given up
+GIVE_UP_AFTER_S = 120.0  # a busy server that still answers some is waited for
+RETRY_INTERVAL_S = 60.0  # between tries of a host that was given up
 
 
 @dataclass
@@ -36,9 +36,9 @@ class FailingHosts:
             PhotoError: the host was given up ("host-down").
         """
         record, now_s = self._records.get(host), time.monotonic()
-        if record is None or record.failures < FAILURES_IN_A_ROW or now_s - record.since_s < PATIENCE_S:
+        if record is None or record.failures < FAILURES_IN_A_ROW or now_s - record.since_s < GIVE_UP_AFTER_S:
             return
-        if now_s - record.tried_s < PAUSE_S:
+        if now_s - record.tried_s < RETRY_INTERVAL_S:
             raise PhotoError("host-down", f"{host} failed {record.failures} times in a row")
         record.tried_s = now_s  # this one may try; the others wait for its answer
 

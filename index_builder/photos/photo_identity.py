@@ -72,7 +72,7 @@ class PhotoIdentities:
     def __init__(self, folder: Path, memory: Path | None = None) -> None:
         self._folder = folder
         self._path = memory
-        self._known = _Memory(read_checksummed(memory) or b"" if memory else b"")
+        self._known = _CachedIdentities(read_checksummed(memory) or b"" if memory else b"")
         self._known_index = KeyIndex(self._known.states)
         self._seen = bytearray()  # as the memory's file has it, of the files of this time
         self._unsaved = 0
@@ -115,7 +115,7 @@ class PhotoIdentities:
 
 
 @dataclass(frozen=True, eq=False)
-class _Memory:
+class _CachedIdentities:
     """States of files, each before the SHA-256 of the file's content."""
 
     entries: bytes

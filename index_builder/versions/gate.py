@@ -72,7 +72,7 @@ def examine_version(store: Store, version: str, limits: GateLimits) -> Examinati
     return Examination(version, published, before.version if before else None, fault, tuple(checks))
 
 
-def mark_version(store: Store, version: str, limits: GateLimits) -> Examination:
+def check_and_record(store: Store, version: str, limits: GateLimits) -> Examination:
     """Examine a version and note in the store whether it passed; it is not published.
 
     Raises:

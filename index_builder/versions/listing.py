@@ -61,7 +61,7 @@ def format_listing(listing: StoreListing) -> str:
     return "\n".join([*lines, *filter(None, [listing.fault])])
 
 
-def gate_mark(store: Store, version: str) -> str:
+def gate_note(store: Store, version: str) -> str:
     """Why the gate marked a version of a store; nothing where it passed or never came to it."""
     return describe_gate(_with_gate(store, ListedVersion(version, "", None)))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from artifacts.errors import ArtifactError
 from artifacts.index_version import read_manifest
-from artifacts.removal import Removal, protected_versions, remove_versions, remove_leftovers
+from artifacts.removal import Removal, protected_versions, remove_leftovers, remove_versions
 from artifacts.store import Store
 from index_builder.core.errors import OptionError
 from index_builder.embeddings.pool_pruning import prune_pools

@@ -41,10 +41,10 @@ def publish_version(
     """
     if reason is not None and not reason.strip():
         raise OptionError("reason: expected why the version is published all the same, got nothing")
-    return settle(store, examine_version(store, version, limits or GateLimits()), reason)
+    return record_and_publish(store, examine_version(store, version, limits or GateLimits()), reason)
 
 
-def settle(store: Store, examination: Examination, reason: str | None = None) -> Publication:
+def record_and_publish(store: Store, examination: Examination, reason: str | None = None) -> Publication:
     """Note what the gate found and publish the version, or refuse it. See `publish_version`."""
     version, failures = examination.version, examination.failures
     with store.locked() as held:

@@ -60,7 +60,7 @@ from artifacts.side import ENCODER_FILE, TowerName
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.embeddings.shard import SHARD_SCHEMA_VERSION
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from knn import IndexSpec, OperatingPoint, build_index, exact_search, write_index
 from service.core.device import Device
 from service.worker.loaded_version import LoadedVersion, load_version
@@ -146,9 +146,9 @@ def _build_shop(folder: Path, composition: str, seed: int, explain: bool) -> Non
     images = [*photos, "images/missing.png", *[None] * (PRODUCTS - PHOTOS - 1)]
     catalog = products().set_column(2, "image", pa.array(images))
     pq.write_table(catalog, shop / "catalog.parquet")
-    wish = IndexWish("Flat")
+    index_request = IndexRequest("Flat")
     catalog_path, store = shop / "catalog.parquet", folder / "store"
-    build_version(BuildRequest(bundle.path, catalog_path, store, BUILT, wish, explain=explain))
+    build_version(BuildRequest(bundle.path, catalog_path, store, BUILT, index_request, explain=explain))
     Store(folder / "store").publish(BUILT)
     for path in (folder / "store").rglob(".lock"):
         path.unlink()

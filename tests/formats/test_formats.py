@@ -23,7 +23,7 @@ from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.store import Publication, Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.embeddings import shard
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.publish import publish_version
 from index_builder.versions.verify import verify_version
@@ -166,12 +166,12 @@ def test_a_saved_store_keeps_builds_and_updates_from_encoding(folder: Path, tmp_
     kept = Path(shutil.copytree(folder, tmp_path / "kept"))
     bundle, store, catalog = kept / "bundle", kept / "store", kept / "shop" / "catalog.parquet"
     before = pq.read_table(catalog)
-    built = build_version(BuildRequest(bundle, catalog, store, "built", IndexWish("Flat")))
+    built = build_version(BuildRequest(bundle, catalog, store, "built", IndexRequest("Flat")))
     assert (built.encoded, built.manifest.photos.unusable) == (0, {"missing": 1})
     cheaper = before.set_column(3, "price", pa.array([1.5] * len(before)))
     pq.write_table(cheaper.append_column("change", pa.array(["upsert"] * len(before))), kept / "changes.parquet")
     updated = update_version(
-        UpdateRequest(bundle, kept / "changes.parquet", store, None, "new", wish=IndexWish("Flat"))
+        UpdateRequest(bundle, kept / "changes.parquet", store, None, "new", index_request=IndexRequest("Flat"))
     )
     assert updated.encoded == 0
     assert open_index_version(updated.path).products()["price"].to_pylist() == [1.5] * len(before)
@@ -185,7 +185,7 @@ def test_a_saved_store_keeps_builds_and_updates_from_encoding(folder: Path, tmp_
 def test_a_saved_version_is_explained_as_it_was(folder: Path, tmp_path: Path) -> None:
     kept, wanted = Path(shutil.copytree(folder, tmp_path / "kept")), expected(folder)
     store, bundle, catalog = kept / "store", kept / "bundle", kept / "shop" / "catalog.parquet"
-    built = build_version(BuildRequest(bundle, catalog, store, "built", IndexWish("Flat"), explain=True))
+    built = build_version(BuildRequest(bundle, catalog, store, "built", IndexRequest("Flat"), explain=True))
     assert built.encoded == 0
     for version in ("v", "built"):
         loaded = load_version(Store(store), version, device=Device.CPU, encoder_threads=1)

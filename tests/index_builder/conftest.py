@@ -23,7 +23,7 @@ from artifacts.catalog import read_catalog
 from artifacts.index_version import MANIFEST_FILE, finish_index_version, read_manifest
 from artifacts.side import AlphaConcatenation, SideSpec, TowerName
 from index_builder.build import BuildRequest, build_version
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from knn import set_threads
 from tests.support.folders import tiny_origin
 from tests.support.models import shaken
@@ -140,7 +140,7 @@ def slow_vectors(bundle: Path, catalog: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def slow_towers(mixed_bundle: Path, catalog: Path) -> np.ndarray:
+def slow_tower_vectors(mixed_bundle: Path, catalog: Path) -> np.ndarray:
     """Vectors of titles, and of photos or NaN, one product at a time. Shape (300, 32 + 24), float32."""
     side, rows = load_side(open_bundle(mixed_bundle).product_folder), []
     for inputs in _one_by_one(mixed_bundle, catalog):
@@ -168,8 +168,8 @@ def _one_by_one(bundle: Path, catalog: Path) -> Iterator[dict[str, Any]]:
 def _built_store(tmp_path_factory: pytest.TempPathFactory, bundle: Path, catalog: Path) -> Path:
     store = tmp_path_factory.mktemp("stores") / "store"
     build_version(BuildRequest(bundle, catalog, store, "flat"))
-    build_version(BuildRequest(bundle, catalog, store, "ivf", wish=IndexWish("IVF16,SQ8")))
-    build_version(BuildRequest(bundle, catalog, store, "low", wish=IndexWish("IVF16,PQ2x4", 0.999)))
+    build_version(BuildRequest(bundle, catalog, store, "ivf", index_request=IndexRequest("IVF16,SQ8")))
+    build_version(BuildRequest(bundle, catalog, store, "low", index_request=IndexRequest("IVF16,PQ2x4", 0.999)))
     return store
 
 
@@ -183,7 +183,7 @@ def store(_built_store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reseal() -> Callable[..., None]:
+def rewrite_manifest() -> Callable[..., None]:
     """Rewrite a version's manifest with these changes and with right checksums, as a forger would."""
 
     def rewrite(version: Path, /, **changes: Any) -> None:

@@ -15,11 +15,11 @@ from index_builder.photos.photo_identity import PhotoIdentities
 
 @dataclass(frozen=True)
 class Embedding:
-    """What came of it, how many products were encoded, and what was told."""
+    """What came of it, how many products were encoded, and what was reported."""
 
     products: EmbeddedProducts
     encoded: int
-    told: list[str]
+    reported: list[str]
 
 
 def embed_shop(
@@ -30,24 +30,30 @@ def embed_shop(
     *,
     purpose: str = "a test",
     keep_plan: bool = False,
-    with_towers: bool = False,
-    tell: Callable[[str], None] | None = None,
+    with_tower_vectors: bool = False,
+    report: Callable[[str], None] | None = None,
 ) -> Embedding:
     """Vectors of a catalogue, in the store's pool and in a file beside it."""
-    model, products, told = open_bundle(bundle), open_catalog(catalog), list[str]()
-    with open_pool(store, model.product_fingerprint, model.card.width, with_towers=with_towers) as pool:
+    model, products, reported = open_bundle(bundle), open_catalog(catalog), list[str]()
+    with open_pool(store, model.product_fingerprint, model.card.width, with_tower_vectors=with_tower_vectors) as pool:
         embedder = Embedder(
-            model, pool, options or EncodingOptions(), products.folder, products.path, purpose, tell or told.append
+            model,
+            pool,
+            options or EncodingOptions(),
+            products.folder,
+            products.path,
+            purpose,
+            report or reported.append,
         )
 
         def identify():
-            memory = pool.memory_path(products.folder)
+            memory = pool.photo_cache_path(products.folder)
             return identify_products(
                 products, PhotoIdentities(products.folder, memory) if model.product.reads_photos else None
             )
 
         identified, encoded = embedder.fill_pool(products, identify)
-        embedded = collect(pool, model, products, identified, store, told.append)
+        embedded = collect(pool, model, products, identified, store, reported.append)
         if not keep_plan:
             embedder.forget_plan()
-    return Embedding(embedded, encoded, told)
+    return Embedding(embedded, encoded, reported)

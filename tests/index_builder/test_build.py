@@ -21,7 +21,7 @@ from index_builder.core.errors import BuildError
 from index_builder.embeddings import embed
 from index_builder.embeddings.collect import VECTORS_FILE
 from index_builder.embeddings.pool import open_pool
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.index.type_choice import Choice
 from index_builder.versions.verify import verify_version
 from knn import IndexSpec, IndexSpecError, OperatingPoint, VectorIndex, read_index
@@ -161,7 +161,7 @@ def test_an_id_of_its_own(text_bundle: Path, catalog: Path, tmp_path: Path) -> N
     [
         ({"version": "flat"}, StoreError, "has a version 'flat' already, and versions never change"),
         ({"version": "../out"}, StoreError, r"'\.\./out' is no version id"),
-        ({"wish": IndexWish("IVF16,Nonsense")}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
+        ({"wish": IndexRequest("IVF16,Nonsense")}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
         ({"bundle": Path("nowhere")}, DamagedError, "nowhere is no model bundle"),
         ({"catalog": Path("no.parquet")}, DamagedError, r"no\.parquet is missing"),
     ],
@@ -191,7 +191,7 @@ def test_a_catalogue_without_titles_column(bundle: Path, catalog: Path, tmp_path
 @pytest.mark.parametrize("target", [0, -0.1, 1.01, float("nan")])
 def test_a_target_out_of_range(target: float) -> None:
     with pytest.raises(BuildError, match="target recall: expected a number above 0 and at most 1, got"):
-        IndexWish(target_recall=target)
+        IndexRequest(target_recall=target)
 
 
 STAGES = (
@@ -220,10 +220,10 @@ def test_a_build_that_fails_leaves_the_store_as_it_was(
     assert Store(store).publication() == Publication("flat")
     assert sorted(os.listdir(store / "versions")) == ["flat", "ivf", "low"]
     monkeypatch.undo()
-    told: list[str] = []
-    built = build_version(BuildRequest(text_bundle, catalog, store, "new"), told.append)
+    reported: list[str] = []
+    built = build_version(BuildRequest(text_bundle, catalog, store, "new"), reported.append)
     went_on = "going on with a stopped build: 0 of 300 products are still to be encoded"
-    assert told[0] == ("encoding 300 of 300 products" if stage == "write_products" else went_on)
+    assert reported[0] == ("encoding 300 of 300 products" if stage == "write_products" else went_on)
     assert built.encoded == (300 if stage == "write_products" else 0)
     verify_version(Store(store), "new")
     assert sorted(os.listdir(store)) == [".lock", "CURRENT", "embeddings", "versions"]
@@ -231,20 +231,20 @@ def test_a_build_that_fails_leaves_the_store_as_it_was(
 
 
 def test_a_build_is_told_stage_by_stage(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
-    told: list[str] = []
-    build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), told.append)
+    reported: list[str] = []
+    build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), reported.append)
     expected = ["encoding 300 of 300 products", "building Flat", "measuring with 300 queries", "writing"]
-    assert told == expected
+    assert reported == expected
 
 
 def test_a_type_that_promised_too_much_on_the_sample_gives_way_to_the_surest(
     text_bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coarse, fine, told = a_trial("IVF16,PQ2x4", 0.995, 0.1), a_trial("IVF16,SQ8", 0.999, 0.5), list[str]()
+    coarse, fine, reported = a_trial("IVF16,PQ2x4", 0.995, 0.1), a_trial("IVF16,SQ8", 0.999, 0.5), list[str]()
     choice = Choice(IndexSpec("IVF16,PQ2x4", 300), (coarse, fine))
     monkeypatch.setattr(version_writer, "choose_index", lambda *inputs: choice)
-    built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), told.append)
-    assert told[1:4:2] == ["building IVF16,PQ2x4", "IVF16,PQ2x4 misses the target over all products"]
+    built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), reported.append)
+    assert reported[1:4:2] == ["building IVF16,PQ2x4", "IVF16,PQ2x4 misses the target over all products"]
     assert (built.manifest.index.factory, built.manifest.index.reached_target) == ("IVF16,SQ8", True)
     assert [trial.factory for trial in built.manifest.index.trials] == ["IVF16,PQ2x4", "IVF16,SQ8"]
     assert verify_version(Store(tmp_path), "v").canary_overlap > 0.9

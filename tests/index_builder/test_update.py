@@ -15,14 +15,14 @@ from artifacts.index_version import FAILURES_FILE, KEYS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, BuiltVersion, build_version
 from index_builder.core.errors import BuildError
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
 from knn import read_index
 from tests.support.photos import noise
 
-FLAT = IndexWish("Flat")
+FLAT = IndexRequest("Flat")
 Update = Callable[..., BuiltVersion]
 
 
@@ -42,14 +42,14 @@ def update(bundle: Path, catalog: Path, store: Path, tmp_path: Path) -> Update:
         path = tmp_path / "changes" / f"{version}.parquet"
         schema = pq.read_schema(catalog).append(pa.field("change", pa.string()))
         pq.write_table(pa.Table.from_pylist(changes, schema=schema), path)
-        told: list[str] = []
+        reported: list[str] = []
         return update_version(
             UpdateRequest(
                 **{"bundle": bundle, "changes": path, "store": store, "base": "flat", "version": version}
                 | {"wish": FLAT}
                 | request
             ),
-            told.append,
+            reported.append,
         )
 
     return run
@@ -170,9 +170,9 @@ def test_another_model_is_refused(update: Update, other_bundle: Path, store: Pat
     assert Store(store).version_ids() == ["flat", "ivf", "low"]
 
 
-def test_a_version_without_keys_is_refused(update: Update, store: Path, reseal: Callable[..., None]) -> None:
+def test_a_version_without_keys_is_refused(update: Update, store: Path, rewrite_manifest: Callable[..., None]) -> None:
     (store / "versions" / "flat" / KEYS_FILE).unlink()
-    reseal(store / "versions" / "flat")
+    rewrite_manifest(store / "versions" / "flat")
     with pytest.raises(
         BuildError, match="version flat was built before versions could be updated; build it once again"
     ):
@@ -197,7 +197,7 @@ def test_bad_changes_end_before_any_work(update: Update, store: Path, rows: list
     with pytest.raises(StoreError, match="has a version 'ivf' already"):
         update([], version="ivf")
     with pytest.raises(BuildError, match="target recall: expected a number above 0"):
-        update([], wish=IndexWish(target_recall=2.0))
+        update([], index_request=IndexRequest(target_recall=2.0))
     assert sorted(path.name for path in (store / "versions").iterdir()) == ["flat", "ivf", "low"]
 
 

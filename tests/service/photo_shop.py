@@ -11,7 +11,7 @@ import torch
 from artifacts.bundle import ModelBundle
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from tests.support.models import tiny_bundle
 from tests.support.photos import write_photos
 from towers.encoding import encode_photos
@@ -60,6 +60,6 @@ def make_photo_shop(folder: Path, composition: str) -> PhotoShop:
     )
     pq.write_table(table, folder / "catalog.parquet")
     shop = PhotoShop(folder, tiny_bundle(folder / "bundle", composition))
-    build_version(BuildRequest(shop.bundle.path, folder / "catalog.parquet", shop.store, "v1", IndexWish("Flat")))
+    build_version(BuildRequest(shop.bundle.path, folder / "catalog.parquet", shop.store, "v1", IndexRequest("Flat")))
     Store(shop.store).publish("v1")
     return shop

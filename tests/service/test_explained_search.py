@@ -14,7 +14,7 @@ from artifacts.bundle import ModelBundle
 from artifacts.index_version import TOWER_VECTORS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from service.client import Client
 from service.worker.memory import needed_bytes
 from tests.service.running import running_service
@@ -75,7 +75,7 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     for version, explain in (("plain", False), ("explained", True)):
         build_version(
             BuildRequest(
-                bundle.path, folder / "shop" / "catalog.parquet", folder / "store", version, IndexWish("Flat"),
+                bundle.path, folder / "shop" / "catalog.parquet", folder / "store", version, IndexRequest("Flat"),
                 explain=explain,
             )
         )  # fmt: skip

@@ -20,7 +20,7 @@ from artifacts.index_version import MANIFEST_FILE, finish_index_version, open_in
 from artifacts.store import Store
 from index_builder.versions.gate import Examination
 from index_builder.versions.prune import prune_store
-from index_builder.versions.publish import settle
+from index_builder.versions.publish import record_and_publish
 from tests.support.folders import write_hollow_bundle, write_hollow_version
 
 # Where processes begin with their imports done, as a child of this one, which has threads, could not.
@@ -55,7 +55,7 @@ def publish_one(store: Store, rng: np.random.Generator) -> None:
     version, published = _any_of(rng, store.version_ids()), store.publication().current
     check = GateCheck(name="recall@100", figure=_any_of(rng, [0.9, 0.995]), bound="at least", limit=0.99)
     examination = Examination(version, published, published, None, (check,))
-    settle(store, examination, reason="the shop opens at nine")
+    record_and_publish(store, examination, reason="the shop opens at nine")
 
 
 def roll_back(store: Store, rng: np.random.Generator) -> None:
@@ -120,6 +120,6 @@ def _any_of(rng: np.random.Generator, things: Sequence[Thing]) -> Thing:
 def _is_expected(error: Exception) -> bool:
     """Whether another worker was faster: published, built, or removed what this one read."""
     if isinstance(error, StoreError):
-        told = ("is published by now", "has no version", "has a version", "no earlier publication")
-        return any(words in str(error) for words in told)
+        reported = ("is published by now", "has no version", "has a version", "no earlier publication")
+        return any(words in str(error) for words in reported)
     return isinstance(error, FileExistsError | FileNotFoundError | shutil.Error) or "not empty" in str(error)

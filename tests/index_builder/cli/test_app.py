@@ -73,9 +73,9 @@ def test_build_below_target_is_written_but_not_published(building: list[str], st
 
 def test_build_below_target_without_publish_is_no_error(building: list[str]) -> None:
     out, _ = _invoke(*building, "--version", "new", "--index", "IVF16,PQ2x4", "--target-recall", "1")
-    told = out.splitlines()[-1]
-    assert told.startswith("REFUSED BY THE GATE: version new is kept and marked: ")
-    assert "its canary queries find" in told and "; recall@100 is 0." in told
+    reported = out.splitlines()[-1]
+    assert reported.startswith("REFUSED BY THE GATE: version new is kept and marked: ")
+    assert "its canary queries find" in reported and "; recall@100 is 0." in reported
 
 
 def test_a_build_is_marked_by_the_gate(building: list[str], store: Path) -> None:
@@ -253,15 +253,15 @@ LIMITS = [
 
 @pytest.mark.parametrize(("option", "limit", "message"), LIMITS)
 def test_each_limit_is_an_option(
-    store: Path, reseal: Callable[..., None], option: str, limit: str, message: str
+    store: Path, rewrite_manifest: Callable[..., None], option: str, limit: str, message: str
 ) -> None:
     flat = store / "versions" / "flat"
     mixed = [
         Canary(query=one.query, product_ids=("gone", *one.product_ids[1:])) for one in read_manifest(flat).canaries
     ]
-    reseal(flat, count=350, photos=PhotoCounts(usable=350, absent=0), canaries=tuple(mixed))
+    rewrite_manifest(flat, count=350, photos=PhotoCounts(usable=350, absent=0), canaries=tuple(mixed))
     ivf = store / "versions" / "ivf"
-    reseal(ivf, index=read_manifest(ivf).index.model_copy(update={"recall_at_100": 0.995}))
+    rewrite_manifest(ivf, index=read_manifest(ivf).index.model_copy(update={"recall_at_100": 0.995}))
     Store(store).publish("flat")
     arguments = ("publish", "--store", str(store), "--version", "ivf")
     _, err = _invoke(*arguments, option, limit, status=1)

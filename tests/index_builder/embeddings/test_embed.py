@@ -132,10 +132,10 @@ def test_nothing_is_encoded_twice(bundle: Path, catalog: Path, tmp_path: Path) -
     first = embed_shop(bundle, catalog, tmp_path)
     before = np.array(first.products.vectors)
     again = embed_shop(bundle, catalog, tmp_path)
-    assert (again.encoded, again.told) == (0, ["encoding 0 of 300 products"])
+    assert (again.encoded, again.reported) == (0, ["encoding 0 of 300 products"])
     np.testing.assert_array_equal(again.products.vectors, before)
     assert again.products.photos == first.products.photos
-    # What failed to decode is told as it was; whether a file is there was looked at again.
+    # What failed to decode is reported as it was; whether a file is there was looked at again.
     for old, new in zip(first.products.failures, again.products.failures, strict=True):
         assert (new.product_id, new.reason, new.attempts) == (old.product_id, old.reason, old.attempts)
         tried_at = old.tried_at.replace(microsecond=old.tried_at.microsecond // 1000 * 1000)
@@ -164,7 +164,7 @@ def test_a_night_with_one_percent_new_encodes_one_percent(bundle: Path, shop: Pa
     embed_shop(bundle, shop, tmp_path)
     for row in (100, 200, 299):
         change(shop, row, title=f"toy {row}")
-    assert embed_shop(bundle, shop, tmp_path).told == ["encoding 3 of 300 products"]
+    assert embed_shop(bundle, shop, tmp_path).reported == ["encoding 3 of 300 products"]
 
 
 def test_the_order_of_products_does_not_matter(bundle: Path, shop: Path, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_damaged_shard_is_encoded_again(bundle: Path, catalog: Path, tmp_path:
     shard = sorted(tmp_path.rglob("*.shard"))[1]
     shard.write_bytes(shard.read_bytes()[:-8] + bytes(8))
     again = embed_shop(bundle, catalog, tmp_path, SMALL)
-    assert again.told == [
+    assert again.reported == [
         f"{shard} is damaged, or of another Vitrine: its products are encoded again",
         "encoding 70 of 300 products",
     ]
@@ -251,7 +251,7 @@ def test_a_stopped_encoding_goes_on_where_it_was_bit_by_bit(
                 embed_shop(bundle, catalog, tmp_path / "broken", SMALL)
     encoded_titles.clear()
     last = embed_shop(bundle, catalog, tmp_path / "broken", EncodingOptions(shard_rows=11))  # the plan is made already
-    assert last.told == ["going on with a stopped build: 90 of 300 products are still to be encoded"]
+    assert last.reported == ["going on with a stopped build: 90 of 300 products are still to be encoded"]
     assert (last.encoded, [len(titles) for titles in encoded_titles]) == (90, [70, 20])
     np.testing.assert_array_equal(last.products.vectors, unbroken)
     assert shard_vectors(tmp_path / "broken") == shard_vectors(tmp_path / "unbroken")
@@ -265,7 +265,7 @@ def test_a_stopped_build_of_something_else_is_not_gone_on_with(
         with pytest.raises(Stop):
             embed_shop(bundle, catalog, tmp_path, SMALL, purpose="yesterday")
     today = embed_shop(bundle, catalog, tmp_path, SMALL, purpose="today")
-    assert today.told == ["encoding 230 of 300 products"]  # what was encoded counts all the same
+    assert today.reported == ["encoding 230 of 300 products"]  # what was encoded counts all the same
 
 
 def test_a_photo_that_changes_after_the_plan_was_made_is_not_mistaken(

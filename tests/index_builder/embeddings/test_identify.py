@@ -43,10 +43,10 @@ def test_photos_that_are_not_to_be_had_are_named_with_their_reasons(tmp_path: Pa
         6: ("missing", 1),
         8: ("outside", 1),
     }
-    assert found.on_the_web.tolist() == [False] * 7 + [True, False]
+    assert found.by_url.tolist() == [False] * 7 + [True, False]
 
 
 def test_a_model_that_reads_no_photos_looks_at_none(tmp_path: Path) -> None:
     found = identify_products(a_shop(tmp_path / "shop", TITLES, IMAGES), None)
     assert [key.tobytes() for key in found.keys] == [product_key(title or "", NO_PHOTO) for title in TITLES]
-    assert not found.refused and not found.on_the_web.any()
+    assert not found.refused and not found.by_url.any()

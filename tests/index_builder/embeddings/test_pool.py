@@ -76,14 +76,14 @@ def test_who_needs_vectors_of_towers_sees_only_shards_that_have_them(pool: Pool)
     first = put(pool, "00000001-000000", [1, 2], 1, towers=3)
     later = put(pool, "00000002-000000", [2, 3], 2)
     last = put(pool, "00000003-000000", [4], 3, towers=3)
-    needing = Pool(pool.folder, WIDTH, with_towers=True)
+    needing = Pool(pool.folder, WIDTH, with_tower_vectors=True)
     for each in (pool, needing):
         each.read(pytest.fail)
     np.testing.assert_array_equal(vectors_of(pool, [1, 2, 3, 4]), [first.vectors[0], *later.vectors, last.vectors[0]])
     assert np.isnan(vectors_of(needing, [3])).all()
     np.testing.assert_array_equal(vectors_of(needing, [4, 2, 1]), [last.vectors[0], *first.vectors[::-1]])
     places = needing.find(joined_keys(map(key, [4, 2, 1])))
-    towers = [row for _, shard in needing.shards(places, pytest.fail) for row in np.array(shard.towers)]
+    towers = [row for _, shard in needing.shards(places, pytest.fail) for row in np.array(shard.tower_vectors)]
     assert first.towers is not None and last.towers is not None
     np.testing.assert_array_equal(towers, [*first.towers, last.towers[0]])
     assert len(list(pool.folder.iterdir())) == 3  # the others stay
@@ -94,9 +94,9 @@ def test_a_damaged_shard_is_as_good_as_absent_and_it_is_told(pool: Pool) -> None
     put(pool, "00000002-000000", [2, 3], 2)
     path = pool.folder / "00000002-000000.shard"
     path.write_bytes(path.read_bytes()[:-1])
-    told: list[str] = []
-    pool.read(told.append)
-    assert told == [f"{path} is damaged, or of another Vitrine: its products are encoded again"]
+    reported: list[str] = []
+    pool.read(reported.append)
+    assert reported == [f"{path} is damaged, or of another Vitrine: its products are encoded again"]
     assert not path.exists()
     np.testing.assert_array_equal(vectors_of(pool, [1, 2]), sound.vectors)
     assert pool.find(joined_keys([key(3)])).tolist() == [-1]
@@ -154,4 +154,4 @@ def test_what_a_killed_build_left_half_written_goes(tmp_path: Path) -> None:
 def test_plans_and_memories_are_named_after_what_they_are_for(pool: Pool, tmp_path: Path) -> None:
     one, other = tmp_path / "a.parquet", tmp_path / "b.parquet"
     assert pool.plan_path(one) == pool.plan_path(tmp_path / "x" / ".." / "a.parquet") != pool.plan_path(other)
-    assert pool.memory_path(one) != pool.memory_path(other)
+    assert pool.photo_cache_path(one) != pool.photo_cache_path(other)

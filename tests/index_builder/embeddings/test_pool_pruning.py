@@ -14,7 +14,7 @@ from index_builder.build import BuildRequest, build_version
 from index_builder.embeddings.embed import EncodingOptions
 from index_builder.embeddings.pool import open_pool
 from index_builder.embeddings.pool_pruning import prune_pools
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.versions.prune import prune_store
 from tests.index_builder.embedding import embed_shop
 from tests.index_builder.embeddings.test_embed import Stop, stop_after
@@ -28,7 +28,9 @@ def built(text_bundle: Path, catalog: Path, tmp_path: Path) -> Store:
     some = tmp_path / "some.parquet"
     pq.write_table(pq.read_table(catalog).slice(140), some)
     for version, products in (("all", catalog), ("some", some)):
-        request = BuildRequest(text_bundle, products, tmp_path / "store", version, IndexWish("Flat"), encoding=SHARDS)
+        request = BuildRequest(
+            text_bundle, products, tmp_path / "store", version, IndexRequest("Flat"), encoding=SHARDS
+        )
         assert build_version(request).encoded == (300 if version == "all" else 0)
     return Store(tmp_path / "store")
 
@@ -58,7 +60,7 @@ def test_a_shard_of_which_little_is_needed_is_written_anew(
 ) -> None:
     few = tmp_path / "few.parquet"
     pq.write_table(pq.read_table(catalog).slice(190, 20), few)
-    build_version(BuildRequest(text_bundle, few, built.path, "few", IndexWish("Flat")))
+    build_version(BuildRequest(text_bundle, few, built.path, "few", IndexRequest("Flat")))
     for version in ("all", "some"):
         shutil.rmtree(built.version_path(version))
     before = sum(path.stat().st_size for path in built.path.rglob("*.shard"))
@@ -75,14 +77,14 @@ def test_versions_with_and_without_vectors_of_towers_keep_the_shards_they_need(
     """Both have all products; a build without sees the later shards, which have them too."""
     store, shards = Store(tmp_path), dict[str, set[Path]]()
     for version, explain in (("plain", False), ("explained", True)):
-        request = BuildRequest(mixed_bundle, catalog, tmp_path, version, IndexWish("Flat"), SHARDS, explain)
+        request = BuildRequest(mixed_bundle, catalog, tmp_path, version, IndexRequest("Flat"), SHARDS, explain)
         assert build_version(request).encoded == 300
         shards[version] = set(tmp_path.rglob("*.shard")) - shards.get("plain", set())
     (removal,) = prune_pools(store)
     assert set(tmp_path.rglob("*.shard")) == shards["explained"]
     assert removal.freed_bytes > 0
     for version, explain in (("plain-again", False), ("explained-again", True)):
-        request = BuildRequest(mixed_bundle, catalog, tmp_path, version, IndexWish("Flat"), SHARDS, explain)
+        request = BuildRequest(mixed_bundle, catalog, tmp_path, version, IndexRequest("Flat"), SHARDS, explain)
         assert build_version(request).encoded == 0
 
 
@@ -120,10 +122,10 @@ def test_nothing_goes_where_a_version_is_damaged(built: Store, file: str) -> Non
     assert prune_pools(built) == []
 
 
-def test_versions_of_the_first_builders_need_nothing(built: Store, reseal: Callable[..., None]) -> None:
+def test_versions_of_the_first_builders_need_nothing(built: Store, rewrite_manifest: Callable[..., None]) -> None:
     for version in ("all", "some"):
         (built.version_path(version) / KEYS_FILE).unlink()
-        reseal(built.version_path(version))
+        rewrite_manifest(built.version_path(version))
     assert len(prune_pools(built)) == 1
 
 

@@ -62,8 +62,8 @@ def test_shards_are_those_of_the_local_engine(job: EncodingJob) -> None:
     for mine, theirs in zip(ours, shards(job, (0, 3, 4)), strict=True):
         np.testing.assert_array_equal(mine.keys, theirs.keys)
         np.testing.assert_array_equal(mine.vectors, theirs.vectors)
-        told = ["outcome", "attempts"]
-        assert mine.photos.select(told).equals(theirs.photos.select(told))
+        reported = ["outcome", "attempts"]
+        assert mine.photos.select(reported).equals(theirs.photos.select(reported))
 
 
 def test_what_a_lost_node_wrote_is_not_done_again(job: EncodingJob) -> None:

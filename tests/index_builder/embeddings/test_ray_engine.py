@@ -25,10 +25,10 @@ from index_builder.core.errors import BuildError, OptionError
 from index_builder.embeddings import ray_engine
 from index_builder.embeddings.embed import EncodingOptions
 from index_builder.embeddings.plan import write_plan
-from index_builder.embeddings.ray_engine import RayEngine, Workforce, workforce
+from index_builder.embeddings.ray_engine import ActorLayout, RayEngine, actor_layout
 from index_builder.embeddings.shard import read_shard
 from index_builder.embeddings.tasks import EncodingJob
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.photos.download import DownloadSettings
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
@@ -42,29 +42,33 @@ ALLOWED = DownloadSettings(allow_private_addresses=True, concurrency=1, timeout_
 @pytest.mark.parametrize(
     ("nodes", "threads", "expected"),
     [
-        ([{"CPU": 4}], None, Workforce(1, 4, False, 1)),
-        ([{"CPU": 64}, {"CPU": 12}, {"memory": 1.0}], None, Workforce(9, 8, False, 2)),
-        ([{"CPU": 64}, {"CPU": 2}], None, Workforce(33, 2, False, 2)),
-        ([{"CPU": 64}, {"CPU": 2}], 16, Workforce(4, 16, False, 1)),
-        ([{"CPU": 16, "GPU": 1}], None, Workforce(1, 16, True, 1)),
-        ([{"CPU": 64}, {"CPU": 96, "GPU": 8}, {"CPU": 16, "GPU": 2}], None, Workforce(10, 8, True, 2)),
-        ([{"CPU": 1, "GPU": 4}], None, Workforce(4, 1, True, 1)),
-        ([{"CPU": 16, "GPU": 2}], 3, Workforce(2, 3, True, 1)),
+        ([{"CPU": 4}], None, ActorLayout(1, 4, False, 1)),
+        ([{"CPU": 64}, {"CPU": 12}, {"memory": 1.0}], None, ActorLayout(9, 8, False, 2)),
+        ([{"CPU": 64}, {"CPU": 2}], None, ActorLayout(33, 2, False, 2)),
+        ([{"CPU": 64}, {"CPU": 2}], 16, ActorLayout(4, 16, False, 1)),
+        ([{"CPU": 16, "GPU": 1}], None, ActorLayout(1, 16, True, 1)),
+        ([{"CPU": 64}, {"CPU": 96, "GPU": 8}, {"CPU": 16, "GPU": 2}], None, ActorLayout(10, 8, True, 2)),
+        ([{"CPU": 1, "GPU": 4}], None, ActorLayout(4, 1, True, 1)),
+        ([{"CPU": 16, "GPU": 2}], 3, ActorLayout(2, 3, True, 1)),
     ],
 )
-def test_actors_by_what_the_nodes_have(nodes: list[dict[str, float]], threads: int | None, expected: Workforce) -> None:
-    assert workforce(nodes, threads) == expected
+def test_actors_by_what_the_nodes_have(
+    nodes: list[dict[str, float]], threads: int | None, expected: ActorLayout
+) -> None:
+    assert actor_layout(nodes, threads) == expected
 
 
 def test_actors_in_words() -> None:
-    assert workforce([{"CPU": 4}], 2).description == "Ray: actors 2, CPU threads each 2, nodes 1"
-    assert workforce([{"CPU": 4, "GPU": 1}], 2).description == "Ray: actors 1, CPU threads each 2, a GPU each, nodes 1"
+    assert actor_layout([{"CPU": 4}], 2).description == "Ray: actors 2, CPU threads each 2, nodes 1"
+    assert (
+        actor_layout([{"CPU": 4, "GPU": 1}], 2).description == "Ray: actors 1, CPU threads each 2, a GPU each, nodes 1"
+    )
 
 
 @pytest.mark.parametrize(("nodes", "largest"), [([{"CPU": 4}, {"CPU": 8}], 8), ([{"memory": 1}], 0)])
 def test_no_node_for_an_actor(nodes: list[dict[str, float]], largest: int) -> None:
     with pytest.raises(OptionError) as caught:
-        workforce(nodes, 9)
+        actor_layout(nodes, 9)
     assert str(caught.value) == f"ray threads: no node of the cluster has 9 CPUs; the largest has {largest}"
 
 
@@ -256,10 +260,12 @@ def shop(catalog: Path, tmp_path: Path) -> Iterator[tuple[Path, Web]]:
 def build_here(mixed_bundle: Path, shop: tuple[Path, Web], tmp_path: Path) -> Any:
     """Builds the shop with an engine, or with the local one; gives the store."""
 
-    def build(name: str, told: list[str], **options: Any) -> Path:
+    def build(name: str, reported: list[str], **options: Any) -> Path:
         encoding = EncodingOptions(ALLOWED, shard_rows=SHARD_ROWS, **options)
         store = tmp_path / name
-        build_version(BuildRequest(mixed_bundle, shop[0], store, "v", IndexWish("Flat"), encoding, True), told.append)
+        build_version(
+            BuildRequest(mixed_bundle, shop[0], store, "v", IndexRequest("Flat"), encoding, True), reported.append
+        )
         return store
 
     return build
@@ -270,9 +276,9 @@ def check_equal(one: Path, other: Path) -> None:
     assert pool_of(one) == pool_of(other)
     ledgers = [version_failures(Store(store), "v") for store in (one, other)]
     same_time = ledgers[0][0].tried_at
-    told = [[replace(failure, tried_at=same_time) for failure in ledger] for ledger in ledgers]
-    assert told[0] == told[1]
-    assert [failure.reason for failure in told[0]] == ["status-404", "missing", "unreadable", "outside"]
+    reported = [[replace(failure, tried_at=same_time) for failure in ledger] for ledger in ledgers]
+    assert reported[0] == reported[1]
+    assert [failure.reason for failure in reported[0]] == ["status-404", "missing", "unreadable", "outside"]
     for name in (INDEX_FILE, KEYS_FILE, TOWER_VECTORS_FILE):  # flat, so that equal vectors give equal bytes
         first, second = ((store / "versions" / "v" / name).read_bytes() for store in (one, other))
         assert first == second, name
@@ -322,10 +328,10 @@ def test_a_node_killed_midway_changes_nothing(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    told: list[str] = []
-    store = build_here("ray", told, engine=RayEngine(cluster.address, 1, told.append))
+    reported: list[str] = []
+    store = build_here("ray", reported, engine=RayEngine(cluster.address, 1, reported.append))
     killer.join()
-    assert "encoding with Ray: actors 2, CPU threads each 1, nodes 2" in told
+    assert "encoding with Ray: actors 2, CPU threads each 1, nodes 2" in reported
     assert 1 <= written[0] < 25  # it was midway
     assert shop[1].asked.total() > 300 - 6  # photos: what was lost with the node was done again
     check_equal(build_here("local", []), store)

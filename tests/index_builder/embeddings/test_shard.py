@@ -58,9 +58,9 @@ def test_vectors_of_towers_are_read_as_they_were_written(tmp_path: Path) -> None
     write_shard(tmp_path / "x", written)
     write_shard(tmp_path / "y", plain)
     read, without = read_shard(tmp_path / "x", 7), read_shard(tmp_path / "y", 7)
-    assert read is not None and read.towers is not None and without is not None
+    assert read is not None and read.tower_vectors is not None and without is not None
     assert_equal(read, written)
-    assert read.towers.dtype == np.float16
+    assert read.tower_vectors.dtype == np.float16
     assert without.towers is None and without.taken(rows).towers is None
     np.testing.assert_array_equal(read.taken(rows).towers, towers[rows])
 

@@ -15,7 +15,7 @@ from artifacts.store import Store
 from index_builder.build import BuildRequest, BuiltVersion, build_version
 from index_builder.core.errors import BuildError
 from index_builder.embeddings.embed import EncodingOptions
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.verify import verify_version
 from tests.index_builder.embedding import embed_shop
@@ -25,13 +25,15 @@ from towers.side_encoder import SideEncoder
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
 
-FLAT = IndexWish("Flat")
+FLAT = IndexRequest("Flat")
 SHARDS = EncodingOptions(shard_rows=100)
 ROUNDING = 1e-3  # of half precision
 
 
-def build(bundle: Path, catalog: Path, store: Path, version: str, explain: bool = True, **told: Any) -> BuiltVersion:
-    return build_version(BuildRequest(bundle, catalog, store, version, FLAT, SHARDS, explain), **told)
+def build(
+    bundle: Path, catalog: Path, store: Path, version: str, explain: bool = True, **reported: Any
+) -> BuiltVersion:
+    return build_version(BuildRequest(bundle, catalog, store, version, FLAT, SHARDS, explain), **reported)
 
 
 def towers_of(version: Path) -> np.ndarray:
@@ -41,12 +43,12 @@ def towers_of(version: Path) -> np.ndarray:
 
 
 def test_each_row_is_that_of_its_product_alone(
-    mixed_bundle: Path, catalog: Path, slow_towers: np.ndarray, tmp_path: Path
+    mixed_bundle: Path, catalog: Path, slow_tower_vectors: np.ndarray, tmp_path: Path
 ) -> None:
     built = build(mixed_bundle, catalog, tmp_path, "v")
     assert built.manifest.files[TOWER_VECTORS_FILE].size_bytes == 128 + 300 * 56 * 2
-    np.testing.assert_allclose(towers_of(built.path), slow_towers, atol=ROUNDING)
-    assert np.isnan(slow_towers).any(axis=1).sum() == 6
+    np.testing.assert_allclose(towers_of(built.path), slow_tower_vectors, atol=ROUNDING)
+    assert np.isnan(slow_tower_vectors).any(axis=1).sum() == 6
     verify_version(Store(tmp_path), "v")
 
 
@@ -59,26 +61,26 @@ def test_the_rest_of_the_version_is_the_same(mixed_bundle: Path, catalog: Path, 
 
 
 def test_only_what_the_pool_lacks_is_encoded(
-    mixed_bundle: Path, catalog: Path, slow_towers: np.ndarray, tmp_path: Path
+    mixed_bundle: Path, catalog: Path, slow_tower_vectors: np.ndarray, tmp_path: Path
 ) -> None:
     assert build(mixed_bundle, catalog, tmp_path, "plain", explain=False).encoded == 300
     assert build(mixed_bundle, catalog, tmp_path, "first").encoded == 300
     assert build(mixed_bundle, catalog, tmp_path, "second").encoded == 0
     assert build(mixed_bundle, catalog, tmp_path, "third", explain=False).encoded == 0
-    np.testing.assert_allclose(towers_of(Store(tmp_path).version_path("second")), slow_towers, atol=ROUNDING)
+    np.testing.assert_allclose(towers_of(Store(tmp_path).version_path("second")), slow_tower_vectors, atol=ROUNDING)
 
 
 def test_a_stopped_build_is_gone_on_with_only_by_its_like(
     mixed_bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unbroken, told = build(mixed_bundle, catalog, tmp_path / "unbroken", "v"), list[str]()
+    unbroken, reported = build(mixed_bundle, catalog, tmp_path / "unbroken", "v"), list[str]()
     for explain in (False, True):
         with monkeypatch.context() as patch:
             stop_after(2, patch)
             with pytest.raises(Stop):
                 build(mixed_bundle, catalog, tmp_path / "broken", "v", explain)
-    last = build(mixed_bundle, catalog, tmp_path / "broken", "v", tell=told.append)
-    assert told[0] == "going on with a stopped build: 100 of 300 products are still to be encoded"
+    last = build(mixed_bundle, catalog, tmp_path / "broken", "v", report=reported.append)
+    assert reported[0] == "going on with a stopped build: 100 of 300 products are still to be encoded"
     for name in (INDEX_FILE, TOWER_VECTORS_FILE):
         assert (last.path / name).read_bytes() == (unbroken.path / name).read_bytes()
 
@@ -98,7 +100,9 @@ def test_an_update_keeps_what_its_version_keeps(mixed_bundle: Path, catalog: Pat
     found = {}
     for version, explain in (("explained", True), ("plain", False)):
         build(mixed_bundle, catalog, tmp_path, version, explain)
-        found[explain] = update_version(UpdateRequest(mixed_bundle, path, tmp_path, version, f"{version}-2", wish=FLAT))
+        found[explain] = update_version(
+            UpdateRequest(mixed_bundle, path, tmp_path, version, f"{version}-2", index_request=FLAT)
+        )
     assert [built.encoded for built in found.values()] == [1, 0]
     assert TOWER_VECTORS_FILE not in found[False].manifest.files
     before, after = towers_of(Store(tmp_path).version_path("explained")), towers_of(found[True].path)
@@ -137,5 +141,5 @@ def test_an_older_export_is_refused_before_any_work(mixed_bundle: Path, catalog:
 def test_a_pool_without_vectors_of_towers_gives_no_file(mixed_bundle: Path, catalog: Path, tmp_path: Path) -> None:
     embed_shop(mixed_bundle, catalog, tmp_path)
     assert not (tmp_path / TOWER_VECTORS_FILE).exists()
-    embed_shop(mixed_bundle, catalog, tmp_path, with_towers=True)
+    embed_shop(mixed_bundle, catalog, tmp_path, with_tower_vectors=True)
     assert np.load(tmp_path / TOWER_VECTORS_FILE, mmap_mode="r").shape == (300, 56)

@@ -6,7 +6,7 @@ import pytest
 import knn
 from index_builder.core.errors import BuildError, OptionError
 from index_builder.index import indexing
-from index_builder.index.indexing import IndexWish, fill_index, plan_index
+from index_builder.index.indexing import IndexRequest, fill_index, plan_index
 
 
 @pytest.fixture(scope="module")
@@ -15,16 +15,16 @@ def vectors() -> np.ndarray:
     return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
 
 
-def _planned(wish: IndexWish, count: int, width: int) -> list[str]:
-    return [spec.factory for spec in plan_index(wish, count, width)]
+def _planned(index_request: IndexRequest, count: int, width: int) -> list[str]:
+    return [spec.factory for spec in plan_index(index_request, count, width)]
 
 
 @pytest.mark.parametrize(("count", "width"), [(300, 48), (60_000, 256), (3_380_000, 256), (60_000, 250)])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_auto_takes_all_candidates_where_there_is_room(count: int, width: int, device: knn.Device) -> None:
-    wish = IndexWish(device=device, memory_budget_bytes=10**12)
+    index_request = IndexRequest(device=device, memory_budget_bytes=10**12)
     candidates = knn.list_candidates(count, width, device)
-    assert plan_index(wish, count, width) == tuple(candidate.spec for candidate in candidates)
+    assert plan_index(index_request, count, width) == tuple(candidate.spec for candidate in candidates)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_auto_takes_all_candidates_where_there_is_room(count: int, width: int, d
     ],
 )
 def test_only_what_fits_into_the_memory(gigabytes: float, factories: list[str]) -> None:
-    wish = IndexWish(memory_budget_bytes=round(gigabytes * 1e9))
-    assert _planned(wish, 3_380_000, 256) == factories
+    index_request = IndexRequest(memory_budget_bytes=round(gigabytes * 1e9))
+    assert _planned(index_request, 3_380_000, 256) == factories
 
 
 def test_nothing_fits() -> None:
     with pytest.raises(BuildError) as caught:
-        plan_index(IndexWish(memory_budget_bytes=500_000_000), 3_380_000, 256)
+        plan_index(IndexRequest(memory_budget_bytes=500_000_000), 3_380_000, 256)
     assert str(caught.value) == (
         "no index of 3,380,000 vectors of width 256 fits into 0.5 GB; the smallest, IVF8192,SQ8, takes 0.928 GB: "
         "raise --memory-budget, or name a type with --index"
@@ -51,19 +51,19 @@ def test_nothing_fits() -> None:
 
 def test_a_bad_budget_is_refused() -> None:
     with pytest.raises(OptionError, match="memory budget: expected more than 0 bytes, got -1"):
-        plan_index(IndexWish(memory_budget_bytes=-1), 300, 48)
+        plan_index(IndexRequest(memory_budget_bytes=-1), 300, 48)
 
 
 @pytest.mark.parametrize("factory", ["IVF16,SQ8", "IVF8192,SQfp16", "HNSW8"])
 def test_a_given_type_is_the_only_one_whatever_it_takes(factory: str) -> None:
-    wish = IndexWish(factory, memory_budget_bytes=1)
-    assert plan_index(wish, 3_380_000, 16) == (knn.spec_of_factory(factory, 3_380_000),)
+    index_request = IndexRequest(factory, memory_budget_bytes=1)
+    assert plan_index(index_request, 3_380_000, 16) == (knn.spec_of_factory(factory, 3_380_000),)
 
 
 @pytest.mark.parametrize("factory", ["IVF16,Nonsense", "flat", "SQ", "PQ7"])
 def test_what_faiss_cannot_make_is_refused_before_any_work(factory: str) -> None:
     with pytest.raises(knn.IndexSpecError, match=f"factory '{factory}': FAISS cannot make it for width 16"):
-        plan_index(IndexWish(factory), 2_000, 16)
+        plan_index(IndexRequest(factory), 2_000, 16)
 
 
 @pytest.mark.parametrize("factory", ["Flat", "HNSW8", "IVF16,SQ8", "IVF16,PQ8x4fs,Refine(SQfp16)"])
@@ -99,6 +99,6 @@ def test_the_training_sample_is_drawn_from_all_rows(vectors: np.ndarray, monkeyp
 
 
 def test_more_lists_than_products_are_refused(vectors: np.ndarray) -> None:
-    (spec,) = plan_index(IndexWish("IVF4096,Flat"), 2_000, 16)
+    (spec,) = plan_index(IndexRequest("IVF4096,Flat"), 2_000, 16)
     with pytest.raises(knn.IndexSpecError, match="at least 4096 rows, one per list, got 2000"):
         fill_index(spec, vectors, seed=0)

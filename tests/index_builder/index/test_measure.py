@@ -16,7 +16,7 @@ from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import Catalog, read_catalog
 from artifacts.index_version import IndexDescription
 from index_builder.core.errors import BuildError
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.index.measure import (
     MEASURED_QUERIES,
     Measurement,
@@ -72,7 +72,7 @@ def index(products: np.ndarray) -> knn.VectorIndex:
 
 
 QUERIES = QuerySample(tuple(str(number) for number in range(150)), held_out=True)
-WHOLE = IndexWish(target_recall=1.0)
+WHOLE = IndexRequest(target_recall=1.0)
 
 
 def _slow_recall(found: np.ndarray, scores: np.ndarray, k: int) -> float:
@@ -87,7 +87,7 @@ def measurement(
     index: knn.VectorIndex, products: np.ndarray, encoder: NumberEncoder, catalog_of_900: Catalog
 ) -> Measurement:
     return measure(
-        index, products, catalog_of_900, QUERIES, encoder.encode(QUERIES.texts), IndexWish(target_recall=0.95)
+        index, products, catalog_of_900, QUERIES, encoder.encode(QUERIES.texts), IndexRequest(target_recall=0.95)
     )
 
 
@@ -165,7 +165,7 @@ def test_a_catalogue_below_100_products_is_measured_over_all_of_them(encoder: Nu
 
 def test_the_manifest_holds_the_whole_measurement(measurement: Measurement) -> None:
     choice = Choice(knn.IndexSpec("IVF16,SQ8", 900))
-    description = describe_index(choice, measurement, IndexWish("IVF16,SQ8", 0.95))
+    description = describe_index(choice, measurement, IndexRequest("IVF16,SQ8", 0.95))
     chosen: TuningPoint = measurement.tuning.chosen
     assert description.factory == "IVF16,SQ8"
     assert (description.nprobe, description.k_factor) == (chosen.operating_point.nprobe, None)
@@ -183,7 +183,7 @@ def test_the_manifest_holds_the_whole_measurement(measurement: Measurement) -> N
 
 def test_the_manifest_holds_what_was_tried(measurement: Measurement) -> None:
     trial = Trial(knn.IndexSpec("IVF32,SQ8", 900), 450, 12_345, measurement.tuning, 0.75)
-    description = describe_index(Choice(trial.spec, (trial,)), measurement, IndexWish(device="cuda"))
+    description = describe_index(Choice(trial.spec, (trial,)), measurement, IndexRequest(device="cuda"))
     (record,) = description.trials
     assert (record.factory, record.sample_rows, record.index_bytes) == ("IVF32,SQ8", 450, 12_345)
     assert (record.recall_depth, record.estimated_ms, record.reached_target) == (100, 0.75, True)

@@ -7,8 +7,8 @@ import pytest
 
 import knn
 from index_builder.index import type_choice as choosing
-from index_builder.index.indexing import IndexWish, fill_index
-from index_builder.index.type_choice import Trial, TriedOn, choose_index, on_device
+from index_builder.index.indexing import IndexRequest, fill_index
+from index_builder.index.type_choice import Trial, TrialData, choose_index, on_device
 from knn import IndexSpec, OperatingPoint, Recall, Tuning, TuningPoint
 
 COUNT, WIDTH = 40_000, 32
@@ -49,17 +49,17 @@ def _specs(*factories: str) -> list[IndexSpec]:
 
 def test_one_type_needs_no_trial(vectors: np.ndarray, queries: np.ndarray) -> None:
     (spec,) = _specs(SQFP16)
-    choice = choose_index([spec], IndexWish(), vectors, queries)
+    choice = choose_index([spec], IndexRequest(), vectors, queries)
     assert (choice.spec, choice.trials) == (spec, ())
 
 
 def test_each_type_is_built_and_tuned_over_the_same_sample(vectors: np.ndarray, queries: np.ndarray) -> None:
-    told: list[str] = []
-    choice = choose_index(_specs(SQFP16, SQ4, PQ), IndexWish(target_recall=0.9), vectors, queries, told.append)
+    reported: list[str] = []
+    choice = choose_index(_specs(SQFP16, SQ4, PQ), IndexRequest(target_recall=0.9), vectors, queries, reported.append)
     assert [trial.spec.factory for trial in choice.trials] == [SQFP16, SQ4, PQ]
     assert choice.spec in [trial.spec for trial in choice.trials]
-    assert told.pop(0) == "finding the centres of 1,024 lists"
-    for trial, line in zip(choice.trials, told, strict=True):
+    assert reported.pop(0) == "finding the centres of 1,024 lists"
+    for trial, line in zip(choice.trials, reported, strict=True):
         assert (trial.sample_rows, trial.tuning.k, trial.tuning.target_recall) == (8_000, 20, 0.9)
         assert trial.estimated_ms > 0
         assert line.startswith(f"tried {trial.spec.factory} on 8,000 products: recall 0.")
@@ -69,7 +69,7 @@ def test_each_type_is_built_and_tuned_over_the_same_sample(vectors: np.ndarray, 
 
 
 def test_the_estimate_of_memory_is_that_of_the_whole_index(vectors: np.ndarray, queries: np.ndarray) -> None:
-    choice = choose_index(_specs(SQFP16, SQ4), IndexWish(), vectors, queries)
+    choice = choose_index(_specs(SQFP16, SQ4), IndexRequest(), vectors, queries)
     for trial in choice.trials:
         whole = fill_index(trial.spec, vectors, seed=0)
         assert trial.index_bytes == pytest.approx(whole.index_bytes, rel=0.1)
@@ -130,7 +130,7 @@ def test_a_search_through_lists_is_timed_in_lists_as_long_as_over_all(
 
     monkeypatch.setattr(choosing, "time_queries", time_queries)
     spec, few_centres = IndexSpec("IVF40,SQfp16", 1_000), knn.cluster_lists(10, vectors[:1_000])
-    tried = TriedOn(vectors[:1_000], vectors[:3], 4_000, IndexWish(), few_centres)
+    tried = TrialData(vectors[:1_000], vectors[:3], 4_000, IndexRequest(), few_centres)
     index = fill_index(spec, tried.sample, seed=0)
     estimate = choosing._estimate_ms(index, spec, _tuning(nprobe), tried)
     assert estimate == pytest.approx((0.1 + visited) * nprobe / visited + 0.3)
@@ -140,13 +140,16 @@ def test_a_search_through_lists_is_timed_in_lists_as_long_as_over_all(
 def test_all_rows_take_longer_in_proportion_and_the_same_products_take_the_same(
     vectors: np.ndarray, factory: str, count: int, estimate: float
 ) -> None:
-    spec, tried = IndexSpec(factory, 1_000), TriedOn(vectors[:1_000], vectors[:3], count, IndexWish(), vectors[:16])
+    spec, tried = (
+        IndexSpec(factory, 1_000),
+        TrialData(vectors[:1_000], vectors[:3], count, IndexRequest(), vectors[:16]),
+    )
     index = fill_index(spec, tried.sample, seed=0)
     assert choosing._estimate_ms(index, spec, _tuning(index.structure.list_count), tried) == pytest.approx(estimate)
 
 
 def test_the_index_built_in_the_end_has_the_lists_of_the_trials(vectors: np.ndarray, queries: np.ndarray) -> None:
-    choice = choose_index(_specs(SQFP16, SQ4), IndexWish(seed=3), vectors, queries)
+    choice = choose_index(_specs(SQFP16, SQ4), IndexRequest(seed=3), vectors, queries)
     assert choice.centres is not None
     with_them = fill_index(choice.spec, vectors, 3, choice.centres)
     without = fill_index(choice.spec, vectors, 3)
@@ -159,7 +162,7 @@ def test_without_a_gpu_times_say_nothing_of_one(
 ) -> None:
     monkeypatch.setattr(choosing, "gpu_count", lambda: 0)
     monkeypatch.setattr(choosing, "torch_gpu_count", lambda: 0)
-    choice = choose_index(_specs("SQfp16", SQFP16), IndexWish(device="cuda"), vectors, queries)
+    choice = choose_index(_specs("SQfp16", SQFP16), IndexRequest(device="cuda"), vectors, queries)
     assert choice.spec.factory == "SQfp16"
     assert choice.trials[1].estimated_ms < choice.trials[0].estimated_ms
 

@@ -14,7 +14,7 @@ from artifacts.index_version import open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.embeddings.embed import EncodingOptions
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from index_builder.photos.download import DownloadSettings
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
@@ -43,13 +43,13 @@ def write_shop(folder: Path, titles: list[str], base: str) -> None:
     (folder / f"{REMOVED}.jpg").unlink()
     (folder / f"{TRUNCATED}.jpg").write_bytes(photo(TRUNCATED)[:300])
     (folder / f"{HTML}.jpg").write_bytes(PAGE)
-    images = [f"{base}/{number}.jpg" if number in on_the_web() else f"{number}.jpg" for number in range(PRODUCTS)]
+    images = [f"{base}/{number}.jpg" if number in by_url() else f"{number}.jpg" for number in range(PRODUCTS)]
     table = pa.table({"product_id": [f"p{n:03}" for n in range(PRODUCTS)], "title": titles, "image": images})
     pq.write_table(table.slice(0, 100), folder / "part-0.parquet")
     pq.write_table(table.slice(100), folder / "part-1.parquet")
 
 
-def on_the_web() -> list[int]:
+def by_url() -> list[int]:
     return [number for number in range(0, PRODUCTS, 3) if number != HTML]
 
 
@@ -59,14 +59,14 @@ def test_broken_photos_are_named_and_their_products_found(
 ) -> None:
     monkeypatch.setattr("index_builder.photos.download.FIRST_PAUSE_S", 0.01)
     titles = read_catalog(catalog).titles[:PRODUCTS]
-    answers: dict[str, Answer] = {f"/{number}.jpg": page(content=photo(number)) for number in on_the_web()}
+    answers: dict[str, Answer] = {f"/{number}.jpg": page(content=photo(number)) for number in by_url()}
     broken = {GONE: page(404), CUT: cut_off(photo(CUT)[:300], 5000), LOGIN: page(content=PAGE)}
     answers |= {f"/{number}.jpg": answer for number, answer in broken.items()}
     with serve(answers) as web:
         write_shop(tmp_path / "shop", titles, web.url(""))
         encoding = EncodingOptions(DownloadSettings(allow_private_addresses=True))
         built = build_version(
-            BuildRequest(bundle, tmp_path / "shop", tmp_path / "store", "v", IndexWish("Flat"), encoding=encoding)
+            BuildRequest(bundle, tmp_path / "shop", tmp_path / "store", "v", IndexRequest("Flat"), encoding=encoding)
         )
     failures = version_failures(Store(tmp_path / "store"), "v")
     assert {(int(entry.product_id[1:]), entry.reason, entry.attempts) for entry in failures} == {

@@ -138,7 +138,7 @@ def test_silence_ends_an_attempt_before_its_time_is_up(monkeypatch: pytest.Monke
     assert outcome(in_turn(slowly(PHOTO, 0, wait_s=1.0), page(content=PHOTO)), patient) == ("usable", 2)
 
 
-@pytest.mark.parametrize("answer", [page(content=PHOTO + bytes(5000)), endless(PHOTO)], ids=["told", "endless"])
+@pytest.mark.parametrize("answer", [page(content=PHOTO + bytes(5000)), endless(PHOTO)], ids=["reported", "endless"])
 def test_a_huge_file_is_left(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "MAX_PHOTO_BYTES", 4000)
     assert len(PHOTO) < 4000
@@ -217,7 +217,7 @@ def test_requests_give_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_host_that_answers_nobody_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "FAILURES_IN_A_ROW", 2)
-    monkeypatch.setattr(hosts, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(hosts, "GIVE_UP_AFTER_S", 0.0)
     with serve({"/x": page(503), "/y": page(content=PHOTO)}) as web:
         one_by_one = DownloadSettings(allow_private_addresses=True, concurrency=1)
         with ThreadPoolExecutor(1) as pool, open_downloader(one_by_one, read, pool) as submit:

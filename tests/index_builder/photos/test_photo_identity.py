@@ -1,4 +1,4 @@
-"""Which photo a product has: told by its content, without reading what was read before."""
+"""Which photo a product has: reported by its content, without reading what was read before."""
 
 import hashlib
 import os

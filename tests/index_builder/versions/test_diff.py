@@ -131,25 +131,25 @@ def test_an_empty_title_is_not_a_missing_one(compare: Callable[..., VersionDiff]
     assert compare(table.set_column(1, "title", titles), table.set_column(1, "title", missing)).changed_titles == 1
 
 
-def test_answers_to_common_queries_are_compared(store: Path, reseal: Callable[..., None]) -> None:
+def test_answers_to_common_queries_are_compared(store: Path, rewrite_manifest: Callable[..., None]) -> None:
     ten = tuple(f"p{number}" for number in range(10))
     old = [("red shoe", ten), ("cap", ten), ("gone", ten), ("nothing", ())]
     new = [("cap", (*ten[:4], "x")), ("red shoe", ten[::-1]), ("new", ten), ("nothing", ten)]
     for version, canaries in (("flat", old), ("ivf", new)):
         records = tuple(Canary(query=query, product_ids=ids) for query, ids in canaries)
-        reseal(store / "versions" / version, canaries=records)
+        rewrite_manifest(store / "versions" / version, canaries=records)
     diff = diff_versions(Store(store), "flat", "ivf")
     assert diff.answers == AnswerOverlap(2, pytest.approx(0.7))
     assert describe_diff(diff).splitlines()[-1] == "canaries: 2 queries in common, 70.0% of the answers agree"
 
 
 def test_a_difference_line_by_line(
-    store: Path, compare: Callable[..., VersionDiff], reseal: Callable[..., None]
+    store: Path, compare: Callable[..., VersionDiff], rewrite_manifest: Callable[..., None]
 ) -> None:
     flat, ivf = store / "versions" / "flat", store / "versions" / "ivf"
     model = read_manifest(flat).model
-    reseal(flat, count=1008, canaries=())
-    reseal(ivf, count=1001, model=model.model_copy(update={"fingerprint": "f" * 64, "name": "new"}))
+    rewrite_manifest(flat, count=1008, canaries=())
+    rewrite_manifest(ivf, count=1001, model=model.model_copy(update={"fingerprint": "f" * 64, "name": "new"}))
     new = products(1001, 7).to_pylist()
     new[0]["title"] = "other"
     new[1]["title"], new[1]["image"] = "other", "other.png"

@@ -15,7 +15,7 @@ from artifacts.gate import GateCheck, read_gate_record
 from artifacts.index_version import FAILURES_FILE, Canary, Manifest, PhotoCounts, read_manifest
 from artifacts.store import Store
 from index_builder.core.failed_photo import FailedPhoto
-from index_builder.versions.gate import Examination, examine_version, mark_version
+from index_builder.versions.gate import Examination, check_and_record, examine_version
 from index_builder.versions.gate_limits import GateLimits
 from index_builder.versions.ledger import write_failures
 
@@ -32,7 +32,7 @@ class Gate:
     """The version "ivf" is examined; "flat" is published."""
 
     store: Path
-    reseal: Callable[..., None]
+    rewrite_manifest: Callable[..., None]
 
     def manifest(self, version: str) -> Manifest:
         return read_manifest(self.store / "versions" / version)
@@ -44,7 +44,7 @@ class Gate:
             now = datetime.datetime.now(datetime.UTC)
             unusable = Counter(changes["photos"].unusable).elements()
             write_failures(path / FAILURES_FILE, [FailedPhoto("p", "p.jpg", reason, 1, now) for reason in unusable])
-        self.reseal(path, **changes)
+        self.rewrite_manifest(path, **changes)
 
     def examine(self, limits: GateLimits | None = None) -> Examination:
         return examine_version(Store(self.store), "ivf", limits or GateLimits())
@@ -54,9 +54,9 @@ class Gate:
 
 
 @pytest.fixture
-def gate(store: Path, reseal: Callable[..., None]) -> Gate:
+def gate(store: Path, rewrite_manifest: Callable[..., None]) -> Gate:
     Store(store).publish("flat")
-    return Gate(store, reseal)
+    return Gate(store, rewrite_manifest)
 
 
 def test_a_good_version_passes_every_check(gate: Gate) -> None:
@@ -89,8 +89,8 @@ def test_recall_is_held_to_the_targets_of_the_version_or_of_the_user(gate: Gate)
     index = gate.manifest("ivf").index
     gate.change("ivf", index=index.model_copy(update={"target_recall": 0.9, "recall_at_100": 0.95}))
     assert gate.examine().failures == ()
-    told = gate.examine(GateLimits(least_recall=0.96)).failures
-    assert told == ("recall@100 is 0.95, expected at least 0.96",)
+    reported = gate.examine(GateLimits(least_recall=0.96)).failures
+    assert reported == ("recall@100 is 0.95, expected at least 0.96",)
 
 
 def test_products_without_a_photo_are_limited(gate: Gate) -> None:
@@ -220,8 +220,8 @@ def test_an_unreadable_current_stops_no_examination(gate: Gate) -> None:
 
 
 def test_marking_notes_the_decision_and_publishes_nothing(gate: Gate) -> None:
-    mark_version(Store(gate.store), "ivf", GateLimits())
-    mark_version(Store(gate.store), "low", GateLimits())
+    check_and_record(Store(gate.store), "ivf", GateLimits())
+    check_and_record(Store(gate.store), "low", GateLimits())
     records = {version: read_gate_record(Store(gate.store), version) for version in ("flat", "ivf", "low")}
     assert {version: record and record.latest.outcome for version, record in records.items()} == {
         "flat": None,

@@ -70,15 +70,15 @@ def test_a_damaged_ledger_is_not_believed(store: Path) -> None:
         version_failures(Store(store), "none")
 
 
-def test_a_version_of_the_first_builders_has_no_ledger(store: Path, reseal: Callable[..., None]) -> None:
+def test_a_version_of_the_first_builders_has_no_ledger(store: Path, rewrite_manifest: Callable[..., None]) -> None:
     (store / "versions" / "flat" / FAILURES_FILE).unlink()
-    reseal(store / "versions" / "flat")
+    rewrite_manifest(store / "versions" / "flat")
     with pytest.raises(LedgerError, match="version flat has no ledger of failures: it was built before there was one"):
         version_failures(Store(store), "flat")
 
 
-def test_a_ledger_that_does_not_fit_is_told(store: Path, reseal: Callable[..., None]) -> None:
-    reseal(store / "versions" / "flat", photos=PhotoCounts(usable=297, absent=2, unusable={"missing": 1}))
+def test_a_ledger_that_does_not_fit_is_told(store: Path, rewrite_manifest: Callable[..., None]) -> None:
+    rewrite_manifest(store / "versions" / "flat", photos=PhotoCounts(usable=297, absent=2, unusable={"missing": 1}))
     with pytest.raises(LedgerError, match="lists other photos than the manifest counts; build the version again"):
         version_failures(Store(store), "flat")
 

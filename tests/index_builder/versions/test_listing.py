@@ -24,8 +24,8 @@ def test_each_version_has_its_line(store: Path) -> None:
     assert len(rows) == 3
     manifest = read_manifest(store / "versions" / "flat")
     fingerprint = manifest.model.fingerprint[:12]
-    told = ["flat", manifest.created_at, "tiny-1", fingerprint, "300", "Flat", "1.0000"]
-    assert _row(text, "flat") == ["previous", *told]
+    reported = ["flat", manifest.created_at, "tiny-1", fingerprint, "300", "Flat", "1.0000"]
+    assert _row(text, "flat") == ["previous", *reported]
     assert _row(text, "ivf")[:2] == ["current", "ivf"]
     low = read_manifest(store / "versions" / "low").index.recall_at_100
     assert _row(text, "low")[0] == "low"

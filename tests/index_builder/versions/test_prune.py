@@ -17,14 +17,14 @@ BY_AGE = ["v2", "v5", "v4", "v3", "v1"]  # oldest first
 
 
 @pytest.fixture
-def dated(tmp_path: Path, store: Path, reseal: Callable[..., None]) -> Store:
+def dated(tmp_path: Path, store: Path, rewrite_manifest: Callable[..., None]) -> Store:
     """Five versions whose names are not in the order of their age."""
     dated = Store(tmp_path / "dated")
     for version, day in DAYS.items():
         with dated.new_version(version) as folder:
             for name in ("manifest.json", "products.parquet"):
                 (folder / name).write_bytes((store / "versions" / "flat" / name).read_bytes())
-            reseal(folder, version=version, created_at=f"{day}T12:00:00+00:00")
+            rewrite_manifest(folder, version=version, created_at=f"{day}T12:00:00+00:00")
     return dated
 
 
@@ -67,8 +67,8 @@ def test_a_version_without_a_readable_manifest_is_as_old_as_its_folder(dated: St
     assert [removal.name for removal in prune_store(dated, 1).versions] == ["v2", "v1", "v5", "v4"]
 
 
-def test_ages_with_and_without_a_time_zone_are_compared(dated: Store, reseal: Callable[..., None]) -> None:
-    reseal(dated.version_path("v1"), created_at="2026-10-01T00:00:00")
+def test_ages_with_and_without_a_time_zone_are_compared(dated: Store, rewrite_manifest: Callable[..., None]) -> None:
+    rewrite_manifest(dated.version_path("v1"), created_at="2026-10-01T00:00:00")
     assert read_manifest(dated.version_path("v1")).created_at == "2026-10-01T00:00:00"
     assert [removal.name for removal in prune_store(dated, 4).versions] == ["v1"]
 

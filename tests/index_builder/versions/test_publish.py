@@ -13,7 +13,7 @@ from artifacts.store import Publication, Store
 from index_builder.core.errors import GateError, OptionError, VerificationError
 from index_builder.versions.gate import examine_version
 from index_builder.versions.gate_limits import GateLimits
-from index_builder.versions.publish import current_version, publish_version, rollback_version, settle
+from index_builder.versions.publish import current_version, publish_version, record_and_publish, rollback_version
 from index_builder.versions.verify import VerifiedVersion, verify_version
 
 
@@ -38,11 +38,11 @@ def test_a_damaged_version_is_not_published(store: Path) -> None:
     assert Store(store).publication() == Publication("flat")
 
 
-def _below_target(store: Path, reseal: Callable[..., None]) -> None:
+def _below_target(store: Path, rewrite_manifest: Callable[..., None]) -> None:
     # "low" finds so little that its canaries fail too; this one misses a limit alone.
     version = store / "versions" / "ivf"
     missed = {"reached_target": False, "recall_at_100": 0.93}
-    reseal(version, index=read_manifest(version).index.model_copy(update=missed))
+    rewrite_manifest(version, index=read_manifest(version).index.model_copy(update=missed))
 
 
 def _latest(store: Path, version: str) -> GateDecision:
@@ -51,8 +51,10 @@ def _latest(store: Path, version: str) -> GateDecision:
     return record.latest
 
 
-def test_a_version_below_its_target_is_kept_marked_and_not_published(store: Path, reseal: Callable[..., None]) -> None:
-    _below_target(store, reseal)
+def test_a_version_below_its_target_is_kept_marked_and_not_published(
+    store: Path, rewrite_manifest: Callable[..., None]
+) -> None:
+    _below_target(store, rewrite_manifest)
     publish_version(Store(store), "flat")
     with pytest.raises(GateError) as caught:
         publish_version(Store(store), "ivf")
@@ -66,8 +68,10 @@ def test_a_version_below_its_target_is_kept_marked_and_not_published(store: Path
     assert _latest(store, "flat").outcome == "passed"
 
 
-def test_a_forced_version_is_published_with_its_reason_and_failures(store: Path, reseal: Callable[..., None]) -> None:
-    _below_target(store, reseal)
+def test_a_forced_version_is_published_with_its_reason_and_failures(
+    store: Path, rewrite_manifest: Callable[..., None]
+) -> None:
+    _below_target(store, rewrite_manifest)
     publish_version(Store(store), "flat")
     assert publish_version(Store(store), "ivf", reason="better than none") == Publication("ivf", ("flat",))
     decision = _latest(store, "ivf")
@@ -77,8 +81,8 @@ def test_a_forced_version_is_published_with_its_reason_and_failures(store: Path,
     assert abs(age) < datetime.timedelta(minutes=5)
 
 
-def test_a_lower_limit_lets_it_pass(store: Path, reseal: Callable[..., None]) -> None:
-    _below_target(store, reseal)
+def test_a_lower_limit_lets_it_pass(store: Path, rewrite_manifest: Callable[..., None]) -> None:
+    _below_target(store, rewrite_manifest)
     assert publish_version(Store(store), "ivf", GateLimits(least_recall=0.93)) == Publication("ivf")
     assert _latest(store, "ivf").outcome == "passed"
 
@@ -109,7 +113,7 @@ def test_a_publication_that_comes_in_between_is_not_overwritten(store: Path) -> 
     examination = examine_version(Store(store), "ivf", GateLimits())
     Store(store).publish("low")
     with pytest.raises(StoreError) as caught:
-        settle(Store(store), examination)
+        record_and_publish(Store(store), examination)
     assert str(caught.value) == "version ivf was compared with flat, but low is published by now; publish it again"
     assert Store(store).publication() == Publication("low", ("flat",))
     assert read_gate_record(Store(store), "ivf") is None

@@ -29,10 +29,10 @@ class Bench:
     version: Path
     other_bundle: Path
     text_bundle: Path
-    reseal: Callable[..., None]
+    rewrite_manifest: Callable[..., None]
 
     def seal(self, **changes: Any) -> None:
-        self.reseal(self.version, **changes)
+        self.rewrite_manifest(self.version, **changes)
 
     def replace_query_side(self, bundle: Path) -> None:
         shutil.rmtree(self.version / "query")
@@ -47,8 +47,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(store: Path, other_bundle: Path, text_bundle: Path, reseal: Callable[..., None]) -> Bench:
-    return Bench(store / "versions" / "ivf", other_bundle, text_bundle, reseal)
+def bench(store: Path, other_bundle: Path, text_bundle: Path, rewrite_manifest: Callable[..., None]) -> Bench:
+    return Bench(store / "versions" / "ivf", other_bundle, text_bundle, rewrite_manifest)
 
 
 @pytest.mark.parametrize("version", ["flat", "ivf"])

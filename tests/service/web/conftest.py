@@ -12,7 +12,7 @@ import pytest
 
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from tests.service.running import TOKEN, Running, running_service
 from tests.support.models import tiny_bundle
 from training.sample_shop.generate import generate_sample_shop
@@ -66,7 +66,7 @@ def page_store(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     store, models = tmp_path_factory.mktemp("pages") / "store", tmp_path_factory.mktemp("page-models")
     for name in ("cat", "mlp"):
         tiny_bundle(models / name, name)
-        build_version(BuildRequest(models / name, sample_shop / "catalog.parquet", store, name, IndexWish("Flat")))
+        build_version(BuildRequest(models / name, sample_shop / "catalog.parquet", store, name, IndexRequest("Flat")))
     Store(store).publish("cat")
     return store
 

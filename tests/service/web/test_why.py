@@ -9,7 +9,7 @@ import pytest
 from artifacts.index_version import open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
-from index_builder.index.indexing import IndexWish
+from index_builder.index.indexing import IndexRequest
 from knn import read_index
 from tests.service.running import Running, running_service
 from tests.service.web.conftest import PRODUCTS, OpenTab
@@ -107,7 +107,12 @@ def test_a_mixed_model_tells_how_near_what_its_queries_know_is(
 ) -> None:
     tiny_bundle(tmp_path / "bundle", composition)
     request = BuildRequest(
-        tmp_path / "bundle", sample_shop / "catalog.parquet", tmp_path / "store", "v", IndexWish("Flat"), explain=True
+        tmp_path / "bundle",
+        sample_shop / "catalog.parquet",
+        tmp_path / "store",
+        "v",
+        IndexRequest("Flat"),
+        explain=True,
     )
     build_version(request)
     Store(tmp_path / "store").publish("v")
