@@ -75,8 +75,10 @@ port-free: $(SETUP)
 	@! $(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", $(PORT)), 1)' 2>/dev/null \
 	  || { echo "port $(PORT) is in use; stop what listens there or say make PORT=8001 ..." >&2; exit 1; }
 
-test: lint ## All checks and all tests
-	$(BIN)/pytest
+# A process of tests for each core, each test file in one of them; `make test PYTEST_ARGS=--random-order` shuffles them.
+PYTEST_ARGS ?=
+test: lint ## All checks and all tests, the ten slowest at the end
+	$(BIN)/pytest --numprocesses auto --dist loadfile --durations 10 $(PYTEST_ARGS)
 
 unit: $(SETUP) ## The fast tests only
 	$(BIN)/pytest -m "not integration and not realdata and not gpu and not browser"

@@ -18,6 +18,8 @@ from tests.service.shop import QUERIES, Shop, products, save_query_side
 
 pytestmark = pytest.mark.integration
 SWAPS, SHOPPERS, K = 50, 2, 20
+# Between two searches of a shopper: some hundred searches fall into each swap, and the next process can start meanwhile.
+PAUSE_SECONDS = 0.005
 CATEGORY = "shoes"
 
 
@@ -93,7 +95,7 @@ def search_on(url: str, number: int, expected: Expected, shopping: Shopping) -> 
     """Search in turn for every query, with the category and without, until told to stop."""
     searches = itertools.cycle(itertools.product(QUERIES[number:] + QUERIES[:number], (False, True)))
     with httpx.Client(base_url=url, timeout=20) as client:
-        while not shopping.stop.is_set():
+        while not shopping.stop.wait(PAUSE_SECONDS):
             query, filtered = next(searches)
             filters = {"category": CATEGORY} if filtered else None
             try:
