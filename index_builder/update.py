@@ -31,8 +31,7 @@ from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
 from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.publish import current_version
-from towers.encoding import ABSENT
-from towers.photos import is_url
+from towers.photos import ABSENT, is_url
 from towers.vector_cache import digest_texts
 
 

@@ -10,7 +10,8 @@ import pytest
 from artifacts.catalog import read_catalog
 from artifacts.judgments import read_judgments
 from artifacts.side import PhotoInput
-from towers.encoding import USABLE, decode_batches
+from towers.encoding import decode_batches
+from towers.photos import USABLE
 from training.logs.prepare import prepare
 
 SHOP = os.environ.get("VITRINE_REAL_SHOP")

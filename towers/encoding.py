@@ -16,15 +16,13 @@ from artifacts.side import PhotoInput
 from towers.clip import PhotoBatch
 from towers.errors import PhotoError
 from towers.model import Side
-from towers.photos import Pixels, load_photo, photo_path
+from towers.photos import ABSENT, USABLE, Pixels, load_photo, photo_path
 from towers.pixels import normalise_photos
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 
 TEXTS_PER_BATCH = 512
 PHOTOS_PER_BATCH = 256
-USABLE = "usable"  # outcome of a photo that was encoded
-ABSENT = "absent"  # outcome of a product for which the catalogue names no photo
 
 Progress = Callable[[int], None]  # told how many more items are done
 Decoded = tuple[Pixels | None, str]  # pixels and outcome of one product's photo

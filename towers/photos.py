@@ -16,6 +16,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from artifacts.side import PhotoInput
 from towers.errors import PhotoError
 
+# Outcomes of a photo besides the reasons of a PhotoError.
+USABLE = "usable"  # the photo was encoded
+ABSENT = "absent"  # the catalogue names no photo
+
 Pixels = npt.NDArray[np.uint8]
 
 # A photo that claims more is taken for a decompression bomb. As RGBA it is 320 MB; Pillow's own limit is 89 million.

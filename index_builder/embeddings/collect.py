@@ -21,7 +21,7 @@ from index_builder.embeddings.identify import IdentifiedProducts
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard
 from index_builder.embeddings.tower_vectors_file import TowerVectorsFile, reserve
-from towers.encoding import USABLE
+from towers.photos import USABLE
 from towers.query_encoder import Vectors
 
 VECTORS_FILE = "vectors.f32"

@@ -12,8 +12,7 @@ from artifacts.catalog import CatalogStream
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import NO_PHOTO, Keys, joined_keys, product_key
 from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
-from towers.encoding import ABSENT
-from towers.photos import is_url
+from towers.photos import ABSENT, is_url
 
 Flags = npt.NDArray[np.bool_]
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from artifacts.checksummed_file import read_checksummed, write_checksummed
 from artifacts.index_version import TowerVectors
 from index_builder.core.keys import KEY_BYTES, Keys, Rows
-from towers.encoding import ABSENT, USABLE
+from towers.photos import ABSENT, USABLE
 from towers.query_encoder import Vectors
 
 SHARD_SCHEMA_VERSION = 1  # another one also where the same model would encode the same photo otherwise

@@ -21,8 +21,9 @@ from index_builder.embeddings.plan import Plan
 from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard, write_shard
 from index_builder.photos.download import DownloadSettings, FetchedPhoto
 from index_builder.photos.photo_feed import open_feed
-from towers.encoding import ABSENT, Decoded, encode_decoded, photo_input
+from towers.encoding import Decoded, encode_decoded, photo_input
 from towers.model import Side
+from towers.photos import ABSENT
 from towers.query_encoder import Vectors
 from towers.side_encoder import SideEncoder
 from towers.storage import load_side

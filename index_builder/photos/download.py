@@ -23,9 +23,8 @@ from index_builder.core.errors import BuildError
 from index_builder.core.keys import NO_PHOTO
 from index_builder.photos.addresses import CheckedBackend
 from index_builder.photos.failing_hosts import FailingHosts
-from towers.encoding import USABLE
 from towers.errors import PhotoError
-from towers.photos import SIGNATURE_BYTES, Pixels, is_picture
+from towers.photos import SIGNATURE_BYTES, USABLE, Pixels, is_picture
 
 MAX_PHOTO_BYTES = 32 * 2**20
 MAX_REDIRECTS = 5

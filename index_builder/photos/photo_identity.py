@@ -18,9 +18,8 @@ import numpy as np
 
 from artifacts.checksummed_file import read_checksummed, write_checksummed
 from index_builder.core.keys import KEY_BYTES, NO_PHOTO, KeyIndex, Keys, content_identity, joined_keys, url_identity
-from towers.encoding import ABSENT
 from towers.errors import PhotoError
-from towers.photos import is_url, photo_path
+from towers.photos import ABSENT, is_url, photo_path
 
 _SHA256_BYTES = 32
 # A file that was written just before it was read may be written again without a new time: clocks of files tick.

@@ -12,8 +12,6 @@ from tests.support.photos import noise, write_photos
 from towers import encoding
 from towers.clip import ClipImageTower, PhotoBatch
 from towers.encoding import (
-    ABSENT,
-    USABLE,
     decode_batches,
     decode_photo,
     device_of,
@@ -22,7 +20,7 @@ from towers.encoding import (
     encode_texts,
 )
 from towers.model import Side
-from towers.photos import load_photo
+from towers.photos import ABSENT, USABLE, load_photo
 from towers.pixels import normalise_photos
 
 TEXTS = ["red shoe", "a", "blue cotton dress for women and kids", "", "pan", "red shoe", "cap toy men"]

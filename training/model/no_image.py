@@ -3,8 +3,9 @@
 import torch
 
 from towers.clip import ClipImageTower
-from towers.encoding import USABLE, encode_photos
+from towers.encoding import encode_photos
 from towers.model import Side
+from towers.photos import USABLE
 from towers.side_encoder import Products
 
 

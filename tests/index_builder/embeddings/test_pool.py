@@ -84,8 +84,8 @@ def test_who_needs_vectors_of_towers_sees_only_shards_that_have_them(pool: Pool)
     np.testing.assert_array_equal(vectors_of(needing, [4, 2, 1]), [last.vectors[0], *first.vectors[::-1]])
     places = needing.find(joined_keys(map(key, [4, 2, 1])))
     towers = [row for _, shard in needing.shards(places, pytest.fail) for row in np.array(shard.tower_vectors)]
-    assert first.towers is not None and last.towers is not None
-    np.testing.assert_array_equal(towers, [*first.towers, last.towers[0]])
+    assert first.tower_vectors is not None and last.tower_vectors is not None
+    np.testing.assert_array_equal(towers, [*first.tower_vectors, last.tower_vectors[0]])
     assert len(list(pool.folder.iterdir())) == 3  # the others stay
 
 

@@ -35,7 +35,7 @@ def assert_equal(one: Shard, other: Shard) -> None:
     np.testing.assert_array_equal(one.keys, other.keys)
     np.testing.assert_array_equal(one.vectors, other.vectors)
     assert one.photos.equals(other.photos)
-    np.testing.assert_array_equal(one.towers, other.towers)
+    np.testing.assert_array_equal(one.tower_vectors, other.tower_vectors)
 
 
 @pytest.mark.parametrize(("rows", "width"), [(1, 1), (5, 7), (300, 256)])
@@ -54,15 +54,15 @@ def test_vectors_of_towers_are_read_as_they_were_written(tmp_path: Path) -> None
     plain, rows = a_shard(9), np.array([8, 2, 2])
     towers = np.random.default_rng(3).standard_normal((9, 5)).astype(np.float16)
     towers[2, 1:] = np.nan
-    written = dataclasses.replace(plain, towers=towers)
+    written = dataclasses.replace(plain, tower_vectors=towers)
     write_shard(tmp_path / "x", written)
     write_shard(tmp_path / "y", plain)
     read, without = read_shard(tmp_path / "x", 7), read_shard(tmp_path / "y", 7)
     assert read is not None and read.tower_vectors is not None and without is not None
     assert_equal(read, written)
     assert read.tower_vectors.dtype == np.float16
-    assert without.towers is None and without.taken(rows).towers is None
-    np.testing.assert_array_equal(read.taken(rows).towers, towers[rows])
+    assert without.tower_vectors is None and without.taken(rows).tower_vectors is None
+    np.testing.assert_array_equal(read.taken(rows).tower_vectors, towers[rows])
 
 
 def test_equal_shards_are_equal_files(tmp_path: Path) -> None:
