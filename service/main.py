@@ -18,7 +18,7 @@ from service.api import (
     routes_search,
     routes_versions,
 )
-from service.api.problems import add_problem_handlers
+from service.api.exception_handlers import add_exception_handlers
 from service.api.routes_search import IMAGE_SEARCH_PATH, JSON_SEARCH_PATHS
 from service.core.settings import Settings
 from service.dispatch.search_service import SearchService
@@ -72,7 +72,7 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
     app.state.service = service
     for routes in _ROUTES:
         app.router.routes.extend(routes.router.routes)  # an included router would cost each request a second matching
-    add_problem_handlers(app)
+    add_exception_handlers(app)
     # Each middleware is called before those added above it.
     if service.tracing is None:  # FastAPI's tracing names a request's span by the route that FastAPI matched
         app.add_middleware(FastJsonRoute, endpoints=json_endpoints(routes_search.router.routes, JSON_SEARCH_PATHS))

@@ -1,6 +1,5 @@
 """The admin routes: which index version is served, and which should be."""
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -9,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from artifacts.errors import ArtifactError
 from service.api.auth import require_admin
+from service.api.long_changes import accepted_unless_done
 from service.api.schemas import (
     AdminIndexResponse,
     ChangeResponse,
@@ -69,12 +69,12 @@ async def rollback(request: Request) -> Response:
 
 
 async def _answer(service: SearchService, change: Coroutine[Any, Any, Change]) -> Response:
-    """The change when it is done; where that takes long, a place to ask. It goes on either way."""
+    """Return what changed, or 202 when the change takes long; it goes on either way."""
     task = service.run_change(change)
-    await asyncio.wait({task}, timeout=service.settings.swap_wait_seconds)
-    if not task.done():
-        content = LoadingResponse(loading=service.swapper.loading or "", ask=router.prefix)
-        return JSONResponse(content.model_dump(), status_code=202, headers={"Location": router.prefix})
+    seconds = service.settings.swap_wait_seconds
+    accepted = await accepted_unless_done(task, seconds, lambda: service.swapper.loading, router.prefix)
+    if accepted is not None:
+        return accepted
     done = task.result()
     took_seconds = round(done.took_seconds, 3)
     answer = ChangeResponse(version=done.version_id, replaced=done.replaced, took_seconds=took_seconds)

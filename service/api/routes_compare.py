@@ -1,13 +1,14 @@
 """The admin routes of a second version, which is compared with the served one."""
 
-import asyncio
 import time
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from service.api.auth import require_admin
-from service.api.routes_search import render_answer, to_query
+from service.api.long_changes import accepted_unless_done
+from service.api.query_parsing import parse_search
+from service.api.rendering import render_hits
 from service.api.schemas import LoadingResponse, Problem, SearchRequest, SearchResponse, SwapRequest
 from service.api.schemas_page import ComparisonResponse
 from service.api.search_client import ask
@@ -44,10 +45,10 @@ async def load(body: SwapRequest, request: Request) -> Response:
     """Load a version beside the served one, in the place of the second one before."""
     service = service_of(request)
     task = service.comparison.start_loading(body.version)
-    await asyncio.wait({task}, timeout=service.settings.swap_wait_seconds)
-    if not task.done():
-        content = LoadingResponse(loading=body.version, ask=router.prefix)
-        return JSONResponse(content.model_dump(), status_code=202, headers={"Location": router.prefix})
+    seconds = service.settings.swap_wait_seconds
+    accepted = await accepted_unless_done(task, seconds, lambda: service.comparison.loading, router.prefix)
+    if accepted is not None:
+        return accepted
     task.result()
     return JSONResponse(_describe(service).model_dump())
 
@@ -74,8 +75,8 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query in the second version."""
     started_at = time.perf_counter()
     service = service_of(request)
-    answer = await ask(request, to_query(body, service), service.comparison.use_batcher())
-    content = render_answer({"query": body.query}, answer, time.perf_counter() - started_at)
+    answer = await ask(request, parse_search(body, service.settings), service.comparison.use_batcher())
+    content = render_hits({"query": body.query}, answer, time.perf_counter() - started_at)
     return Response(content, media_type="application/json")
 
 

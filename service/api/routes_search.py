@@ -1,15 +1,14 @@
 """POST /search, /search/batch, /search/similar and /search/image."""
 
-import json
 import time
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.api.image_form import IMAGE_FORM_SCHEMA, ImageSearch, read_image_form
-from service.api.problems import problem_of
+from service.api.image_form import IMAGE_FORM_SCHEMA, read_image_form
+from service.api.query_parsing import parse_page, parse_search
+from service.api.rendering import render_failed_search, render_hits
 from service.api.schemas import (
-    MAX_K,
     BatchRequest,
     BatchResponse,
     ImageSearchResponse,
@@ -20,16 +19,14 @@ from service.api.schemas import (
     SimilarResponse,
 )
 from service.api.search_client import check_photos, find, find_all, find_by_photo
-from service.core.errors import QueryError, ServiceError
+from service.core.errors import ServiceError
 from service.dispatch.search_service import SearchService, service_of
 from service.protocol.answers import RenderedAnswer
-from service.protocol.filters import parse_filters
-from service.protocol.queries import Page, SearchQuery, SimilarQuery
+from service.protocol.queries import SearchQuery, SimilarQuery
 
 router = APIRouter()
 JSON_SEARCH_PATHS = ("/search", "/search/batch", "/search/similar")  # answered by the fast JSON route
 IMAGE_SEARCH_PATH = "/search/image"
-_ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps makes one for each answer
 _REFUSALS: dict[int | str, dict[str, object]] = {
     422: {"model": Problem, "description": "The request is not valid; the detail names the field."},
     503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
@@ -45,7 +42,7 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query."""
     started_at = time.perf_counter()
     service = service_of(request)
-    found = await find(request, to_query(body, service))
+    found = await find(request, parse_search(body, service.settings))
     return _respond(service, {"query": body.query}, found, started_at)
 
 
@@ -61,7 +58,7 @@ async def search(body: SearchRequest, request: Request) -> Response:
 async def search_similar(body: SimilarRequest, request: Request) -> Response:
     """Find the products nearest to a product, which itself is left out."""
     started_at = time.perf_counter()
-    found = await find(request, SimilarQuery(body.product_id, _to_page(body)))
+    found = await find(request, SimilarQuery(body.product_id, parse_page(body)))
     return _respond(service_of(request), {"product_id": body.product_id}, found, started_at)
 
 
@@ -81,7 +78,7 @@ async def search_image(request: Request) -> Response:
     check_photos(service)  # what is refused in any case is not uploaded first
     form = await read_image_form(request)
     started_at = time.perf_counter()
-    found = await find_by_photo(request, form.image, _to_page(form))
+    found = await find_by_photo(request, form.image, parse_page(form))
     return _respond(service, {}, found, started_at)
 
 
@@ -94,63 +91,30 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
     """Search several times; one search that has no answer does not touch the others."""
     started_at = time.perf_counter()
     service = service_of(request)
-    queries = [_to_query_or_error(search, service) for search in body.searches]
+    queries = [_parse_or_error(search, service) for search in body.searches]
     readable = [query for query in queries if not isinstance(query, ServiceError)]
     found = iter(await find_all(request, readable))
     outcomes = [query if isinstance(query, ServiceError) else next(found) for query in queries]
     took_seconds = time.perf_counter() - started_at
     service.metrics.record_total(took_seconds)
     results = [
-        _render_problem(search.query, outcome)
+        render_failed_search(search.query, outcome)
         if isinstance(outcome, ServiceError)
-        else render_answer({"query": search.query}, outcome, took_seconds)
+        else render_hits({"query": search.query}, outcome, took_seconds)
         for search, outcome in zip(body.searches, outcomes, strict=True)
     ]
     content = b'{"took_ms":%.3f,"results":[%b]}' % (took_seconds * 1000, b",".join(results))
     return Response(content, media_type="application/json")
 
 
-def to_query(body: SearchRequest, service: SearchService) -> SearchQuery:
-    """A body as a query.
-
-    Raises:
-        QueryError: It is too long, or reaches too far.
-        FilterError: A filter has none of the known forms.
-    """
-    if len(body.query) > service.settings.max_query_chars:
-        raise QueryError(f"query has {len(body.query)} characters: expected at most {service.settings.max_query_chars}")
-    return SearchQuery(body.query, _to_page(body), body.explain, body.part)
-
-
-def _to_query_or_error(body: SearchRequest, service: SearchService) -> SearchQuery | ServiceError:
+def _parse_or_error(body: SearchRequest, service: SearchService) -> SearchQuery | ServiceError:
     try:
-        return to_query(body, service)
+        return parse_search(body, service.settings)
     except ServiceError as error:
         return error
-
-
-def _to_page(body: SearchRequest | SimilarRequest | ImageSearch) -> Page:
-    page = Page(body.k, body.offset, parse_filters(body.filters))
-    if page.depth > MAX_K:
-        raise QueryError(f"offset {page.offset} and k {page.k} reach to place {page.depth}: expected at most {MAX_K}")
-    return page
 
 
 def _respond(service: SearchService, asked: dict[str, str], found: RenderedAnswer, started_at: float) -> Response:
     took_seconds = time.perf_counter() - started_at
     service.metrics.record_total(took_seconds)
-    return Response(render_answer(asked, found, took_seconds), media_type="application/json")
-
-
-def render_answer(asked: dict[str, str], found: RenderedAnswer, took_seconds: float) -> bytes:
-    """The content of an answer."""
-    return b'%b,"took_ms":%.3f,%b"hits":[%b]}' % (
-        _ENCODER.encode({**asked, "index_version": found.version_id}).encode()[:-1],
-        took_seconds * 1000,
-        b"" if found.total_matches is None else b'"passing":%d,' % found.total_matches,
-        found.content,
-    )
-
-
-def _render_problem(query: str, error: ServiceError) -> bytes:
-    return json.dumps({"query": query, "problem": problem_of(error)}).encode()
+    return Response(render_hits(asked, found, took_seconds), media_type="application/json")

@@ -11,6 +11,7 @@ from service.api.auth import require_admin
 from service.api.schemas import Problem
 from service.api.schemas_page import VersionFigures, VersionInfo, VersionsResponse
 from service.core.errors import UnknownVersionError, VersionRefusedError
+from service.core.store_paths import without_store_path
 from service.core.threads import run_in_daemon_thread
 from service.dispatch.search_service import service_of
 
@@ -63,16 +64,16 @@ def _read_curve(store: Store, version_id: str) -> bytes:
         verify_files(path, {CURVE_FILE: record})
         return (path / CURVE_FILE).read_bytes()
     except StoreError as error:
-        raise UnknownVersionError(_plain(error, store)) from error
+        raise UnknownVersionError(without_store_path(error, store.path)) from error
     except ArtifactError as error:
-        raise VersionRefusedError(_plain(error, store)) from error
+        raise VersionRefusedError(without_store_path(error, store.path)) from error
 
 
 def _describe(store: Store, version_id: str) -> VersionInfo:
     try:
         manifest = read_manifest(store.version_path(version_id))
     except ArtifactError as error:
-        return VersionInfo(version=version_id, fault=_plain(error, store))
+        return VersionInfo(version=version_id, fault=without_store_path(error, store.path))
     index = manifest.index
     chosen = index.chosen
     return VersionInfo(
@@ -97,7 +98,3 @@ def _describe(store: Store, version_id: str) -> VersionInfo:
             canary_queries=[canary.query for canary in manifest.canaries],
         ),
     )
-
-
-def _plain(error: ArtifactError, store: Store) -> str:
-    return str(error).replace(f"{store.path}/", "").replace(str(store.path), "the store")

@@ -446,7 +446,7 @@ def test_a_bug_in_a_route_tells_nothing_of_the_inside(
     def render(*_: object) -> bytes:
         raise RuntimeError("secret inside")
 
-    monkeypatch.setattr("service.api.routes_search.render_answer", render)
+    monkeypatch.setattr("service.api.routes_search.render_hits", render)
     with stand_in_service(tmp_path, StandInEncoder()) as running:
         check_problem(running.search("1"), 500, "about:blank", "something broke inside the service; its log says what")
         assert running.metric("vitrine_requests_total", route="/search", status="500") == 1

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.responses import JSONResponse, Response
 from starlette.testclient import TestClient
 
-from service.api.problems import add_problem_handlers
+from service.api.exception_handlers import add_exception_handlers
 from service.api.schemas import SearchRequest
 from service.core.errors import OverloadedError
 from service.http.fast_json_route import FastJsonRoute, json_endpoints
@@ -37,7 +37,7 @@ def client(fast: bool) -> TestClient:
 
     app = FastAPI()
     app.include_router(router)
-    add_problem_handlers(app)
+    add_exception_handlers(app)
     if fast:
         app.add_middleware(FastJsonRoute, endpoints=json_endpoints(router.routes, ("/search", "/refused")))
     return TestClient(app, raise_server_exceptions=False)

@@ -1,0 +1,30 @@
+"""Answers to requests that start a change which may take longer than a client should wait: 202, and where to ask."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from service.api.schemas import LoadingResponse
+
+
+async def accepted_unless_done(
+    task: "asyncio.Task[Any]", wait_seconds: float, loading: Callable[[], str | None], status_path: str
+) -> Response | None:
+    """Wait for a change, which goes on even if the client does not wait for it.
+
+    Args:
+        task: The change.
+        wait_seconds: How long to wait.
+        loading: Returns the version that is being loaded, once the wait is over.
+        status_path: The route that says what became of the change.
+
+    Returns:
+        None when the change is done, successfully or not; otherwise the answer 202 (accepted) with `status_path`.
+    """
+    await asyncio.wait({task}, timeout=wait_seconds)
+    if task.done():
+        return None
+    content = LoadingResponse(loading=loading() or "", ask=status_path)
+    return JSONResponse(content.model_dump(), status_code=202, headers={"Location": status_path})
