@@ -15,6 +15,7 @@ from artifacts.store import Store
 from service.core.background_tasks import BackgroundTasks
 from service.core.errors import ConflictError, NotReadyError, RequestError, UnknownVersionError, VersionRefusedError
 from service.core.logs import EventLog
+from service.core.store_paths import without_store_path
 from service.core.threads import run_in_daemon_thread
 from service.dispatch.batcher import Batcher
 from service.dispatch.version_process import Opener, VersionProcess
@@ -146,7 +147,7 @@ class Swapper:
             self._last_published = published
             await self._change("start", published)
         except (RequestError, ArtifactError) as error:
-            self._enter_waiting(str(error).replace(f"{self._store.path}/", ""))
+            self._enter_waiting(without_store_path(error, self._store.path))
         except Exception:
             self._enter_waiting("the published version could not be loaded; the log says why")
 

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from traceback import clear_frames
 
 import numpy as np
@@ -30,6 +29,7 @@ from knn import (
 from service.core.device import Device
 from service.core.errors import NoPhotoSearchError, UnknownVersionError, VersionRefusedError
 from service.core.logs import EventLog
+from service.core.store_paths import without_store_path
 from service.protocol.served_version import ServedVersion
 from service.worker.filter_masks import FilterColumns, Mask
 from service.worker.hit_table import SEARCH_FIELDS, HitTable
@@ -132,14 +132,14 @@ def load_version(
     try:
         path = store.version_path(version_id)
     except StoreError as error:
-        raise UnknownVersionError(_plain(error, store.path)) from error
+        raise UnknownVersionError(without_store_path(error, store.path)) from error
     try:
         opened = open_index_version(path, leave_index=True)
         _check_memory(opened, photo_search, max_bytes)
         return _load(opened, version_id, device, encoder_threads, photo_search)
     except (ArtifactError, KnnError, OSError, MemoryError, VersionRefusedError) as error:
         clear_frames(error.__traceback__)  # otherwise the error would keep the whole index in memory
-        raise VersionRefusedError(f"version {version_id}: {_plain(error, store.path)}") from error
+        raise VersionRefusedError(f"version {version_id}: {without_store_path(error, store.path)}") from error
 
 
 def _load(
@@ -232,9 +232,3 @@ def _warn_of_hidden_attributes(version_id: str, products: pa.Table) -> None:
     for name in SEARCH_FIELDS:
         if name in products.column_names:
             _log.warning("attribute_not_shown", version=version_id, column=name)
-
-
-def _plain(error: BaseException, store_path: Path) -> str:
-    """Return an error's message with paths relative to the store, since callers must not see where the store lies."""
-    text = str(error) or type(error).__name__
-    return text.replace(f"{store_path}/", "").replace(str(store_path), "the store")
