@@ -4,6 +4,7 @@ Nothing here stands in for the real thing: specifications, tokenizer, weights, e
 a fit writes, only smaller.
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ from torch import nn
 from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, ModelBundle, finish_bundle, open_bundle
 from artifacts.side import SideSpec, TowerName
 from tests.support.folders import tiny_origin
+from tests.support.made_once import made_once
 from tests.support.specs import (
     ALPHA,
     BERT_WIDTH,
@@ -53,6 +55,7 @@ __all__ = [
     "TITLE_TOKENS",
     "forget_towers",
     "shaken",
+    "shared_bundle",
     "tiny_bert_config",
     "tiny_bert_specs",
     "tiny_bundle",
@@ -93,14 +96,29 @@ def forget_towers(path: Path) -> None:
 
 
 def tiny_bundle(path: Path, composition: str = "bibert", *, seed: int = 0, export: bool = True) -> ModelBundle:
-    """Write a complete bundle, and open it.
+    """Write a complete bundle, and open it. Equal bundles are made once in a test run, since exports take seconds.
 
     Args:
         path: its folder, which must not exist.
         composition: one of COMPOSITIONS.
         seed: of the weights.
-        export: write the query side's encoder.onnx, and the photo encoder of a model that has one, which takes seconds.
+        export: write the query side's encoder.onnx, and the photo encoder of a model that has one.
     """
+    shutil.copytree(_shared_bundle(composition, seed, export), path)
+    return open_bundle(path)
+
+
+def shared_bundle(composition: str) -> ModelBundle:
+    """Open the bundle that `tiny_bundle` copies: its files must not be changed."""
+    return open_bundle(_shared_bundle(composition, seed=0, export=True))
+
+
+def _shared_bundle(composition: str, seed: int, export: bool) -> Path:
+    name = f"bundle-{composition}-{seed}{'' if export else '-not-exported'}"
+    return made_once(name, lambda path: _write_bundle(path, composition, seed, export))
+
+
+def _write_bundle(path: Path, composition: str, seed: int, export: bool) -> None:
     model = tiny_model(composition, seed)
     names: tuple[TowerName, ...] = ("bibert", "clip")
     tokenizers = {name: tiny_tokenizer() for name in names}
@@ -110,4 +128,3 @@ def tiny_bundle(path: Path, composition: str = "bibert", *, seed: int = 0, expor
         write_photo_encoder(model, path)
     save_side(model.product, path / PRODUCT_SIDE, tokenizers)
     finish_bundle(path, tiny_origin(composition), QUERIES)
-    return open_bundle(path)

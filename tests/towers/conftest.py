@@ -1,13 +1,13 @@
 """Tiny models that the tests of towers share."""
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import cache
 
 import pytest
 import torch
 
 from artifacts.bundle import ModelBundle
-from tests.support.models import tiny_bundle
+from tests.support.models import shared_bundle
 
 Exported = Callable[[str], ModelBundle]
 
@@ -19,14 +19,6 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Bundles with an exported query side, written once for each composition: do not change their files."""
-    bundles: dict[str, ModelBundle] = {}
-
-    def bundle(composition: str) -> ModelBundle:
-        if composition not in bundles:
-            path: Path = tmp_path_factory.mktemp("bundles") / composition
-            bundles[composition] = tiny_bundle(path, composition)
-        return bundles[composition]
-
-    return bundle
+def exported() -> Exported:
+    """Give the bundle of a composition with an exported query side; its files must not be changed."""
+    return cache(shared_bundle)
