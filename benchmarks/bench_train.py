@@ -12,7 +12,6 @@
 The two take turns, so that a noisy machine hits both alike. Start-up and warm-up steps are not timed.
 """
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from artifacts.side import TowerName
+from benchmarks.common.cores import core_count
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.training import ours as ours
 from benchmarks.training.data import Size, Workload, make_workload
@@ -38,8 +38,8 @@ from benchmarks.training.peer import (
 )
 from towers.model import Model
 from training.batches.photo_store import PhotoStore, decode_catalog
-from training.fitting.fit import side_tokenizers
 from training.fitting.module import mark_trainable
+from training.model.start import side_tokenizers
 
 BATCH = 512
 TRIAL = Size(BATCH, warmup=2, steps=5)  # of one setting of the peer
@@ -51,7 +51,7 @@ PACKAGES = ("torch", "lightning", "sentence-transformers", "transformers", "acce
 
 def main() -> int:
     """Measure, print and write the result; the exit code says whether the targets were met."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(core_count())
     workload = make_workload(OUT / "bench-train")
     trials = try_settings(workload)
     best = max(trials, key=lambda setting: trials[setting])

@@ -147,7 +147,8 @@ def clip(
     """The CLIP towers: a small one trained on the catalogue's photos, or a pretrained one."""
     from towers.vector_cache import VectorCache
     from training.batches.training_data import data_from_catalog, data_from_dataset
-    from training.fitting.fit import FitRequest, fit
+    from training.fitting.fit import fit
+    from training.fitting.request import FitRequest
     from training.recipes.recipe import PretrainedClipRecipe, load_recipe
 
     if (data is None) == (catalog is None):
@@ -178,7 +179,8 @@ def fit_recipe(
     """Fit a recipe: one model of the paper's Table 2."""
     from towers.vector_cache import VectorCache
     from training.batches.training_data import data_from_dataset
-    from training.fitting.fit import FitRequest, fit
+    from training.fitting.fit import fit
+    from training.fitting.request import FitRequest
     from training.recipes.recipe import load_recipe
 
     loaded = load_recipe(recipe)

@@ -16,9 +16,10 @@ from towers.vector_cache import VectorCache
 from training.batches.inputs import pairs_for
 from training.batches.pairs import BatchPlan, TrainingPairs
 from training.batches.training_data import TrainingData, data_from_dataset
-from training.fitting.fit import FitRequest, fit
+from training.fitting.fit import fit
+from training.fitting.request import FitRequest
 from training.logs.prepare import prepare
-from training.model.start import Start, starting_model
+from training.model.start import StartingModel, starting_model
 from training.recipes.recipe import Recipe, load_recipe
 from training.sample_shop import generate_sample_shop
 
@@ -72,7 +73,7 @@ class Workload:
         """A recipe that comes with Vitrine."""
         return load_recipe(name)
 
-    def start(self, name: str) -> Start:
+    def start(self, name: str) -> StartingModel:
         """The model that a recipe's fit starts from."""
         recipe = self.recipe(name)
         fitted = {tower: self.towers[tower] for tower in recipe.fitted_towers}

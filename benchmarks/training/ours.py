@@ -10,10 +10,9 @@ from towers.side_encoder import SideEncoder
 from towers.vector_cache import VectorCache
 from training.batches.inputs import Sources, tower_sources
 from training.batches.pairs import Batch, BatchPlan, TrainingPairs
-from training.fitting.fit import side_tokenizers
 from training.fitting.module import RetrievalModule
 from training.fitting.run import run
-from training.model.start import Start
+from training.model.start import StartingModel, side_tokenizers
 from training.recipes.recipe import Recipe
 
 
@@ -66,7 +65,7 @@ def encoding_seconds(workload: Workload, name: str) -> float:
         return now() - began
 
 
-def _sources(workload: Workload, recipe: Recipe, start: Start, cache: VectorCache, work: Path) -> Sources:
+def _sources(workload: Workload, recipe: Recipe, start: StartingModel, cache: VectorCache, work: Path) -> Sources:
     query, product = (
         SideEncoder(side, side_tokenizers(side, start.tokenizers), cache)
         for side in (start.model.query, start.model.product)

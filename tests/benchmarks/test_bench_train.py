@@ -20,7 +20,7 @@ from towers.bert import BertTower
 from towers.side_encoder import SideEncoder
 from training.batches.pairs import BatchPlan
 from training.batches.photo_store import decode_catalog
-from training.fitting.fit import side_tokenizers
+from training.model.start import side_tokenizers
 
 pytestmark = pytest.mark.integration
 SIZE = Size(batch_size=32, warmup=1, steps=2, seed=4)

@@ -1,12 +1,21 @@
-"""A small shop, prepared once for all tests of training."""
+"""A small shop, prepared once for all tests of training, and the bundles that were fitted on it."""
 
 from pathlib import Path
 
 import pytest
+import torch
 
 from artifacts.dataset import Dataset
+from tests.training.small_fits import Fits
+from training.batches.training_data import TrainingData, data_from_dataset
 from training.logs.prepare import prepare
 from training.sample_shop import generate_sample_shop
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Models of these sizes gain nothing by threads, which wait for each other where other processes hold the cores."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +29,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dataset(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     out = tmp_path_factory.mktemp("data") / "data"
     return prepare(shop / "catalog.parquet", shop / "interactions.parquet", shop / "judgments.parquet", out)
+
+
+@pytest.fixture(scope="session")
+def data(dataset: Dataset) -> TrainingData:
+    return data_from_dataset(dataset.path)
+
+
+@pytest.fixture(scope="session")
+def fits(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Fits:
+    return Fits(data, tmp_path_factory.mktemp("fits"))

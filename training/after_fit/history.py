@@ -66,13 +66,15 @@ def with_estimate(
     """The history with an estimate for products that have none.
 
     Args:
-        history: of at least one of the products.
+        history: of some of the products; of none, it is returned as it is, for there is nothing to estimate from.
         vectors: (m, d) unit vectors of products by their own content.
         product_ids: whose they are.
         factor: f.
     """
     rows = {product_id: row for row, product_id in enumerate(product_ids)}
     known = [(rows[one], place) for place, one in enumerate(history.product_ids.to_pylist()) if one in rows]
+    if not known:
+        return history
     of_products, of_histories = np.array(known).T
     inputs = np.hstack([vectors[of_products], np.ones((len(known), 1))])  # (n, D + 1), float64
     wanted = history.vectors[of_histories].astype(np.float64)

@@ -1,7 +1,10 @@
-"""What the towers of a fit read, by side."""
+"""The inputs of a fit: the pairs that a recipe is fitted to, and what each tower reads of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from artifacts.side import ClipImageTowerSpec, TowerName
 from towers.side_encoder import Products, SideEncoder
@@ -16,26 +19,44 @@ from training.recipes.recipe import ClipRecipe, Recipe
 Sources = dict[str, dict[str, TowerSource]]  # by side ("query", "product") and tower
 
 
-def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:
-    """The pairs that a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
+@dataclass(frozen=True)
+class PairTables:
+    """The pairs that a recipe is fitted to, by name, before their queries and products are numbered.
+
+    Attributes:
+        pairs: query (or caption), product_id.
+        seen_negatives: query, product_id shown but not bought; None where pairs are captions.
+    """
+
+    pairs: pa.Table
+    seen_negatives: pa.Table | None
+
+
+def pair_tables(recipe: Recipe, data: TrainingData) -> PairTables:
+    """Return what a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
 
     Raises:
-        RecipeError: the recipe needs purchases and there is no log, or there are too few pairs.
+        RecipeError: the recipe needs purchases and there is no log, or the pairs do not fill a batch.
     """
-    rows = data.catalog.rows_by_product_id()
     if isinstance(recipe.clip, ClipRecipe):
-        table, negatives = caption_pairs(data.catalog, data.train, recipe.clip.title_share), None
+        tables = PairTables(caption_pairs(data.catalog, data.train, recipe.clip.title_share), None)
     elif data.train is not None:
-        table, negatives = data.train, data.seen_negatives
+        tables = PairTables(data.train, data.seen_negatives)
     else:
         raise RecipeError(f"recipe {recipe.name} is fitted to purchases: prepare a data set from a search log first")
     assert recipe.optimisation is not None  # the recipe's own check
-    if len(table) < recipe.optimisation.batch_size:
+    if len(tables.pairs) < recipe.optimisation.batch_size:
         raise RecipeError(
             f"recipe {recipe.name} has batch_size {recipe.optimisation.batch_size}, "
-            f"but there are only {len(table)} pairs; lower it"
+            f"but there are only {len(tables.pairs)} pairs; lower it"
         )
-    return training_pairs(table, negatives, rows)
+    return tables
+
+
+def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:
+    """Return the numbered pairs that a recipe is fitted to; see `pair_tables` for errors raised."""
+    tables = pair_tables(recipe, data)
+    return training_pairs(tables.pairs, tables.seen_negatives, data.catalog.rows_by_product_id())
 
 
 def tower_sources(
@@ -46,15 +67,17 @@ def tower_sources(
     products: Products,
     work: Path,
 ) -> Sources:
-    """Where each tower's vectors come from during a fit: live if it is trained, otherwise encoded now.
+    """Return where each tower's vectors come from during a fit.
+
+    A trained tower encodes its texts or photos in every step; the vectors of a frozen one are encoded now.
 
     Args:
         recipe: says which towers are trained.
-        query: the query side.
-        product: the product side.
+        query: encoder of the query side.
+        product: encoder of the product side.
         queries: distinct training queries (or captions).
         products: the catalogue.
-        work: where decoded photos may lie.
+        work: folder for decoded photos.
     """
     return {
         "query": {
@@ -70,15 +93,15 @@ def tower_sources(
     }
 
 
-def _text_source(live: bool, encoder: SideEncoder, tower: TowerName, texts: Sequence[str]) -> TowerSource:
-    if live:
+def _text_source(trained: bool, encoder: SideEncoder, tower: TowerName, texts: Sequence[str]) -> TowerSource:
+    if trained:
         return Texts(encoder.tokenizers[tower], texts)
     return FrozenVectors(encoder.text_vectors(tower, texts))
 
 
 def _photo_source(
-    tower: ClipImageTowerSpec, live: bool, encoder: SideEncoder, products: Products, work: Path
+    tower: ClipImageTowerSpec, trained: bool, encoder: SideEncoder, products: Products, work: Path
 ) -> TowerSource:
-    if live:
+    if trained:
         return Photos(decode_catalog(products, tower.photo, work), tower.photo)
     return FrozenVectors(encoder.photo_vectors(products))

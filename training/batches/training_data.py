@@ -45,6 +45,10 @@ class TrainingData:
         held_out = set(self.held_out_queries())
         return [query for query in _queries(self.train) if query not in held_out]
 
+    def vocabulary_texts(self) -> list[str]:
+        """Return titles and training queries, from which a tower from scratch learns its vocabulary."""
+        return [*self.catalog.titles, *_queries(self.train)]
+
 
 def _queries(pairs: pa.Table | None) -> list[str]:
     return pc.unique(pairs["query"]).sort().to_pylist() if pairs else []

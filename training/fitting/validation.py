@@ -1,6 +1,6 @@
-"""Recall on the held-out queries, by which fits are watched and alpha is chosen."""
+"""Recall on the held-out queries, which measures a fitted model and decides alpha."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,12 @@ from knn import exact_search, recall_of_rows
 from towers.fusion import AlphaConcatenate
 from towers.model import Model
 from towers.query_encoder import Vectors
-from towers.side_encoder import SideEncoder
+from training.batches.training_data import TrainingData
+from training.fitting.fitted_model import FittedModel
+from training.recipes.recipe import AlphaSearch, FusionRecipe
 
 RECALL_DEPTH = 100
+VALIDATION_RECALL = f"validation_recall_at_{RECALL_DEPTH}"  # name of the metric
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,10 @@ class ValidationSet:
     """Held-out queries with the catalogue rows that were bought for them."""
 
     queries: list[str]
-    bought: list[npt.NDArray[np.int64]]  # rows, one array a query
+    bought: list[npt.NDArray[np.int64]]  # rows of the catalogue, one array for each query
 
     def recalls(self, query_vectors: Vectors, product_vectors: Vectors) -> npt.NDArray[np.float64]:
-        """Recall@100 of each query: which share of its purchases is among its 100 nearest products."""
+        """Return Recall@100 of each query: the share of its purchases that is among its 100 nearest products."""
         nearest = exact_search(product_vectors, query_vectors, min(RECALL_DEPTH, len(product_vectors)))
         return recall_of_rows(nearest.rows, self.bought)
 
@@ -38,9 +41,33 @@ def validation_set(pairs: pa.Table, rows: dict[str, int]) -> ValidationSet:
     return ValidationSet(list(bought), [np.array(found, dtype=np.int64) for found in bought.values()])
 
 
+def validate(fitted: FittedModel, query_fusion: FusionRecipe, data: TrainingData) -> dict[str, float]:
+    """Return a fitted model's recall on the held-out queries; an alpha-weighted model gets its alpha first, in place.
+
+    Args:
+        fitted: the model, with its products' history.
+        query_fusion: the fusion of the recipe's query side, with the alphas to choose from.
+        data: the catalogue and the held-out queries; without any the result is empty.
+    """
+    if not data.validation:
+        return {}
+    held_out = validation_set(data.validation, data.catalog.rows_by_product_id())
+    metrics: dict[str, float] = {}
+    if isinstance(query_fusion, AlphaSearch):
+        names = [tower.name for tower in fitted.model.query.spec.towers]
+        by_query = {name: fitted.query.text_vectors(name, held_out.queries) for name in names}
+        by_product = fitted.product.product_tower_vectors(data.products)
+        choice = choose_alpha(query_fusion.choices, held_out, by_query, by_product, fitted, data.products.product_ids)
+        set_alpha(fitted.model, choice.alpha)
+        metrics = {f"recall_at_alpha_{alpha:g}": recall for alpha, recall in choice.recall_by_alpha.items()}
+        metrics["alpha"] = choice.alpha
+    vectors = fitted.query.queries(held_out.queries), fitted.product.products(data.products)
+    return {VALIDATION_RECALL: float(held_out.recalls(*vectors).mean()), **metrics}
+
+
 @dataclass(frozen=True)
 class AlphaChoice:
-    """Mean recall of each alpha that was tried, and the one that was chosen."""
+    """The alpha that was chosen, and the mean recall of each alpha that was tried."""
 
     alpha: float
     recall_by_alpha: dict[float, float]
@@ -49,29 +76,30 @@ class AlphaChoice:
 def choose_alpha(
     choices: Sequence[float],
     held_out: ValidationSet,
-    queries: dict[TowerName, Vectors],
-    products: dict[TowerName, Vectors],
-    model: Model,
-    move: Callable[[Vectors], Vectors] = lambda vectors: vectors,
+    queries: Mapping[TowerName, Vectors],
+    products: Mapping[TowerName, Vectors],
+    fitted: FittedModel,
+    product_ids: Sequence[str],
 ) -> AlphaChoice:
     """Try each alpha of Eq. 4 on the held-out queries.
 
     Of the alphas whose recall is within one standard error of the best (paired over the queries), the one
-    nearest to a half is taken: a lead that the sample cannot show is no reason to weigh a tower down.
+    nearest to a half is taken: a lead that is smaller than the sample can show does not justify an unequal weight.
 
     Args:
         choices: the alphas.
         held_out: the queries.
         queries: vectors of the held-out queries by each tower.
         products: vectors of the catalogue by each tower.
-        model: an alpha-weighted model; its specifications are used, not its alpha.
-        move: makes what is searched of the catalogue's fused vectors.
+        fitted: an alpha-weighted model; it is left with the alpha that was tried last.
+        product_ids: the catalogue's ids, by which the products' history is found.
     """
     recalls = {}
     for alpha in choices:
-        with_alpha(model, alpha)
-        query, product = SideEncoder(model.query, {}), SideEncoder(model.product, {})
-        recalls[alpha] = held_out.recalls(query.fuse(queries), move(product.fuse(products)))
+        set_alpha(fitted.model, alpha)
+        fused = fitted.product.fuse(products)
+        searched = fitted.history.add_to(fused, product_ids) if fitted.history else fused
+        recalls[alpha] = held_out.recalls(fitted.query.fuse(queries), searched)
     best = max(recalls.values(), key=np.mean)
     as_good = [alpha for alpha in choices if _within_one_error(recalls[alpha], best)]
     chosen = min(as_good, key=lambda alpha: (abs(alpha - 0.5), -recalls[alpha].mean()))
@@ -79,12 +107,13 @@ def choose_alpha(
 
 
 def _within_one_error(recalls: npt.NDArray[np.float64], best: npt.NDArray[np.float64]) -> bool:
+    """Return whether recalls by query are behind the best by no more than one standard error."""
     behind = best - recalls
     return bool(behind.mean() <= behind.std() / np.sqrt(len(behind)))
 
 
-def with_alpha(model: Model, alpha: float) -> None:
-    """Set a model's alpha, on both sides."""
+def set_alpha(model: Model, alpha: float) -> None:
+    """Set a model's alpha on both sides, in place."""
     for side in (model.query, model.product):
         assert isinstance(side.fusion, AlphaConcatenate)
         side.fusion.alpha = alpha

@@ -8,7 +8,6 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from artifacts.bundle import ModelBundle
-from artifacts.history import ProductHistory
 from artifacts.side import (
     AlphaConcatenation,
     BertConfig,
@@ -25,9 +24,11 @@ from artifacts.side import (
 )
 from towers.clip import clip_config
 from towers.export import check_exportable
-from towers.model import Model, build_model
+from towers.model import Model, Side, build_model
+from towers.side_encoder import SideEncoder, Tokenizers
 from towers.storage import load_model
-from towers.tokens import read_tokenizers
+from towers.tokens import read_tokenizers, text_tokenizer
+from towers.vector_cache import VectorCache
 from training.errors import RecipeError
 from training.model.pretrained import pretrained_bibert, pretrained_clip
 from training.model.tokenizer import PAD_ID, train_tokenizer
@@ -45,21 +46,39 @@ from training.recipes.recipe import (
 
 
 @dataclass(frozen=True)
-class Start:
-    """A model before fitting, with the tokenizer of each of its text towers; after it with its products' history."""
+class StartingModel:
+    """A model before its fit, with the tokenizer of each of its text towers."""
 
     model: Model
     tokenizers: Mapping[TowerName, Tokenizer]
-    history: ProductHistory | None = None
+
+    def encoders(self, cache: VectorCache | None = None) -> tuple[SideEncoder, SideEncoder]:
+        """Return the encoders of the query and the product side.
+
+        An encoder uses the weights that its side has when it encodes, so that one serves before and after a fit.
+
+        Args:
+            cache: where the towers' vectors are kept; None keeps none.
+        """
+        query, product = (
+            SideEncoder(side, side_tokenizers(side, self.tokenizers), cache)
+            for side in (self.model.query, self.model.product)
+        )
+        return query, product
 
 
-def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]) -> Start:
-    """Build a recipe's model.
+def side_tokenizers(side: Side, tokenizers: Mapping[TowerName, Tokenizer]) -> Tokenizers:
+    """Return the tokenizers of a side's text towers, each with its tower's limits."""
+    return {tower.name: text_tokenizer(tokenizers[tower.name], tower.text) for tower in side.spec.text_towers}
+
+
+def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]) -> StartingModel:
+    """Build the model that a recipe's fit starts from.
 
     Args:
-        recipe: what to build.
-        texts: titles and training queries, for the vocabulary of towers trained from scratch.
-        fitted: a bundle with the tower, for each tower that the recipe says nothing about.
+        recipe: says what to build.
+        texts: titles and training queries, from which towers from scratch learn their vocabulary.
+        fitted: a bundle for each tower that the recipe takes from an earlier fit.
 
     Raises:
         RecipeError: a bundle is missing or lacks its tower, or the two sides get different widths.
@@ -81,7 +100,7 @@ def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerNa
         elif pair.weights:
             _copy_tower(name, pair.weights, model)
     check_exportable(model.query)
-    return Start(model, {name: pair.tokenizer for name, pair in pairs.items()})
+    return StartingModel(model, {name: pair.tokenizer for name, pair in pairs.items()})
 
 
 def _tower_names(recipe: Recipe) -> list[TowerName]:
@@ -100,16 +119,32 @@ def _tower_pair(
         return _fresh_clip(given, texts)
     if isinstance(given, PretrainedClipRecipe):
         return pretrained_clip(given)
-    if name not in fitted:
-        raise RecipeError(f"recipe {recipe.name} takes a fitted {name} tower: give its bundle with --{name}")
+    check_fitted_tower(recipe, name, fitted)
     return _fitted_pair(name, fitted[name])
 
 
-def _fitted_pair(name: TowerName, bundle: ModelBundle) -> TowerPair:
-    query = next((tower for tower in bundle.query.towers if tower.name == name), None)
-    product = next((tower for tower in bundle.product.towers if tower.name == name), None)
-    if query is None or product is None:
+def check_fitted_tower(recipe: Recipe, name: TowerName, fitted: Mapping[TowerName, ModelBundle]) -> None:
+    """Refuse a fit that lacks a bundle for a tower, or whose bundle lacks the tower.
+
+    Args:
+        recipe: takes the tower from an earlier fit.
+        name: the tower.
+        fitted: the bundles that were given, by tower.
+
+    Raises:
+        RecipeError: there is no such bundle, or it has no such tower on both sides.
+    """
+    if name not in fitted:
+        raise RecipeError(f"recipe {recipe.name} takes a fitted {name} tower: give its bundle with --{name}")
+    bundle = fitted[name]
+    if not all(any(tower.name == name for tower in side.towers) for side in (bundle.query, bundle.product)):
         raise RecipeError(f"{bundle.path} has no {name} tower on both sides; give a bundle that was fitted with it")
+
+
+def _fitted_pair(name: TowerName, bundle: ModelBundle) -> TowerPair:
+    query, product = (
+        next(tower for tower in side.towers if tower.name == name) for side in (bundle.query, bundle.product)
+    )
     tokenizer = read_tokenizers(bundle.query_folder, bundle.query)[name].tokenizer
     return TowerPair(query, product, tokenizer)
 

@@ -109,7 +109,7 @@ class Optimisation(Record):
     # pairs is taken from its logit (training/objective/nt_xent.py).
     popularity: float = Field(default=0.0, ge=0, le=1)
     symmetric: bool = False  # also from products to queries, as CLIP is trained
-    # Activations are kept for so many queries or products at a time (training/objective/gradient_cache.py); absent: for all.
+    # Queries or products whose activations are kept at a time (training/objective/gradient_cache.py); absent: all.
     chunk_size: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
@@ -127,7 +127,7 @@ class HistoryRecipe(Record):
     """What shoppers asked for to whom a product was shown, added to its vector (artifacts/history.py)."""
 
     weight: float = Field(gt=0)  # length of a product's history, beside 1 of its own vector
-    # How many times the expected history is added to products that have none (training/after_fit/history.py); 0: nothing.
+    # Products that were never shown get an estimated history, multiplied by this (training/after_fit/history.py).
     estimate: float = Field(default=1.3, ge=0)
 
 

@@ -21,7 +21,8 @@ from towers.vector_cache import VectorCache
 from training.batches.training_data import data_from_dataset
 from training.cli import app
 from training.esci.files import EXAMPLES_FILE, PRODUCTS_FILE
-from training.fitting.fit import FitRequest, fit
+from training.fitting.fit import fit
+from training.fitting.request import FitRequest
 from training.recipes.recipe import RECIPE_FOLDER, Recipe
 
 pytestmark = pytest.mark.integration

@@ -2,6 +2,9 @@ import numpy as np
 import pyarrow as pa
 
 from tests.support.models import tiny_model
+from towers.model import Model
+from towers.side_encoder import SideEncoder
+from training.fitting.fitted_model import FittedModel
 from training.fitting.validation import choose_alpha, validation_set
 
 PAIRS = pa.table({"query": ["mug", "lamp", "mug"], "product_id": ["A", "B", "C"]})
@@ -11,6 +14,10 @@ ROWS = {"A": 0, "B": 1, "C": 2}
 def unit(*rows: list[float]) -> np.ndarray:  # type: ignore[type-arg]
     vectors = np.array(rows, dtype=np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def as_fitted(model: Model) -> FittedModel:
+    return FittedModel(model, {}, SideEncoder(model.query, {}), SideEncoder(model.product, {}))
 
 
 def test_pairs_are_grouped_by_query() -> None:
@@ -39,7 +46,7 @@ def test_alpha_follows_the_tower_that_knows() -> None:
     for good, bad, expected in (("bibert", "clip", 0.9), ("clip", "bibert", 0.1)):
         products = {good: noise(good, 400), bad: noise(bad, 400)}
         queries = {good: products[good][:2], bad: -products[bad][:2]}  # one tower points right, one away
-        choice = choose_alpha((0.1, 0.5, 0.9), held_out, queries, products, model)  # type: ignore[arg-type]
+        choice = choose_alpha((0.1, 0.5, 0.9), held_out, queries, products, as_fitted(model), [])  # type: ignore[arg-type]
         assert choice.alpha == expected
         assert choice.recall_by_alpha[expected] == 1
 
@@ -55,6 +62,6 @@ def test_a_lead_within_one_standard_error_does_not_count() -> None:
     queries = {name: vectors[:40].copy() for name, vectors in products.items()}
     queries["clip"][:2] = -products["clip"][:2]
     queries["bibert"][2] = -products["bibert"][2]
-    choice = choose_alpha((0.05, 0.45, 0.95), held_out, queries, products, model)  # type: ignore[arg-type]
+    choice = choose_alpha((0.05, 0.45, 0.95), held_out, queries, products, as_fitted(model), [])  # type: ignore[arg-type]
     assert choice.recall_by_alpha == {0.05: 38 / 40, 0.45: 38 / 40, 0.95: 39 / 40}
     assert choice.alpha == 0.45

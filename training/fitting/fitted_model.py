@@ -1,0 +1,46 @@
+"""What a fit produces, before it is written as a bundle."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tokenizers import Tokenizer
+
+from artifacts.history import ProductHistory
+from artifacts.side import TowerName
+from towers.model import Model
+from towers.side_encoder import SideEncoder
+from training.fitting.curves import CurveFiles
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A fitted model, its encoders, and what was measured of it.
+
+    Attributes:
+        model: on the CPU, in evaluation mode.
+        tokenizers: the tokenizer of each text tower.
+        query: encoder of the query side.
+        product: encoder of the product side; it adds the products' history, if there is one.
+        metrics: what validation measured, by name.
+        curves: loss and learning rate by step; None where nothing was trained.
+    """
+
+    model: Model
+    tokenizers: Mapping[TowerName, Tokenizer]
+    query: SideEncoder
+    product: SideEncoder
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curves: CurveFiles | None = None
+
+    @property
+    def history(self) -> ProductHistory | None:
+        """The products' history, which is part of their vectors; None where the recipe has none."""
+        return self.product.history
+
+    def with_history(self, history: ProductHistory) -> "FittedModel":
+        """Return the same model with a history of its products."""
+        return replace(self, product=replace(self.product, history=history))
+
+    def with_metrics(self, metrics: Mapping[str, float]) -> "FittedModel":
+        """Return the same model with other metrics."""
+        return replace(self, metrics=metrics)
