@@ -1,14 +1,17 @@
 """A second version over a real socket."""
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.worker.loaded_version import LoadedVersion
 from tests.service.running import ADMIN, Running, running_service
-from tests.service.stand_ins import stand_in_version
+from tests.service.stand_ins import StandInEncoder, stand_in_version
 
 pytestmark = pytest.mark.integration
 
@@ -78,3 +81,44 @@ def test_a_load_that_takes_long_is_answered_with_a_place_to_ask(tmp_path: Path) 
             assert time.monotonic() < give_up_at
             time.sleep(0.02)
         assert search(running, query="1")["index_version"] == "v2"
+
+
+def test_the_deadline_counts_for_the_second_version_too(tmp_path: Path) -> None:
+    encoder = StandInEncoder()
+    with compared(tmp_path, encoder, deadline_seconds=0.3) as running:
+        encoder.go.clear()
+        late = search(running, query="0")
+        assert (late["status"], late["detail"]) == (503, "no answer within 0.3 s; try again in a moment")
+        encoder.go.set()
+
+
+def test_a_search_of_the_second_version_whose_client_hangs_up_is_given_up(tmp_path: Path) -> None:
+    encoder = StandInEncoder()
+    with compared(tmp_path, encoder, deadline_seconds=60) as running:
+        encoder.go.clear()
+        for query in ("0", "1"):  # the first is held by the encoder, the second waits in the queue
+            with pytest.raises(httpx.ReadTimeout):
+                body = {"query": query}
+                running.client.post("/admin/compare/search", json=body, headers=ADMIN, timeout=0.1)
+            assert encoder.entered.wait(10)
+        give_up_at = time.monotonic() + 10
+        while running.metric("vitrine_requests_total", route="/admin/compare/search", status="499") < 2:
+            assert time.monotonic() < give_up_at, "the service did not notice that its clients have gone"
+            time.sleep(0.01)
+        encoder.go.set()
+        assert search(running, query="2")["index_version"] == "v2"
+        assert encoder.batches == [["0"], ["2"]], "what was given up in the queue is not searched"
+
+
+@contextlib.contextmanager
+def compared(store: Path, encoder: StandInEncoder, **settings: object) -> Iterator[Running]:
+    """A service of v1 whose second version, v2, has this encoder and one search thread."""
+    (store / "CURRENT").write_text('{"version": "v1", "previous": []}')
+
+    def with_encoder(version_id: str) -> LoadedVersion:
+        return stand_in_version(version_id, encoder if version_id == "v2" else None)
+
+    with running_service(store, load=with_encoder, search_threads=1, **settings) as running:
+        load(running, "v2")
+        yield running
+        encoder.go.set()
