@@ -10,7 +10,7 @@ from service.api.schemas import Problem
 from service.api.search_client import ask
 from service.core.errors import UnknownProductError
 from service.dispatch.search_service import service_of
-from service.protocol.queries import ProductQuery
+from service.protocol.queries import ImageQuery
 from service.shop_data.photos import EDGES
 
 router = APIRouter()
@@ -43,12 +43,12 @@ async def show_image(
 
 async def _image_of(product_id: str, request: Request) -> str | None:
     """The catalogue's entry, of the served version or of the one that is compared with it."""
-    service, query = service_of(request), ProductQuery(product_id)
+    service, query = service_of(request), ImageQuery(product_id)
     try:
-        answer = await ask(request, query)
+        answer = await ask(request, query, service.lookup_batcher)
     except UnknownProductError:
         if service.comparison.version is None:
             raise
         answer = await ask(request, query, service.comparison.use_batcher())
-    image: str | None = json.loads(answer.content)["image"]
+    image: str | None = json.loads(answer.content)
     return image

@@ -43,7 +43,8 @@ async def export(request: Request) -> Response:
 async def judge(body: JudgmentRequest, request: Request) -> LabelsResponse:
     """Label a product of the served version for a query; null takes the label back. Gives the query's labels."""
     file = _file_of(request)
-    answer = await ask(request, ProductQuery(body.product_id))  # which refuses an unknown one
+    lookup = ProductQuery(body.product_id)  # which refuses an unknown product
+    answer = await ask(request, lookup, service_of(request).lookup_batcher)
     label = Relevance(body.label) if body.label else None
 
     def keep() -> dict[str, str]:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from service.api.schemas import Problem, ProductResponse
 from service.api.search_client import ask
+from service.dispatch.search_service import service_of
 from service.protocol.queries import ProductQuery
 
 router = APIRouter()
@@ -24,7 +25,7 @@ router = APIRouter()
 )
 async def show_product(product_id: str, request: Request) -> Response:
     """A product's own row in the served version."""
-    answer = await ask(request, ProductQuery(product_id))
+    answer = await ask(request, ProductQuery(product_id), service_of(request).lookup_batcher)
     content = b'{"index_version":%b,"product":%b}' % (
         json.dumps(answer.version_id).encode(),
         answer.content,

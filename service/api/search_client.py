@@ -103,13 +103,13 @@ async def find_by_photo(request: Request, content: bytes, page: Page) -> Rendere
     return outcome
 
 
-async def ask(request: Request, query: Query, batcher: Batcher | None = None) -> RenderedAnswer:
+async def ask(request: Request, query: Query, batcher: Batcher) -> RenderedAnswer:
     """Return the answer to a query without the cache, and without counting it as a search of a shopper.
 
     Args:
         request: the HTTP request.
         query: the query.
-        batcher: sends queries to the version that is asked; by default the served version's.
+        batcher: sends the query to a version.
 
     Raises:
         NotReadyError: no version is served.
@@ -118,8 +118,7 @@ async def ask(request: Request, query: Query, batcher: Batcher | None = None) ->
         DeadlineError: the query was not answered within the deadline.
         ServiceError: the query has no answer; the error says why.
     """
-    asked = service_of(request).batcher if batcher is None else batcher  # an empty one counts as false
-    (answer,) = await _ask_all(request, asked, [query])
+    (answer,) = await _ask_all(request, batcher, [query])
     if isinstance(answer, ServiceError):
         raise answer
     return answer.answer

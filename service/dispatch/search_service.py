@@ -64,9 +64,16 @@ class SearchService:
             max_queue=settings.max_photo_queue,
             channels=lambda version: version.photo_channels,
         )
+        # Look-ups take microseconds, and a page of results asks for as many thumbnails as it has products.
+        self.lookup_batcher = Batcher(
+            noun="look-ups",
+            max_batch=settings.max_batch,
+            max_queue=settings.max_queue,
+            channels=lambda version: version.lookup_channels,
+        )
         self.metrics.watch_queue(self.batcher.__len__)
         self.metrics.watch_photos(self.photo_batcher.__len__)
-        batchers = (self.batcher, self.photo_batcher)
+        batchers = (self.batcher, self.photo_batcher, self.lookup_batcher)
         self.swapper = Swapper(self.store, opener or self._opener(), batchers, self.metrics, self.cache.clear)
         self.comparison = Comparison(opener or self._opener_to_compare())
         self.judgments = JudgmentFile(settings.judgments) if settings.judgments else None
@@ -88,6 +95,7 @@ class SearchService:
         self._changes.cancel()
         await self.batcher.stop(STOP_STEP_SECONDS)
         await self.photo_batcher.stop(STOP_STEP_SECONDS)
+        await self.lookup_batcher.stop(STOP_STEP_SECONDS)
         await self.swapper.stop()
         await self.comparison.unload()
         self.photos.stop()

@@ -90,15 +90,17 @@ class VersionProcess:
     Args:
         served: the version that it has loaded.
         control: the channel on which it reported the version.
-        channels: one channel for each of its search threads; the last is for searches by photo.
+        channels: one channel for each of its threads: those that search, one for searches by photo, and one for
+            look-ups of products.
         pid: its process id.
         wait: blocks until the process has ended.
         kill: ends the process by force.
 
     Attributes:
         served: the version that it has loaded.
-        search_channels: the channels for all queries but photos.
+        search_channels: the channels for searches by text or product.
         photo_channels: the channels for searches by photo.
+        lookup_channels: the channels for look-ups of products, which need not wait for any search.
         pid: its process id.
         on_lost: called when the process ends without having been asked to.
     """
@@ -113,7 +115,7 @@ class VersionProcess:
         kill: Callable[[], None],
     ) -> None:
         self.served = served
-        self.search_channels, self.photo_channels = channels[:-1], channels[-1:]
+        self.search_channels, self.photo_channels, self.lookup_channels = channels[:-2], channels[-2:-1], channels[-1:]
         self.pid = pid
         self.on_lost: Callable[[], None] = lambda: None
         self._control = control
@@ -149,7 +151,7 @@ async def open_version(version_id: str, config: WorkerConfig, search_threads: in
     Args:
         version_id: the version's name in the store.
         config: the worker's configuration, without the version and the sockets.
-        search_threads: the number of its search threads, without the one for photos.
+        search_threads: the number of its search threads, without those for photos and look-ups.
 
     Raises:
         UnknownVersionError: the store has no such version.
@@ -157,7 +159,7 @@ async def open_version(version_id: str, config: WorkerConfig, search_threads: in
         SearchFailedError: loading failed unexpectedly; the log says why.
     """
     with ExitStack() as worker_ends:
-        ours, theirs = socket_pairs(search_threads + 2, worker_ends)
+        ours, theirs = socket_pairs(socket_count(search_threads), worker_ends)
         control, *channels = (end.fileno() for end in theirs)
         update = {"version_id": version_id, "control_fd": control, "channel_fds": tuple(channels)}
         command = [*_COMMAND, config.model_copy(update=update).model_dump_json()]
@@ -166,6 +168,11 @@ async def open_version(version_id: str, config: WorkerConfig, search_threads: in
         start = partial(subprocess.Popen, command, pass_fds=(control, *channels), env=environment)
         process = await run_in_daemon_thread(start, "vitrine-begin")
     return await connect(version_id, ours, process.pid, process.wait, process.kill)
+
+
+def socket_count(search_threads: int) -> int:
+    """Return how many sockets a worker needs: one for each search thread, and those for control, photos, look-ups."""
+    return search_threads + 3
 
 
 def socket_pairs(count: int, worker_ends: ExitStack) -> tuple[list[socket.socket], list[socket.socket]]:
@@ -196,7 +203,7 @@ async def connect(
 
     Args:
         version_id: the version that it loads.
-        sockets: the sockets to it: first the one for control, then one for each search thread.
+        sockets: the sockets to it: first the one for control, then one for each of its threads.
         pid: its process id.
         wait: blocks until it has ended and returns its exit code.
         kill: ends it by force.

@@ -14,7 +14,7 @@ from typing import Any
 from service.core.errors import RequestError, ServiceError, UnavailableError, leaf_classes
 from service.protocol.answers import BatchAnswer, BatchSeconds, RenderedAnswer
 from service.protocol.filters import Condition, Filters, OneOf, Range
-from service.protocol.queries import Page, PhotoQuery, ProductQuery, Query, SearchQuery, SimilarQuery
+from service.protocol.queries import ImageQuery, Page, PhotoQuery, ProductQuery, Query, SearchQuery, SimilarQuery
 
 _LENGTHS = struct.Struct("<II")  # bytes of the head and of the body
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make a new one for each message
@@ -148,6 +148,7 @@ def queries_from_message(message: Message) -> list[Query]:
         "text": lambda text, page, explain, modality: SearchQuery(text, _page_from_json(page), explain, modality),
         "similar": lambda product_id, page: SimilarQuery(product_id, _page_from_json(page)),
         "product": ProductQuery,
+        "image": ImageQuery,
         "photo": photo_query,
     }
     return [decoders[kind](*fields) for kind, *fields in message.head]
@@ -160,6 +161,8 @@ def _query_to_json(query: Query) -> tuple[object, ...]:
         return "similar", query.product_id, _page_to_json(query.page)
     if isinstance(query, ProductQuery):
         return "product", query.product_id
+    if isinstance(query, ImageQuery):
+        return "image", query.product_id
     return "photo", len(query.content), _page_to_json(query.page)
 
 

@@ -58,6 +58,13 @@ class ProductQuery:
 
 
 @dataclass(frozen=True)
+class ImageQuery:
+    """A look-up of the image entry of one product: the path or address of its photo, as the catalogue has it."""
+
+    product_id: str
+
+
+@dataclass(frozen=True)
 class PhotoQuery:
     """A search for the products whose photos are nearest to a photo.
 
@@ -70,4 +77,4 @@ class PhotoQuery:
     page: Page
 
 
-Query = SearchQuery | SimilarQuery | ProductQuery | PhotoQuery
+Query = SearchQuery | SimilarQuery | ProductQuery | ImageQuery | PhotoQuery

@@ -11,7 +11,7 @@ from service.core.errors import NoPhotoSearchError, QueryError, SearchFailedErro
 from service.core.logs import EventLog
 from service.protocol.answers import BatchAnswer, BatchSeconds, RenderedAnswer
 from service.protocol.filters import Filters
-from service.protocol.queries import Page, PhotoQuery, ProductQuery, Query, SearchQuery
+from service.protocol.queries import ImageQuery, Page, PhotoQuery, ProductQuery, Query, SearchQuery
 from service.worker.loaded_version import LoadedVersion
 from service.worker.photo_queries import Vector
 from service.worker.ranking import Explanation, Ranking
@@ -45,8 +45,15 @@ class ProductRow:
     row: int
 
 
-Plan = PlannedSearch | ProductRow | ServiceError
-Result = Ranking | ProductRow | ServiceError
+@dataclass(frozen=True)
+class ImageRow:
+    """The row of a product whose image entry was looked up."""
+
+    row: int
+
+
+Plan = PlannedSearch | ProductRow | ImageRow | ServiceError
+Result = Ranking | ProductRow | ImageRow | ServiceError
 
 
 def answer_batch(queries: Sequence[Query], version: LoadedVersion) -> BatchAnswer:
@@ -101,6 +108,8 @@ def plan_searches(queries: Sequence[Query], version: LoadedVersion) -> list[Plan
             return UnknownProductError("the served products have none of this id")
         if isinstance(query, ProductQuery):
             return ProductRow(row)
+        if isinstance(query, ImageQuery):
+            return ImageRow(row)
         vector = version.reconstruct(np.array([row]))[0]
         return PlannedSearch(vector / np.linalg.norm(vector), query.page, excluded_row=row)
 
@@ -210,6 +219,8 @@ def _render(results: Sequence[Result], version: LoadedVersion) -> list[RenderedA
             return RenderedAnswer(version.version_id, next(pages), result.total_matches)
         if isinstance(result, ProductRow):
             return RenderedAnswer(version.version_id, version.hit_table.render_product(result.row), None)
+        if isinstance(result, ImageRow):
+            return RenderedAnswer(version.version_id, version.hit_table.image(result.row), None)
         return result
 
     return [answer(result) for result in results]

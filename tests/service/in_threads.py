@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from service.dispatch.version_process import Opener, VersionProcess, connect, socket_pairs
+from service.dispatch.version_process import Opener, VersionProcess, connect, socket_count, socket_pairs
 from service.worker.loaded_version import LoadedVersion
 from service.worker.search_process import serve
 
@@ -17,7 +17,7 @@ def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1) ->
 
     async def open_version(version_id: str) -> VersionProcess:
         with ExitStack() as worker_ends:
-            ours, (control, *channels) = socket_pairs(search_threads + 2, worker_ends)
+            ours, (control, *channels) = socket_pairs(socket_count(search_threads), worker_ends)
             worker_ends.pop_all()  # the thread closes them
             thread = threading.Thread(
                 target=serve,

@@ -84,12 +84,12 @@ def running_service(
     thread = threading.Thread(target=server.run, kwargs={"sockets": listeners})
     thread.start()
     try:
-        with httpx.Client(base_url=url, timeout=10) as client:
+        with httpx.Client(base_url=url, timeout=60) as client:
             _wait(client, until)
             yield Running(url, client, service, admin_url)
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert not thread.is_alive(), "the service did not stop"
 
 
@@ -104,7 +104,7 @@ def _loader(settings: Settings) -> Loader:
 
 
 def _wait(client: httpx.Client, until: str | None) -> None:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 60
     while True:
         health = client.get("/health").json()
         if until is None or health["state"] == until:

@@ -2,13 +2,21 @@
 
 import io
 import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from artifacts.store import Store
+from service.core.device import Device
+from service.worker.loaded_version import LoadedVersion, load_version
 from tests.service.running import Running, running_service
-from tests.service.shop import PRODUCTS
+from tests.service.shop import PRODUCTS, WIDTH
+from tests.service.waiting import wait_until
 from tests.support.photos import noise
 
 pytestmark = pytest.mark.integration
@@ -55,6 +63,47 @@ def test_refusals(pictured: Running, path: str, status: int, kind: str, detail: 
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (status, f"urn:problem-type:vitrine:{kind}")
     assert problem["detail"] == detail
+
+
+def test_photos_and_products_do_not_wait_for_searches(good_store: Path, tmp_path: Path) -> None:
+    """All threads that search are held and the queue of searches is full."""
+    (tmp_path / "images").mkdir()
+    noise(60, 120).save(tmp_path / "images" / "3.jpg", format="JPEG")
+    encoder = HeldEncoder()
+
+    def load(version_id: str) -> LoadedVersion:
+        version = load_version(Store(good_store), version_id, device=Device.CPU, encoder_threads=1)
+        return replace(version, encoder=encoder)
+
+    with running_service(good_store, load=load, photos=tmp_path, max_queue=1, search_threads=1) as running:
+        statuses: list[int] = []
+        searches = [threading.Thread(target=lambda: statuses.append(running.search().status_code)) for _ in range(2)]
+        searches[0].start()
+        assert encoder.entered.wait(30), "the first search did not reach the encoder"
+        searches[1].start()
+        wait_until(lambda: running.metric("vitrine_queue_depth") == 1, "the second search does not wait in the queue")
+        assert running.search("one too many").status_code == 503
+        assert running.client.get("/images/p3").status_code == 200
+        assert running.client.get("/products/p3").json()["product"]["image"] == "images/3.jpg"
+        encoder.go.set()
+        for search in searches:
+            search.join(30)
+        assert statuses == [200, 200]
+
+
+class HeldEncoder:
+    """Gives every query the same vector, once `go` is set."""
+
+    width = WIDTH
+    gives_towers = False
+
+    def __init__(self) -> None:
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def encode(self, queries: Sequence[str]) -> np.ndarray:
+        self.entered.set()
+        assert self.go.wait(60), "the test did not let the encoder go on"
+        return np.full((len(queries), WIDTH), WIDTH**-0.5, np.float32)
 
 
 def test_a_service_without_photos_says_so(served: Running) -> None:

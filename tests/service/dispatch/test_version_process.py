@@ -1,6 +1,7 @@
 """A version in a real process: begun, asked, ended, refused, and lost."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -60,8 +61,9 @@ def test_it_tells_of_itself_answers_in_order_on_each_channel_and_ends(good_store
         assert (served.version_id, served.manifest.count, served.index_device) == ("v2", 90, Device.CPU)
         assert "price" in {column.name for column in served.columns}
         assert served.photo_search_refusal is not None and "has no CLIP" in served.photo_search_refusal
-        assert (len(process.search_channels), len(process.photo_channels)) == (2, 1)
-        for channel in (*process.search_channels, *process.photo_channels):
+        kinds = (process.search_channels, process.photo_channels, process.lookup_channels)
+        assert [len(channels) for channels in kinds] == [2, 1, 1]
+        for channel in itertools.chain(*kinds):
             page = Page(1)
             asked: list[list[Query]] = [[SimilarQuery("q7", Page(2)), SearchQuery("red shoes", page)]] * 3
             answers = await asyncio.gather(*(ask(channel, queries) for queries in asked))

@@ -22,7 +22,7 @@ from service.protocol.messages import (
     queries_to_message,
     receive,
 )
-from service.protocol.queries import Page, PhotoQuery, ProductQuery, Query, SearchQuery, SimilarQuery
+from service.protocol.queries import ImageQuery, Page, PhotoQuery, ProductQuery, Query, SearchQuery, SimilarQuery
 
 _VALUES = st.one_of(
     st.text(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.just(10**400)
@@ -39,6 +39,7 @@ _QUERIES = st.one_of(
     st.builds(SearchQuery, _TEXTS, _PAGES, st.booleans(), st.none() | st.text()),
     st.builds(SimilarQuery, _TEXTS, _PAGES),
     st.builds(ProductQuery, _TEXTS),
+    st.builds(ImageQuery, _TEXTS),
     st.builds(PhotoQuery, st.binary(), _PAGES),
 )
 _OUTCOMES = st.one_of(

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from service.core.errors import FilterError, QueryError, UnknownProductError
+from service.protocol.answers import RenderedAnswer
 from service.protocol.filters import Filters, OneOf, Range
-from service.protocol.queries import Page, ProductQuery, SearchQuery, SimilarQuery
-from service.worker.batch_executor import ProductRow
+from service.protocol.queries import ImageQuery, Page, ProductQuery, SearchQuery, SimilarQuery
+from service.worker.batch_executor import ProductRow, answer_batch
 from service.worker.filter_masks import FilterColumns
 from service.worker.modality_scores import ModalityScores
 from service.worker.modality_similarities import ModalitySimilarities
@@ -127,6 +128,16 @@ def test_products_need_no_encoder() -> None:
     found, unknown, _ = results_of([ProductQuery("v1-p3"), ProductQuery("p3"), SimilarQuery("v1-p0", Page(1))], version)
     assert found == ProductRow(3)
     assert isinstance(unknown, UnknownProductError)
+    assert version.encoder.batches == []  # type: ignore[attr-defined]
+
+
+def test_image_entries_need_no_encoder() -> None:
+    version = stand_in_version()
+    answer = answer_batch([ImageQuery("v1-p3"), ImageQuery("p3"), ProductQuery("v1-p3")], version)
+    image, unknown, product = answer.outcomes
+    assert isinstance(image, RenderedAnswer) and image == RenderedAnswer("v1", b"null", None)
+    assert isinstance(unknown, UnknownProductError)
+    assert isinstance(product, RenderedAnswer) and product.content.startswith(b'{"product_id":"v1-p3"')
     assert version.encoder.batches == []  # type: ignore[attr-defined]
 
 

@@ -141,6 +141,16 @@ def test_a_product_by_itself() -> None:
         assert (product["product_id"], product["title"]) == (product_id, NASTY[::-1][row])
 
 
+def test_the_image_entry_is_cut_out_of_the_product() -> None:
+    keys = ['","image":"x', ',"image":null', '\\",\\"image\\":\\"', "a\\"]
+    images = [None, "", 'a "b" \\ c\n', "images/größe 😀.jpg"]
+    table = pa.table({"product_id": keys, "title": keys[::-1], "image": pa.array(images, pa.string()), "more": keys})
+    hits = HitTable(table)
+    assert [json.loads(hits.image(row)) for row in range(4)] == images
+    assert hits.image(0) == b"null"
+    assert [json.loads(hits.render_product(row))["image"] for row in range(4)] == images
+
+
 def test_products_over_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hit_table, "_ROWS_AT_ONCE", 4)
     table = catalogue(number=list(range(len(NASTY))))
