@@ -1,4 +1,4 @@
-"""A version and a file of changes to a new version: only what has a new title or photo is encoded."""
+"""A version and a file of changes to a new version; only new titles and photos are encoded."""
 
 import datetime
 from collections.abc import Sequence
@@ -12,27 +12,24 @@ import pyarrow as pa
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import open_catalog
 from artifacts.checksums import verify_files
-from artifacts.history import read_history
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, TOWER_VECTORS_FILE, Manifest, read_manifest
 from artifacts.store import Store
-from index_builder.build import BuiltVersion
 from index_builder.changes import Merge, read_changes
 from index_builder.core.errors import BuildError
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import NO_PHOTO, Keys, Rows, joined_keys, product_key
 from index_builder.core.progress import ProgressReporter
-from index_builder.embeddings.collect import collect
-from index_builder.embeddings.embed import Embedder, EncodingOptions
+from index_builder.embeddings.embed import EncodingOptions
 from index_builder.embeddings.identify import IdentifiedProducts
-from index_builder.embeddings.pool import Pool, open_pool
+from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.tower_vectors_file import needs_tower_vectors
 from index_builder.index.indexing import IndexRequest
+from index_builder.new_version import BuiltVersion, NewVersion, ProductSource, make_version
 from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
-from index_builder.version_writer import new_version_id, prepare_version, write_products, write_version
+from index_builder.version_writer import new_version_id, prepare_version
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.publish import current_version
 from towers.photos import ABSENT, is_url
-from towers.vector_cache import digest_texts
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,13 @@ class UpdateRequest:
     """What to change and where to put it.
 
     Attributes:
-        bundle: folder of the model bundle that the version was built with.
-        changes: the file of changes; see index_builder/changes.py.
+        bundle: folder of the model bundle that the base version was built with.
+        changes: file of changes; see index_builder/changes.py.
         store: folder of the store.
         base: id of the version to change; None for the published one.
-        version: id of the new version; None for one of the time and the model.
-        photos: the folder that paths of photos in the changes are relative to; None for that of the file.
-        index_request: what kind of index is wanted.
+        version: id of the new version; None for an id made of the time and the model.
+        photos: folder that paths of photos in the changes are relative to; None for the folder of the file of changes.
+        index_request: which index to build.
         encoding: how products are encoded.
     """
 
@@ -65,12 +62,12 @@ class _Base:
     """The version that is changed.
 
     Attributes:
-        version: its id.
-        path: its folder.
-        keys: (count, 2) what its vectors were made of.
-        failures: its ledger.
-        has_tower_vectors: whether it keeps the vectors of the towers, as the new version then does.
-        has_history: whether products' history is in its vectors, as in the new version's then.
+        version: id of the version.
+        path: folder of the version.
+        keys: (count, 2), of which title and photo each vector was made.
+        failures: photos that could not be used.
+        has_tower_vectors: whether it keeps the vectors of the towers; the new version does as it does.
+        has_history: whether the history of products is in its vectors; the new version does as it does.
     """
 
     version: str
@@ -82,47 +79,47 @@ class _Base:
 
 
 def update_version(request: UpdateRequest, report: ProgressReporter = lambda line: None) -> BuiltVersion:
-    """Change a version: the new one is there wholly or not at all, and is not published.
+    """Apply changes to a version: the new one is there wholly or not at all, and is not published.
 
-    A changed product whose photo does not lie in the folder of photos keeps the one that it has, if its title and its
-    entry for the photo are what they were.
+    A changed product whose photo is not in the folder of photos keeps its photo if its title and its image entry are
+    those of the base version.
 
     Args:
         request: what to change.
-        report: told of each stage.
+        report: receives a line at each stage.
 
     Raises:
         ArtifactError: bundle, version or changes cannot be used, or the new version exists.
-        BuildError: the model is another one, a product to be deleted is not there, vectors of the version are no longer
-            in the store, or another build with this model is running.
+        BuildError: the base version was built with another model, lacks a product that is to be deleted, or has
+            vectors that are no longer in the store; or another build with this model is running.
         KnnError: the index cannot be made, trained or filled.
     """
     bundle, store = open_bundle(request.bundle), Store(request.store)
     base = _open_base(store, request.base or current_version(store), bundle)
     before = open_catalog(base.path / PRODUCTS_FILE)
     merge = Merge(before, read_changes(request.changes, before.schema))
-    version = request.version or new_version_id(bundle)
     photos = request.photos or request.changes.parent
-    with_tower_vectors = base.has_tower_vectors and needs_tower_vectors(bundle)
-    with open_pool(
-        request.store, bundle.product_fingerprint, bundle.card.width, with_tower_vectors=with_tower_vectors
-    ) as pool:
-        with store.new_version(version) as folder:
-            products = write_products(folder, before.schema, merge.batches())
-            inputs = prepare_version(bundle, products, request.index_request)
-            purpose = digest_texts((products.sha256(), str(photos.resolve()), str(pool.with_tower_vectors)))
-            embedder = Embedder(bundle, pool, request.encoding, photos, request.changes, purpose, report)
-            identified, encoded = embedder.fill_pool(products, lambda: _identify(merge, base, bundle, pool, photos))
-            history = read_history(bundle.product_folder, bundle.product) if base.has_history else None
-            embedded = collect(pool, bundle, products, identified, folder, report, history)
-            write_version(folder, version, inputs, products, embedded, report)
-        embedder.forget_plan()
-    path = store.version_path(version)
-    return BuiltVersion(path, read_manifest(path), encoded)
+    new = NewVersion(
+        bundle,
+        store,
+        request.version or new_version_id(bundle),
+        request.encoding,
+        with_tower_vectors=base.has_tower_vectors and needs_tower_vectors(bundle),
+        with_history=base.has_history,
+    )
+    source = ProductSource(
+        request.changes,
+        before.schema,
+        merge.batches,
+        photos,
+        identify=lambda products, pool: _identify(merge, base, bundle, pool, photos),
+        prepare=lambda products: prepare_version(bundle, products, request.index_request),
+    )
+    return make_version(new, source, report)
 
 
 def _open_base(store: Store, version: str, bundle: ModelBundle) -> _Base:
-    """Verify of a version what is needed to change it."""
+    """Open the version that is changed, and verify those of its files that are read."""
     path = store.version_path(version)
     manifest = read_manifest(path)
     _check_model(manifest, bundle)
@@ -145,10 +142,12 @@ def _check_model(manifest: Manifest, bundle: ModelBundle) -> None:
 
 
 def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos: Path) -> IdentifiedProducts:
-    """Which vectors the products need: those that are not changed need those that they have."""
+    """Return which vectors the products of the new version need; unchanged products keep the vectors that they have."""
     count = sum(map(len, merge.kept)) + len(merge.changed)
     keys, by_url = np.zeros((count, 2), np.uint64), np.zeros(count, np.bool_)
-    rows_now = np.full(len(base.keys), -1, np.int64)  # of products that keep the vector that they have
+    rows_now = np.full(
+        len(base.keys), -1, np.int64
+    )  # by row of the base version; -1 where a product gets another vector
     for kept in merge.kept:
         rows_now[kept[:, 0]] = kept[:, 1]
     refused = dict[int, FailedPhoto]()
@@ -172,7 +171,7 @@ def _identify(merge: Merge, base: _Base, bundle: ModelBundle, pool: Pool, photos
 def _changed_products(
     merge: Merge, bundle: ModelBundle, photos: Path
 ) -> tuple[list[dict[str, Any]], list[PhotoIdentity]]:
-    """Id, title and image of the products whose rows come from the changes, and the identities of their photos."""
+    """Return id, title and image of the products whose rows come from the changes, and their photos' identities."""
     rows = pa.array([row.upsert for row in merge.changed], pa.int64())
     products: list[dict[str, Any]] = (
         merge.changes.upserts.select(["product_id", "title", "image"]).take(rows).to_pylist()
@@ -183,7 +182,7 @@ def _changed_products(
 
 
 def _failures_before(merge: Merge, base: _Base, rows_now: Rows) -> dict[int, FailedPhoto]:
-    """The ledger of the version that is changed, of the products that keep the vector that they have."""
+    """Return the failed photos of products that keep the vector that they have, by row of the new version."""
     failures = {failure.product_id: failure for failure in base.failures}
     found, start = dict[int, FailedPhoto](), 0
     for batch in merge.base.batches(["product_id"]) if failures else ():

@@ -46,9 +46,10 @@ ROOMS = {
     },
     "index_builder": {
         "__main__": "cli",
-        "cli": "update build versions index embeddings photos core",
-        "update": "build version_writer changes versions index embeddings photos core",
-        "build": "version_writer index embeddings photos core",
+        "cli": "update build new_version versions index embeddings photos core",
+        "update": "new_version version_writer changes versions index embeddings photos core",
+        "build": "new_version version_writer index embeddings photos core",
+        "new_version": "version_writer embeddings core",
         "version_writer": "versions index embeddings core",
         "changes": "core",
         "versions": "index embeddings core",

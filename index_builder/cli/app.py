@@ -5,144 +5,89 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artifacts.cli import friendly_errors
 from artifacts.store import Store
 from index_builder.cli import store_commands
-from index_builder.cli.options import (
-    AllowPrivateAddresses,
-    Bundle,
-    DeviceName,
-    DownloadConcurrency,
-    DownloadTimeout,
-    EngineName,
-    IndexType,
-    MemoryBudget,
-    NewVersion,
-    Publish,
-    RayAddress,
-    RayThreads,
-    Seed,
-    ShardRows,
-    StoreFolder,
-    TargetRecall,
-)
+from index_builder.cli.friendly import friendly
+from index_builder.cli.options import NewVersionOptions, StoreFolder, expand_options
 from index_builder.cli.output import describe_build
-from index_builder.core.errors import IndexBuilderError, OptionError
-from knn import KnnError
 
 if TYPE_CHECKING:
-    from index_builder.build import BuiltVersion
-    from index_builder.embeddings.tasks import Engine
+    from index_builder.new_version import BuiltVersion
 
-app = typer.Typer(help="A catalogue and a model to a checked, published index version.", no_args_is_help=True)
-
-# OSError: a store that may not be written to, a full disk.
-_friendly = friendly_errors(IndexBuilderError, KnnError, OSError)
+app = typer.Typer(
+    help="Build an index version from a catalogue and a model, check it and publish it.", no_args_is_help=True
+)
 
 
 @app.command()
-@_friendly
+@friendly
+@expand_options
 def build(
-    bundle: Bundle,
+    bundle: Annotated[Path, typer.Option(help="Model bundle made by `training fit`.")],
     catalog: Annotated[
         Path, typer.Option(help="catalog.parquet with its photos beside it, or a folder of such files.")
     ],
     store: StoreFolder,
-    version: NewVersion = None,
-    index: IndexType = "auto",
-    target_recall: TargetRecall = 0.99,
-    device: DeviceName = "cpu",
-    memory_budget: MemoryBudget = None,
-    publish: Publish = False,
-    seed: Seed = 0,
+    options: NewVersionOptions,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try the photos again that could not be used.")
+        bool, typer.Option("--retry-failed", help="Try photos again that could not be used.")
     ] = False,
     refetch_photos: Annotated[
-        bool, typer.Option("--refetch-photos", help="Download photos again, since others may stand at their URLs now.")
+        bool, typer.Option("--refetch-photos", help="Download photos again, since their URLs may show others now.")
     ] = False,
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
-            help="Keep what `explain` of a search needs where a learned fusion (mlp) mixes title and photo. The first "
-            "such build encodes all products again.",
+            help="Keep what the service needs to explain scores of a learned fusion (mlp) of title and photo. The "
+            "first such build encodes all products again.",
         ),
     ] = False,
     history: Annotated[
         bool,
         typer.Option(
-            "--history/--no-history", help="Add what shoppers asked for, where the model knows it of products."
+            "--history/--no-history",
+            help="Add to the vectors of products for which queries they were shown, where the model knows it.",
         ),
     ] = True,
-    shard_rows: ShardRows = 4096,
-    download_concurrency: DownloadConcurrency = 32,
-    download_timeout: DownloadTimeout = 30.0,
-    allow_private_addresses: AllowPrivateAddresses = False,
-    engine: EngineName = "local",
-    ray_address: RayAddress = None,
-    ray_threads: RayThreads = None,
 ) -> None:
     """Encode a catalogue, index it, measure the index, and write it all as a version of a store.
 
-    Vectors are kept in the store: a build that was stopped is gone on with, and the next one encodes only what has a
-    new title or photo. Photos that cannot be used stop nothing: see `failures`.
+    Vectors are kept in the store: a build that was stopped continues where it was, and the next one encodes only
+    products with a new title or photo. Photos that cannot be used stop nothing: see `failures`.
     """
     from index_builder.build import BuildRequest, build_version
-    from index_builder.embeddings.embed import EncodingOptions
-    from index_builder.index.indexing import IndexRequest
-    from index_builder.photos.download import DownloadSettings
 
-    downloads = DownloadSettings(allow_private_addresses, download_concurrency, download_timeout)
-    encode = _engine(engine, ray_address, ray_threads)
-    encoding = EncodingOptions(downloads, retry_failed, refetch_photos, shard_rows, encode)
-    index_request = IndexRequest(index, target_recall, device, _in_bytes(memory_budget), seed)
-    request = BuildRequest(bundle, catalog, store, version, index_request, encoding, explain, history)
-    _finish(store, build_version(request, _print_progress), publish)
+    encoding = options.encoding_options(_print_progress, retry_failed=retry_failed, refetch_photos=refetch_photos)
+    request = BuildRequest(bundle, catalog, store, options.version, options.index_request(), encoding, explain, history)
+    _finish(store, build_version(request, _print_progress), options.publish)
 
 
 @app.command()
-@_friendly
+@friendly
+@expand_options
 def update(
-    bundle: Annotated[Path, typer.Option(help="The model bundle that the version was built with.")],
+    bundle: Annotated[Path, typer.Option(help="Model bundle that the base version was built with.")],
     changes: Annotated[
         Path, typer.Option(help="Parquet file: product_id, change ('upsert' or 'delete'), and the products' columns.")
     ],
     store: StoreFolder,
+    options: NewVersionOptions,
     base: Annotated[str | None, typer.Option(help="The version to change; by default the published one.")] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="What paths of photos are relative to; by default the folder of --changes.")
+        Path | None,
+        typer.Option(help="Folder that paths of photos are relative to; by default the folder of --changes."),
     ] = None,
-    version: NewVersion = None,
-    index: IndexType = "auto",
-    target_recall: TargetRecall = 0.99,
-    device: DeviceName = "cpu",
-    memory_budget: MemoryBudget = None,
-    publish: Publish = False,
-    seed: Seed = 0,
-    shard_rows: ShardRows = 4096,
-    download_concurrency: DownloadConcurrency = 32,
-    download_timeout: DownloadTimeout = 30.0,
-    allow_private_addresses: AllowPrivateAddresses = False,
-    engine: EngineName = "local",
-    ray_address: RayAddress = None,
-    ray_threads: RayThreads = None,
 ) -> None:
     """Make a new version from one of the store and a file of changes; only new titles and photos are encoded.
 
-    An upsert replaces a product's whole row, or adds the product; a delete removes it.
+    An upsert replaces the whole row of a product, or adds the product; a delete removes it.
     """
-    from index_builder.embeddings.embed import EncodingOptions
-    from index_builder.index.indexing import IndexRequest
-    from index_builder.photos.download import DownloadSettings
     from index_builder.update import UpdateRequest, update_version
 
-    downloads = DownloadSettings(allow_private_addresses, download_concurrency, download_timeout)
-    encode = _engine(engine, ray_address, ray_threads)
-    encoding = EncodingOptions(downloads, shard_rows=shard_rows, engine=encode)
-    index_request = IndexRequest(index, target_recall, device, _in_bytes(memory_budget), seed)
-    request = UpdateRequest(bundle, changes, store, base, version, photos, index_request, encoding)
-    _finish(store, update_version(request, _print_progress), publish)
+    encoding = options.encoding_options(_print_progress)
+    request = UpdateRequest(bundle, changes, store, base, options.version, photos, options.index_request(), encoding)
+    _finish(store, update_version(request, _print_progress), options.publish)
 
 
 app.add_typer(store_commands.app)
@@ -152,26 +97,10 @@ def _print_progress(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _in_bytes(gigabytes: float | None) -> int | None:
-    return None if gigabytes is None else round(gigabytes * 1e9)
-
-
-def _engine(name: EngineName, ray_address: str | None, ray_threads: int | None) -> "Engine":
-    if name == "ray":
-        from index_builder.embeddings.ray_engine import RayEngine
-
-        return RayEngine(ray_address, ray_threads, _print_progress)
-    if ray_address is not None or ray_threads is not None:
-        raise OptionError("--ray-address and --ray-threads go with --engine ray")
-    from index_builder.embeddings.embed import encode_here
-
-    return encode_here
-
-
 def _finish(store: Path, built: "BuiltVersion", publish: bool) -> None:
-    """Say what was built, and run the gate over it."""
+    """Print what was built, and run the gate over it."""
     typer.echo(describe_build(built))
     if publish:
         store_commands.publish_or_exit(Store(store), built.manifest.version)
     else:
-        store_commands.mark(Store(store), built.manifest.version)
+        store_commands.check_unpublished(Store(store), built.manifest.version)

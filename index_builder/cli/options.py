@@ -1,45 +1,135 @@
 """Options that several commands have."""
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from index_builder.core.errors import OptionError
+from index_builder.core.progress import ProgressReporter
+
+if TYPE_CHECKING:  # what these need takes seconds to load
+    from index_builder.embeddings.embed import EncodingOptions
+    from index_builder.embeddings.tasks import Engine
+    from index_builder.index.indexing import IndexRequest
+
 StoreFolder = Annotated[Path, typer.Option(help="Folder of the store.")]
-EngineName = Annotated[
-    Literal["local", "ray"],
-    typer.Option(
-        help="What encodes: this process, or a Ray cluster, all of whose nodes must see bundle, photos and store under "
-        "the same paths."
-    ),
-]
-RayAddress = Annotated[
-    str | None,
-    typer.Option(help="HOST:PORT of the Ray cluster. By default the one of this machine, or one started for this."),
-]
-RayThreads = Annotated[
-    int | None,
-    typer.Option(
-        help="CPU threads of each Ray actor. By default those of the smallest node, at most 8; on nodes with GPUs, "
-        "which have an actor a GPU, an equal share."
-    ),
-]
-Bundle = Annotated[Path, typer.Option(help="Model bundle made by `training fit`.")]
-NewVersion = Annotated[str | None, typer.Option(help="Id of the new version; by default time and model.")]
-IndexType = Annotated[
-    str, typer.Option(help="'auto' to measure some types and take the best, or a FAISS factory string.")
-]
-TargetRecall = Annotated[float, typer.Option(help="Recall@100 against exact search, above 0 and at most 1.")]
-DeviceName = Annotated[Literal["cpu", "cuda"], typer.Option(help="What will search the index.")]
-MemoryBudget = Annotated[
-    float | None,
-    typer.Option(help="GB that an 'auto' index may take there. By default half the memory of this machine."),
-]
-Publish = Annotated[bool, typer.Option(help="Publish it if it passes the gate.")]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
-ShardRows = Annotated[int, typer.Option(help="Products encoded between two writings: what a kill can cost.")]
-DownloadConcurrency = Annotated[int, typer.Option(help="Photos by URL that are downloaded at a time.")]
-DownloadTimeout = Annotated[float, typer.Option(help="Seconds for one try of one photo.")]
-AllowPrivateAddresses = Annotated[
-    bool, typer.Option("--allow-private-addresses", help="Download also from hosts inside the own network.")
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewVersionOptions:
+    """The options that `build` and `update` share, one field each; `expand_options` puts them on the command line."""
+
+    version: Annotated[str | None, typer.Option(help="Id of the new version; by default time and model.")] = None
+    index: Annotated[
+        str, typer.Option(help="'auto' to measure several types and take the best, or a FAISS factory string.")
+    ] = "auto"
+    target_recall: Annotated[float, typer.Option(help="Recall@100 against exact search, above 0 and at most 1.")] = 0.99
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Device that will search the index.")] = "cpu"
+    memory_budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Memory in GB that an 'auto' index may take on that device. By default half the memory of this "
+            "machine, or of its GPU."
+        ),
+    ] = None
+    publish: Annotated[bool, typer.Option(help="Publish the version if it passes the gate.")] = False
+    seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0
+    shard_rows: Annotated[
+        int, typer.Option(help="Products that are encoded between two writes; a kill loses at most these.")
+    ] = 4096
+    download_concurrency: Annotated[int, typer.Option(help="How many photos are downloaded at a time.")] = 32
+    download_timeout: Annotated[float, typer.Option(help="Seconds for one attempt to download a photo.")] = 30.0
+    allow_private_addresses: Annotated[
+        bool, typer.Option("--allow-private-addresses", help="Download also from hosts inside the own network.")
+    ] = False
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            help="Where products are encoded: in this process, or on a Ray cluster, all of whose nodes must see "
+            "bundle, photos and store under the same paths."
+        ),
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="HOST:PORT of the Ray cluster. By default the cluster that this machine is part of, or else one that "
+            "is started for this command."
+        ),
+    ] = None
+    ray_threads: Annotated[
+        int | None,
+        typer.Option(
+            help="CPU threads of each Ray actor. By default those of the smallest node, at most 8; on nodes with GPUs, "
+            "which have one actor a GPU, an equal share."
+        ),
+    ] = None
+
+    def index_request(self) -> "IndexRequest":
+        """Return which index the options ask for.
+
+        Raises:
+            BuildError: a number is out of range.
+        """
+        from index_builder.index.indexing import IndexRequest
+
+        budget_bytes = None if self.memory_budget is None else round(self.memory_budget * 1e9)
+        return IndexRequest(self.index, self.target_recall, self.device, budget_bytes, self.seed)
+
+    def encoding_options(
+        self, report: ProgressReporter, *, retry_failed: bool = False, refetch_photos: bool = False
+    ) -> "EncodingOptions":
+        """Return how the options have products encoded.
+
+        Args:
+            report: receives a line on the actors of a Ray cluster.
+            retry_failed: try photos again that could not be used.
+            refetch_photos: download photos again.
+
+        Raises:
+            BuildError: a number is out of range.
+            OptionError: options of Ray were given without it, or Ray cannot be used.
+        """
+        from index_builder.embeddings.embed import EncodingOptions
+        from index_builder.photos.download import DownloadSettings
+
+        downloads = DownloadSettings(self.allow_private_addresses, self.download_concurrency, self.download_timeout)
+        return EncodingOptions(downloads, retry_failed, refetch_photos, self.shard_rows, self._engine(report))
+
+    def _engine(self, report: ProgressReporter) -> "Engine":
+        if self.engine == "ray":
+            from index_builder.embeddings.ray_engine import RayEngine
+
+            return RayEngine(self.ray_address, self.ray_threads, report)
+        if self.ray_address is not None or self.ray_threads is not None:
+            raise OptionError("--ray-address and --ray-threads go with --engine ray")
+        from index_builder.embeddings.embed import encode_here
+
+        return encode_here
+
+
+def expand_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one command-line option for each field of its parameter `options`, a dataclass."""
+    parameters = dict(inspect.signature(command).parameters)
+    kind = parameters.pop("options").annotation
+    hints = get_type_hints(kind, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(kind)
+    ]
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters.values()]
+
+    @functools.wraps(command)
+    def expanded(**given: Any) -> None:
+        options = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        command(**given, options=options)
+
+    expanded.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}
+    return expanded

@@ -1,4 +1,4 @@
-"""What the commands print."""
+"""The text that the commands print."""
 
 from typing import TYPE_CHECKING
 
@@ -6,20 +6,20 @@ from artifacts.index_version import IndexDescription, Manifest, PhotoCounts
 from artifacts.store import Publication
 
 if TYPE_CHECKING:  # what these need takes seconds to load
-    from index_builder.build import BuiltVersion
+    from index_builder.new_version import BuiltVersion
     from index_builder.versions.prune import Pruning
     from index_builder.versions.verify import VerifiedVersion
 
 
 def describe_pruning(pruning: "Pruning") -> str:
-    """What was removed, line by line."""
+    """Return what was removed, one line each."""
     lines = [f"removed version {removal.name}: {_megabytes(removal.freed_bytes)}" for removal in pruning.versions]
-    lines += [f"cleared away {removal.name}: {_megabytes(removal.freed_bytes)}" for removal in pruning.leftovers]
+    lines += [f"removed unused {removal.name}: {_megabytes(removal.freed_bytes)}" for removal in pruning.unused]
     return "\n".join([*lines, f"{_megabytes(pruning.freed_bytes)} freed"])
 
 
 def describe_build(built: "BuiltVersion") -> str:
-    """What was built, line by line."""
+    """Return what was built, as lines of text."""
     lines = [f"{built.path}: {_describe_contents(built.manifest)}", _describe_photos(built.manifest.photos)]
     lines.append(
         f"{built.encoded:,} of {built.manifest.count:,} products encoded; the store had the vectors of the others"
@@ -27,27 +27,27 @@ def describe_build(built: "BuiltVersion") -> str:
     lines.append(_describe_recall(built.manifest.index))
     if built.manifest.index.measured_with == "titles":
         lines.append(
-            "the model has no held-out queries: this was measured with product titles, which real queries "
-            "may not bear out"
+            "the model has no held-out queries: this was measured with product titles; real queries may give "
+            "another recall"
         )
     return "\n".join(lines)
 
 
 def describe_verified(verified: "VerifiedVersion") -> str:
-    """What was checked, line by line."""
+    """Return what was checked, as lines of text."""
     manifest = verified.manifest
     return "\n".join(
         [
             f"version {manifest.version} is sound: {_describe_contents(manifest)}",
             f"{len(manifest.files)} files have their checksums; {len(manifest.canaries)} canary queries find "
-            f"{verified.canary_overlap:.1%} of the products that they should",
+            f"{verified.canary_overlap:.1%} of the expected products",
             _describe_recall(manifest.index),
         ]
     )
 
 
 def describe_publication(publication: Publication) -> str:
-    """What is published now, and what a rollback would go back to."""
+    """Return what is published now, and what a rollback would publish."""
     before = publication.previous[0] if publication.previous else "nothing"
     return f"published {publication.current}; before it {before}"
 
@@ -75,8 +75,8 @@ def _describe_photos(photos: PhotoCounts) -> str:
 
 
 def _describe_recall(index: IndexDescription) -> str:
-    dials = {"nprobe": index.nprobe, "k_factor": index.k_factor}
-    set_to = ", ".join(f"{name} {value:g}" for name, value in dials.items() if value is not None)
+    parameters = {"nprobe": index.nprobe, "k_factor": index.k_factor}
+    set_to = ", ".join(f"{name} {value:g}" for name, value in parameters.items() if value is not None)
     speed = f", {index.chosen.ms_per_query:.2f} ms a query alone on one thread" if index.chosen else ""
     return (
         f"recall@100 {index.recall_at_100:.4f} (target {index.target_recall:g}) over "

@@ -17,16 +17,16 @@ class Pruning:
 
     Attributes:
         versions: the versions, oldest first.
-        leftovers: what killed programs had left, and vectors that no version needs, by their place in the store.
+        unused: files that killed programs left, and vectors that no version needs, by their path in the store.
     """
 
     versions: tuple[Removal, ...]
-    leftovers: tuple[Removal, ...]
+    unused: tuple[Removal, ...]
 
     @property
     def freed_bytes(self) -> int:
         """Of all that was removed."""
-        return sum(removal.freed_bytes for removal in (*self.versions, *self.leftovers))
+        return sum(removal.freed_bytes for removal in (*self.versions, *self.unused))
 
 
 def prune_store(store: Store, keep: int) -> Pruning:

@@ -15,7 +15,7 @@ from artifacts.catalog import read_catalog
 from artifacts.errors import DamagedError, FormatError, StoreError
 from artifacts.index_version import KEYS_FILE, PhotoCounts, open_index_version
 from artifacts.store import Publication, Store
-from index_builder import build, version_writer
+from index_builder import new_version, version_writer
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
 from index_builder.embeddings import embed
@@ -161,7 +161,7 @@ def test_an_id_of_its_own(text_bundle: Path, catalog: Path, tmp_path: Path) -> N
     [
         ({"version": "flat"}, StoreError, "has a version 'flat' already, and versions never change"),
         ({"version": "../out"}, StoreError, r"'\.\./out' is no version id"),
-        ({"wish": IndexRequest("IVF16,Nonsense")}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
+        ({"index_request": IndexRequest("IVF16,Nonsense")}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
         ({"bundle": Path("nowhere")}, DamagedError, "nowhere is no model bundle"),
         ({"catalog": Path("no.parquet")}, DamagedError, r"no\.parquet is missing"),
     ],
@@ -214,7 +214,7 @@ def test_a_build_that_fails_leaves_the_store_as_it_was(
     def fail(*arguments: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(build if stage in ("write_products", "collect") else version_writer, stage, fail)
+    monkeypatch.setattr(new_version if stage in ("write_products", "collect") else version_writer, stage, fail)
     with pytest.raises(OSError, match="disk full"):
         build_version(BuildRequest(text_bundle, catalog, store, "new"))
     assert Store(store).publication() == Publication("flat")

@@ -13,9 +13,10 @@ import pytest
 from artifacts.errors import FormatError, StoreError
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, open_index_version
 from artifacts.store import Store
-from index_builder.build import BuildRequest, BuiltVersion, build_version
+from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
 from index_builder.index.indexing import IndexRequest
+from index_builder.new_version import BuiltVersion
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
@@ -46,7 +47,7 @@ def update(bundle: Path, catalog: Path, store: Path, tmp_path: Path) -> Update:
         return update_version(
             UpdateRequest(
                 **{"bundle": bundle, "changes": path, "store": store, "base": "flat", "version": version}
-                | {"wish": FLAT}
+                | {"index_request": FLAT}
                 | request
             ),
             reported.append,

@@ -132,6 +132,6 @@ def test_versions_of_the_first_builders_need_nothing(built: Store, rewrite_manif
 def test_prune_tells_of_vectors(built: Store) -> None:
     pruning = prune_store(built, 1)
     assert [removal.name for removal in pruning.versions] == ["all"]
-    (removal,) = pruning.leftovers
+    (removal,) = pruning.unused
     assert removal.name.startswith("embeddings/")
     assert prune_pools(Store(built.path / "nothing")) == []

@@ -12,10 +12,11 @@ import pytest
 from artifacts.bundle import CARD_FILE, finish_bundle, open_bundle
 from artifacts.index_version import INDEX_FILE, TOWER_VECTORS_FILE, open_index_version
 from artifacts.store import Store
-from index_builder.build import BuildRequest, BuiltVersion, build_version
+from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
 from index_builder.embeddings.embed import EncodingOptions
 from index_builder.index.indexing import IndexRequest
+from index_builder.new_version import BuiltVersion
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.verify import verify_version
 from tests.index_builder.embedding import embed_shop

@@ -54,7 +54,7 @@ def test_leftovers_count_among_what_was_freed(dated: Store) -> None:
     (dated.path / ".removed").mkdir()
     (dated.path / ".removed" / "half").write_bytes(bytes(1234))
     pruning = prune_store(dated, 5)
-    assert [removal.name for removal in pruning.leftovers] == [".removed/half"]
+    assert [removal.name for removal in pruning.unused] == [".removed/half"]
     assert pruning.freed_bytes == 1234
 
 
