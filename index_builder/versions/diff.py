@@ -1,35 +1,30 @@
-"""What differs between two versions: their products, and the answers to their canary queries.
+"""What differs between two versions: their products, and the expected answers to their canary queries.
 
-Products are compared by fingerprints of their values, made a batch at a time, so that millions of them cost 32
-bytes each and never a table in memory.
+Products are compared by hashes of their values, computed a batch at a time, so that millions of them cost 32 bytes each
+and never a table in memory.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from artifacts.canaries import CANARY_DEPTH, overlap
-from artifacts.catalog import CATALOG_COLUMNS
-from artifacts.errors import DamagedError
+from artifacts.catalog import CATALOG_COLUMNS, CatalogStream, open_catalog
 from artifacts.index_version import PRODUCTS_FILE, Manifest, read_manifest
 from artifacts.store import Store
-from artifacts.tables import check_columns, read_schema
 
 EXAMPLES = 5
-_BATCH_ROWS = 16_384
 
-Fingerprints = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Some products: how many, and the ids of the first ones by row."""
+    """The number of some products, and the ids of the first ones by row."""
 
     count: int
     product_ids: tuple[str, ...]
@@ -37,11 +32,11 @@ class Examples:
 
 @dataclass(frozen=True)
 class AnswerOverlap:
-    """What two versions expect of the canary queries that they have in common.
+    """How far two versions agree on the answers to the canary queries that both have.
 
     Attributes:
-        queries: how many they have in common.
-        mean: share of the products that the old version expects and the new one too; None without a query.
+        queries: number of canary queries that both have.
+        mean: mean share of the old version's expected products that the new version expects too; None without a query.
     """
 
     queries: int
@@ -50,13 +45,13 @@ class AnswerOverlap:
 
 @dataclass(frozen=True)
 class VersionDiff:
-    """What is otherwise in the new version than in the old one."""
+    """The differences of a new version from an old one."""
 
     old: Manifest
     new: Manifest
     added: Examples
     removed: Examples
-    changed: Examples  # in any of the following
+    changed: Examples  # products that differ in title, image or attributes
     changed_titles: int
     changed_images: int
     changed_attributes: int
@@ -65,11 +60,11 @@ class VersionDiff:
 
 @dataclass(frozen=True, eq=False)
 class _Products:
-    """Fingerprints of a version's products by row. Shapes: (count,), and (count, 3) of title, image, attributes."""
+    """Hashes of a version's products by row: (count,) of ids, and (count, 3) of title, image and attributes."""
 
-    path: Path
-    ids: Fingerprints
-    values: Fingerprints
+    catalog: CatalogStream
+    ids: Hashes
+    values: Hashes
 
 
 def diff_versions(store: Store, old: str, new: str) -> VersionDiff:
@@ -78,7 +73,7 @@ def diff_versions(store: Store, old: str, new: str) -> VersionDiff:
     Raises:
         StoreError: the store lacks one of them.
         DamagedError: a manifest or a file of products cannot be read.
-        FormatError: it is not what this version of Vitrine reads.
+        FormatError: a file is not what this version of Vitrine reads.
     """
     manifests = [read_manifest(store.version_path(version)) for version in (old, new)]
     before, after = (_read_products(store.version_path(version) / PRODUCTS_FILE) for version in (old, new))
@@ -99,19 +94,19 @@ def diff_versions(store: Store, old: str, new: str) -> VersionDiff:
 
 
 def describe_diff(diff: VersionDiff) -> str:
-    """A comparison line by line."""
+    """Return a comparison as lines of text."""
     old, new = diff.old, diff.new
     lines = [f"{old.version} -> {new.version}: {old.count:,} -> {new.count:,} products"]
     if old.model.fingerprint != new.model.fingerprint:
         names = [f"{manifest.model.name} ({manifest.model.fingerprint[:12]})" for manifest in (old, new)]
-        lines.append(f"another model: {names[0]} -> {names[1]}")
+        lines.append(f"models differ: {names[0]} -> {names[1]}")
     kinds = {"titles": diff.changed_titles, "photos": diff.changed_images, "attributes": diff.changed_attributes}
-    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    by_kind = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     lines.append(_describe_examples("added", diff.added))
     lines.append(_describe_examples("removed", diff.removed))
-    lines.append(_describe_examples("changed", diff.changed, f" ({told})"))
+    lines.append(_describe_examples("changed", diff.changed, f" ({by_kind})"))
     if diff.answers.mean is None:
-        lines.append("canaries: no query in common")
+        lines.append("canaries: the versions have no query in common")
     else:
         lines.append(
             f"canaries: {diff.answers.queries} queries in common, {diff.answers.mean:.1%} of the answers agree"
@@ -120,36 +115,28 @@ def describe_diff(diff: VersionDiff) -> str:
 
 
 def _read_products(path: Path) -> _Products:
-    check_columns(path, read_schema(path), CATALOG_COLUMNS)
+    catalog = open_catalog(path)
     ids, values = [np.empty(0, np.int64)], [np.empty((0, 3), np.int64)]
-    for batch in _batches(path, None):
+    for batch in catalog.batches():
         rows = batch.to_pylist()
         ids.append(np.array([hash(row["product_id"]) for row in rows], np.int64))
-        values.append(np.array([_fingerprints(row) for row in rows], np.int64))
-    return _Products(path, np.concatenate(ids), np.concatenate(values))
+        values.append(np.array([_hash_values(row) for row in rows], np.int64))
+    return _Products(catalog, np.concatenate(ids), np.concatenate(values))
 
 
-def _fingerprints(product: dict[str, object]) -> tuple[int, int, int]:
-    """Of title, image and attributes, equal for equal values within this process.
+def _hash_values(product: dict[str, object]) -> tuple[int, int, int]:
+    """Return hashes of title, image and attributes, which are equal for equal values within this process.
 
-    The text of a value is hashed and not the value: -1 and -2 have one hash, and 1, 1.0 and True, which answers
-    show differently, are equal. An attribute without a value is as good as absent.
+    The text of a value is hashed, not the value: -1 and -2 have the same hash, and 1, 1.0 and True are equal although
+    answers show them differently. An attribute without a value counts as absent.
     """
     attributes = [(name, product[name]) for name in sorted(product.keys() - CATALOG_COLUMNS.keys())]
-    told = [(name, value) for name, value in attributes if value is not None]
-    return hash(repr(product["title"])), hash(repr(product["image"])), hash(repr(told))
-
-
-def _batches(path: Path, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(_BATCH_ROWS, columns=columns)
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedError(f"{path} cannot be read: {error}") from error
+    present = [(name, value) for name, value in attributes if value is not None]
+    return hash(repr(product["title"])), hash(repr(product["image"])), hash(repr(present))
 
 
 def _others(rows: Rows, count: int) -> Rows:
-    """The rows that are not among these, ascending."""
+    """Return the rows from 0 to `count` that are not among these, ascending."""
     others = np.ones(count, np.bool_)
     others[rows] = False
     return np.flatnonzero(others)
@@ -157,7 +144,7 @@ def _others(rows: Rows, count: int) -> Rows:
 
 def _examples(products: _Products, rows: Rows) -> Examples:
     wanted, start, found = rows[:EXAMPLES], 0, list[str]()
-    for batch in _batches(products.path, ["product_id"]):
+    for batch in products.catalog.batches(["product_id"]):
         if len(found) == len(wanted):
             break
         here = wanted[(wanted >= start) & (wanted < start + len(batch))]

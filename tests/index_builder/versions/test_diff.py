@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import index_builder.versions.diff
 from artifacts.errors import DamagedError, FormatError, StoreError
 from artifacts.index_version import Canary, read_manifest
 from artifacts.store import Store
@@ -55,7 +54,7 @@ def test_equal_versions_have_no_difference(compare: Callable[..., VersionDiff]) 
 def test_products_are_told_apart_by_id_whatever_their_order(
     compare: Callable[..., VersionDiff], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_builder.versions.diff, "_BATCH_ROWS", 64)  # so that examples lie in several batches
+    monkeypatch.setattr("artifacts.catalog.BATCH_ROWS", 64)  # so that examples lie in several batches
     rng = np.random.default_rng(4)
     old = products(1000, price=rng.integers(1, 4, 1000).tolist())
     kept = rng.permutation(1000)[:900]
@@ -156,11 +155,11 @@ def test_a_difference_line_by_line(
     lines = describe_diff(compare(products(1008), pa.Table.from_pylist(new))).splitlines()
     assert lines == [
         "flat -> ivf: 1,008 -> 1,001 products",
-        f"another model: tiny-1 ({model.fingerprint[:12]}) -> new (ffffffffffff)",
+        f"models differ: tiny-1 ({model.fingerprint[:12]}) -> new (ffffffffffff)",
         "added    0",
         "removed  7: p0, p1, p2, p3, p4, ...",
         "changed  2 (2 titles, 1 photos, 0 attributes): p7, p8",
-        "canaries: no query in common",
+        "canaries: the versions have no query in common",
     ]
 
 
