@@ -254,7 +254,7 @@ def experiments(
 @_friendly
 def recipes() -> None:
     """List the recipes."""
-    from training.recipes.recipe import RECIPE_FOLDER, recipe_names
+    from training.recipes.files import RECIPE_FOLDER, recipe_names
 
     for name in recipe_names():
         first_line = (RECIPE_FOLDER / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]

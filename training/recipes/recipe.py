@@ -1,16 +1,14 @@
 """Recipes: what is trained and how, one YAML file a row of the paper's Table 2."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from artifacts.records import Record, describe_faults
 from artifacts.side import Concatenation, MlpFusion, NoFusion, TowerName
 from training.errors import RecipeError
+from training.recipes.files import read_recipe, recipe_path
 
-RECIPE_FOLDER = Path(__file__).parent
 Part = Literal["bibert", "clip", "fusion"]
 
 
@@ -181,31 +179,14 @@ class Recipe(Record):
         return frozenset(part for part in self.train if scratch.get(part, True))
 
 
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with Vitrine."""
-    return sorted(path.stem for path in RECIPE_FOLDER.glob("*.yaml"))
-
-
 def load_recipe(name_or_path: str) -> Recipe:
-    """A recipe by its name, or from a YAML file of one's own.
+    """Return a recipe by its name, or from a .yaml file, with everything that it inherits by `extends`.
 
     Raises:
         RecipeError: there is no such recipe, or it has an unknown key or a bad value (all are named).
     """
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        path = RECIPE_FOLDER / f"{name_or_path}.yaml"
-        if name_or_path not in recipe_names():
-            raise RecipeError(
-                f"no recipe is called {name_or_path!r}; there are {', '.join(recipe_names())}, "
-                "or give the path of a .yaml file"
-            )
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not YAML: {error}") from error
+    path = recipe_path(name_or_path)
+    content = read_recipe(path)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

@@ -10,20 +10,19 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from artifacts.dataset import open_dataset
 from evaluation.test_set.test_set import load_test_set
 from tests.support.photos import noise
 from tests.training.esci.esci_files import Esci, write_urls
+from tests.training.small_fits import fit_without_export
+from tests.training.small_recipes import small
 from towers.vector_cache import VectorCache
 from training.batches.training_data import data_from_dataset
 from training.cli import app
 from training.esci.files import EXAMPLES_FILE, PRODUCTS_FILE
-from training.fitting.fit import fit
 from training.fitting.request import FitRequest
-from training.recipes.recipe import RECIPE_FOLDER, Recipe
 
 pytestmark = pytest.mark.integration
 
@@ -50,14 +49,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return plain_esci().write(tmp_path_factory.mktemp("esci"))
 
 
-def small(name: str) -> Recipe:
-    content = yaml.safe_load((RECIPE_FOLDER / f"{name}.yaml").read_text())
-    if content.get("bibert"):
-        content["bibert"] |= {"vocabulary": 200, "width": 32, "feed_forward": 64}
-    content["optimisation"] |= {"batch_size": 16, "least_steps": 1, "learning_rate": 3e-3}
-    return Recipe.model_validate(content)
-
-
 def test_an_import_is_fitted_on_and_opened_by_evaluation(folder: Path, tmp_path: Path) -> None:
     images = tmp_path / "fetched"
     images.mkdir()
@@ -72,7 +63,7 @@ def test_an_import_is_fitted_on_and_opened_by_evaluation(folder: Path, tmp_path:
     dataset = open_dataset(tmp_path / "shop" / "data")
     data, cache = data_from_dataset(dataset.path), VectorCache(tmp_path / "vectors")
     for name in ("bibert", "clip-small"):
-        bundle = fit(FitRequest(small(name), data, {}, tmp_path / name, cache, steps=3))
+        bundle = fit_without_export(FitRequest(small(name, batch_size=16), data, {}, tmp_path / name, cache, steps=3))
         assert bundle.card.origin.dataset_fingerprint == dataset.fingerprint
     test_set = load_test_set(dataset)
     catalog = dataset.catalog()

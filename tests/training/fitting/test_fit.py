@@ -25,7 +25,8 @@ from training.fitting.fit import fit
 from training.fitting.module import RetrievalModule, parameters_by_part
 from training.fitting.request import FitRequest
 from training.fitting.validation import VALIDATION_RECALL, validation_set
-from training.recipes.recipe import load_recipe, recipe_names
+from training.recipes.files import recipe_names
+from training.recipes.recipe import load_recipe
 
 pytestmark = pytest.mark.integration
 
