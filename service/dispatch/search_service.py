@@ -73,8 +73,8 @@ class SearchService:
         )
         self.metrics.watch_queue(self.batcher.__len__)
         self.metrics.watch_photos(self.photo_batcher.__len__)
-        batchers = (self.batcher, self.photo_batcher, self.lookup_batcher)
-        self.swapper = Swapper(self.store, opener or self._opener(), batchers, self.metrics, self.cache.clear)
+        self._batchers = (self.batcher, self.photo_batcher, self.lookup_batcher)
+        self.swapper = Swapper(self.store, opener or self._opener(), self._batchers, self.metrics, self.cache.clear)
         self.comparison = Comparison(opener or self._opener_to_compare())
         self.judgments = JudgmentFile(settings.judgments) if settings.judgments else None
         self._version_task: asyncio.Task[None] | None = None
@@ -93,9 +93,7 @@ class SearchService:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._version_task
         self._changes.cancel()
-        await self.batcher.stop(STOP_STEP_SECONDS)
-        await self.photo_batcher.stop(STOP_STEP_SECONDS)
-        await self.lookup_batcher.stop(STOP_STEP_SECONDS)
+        await asyncio.gather(*(batcher.stop(STOP_STEP_SECONDS) for batcher in self._batchers))
         await self.swapper.stop()
         await self.comparison.unload()
         self.photos.stop()

@@ -5,14 +5,14 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from service.dispatch.version_process import VersionProcess, connect, socket_pairs
+from service.dispatch.version_process import VersionProcess, connect, socket_count, socket_pairs
 from service.protocol.messages import Message
 from tests.service.stand_ins import stand_in_version
 
 
 @dataclass
 class UnresponsiveWorkers:
-    """Opens such processes, each with one search thread and one for photos.
+    """Opens such processes, each with one search thread.
 
     Attributes:
         killed: for each process that was opened, whether it has been killed.
@@ -26,7 +26,7 @@ class UnresponsiveWorkers:
         killed = threading.Event()
         self.killed.append(killed)
         with ExitStack() as worker_ends:
-            ours, theirs = socket_pairs(3, worker_ends)
+            ours, theirs = socket_pairs(socket_count(search_threads=1), worker_ends)
             worker_ends.pop_all()
         self._sockets += theirs
         report = {"version": stand_in_version(version_id).describe().model_dump(mode="json")}

@@ -14,16 +14,15 @@ import pytest
 from service.core.settings import Settings
 from service.dispatch.comparison import Comparison
 from service.dispatch.search_service import SearchService
-from service.protocol.queries import Page, PhotoQuery, SearchQuery
+from service.protocol.queries import Page, PhotoQuery, ProductQuery, SearchQuery
 from tests.service.processes import service_process
 from tests.service.stand_ins import submit
 from tests.service.unresponsive import UnresponsiveWorkers
 from tests.service.virtual_clock import run_on_virtual_clock
 
-BATCHER_SECONDS = 5.0  # until a batcher gives its batches up
+BATCHERS_SECONDS = 5.0  # until all batchers together give up their batches
 PROCESS_SECONDS = 10.0  # until a worker process is killed: five to reply and five to exit
 MARGIN_SECONDS = 0.1  # on the virtual clock, for the intervals at which states are polled
-TEXT, PHOTO = SearchQuery("0", Page(1)), PhotoQuery(b"", Page(1))
 
 
 @pytest.fixture
@@ -55,22 +54,17 @@ def test_a_process_that_does_not_answer_is_killed_in_time(
 
 
 @pytest.mark.parametrize(
-    ("asks_photo", "compares", "bound"),
-    [
-        (False, False, BATCHER_SECONDS + PROCESS_SECONDS),
-        (True, False, 2 * BATCHER_SECONDS + PROCESS_SECONDS),
-        (True, True, 3 * BATCHER_SECONDS + 2 * PROCESS_SECONDS),
-    ],
+    ("compares", "bound"),
+    [(False, BATCHERS_SECONDS + PROCESS_SECONDS), (True, 2 * (BATCHERS_SECONDS + PROCESS_SECONDS))],
 )
 def test_the_service_stops_in_time_though_its_processes_do_not_answer(
     workers: UnresponsiveWorkers,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    asks_photo: bool,
     compares: bool,
     bound: float,
 ) -> None:
-    """Its steps follow each other: texts, photos, the served version's process, and the same for the second version."""
+    """Its steps follow each other: all batchers, the served version's process, and the same for the second version."""
     (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')
     # Its timer would be due on the virtual clock while the loop waits for a thread that reaps a killed process.
     monkeypatch.setattr(Comparison, "_restart_idle_timer", lambda self: None)
@@ -78,12 +72,14 @@ def test_the_service_stops_in_time_though_its_processes_do_not_answer(
     async def test() -> float:
         service = SearchService(Settings(store=tmp_path, device="cpu"), workers.open_version)
         await service.swapper.start()
-        waiting = [submit(service.batcher, TEXT)]
-        if asks_photo:
-            waiting.append(submit(service.photo_batcher, PHOTO))
+        waiting = [
+            submit(service.batcher, SearchQuery("0", Page(1))),
+            submit(service.photo_batcher, PhotoQuery(b"", Page(1))),
+            submit(service.lookup_batcher, ProductQuery("v1-p0")),
+        ]
         if compares:
             await service.comparison.start_loading("v2")
-            waiting.append(submit(service.comparison.use_batcher(), TEXT))
+            waiting.append(submit(service.comparison.use_batcher(), SearchQuery("0", Page(1))))
         await asyncio.sleep(0)
         began = asyncio.get_running_loop().time()
         await service.stop()
@@ -119,7 +115,7 @@ def test_the_whole_process_ends_though_its_worker_is_stopped(good_store: Path, t
                 assert time.monotonic() < give_up_at, "the search was not sent to the worker"
                 time.sleep(0.01)
             process.stop()
-            # With the bounds as they are it would take 16 s more.
+            # With the bounds as they are it would take 15 s more.
             assert process.popen.wait(12) == 0
             assert client.recv(1000).startswith(b"HTTP/1.1 500 ")
     assert not Path(f"/proc/{worker}").exists()
