@@ -1,4 +1,4 @@
-"""python -m service: serve, and try a running service."""
+"""The commands of `python -m service`: `serve`, and `try` for a running service."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -20,7 +20,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [VITRINE_HOST]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [VITRINE_PORT]")] = None,
 ) -> None:
-    """Serve searches until told to stop. Settings come from VITRINE_* variables; options go before them."""
+    """Serve searches until a signal stops it. Settings come from VITRINE_* variables; options override them."""
     from service.server import run
 
     try:
@@ -33,12 +33,12 @@ def serve(
 
 @app.command("try")
 def try_search(
-    url: Annotated[str, typer.Option(help="Where the service runs")] = "http://127.0.0.1:8000",
-    query: Annotated[list[str] | None, typer.Option(help="What to search for; can be given again")] = None,
+    url: Annotated[str, typer.Option(help="Address of the service")] = "http://127.0.0.1:8000",
+    query: Annotated[list[str] | None, typer.Option(help="What to search for; may be repeated")] = None,
     top: Annotated[int, typer.Option(min=1, max=1000, help="Products to show per query")] = 5,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until the service is ready")] = 30,
 ) -> None:
-    """Send searches to a running service and show what they find. Exit code 1 when one fails."""
+    """Send searches to a running service and show what they find. The exit code is 1 when one fails."""
     from service.client.tryout import TryoutError, try_service
 
     try:

@@ -1,4 +1,4 @@
-"""Running the application in this process until it is told to stop."""
+"""Runs the application in this process until a signal stops it."""
 
 import asyncio
 import math
@@ -20,14 +20,14 @@ from service.main import create_app
 
 _log = EventLog(__name__)
 _BACKLOG = 2048
-_LAST_READ_SECONDS = 0.1  # for requests that were sent before their connection could be told to close
+_LAST_READ_SECONDS = 0.1  # for requests that clients sent before they could see that connections are closed
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: The address cannot be listened on, or the device is not there.
+        SettingsError: The service cannot listen on the address, or the machine lacks the device.
     """
     service = SearchService(settings)
     listeners = [_listen(settings.host, settings.port, "port")]
@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
 
 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
-    """How uvicorn runs the application: no access log, no headers that tell of the server but those of security."""
+    """Return uvicorn's configuration: security headers, request timeouts, no access log and no `Server` header."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=settings.host,
@@ -63,11 +63,11 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that says it is not ready before it stops taking requests.
+    """A server that reports not being ready for a while before it stops taking requests.
 
-    The first SIGTERM turns readiness off at once; requests are still taken for the time of notice, then the
-    listener closes and what is under way is answered. SIGINT (Ctrl+C) leaves out the notice, and a second
-    signal cuts it short. The exit code is 0 after either.
+    After the first SIGTERM, `/ready` answers 503 at once. Requests are still taken for `drain_notice_seconds`; then the
+    listeners close, and requests under way are answered. After SIGINT (Ctrl+C) there is no notice, and a second
+    signal ends it. The exit code is 0 in every case.
     """
 
     def __init__(self, config: uvicorn.Config, service: SearchService) -> None:
@@ -76,7 +76,7 @@ class DrainingServer(uvicorn.Server):
         self._close_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain, or hurry if that was begun."""
+        """Begin to drain at the first signal, and end the notice at the second."""
         if self._close_at is not None:
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
@@ -87,13 +87,13 @@ class DrainingServer(uvicorn.Server):
         _log.info("draining", signal=signal.Signals(sig).name, notice_s=notice)
 
     async def on_tick(self, counter: int) -> bool:
-        """Called by uvicorn ten times a second; true ends the main loop."""
+        """Return whether the main loop should end; uvicorn calls this ten times a second."""
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the listeners, read what is on connections that were taken before, and only then close idle ones."""
+        """Close the listeners, read requests that were already sent, and only then close idle connections."""
         for server in self.servers:
             server.close()
         await asyncio.sleep(_LAST_READ_SECONDS)
@@ -106,6 +106,6 @@ def _listen(host: str, port: int, field: str) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         names = f"{variable_name('host')} and {variable_name(field)}"
-        # The interpreter adds the address to the operating system's words, but not to the resolver's.
+        # Python adds the address to the operating system's message, but not to the resolver's.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise SettingsError([f"{names} are {host!r} and {port}: cannot listen there: {reason}"]) from error

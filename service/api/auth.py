@@ -1,4 +1,4 @@
-"""Who may use the admin routes: whoever knows the token."""
+"""Authorization of the admin routes by a bearer token."""
 
 import secrets
 from typing import Annotated
@@ -16,11 +16,11 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="admin", description="The tok
 async def require_admin(
     request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> None:
-    """Let a request with the right bearer token pass.
+    """Refuse a request without the admin token.
 
     Raises:
         AdminOffError: No token is configured.
-        UnauthorizedError: The request has none, or a wrong one.
+        UnauthorizedError: The request has no token, or a wrong one.
     """
     token = service_of(request).settings.admin_token
     if token is None:

@@ -1,4 +1,4 @@
-"""The form of a search by photo, as multipart/form-data."""
+"""Reads the form of a search by photo, which is sent as multipart/form-data."""
 
 import json
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from service.api.schemas import DEFAULT_K, EXPECTED, Conditions, K, Offset
 from service.core.errors import ClientGoneError, QueryError
 from service.protocol.filters import show_value
 
-MAX_FIELD_BYTES = 64 * 1024  # of all fields besides the photo
-_MAX_FIELDS = 10  # to read; more than there are, so that unknown ones are named
+MAX_FIELD_BYTES = 64 * 1024  # limit for each field but the photo
+_MAX_FIELDS = 10  # more than there are, so that a message can name an unknown one
 _FORM = "multipart/form-data"
 
 
 class ImageForm(BaseModel):
-    """A search by photo. What a form may hold besides is refused."""
+    """The fields of the form; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,9 +32,9 @@ class ImageForm(BaseModel):
 
 @dataclass(frozen=True)
 class ImageSearch:
-    """What a form asks for."""
+    """A search by photo, read from a form."""
 
-    image: bytes  # content of the file
+    image: bytes  # the content of the file
     k: int
     offset: int
     filters: dict[str, Any] | None
@@ -44,12 +44,12 @@ IMAGE_FORM_SCHEMA = {"content": {_FORM: {"schema": ImageForm.model_json_schema()
 
 
 async def read_image_form(request: Request) -> ImageSearch:
-    """Read and check the form of a request. The name of the file is of no interest.
+    """Read and validate the form of a request. The file's name is ignored.
 
     Raises:
-        QueryError: It is no such form, or its photo is empty.
-        RequestValidationError: A field is missing, unknown or out of its range.
-        ClientGoneError: The client hung up before it had sent all.
+        QueryError: The body is no such form, or its photo is empty.
+        RequestValidationError: A field is missing, unknown or out of range.
+        ClientGoneError: The client hung up before it had sent the whole form.
     """
     if not request.headers.get("content-type", "").lower().startswith(_FORM):
         raise QueryError(f"the body is not marked as a form: send {_FORM} with the photo as its file image")

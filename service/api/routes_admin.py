@@ -1,4 +1,4 @@
-"""The admin routes: which index version is served, and which should be."""
+"""The admin routes that show the served index version and change it."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -32,15 +32,18 @@ router = APIRouter(
 )
 _ANSWERS: dict[int | str, dict[str, object]] = {
     200: {"model": ChangeResponse, "description": "The version is served."},
-    202: {"model": LoadingResponse, "description": "It is still being loaded; ask GET /admin/index."},
-    409: {"model": Problem, "description": "Another change is under way, or there is nothing to go back to."},
-    422: {"model": Problem, "description": "The version cannot be served; the present one still is."},
+    202: {"model": LoadingResponse, "description": "It is still being loaded; GET /admin/index says when it is done."},
+    409: {
+        "model": Problem,
+        "description": "Another change is under way, or there is no earlier version to go back to.",
+    },
+    422: {"model": Problem, "description": "The version cannot be served; the present one stays."},
 }
 
 
 @router.get("")
 async def show_index(request: Request) -> AdminIndexResponse:
-    """What is served, and what could be."""
+    """Show the served version, and those that could be served."""
     service = service_of(request)
     swapper = service.swapper
     return AdminIndexResponse(
@@ -56,14 +59,14 @@ async def show_index(request: Request) -> AdminIndexResponse:
 
 @router.post("/swap", response_class=Response, responses=_ANSWERS)
 async def swap(body: SwapRequest, request: Request) -> Response:
-    """Serve a version: loaded and checked beside the present one, answered when searches go to it."""
+    """Load and check a version beside the served one, then send searches to it. The answer comes when that is done."""
     service = service_of(request)
     return await _answer(service, service.swapper.swap(body.version))
 
 
 @router.post("/rollback", response_class=Response, responses=_ANSWERS)
 async def rollback(request: Request) -> Response:
-    """Serve again what was served before."""
+    """Serve the version again that was served before the present one."""
     service = service_of(request)
     return await _answer(service, service.swapper.rollback())
 
@@ -106,5 +109,5 @@ def _to_served_index(served: ServedVersion) -> ServedIndex:
 def _published(service: SearchService) -> str | None:
     try:
         return service.store.publication().current
-    except ArtifactError:  # CURRENT is unreadable: a restart would serve nothing
+    except ArtifactError:  # CURRENT cannot be read: after a restart no version would be served
         return None

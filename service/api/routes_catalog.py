@@ -1,4 +1,4 @@
-"""GET /catalog: what the served version holds, by which a page offers filters."""
+"""GET /catalog: the columns of the served version, from which a page offers filters."""
 
 from fastapi import APIRouter, Request
 
@@ -13,7 +13,7 @@ router = APIRouter()
 
 @router.get("/catalog", responses={503: {"model": Problem, "description": "No version is served."}})
 async def show_catalog(request: Request) -> CatalogResponse:
-    """The served version's size, the parts of its scores, and its attribute columns."""
+    """Show the number of products, the parts of scores and the attribute columns of the served version."""
     service = service_of(request)
     served = service.swapper.served
     if served is None:

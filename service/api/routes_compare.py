@@ -1,4 +1,4 @@
-"""The admin routes of a second version, which is compared with the served one."""
+"""The admin routes of a second version, which is loaded to be compared with the served one."""
 
 import time
 
@@ -27,7 +27,7 @@ router = APIRouter(
 
 @router.get("")
 async def show_comparison(request: Request) -> ComparisonResponse:
-    """Which second version is loaded."""
+    """Show which second version is loaded."""
     return _describe(service_of(request))
 
 
@@ -36,13 +36,16 @@ async def show_comparison(request: Request) -> ComparisonResponse:
     response_class=Response,
     responses={
         200: {"model": ComparisonResponse, "description": "The version can be searched."},
-        202: {"model": LoadingResponse, "description": "It is still being loaded; ask GET /admin/compare."},
-        409: {"model": Problem, "description": "Another one is being loaded."},
+        202: {
+            "model": LoadingResponse,
+            "description": "It is still being loaded; GET /admin/compare says when it is done.",
+        },
+        409: {"model": Problem, "description": "Another second version is being loaded."},
         422: {"model": Problem, "description": "It cannot be loaded, or takes too much memory."},
     },
 )
 async def load(body: SwapRequest, request: Request) -> Response:
-    """Load a version beside the served one, in the place of the second one before."""
+    """Load a second version; one that was loaded before is unloaded."""
     service = service_of(request)
     task = service.comparison.start_loading(body.version)
     seconds = service.settings.swap_wait_seconds
@@ -55,7 +58,7 @@ async def load(body: SwapRequest, request: Request) -> Response:
 
 @router.post("/unload")
 async def unload(request: Request) -> ComparisonResponse:
-    """Free the second version."""
+    """Unload the second version and free its memory."""
     service = service_of(request)
     await service.comparison.unload()
     return _describe(service)

@@ -1,4 +1,4 @@
-"""GET /health, /ready and /metrics: for those who run the service."""
+"""GET /health, /ready and /metrics, for monitoring and load balancers."""
 
 from fastapi import APIRouter, Request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/health")
 async def health(request: Request) -> HealthResponse:
-    """Whether the process is alive: 200 in every state."""
+    """Answer 200 in every state: the process is alive."""
     swapper = service_of(request).swapper
     return HealthResponse(
         state=swapper.state.value,
@@ -23,9 +23,9 @@ async def health(request: Request) -> HealthResponse:
     )
 
 
-@router.get("/ready", responses={503: {"model": Problem, "description": "Send no searches here."}})
+@router.get("/ready", responses={503: {"model": Problem, "description": "Searches should not be sent here."}})
 async def ready(request: Request) -> ReadyResponse:
-    """Whether searches should be sent here: 503 until a version is served, and while draining."""
+    """Answer 200 when searches can be sent here, and 503 until a version is served and while the process drains."""
     swapper = service_of(request).swapper
     if swapper.state is ServiceState.DRAINING:
         raise NotReadyError("the process is about to stop")
@@ -37,8 +37,8 @@ async def ready(request: Request) -> ReadyResponse:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"description": "In Prometheus' own format.", "content": {"text/plain": {}}}},
+    responses={200: {"description": "The text format of Prometheus.", "content": {"text/plain": {}}}},
 )
 async def metrics(request: Request) -> Response:
-    """The numbers of this process in the text format of Prometheus."""
+    """Return the metrics of this process in the text format of Prometheus."""
     return Response(service_of(request).metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""GET /images/{product_id}."""
+"""GET /images/{product_id}: photos of products, resized."""
 
 import json
 from typing import Annotated, Literal
@@ -22,7 +22,7 @@ _CACHE_CONTROL = "max-age=3600"
     response_class=Response,
     responses={
         200: {"content": {"image/webp": {}}, "description": "The product's photo, resized."},
-        304: {"description": "It is the one that the caller has."},
+        304: {"description": "The photo that the caller has is still the same."},
         404: {"model": Problem, "description": "There is no such product, or it has no photo that can be shown."},
         422: {"model": Problem, "description": "The request is not valid."},
         503: {"model": Problem, "description": "Overloaded or not ready; try again after Retry-After."},
@@ -33,7 +33,7 @@ async def show_image(
     request: Request,
     size: Annotated[Literal["small", "large"], Query(description="Longest edge: 400 or 1000 pixels.")] = "small",
 ) -> Response:
-    """A product's photo, whole and upright."""
+    """Return a product's photo, resized as a whole and turned upright."""
     picture = await service_of(request).photos.picture(await _image_of(product_id, request), EDGES[size])
     headers = {"Cache-Control": _CACHE_CONTROL, "ETag": f'"{picture.tag}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
@@ -42,7 +42,7 @@ async def show_image(
 
 
 async def _image_of(product_id: str, request: Request) -> str | None:
-    """The catalogue's entry, of the served version or of the one that is compared with it."""
+    """Return the image entry of a product of the served version or, if that has no such product, of the second one."""
     service, query = service_of(request), ImageQuery(product_id)
     try:
         answer = await ask(request, query, service.lookup_batcher)

@@ -1,4 +1,4 @@
-"""The admin routes of labels: give them, see them, and take them all to the evaluation."""
+"""The admin routes of relevance labels: set them, show them, and export them for the evaluation."""
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -33,7 +33,7 @@ _THREAD = "vitrine-judgments"
     responses={200: {"content": {"application/vnd.apache.parquet": {}}, "description": "judgments.parquet"}},
 )
 async def export(request: Request) -> Response:
-    """All labels, as evaluation reads them."""
+    """Return all labels as a Parquet file that the evaluation reads."""
     content = await run_in_daemon_thread(_file_of(request).export, _THREAD)
     headers = {"Content-Disposition": 'attachment; filename="judgments.parquet"', "Cache-Control": "no-store"}
     return Response(content, media_type="application/vnd.apache.parquet", headers=headers)
@@ -41,7 +41,7 @@ async def export(request: Request) -> Response:
 
 @router.put("")
 async def judge(body: JudgmentRequest, request: Request) -> LabelsResponse:
-    """Label a product of the served version for a query; null takes the label back. Gives the query's labels."""
+    """Set the label of a product for a query, or remove it with null. Returns all labels of the query."""
     file = _file_of(request)
     lookup = ProductQuery(body.product_id)  # which refuses an unknown product
     answer = await ask(request, lookup, service_of(request).lookup_batcher)
@@ -56,14 +56,14 @@ async def judge(body: JudgmentRequest, request: Request) -> LabelsResponse:
 
 @router.get("/labels")
 async def show_labels(query: str, request: Request) -> LabelsResponse:
-    """The labels of a query's products."""
+    """Show the labels of a query by product."""
     file = _file_of(request)
     return LabelsResponse(query=query, labels=await run_in_daemon_thread(lambda: file.labels(query), _THREAD))
 
 
 @router.get("/counts")
 async def show_counts(request: Request) -> CountsResponse:
-    """How many labels there are."""
+    """Show how many queries and labels there are."""
     queries, labels = await run_in_daemon_thread(_file_of(request).counts, _THREAD)
     return CountsResponse(queries=queries, labels=labels)
 

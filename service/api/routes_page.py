@@ -1,4 +1,4 @@
-"""The pages: plain HTML, CSS and modules from service/web, as they lie there."""
+"""The web pages: HTML, style sheets and JavaScript modules of service/web, sent as they are."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -14,14 +14,14 @@ _FOLDER = Path(__file__).parents[1] / "web"
 _PAGES = {"/": "search.html", "/compare": "compare.html", "/admin": "admin.html"}
 _MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 PAGE_HEADERS = {
-    # Besides the policy of every answer (security_headers.py): no text is taken for HTML, even by a mistake of ours.
+    # In addition to the policy of every answer (security_headers.py): the browser never parses text as HTML.
     "Content-Security-Policy": "require-trusted-types-for 'script'; trusted-types 'none'",
-    "Cache-Control": "no-cache",  # asked for again each time, and then answered with 304
+    "Cache-Control": "no-cache",  # revalidated each time, which is answered with 304
 }
 
 
 def _answer_with(name: str) -> Callable[[Request], Awaitable[Response]]:
-    """A route that answers with a file, read once."""
+    """Return a route that answers with a file, which is read only once."""
     content = (_FOLDER / name).read_bytes()
     headers = {**PAGE_HEADERS, "ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"'}
     media_type = _MEDIA_TYPES[Path(name).suffix]
@@ -44,7 +44,7 @@ for _path, _name in _PAGES.items():
 
 @router.get("/web/{name}", response_class=Response)
 async def show_asset(name: str, request: Request) -> Response:
-    """A style sheet, module or picture of the pages."""
+    """Return a style sheet, module or picture of the pages."""
     if name not in _ASSETS:
         raise HTTPException(404)
     return await _ASSETS[name](request)

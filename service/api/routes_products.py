@@ -1,4 +1,4 @@
-"""GET /products/{product_id}."""
+"""GET /products/{product_id}: one product of the served version."""
 
 import json
 
@@ -24,7 +24,7 @@ router = APIRouter()
     },
 )
 async def show_product(product_id: str, request: Request) -> Response:
-    """A product's own row in the served version."""
+    """Return the row of a product in the served version."""
     answer = await ask(request, ProductQuery(product_id), service_of(request).lookup_batcher)
     content = b'{"index_version":%b,"product":%b}' % (
         json.dumps(answer.version_id).encode(),

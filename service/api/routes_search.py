@@ -75,7 +75,7 @@ async def search_similar(body: SimilarRequest, request: Request) -> Response:
 async def search_image(request: Request) -> Response:
     """Find the products whose photos are nearest to a photo, where the served model takes photos as queries."""
     service = service_of(request)
-    check_photos(service)  # what is refused in any case is not uploaded first
+    check_photos(service)  # before the upload
     form = await read_image_form(request)
     started_at = time.perf_counter()
     found = await find_by_photo(request, form.image, parse_page(form))
@@ -85,10 +85,10 @@ async def search_image(request: Request) -> Response:
 @router.post(
     "/search/batch",
     response_class=Response,
-    responses={200: {"model": BatchResponse, "description": "An answer for each, in their order."}, **_REFUSALS},
+    responses={200: {"model": BatchResponse, "description": "An answer for each search, in their order."}, **_REFUSALS},
 )
 async def search_batch(body: BatchRequest, request: Request) -> Response:
-    """Search several times; one search that has no answer does not touch the others."""
+    """Answer several searches; one that fails does not affect the others."""
     started_at = time.perf_counter()
     service = service_of(request)
     queries = [_parse_or_error(search, service) for search in body.searches]

@@ -1,4 +1,4 @@
-"""The admin routes of the store: what every version says of itself."""
+"""The admin routes that show all versions of the store: their figures and recall curves."""
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -28,14 +28,14 @@ _THREAD = "vitrine-versions"
 
 @router.get("")
 async def show_versions(request: Request) -> VersionsResponse:
-    """The figures of all versions by their manifests, which are not verified for this; the newest first."""
+    """Show the figures of all versions from their manifests, newest first. The files are not verified for this."""
     store = service_of(request).store
 
     def read() -> list[VersionInfo]:
         return [_describe(store, version_id) for version_id in store.version_ids()]
 
     versions = await run_in_daemon_thread(read, _THREAD)
-    # In the order of ids, and then by time: what has no readable manifest comes last.
+    # Versions without a readable manifest come last.
     versions.sort(key=lambda info: info.figures.created_at if info.figures else "", reverse=True)
     return VersionsResponse(versions=versions)
 
@@ -49,7 +49,7 @@ async def show_versions(request: Request) -> VersionsResponse:
     },
 )
 async def show_curve(version: str, request: Request) -> Response:
-    """The recall curve of a version."""
+    """Return the recall curve of a version as a picture."""
     store = service_of(request).store
     content = await run_in_daemon_thread(lambda: _read_curve(store, version), _THREAD)
     return Response(content, media_type="image/png")

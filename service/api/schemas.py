@@ -1,14 +1,14 @@
-"""Bodies of requests and answers. What a body may hold besides is refused."""
+"""Schemas of the search and admin routes: the bodies of requests, which refuse unknown fields, and of answers."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MAX_K = 1000  # also how far down pages reach
+MAX_K = 1000  # also the last place that a page can reach
 DEFAULT_K = 100
-MAX_SEARCHES = 100  # of one batch
+MAX_SEARCHES = 100  # in one batch
 
-# What each field of a request may be, in the words of an error.
+# What each field of a request may be, as error messages say it.
 EXPECTED = {
     "query": "a text",
     "k": f"a whole number from 1 to {MAX_K}",
@@ -26,21 +26,21 @@ EXPECTED = {
 
 
 class Body(BaseModel):
-    """Of a request."""
+    """The body of a request."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-K = Annotated[int, Field(ge=1, le=MAX_K, description="How many products to return, at most.")]
+K = Annotated[int, Field(ge=1, le=MAX_K, description="The maximum number of products to return.")]
 Offset = Annotated[
-    int, Field(ge=0, lt=MAX_K, description=f"How many to leave out before them; with k at most {MAX_K}.")
+    int, Field(ge=0, lt=MAX_K, description=f"How many of the best products to skip; offset + k is at most {MAX_K}.")
 ]
 Conditions = Annotated[
     dict[str, Any] | None,
     Field(
         description=(
-            "Conditions on attribute columns, all of which must hold: a value, a list of values any of which "
-            "may hold, or a range with gte, gt, lte, lt."
+            "Conditions on attribute columns, all of which must hold: a value, a list of allowed values, or a range "
+            "with gte, gt, lte, lt."
         ),
         examples=[{"category": "shoes", "price": {"gte": 10, "lt": 50}, "colour": ["red", "blue"]}],
     ),
@@ -48,7 +48,7 @@ Conditions = Annotated[
 
 
 class SearchRequest(Body):
-    """A search."""
+    """A search by text."""
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
         description="What the shopper typed.", examples=["red running shoes"]
@@ -57,17 +57,17 @@ class SearchRequest(Body):
     offset: Offset = 0
     filters: Conditions = None
     explain: bool = Field(
-        default=False, description="Say of each hit what came from the title and what from the photo."
+        default=False, description="Whether each hit says how much its title and its photo contribute."
     )
     part: Literal["text", "photo"] | None = Field(
-        default=None, description="Score by the title alone, or by the photo alone."
+        default=None, description="Score by the title alone or by the photo alone."
     )
 
 
 class SimilarRequest(Body):
-    """A search for what is like a product."""
+    """A search for products similar to a product."""
 
-    product_id: str = Field(min_length=1, description="Of the product, which is left out.", examples=["p-1042"])
+    product_id: str = Field(min_length=1, description="The product, which is itself left out.", examples=["p-1042"])
     k: K = DEFAULT_K
     offset: Offset = 0
     filters: Conditions = None
@@ -80,44 +80,49 @@ class BatchRequest(Body):
 
 
 class Explanation(BaseModel):
-    """What came from the title and what from the photo."""
+    """How much the title and the photo of a hit contribute."""
 
     kind: Literal["parts", "cosines"] = Field(
         default="parts",
-        description="Parts of the score, which add up to it; or, where the model mixes title and photo, the query's "
-        "cosines with them before they are mixed.",
+        description="parts: shares of the score, which add up to it; cosines: cosines of the query with title and "
+        "photo, for a model that mixes them.",
         examples=["cosines"],
     )
-    text: float | None = Field(default=0.0, description="Of the title; absent if none is read.", examples=[0.6211])
+    text: float | None = Field(
+        default=0.0, description="The title's share or cosine; absent if the model reads no titles.", examples=[0.6211]
+    )
     photo: float | None = Field(
         default=0.0,
-        description="Of the photo; absent if none is looked at, null if there is none or queries know no photos.",
+        description="The photo's share or cosine; absent if the model reads no photos; null if the product has "
+        "none, or if the model's queries cannot be compared with photos.",
         examples=[0.2874],
     )
 
 
 class Hit(BaseModel):
-    """A product that was found, with its attribute columns besides."""
+    """A product that was found, with its attribute columns."""
 
     model_config = ConfigDict(extra="allow")
 
-    rank: int = Field(description="From 1.", examples=[1])
-    score: float = Field(description="Cosine of query and product.", examples=[0.8312])
-    explain: Explanation | None = Field(default=None, description="Only if it was asked for.")
+    rank: int = Field(description="The place in the ranking, from 1.", examples=[1])
+    score: float = Field(description="The cosine of query and product.", examples=[0.8312])
+    explain: Explanation | None = Field(default=None, description="Present only if the request asked for it.")
     product_id: str = Field(examples=["p-1042"])
     title: str = Field(examples=["Red running shoes for women"])
-    image: str | None = Field(description="As in the catalogue.", examples=["images/p-1042.jpg"])
+    image: str | None = Field(
+        description="The entry in the catalogue: a path or an address.", examples=["images/p-1042.jpg"]
+    )
 
 
 IndexVersion = Annotated[str, Field(description="The version that answered.", examples=["2026-11-21-a"])]
 TookMs = Annotated[float, Field(examples=[1.9])]
 Passing = Annotated[
-    int | None, Field(description="How many products pass the filters; absent without filters.", examples=[57])
+    int | None, Field(description="How many products meet the filters; absent without filters.", examples=[57])
 ]
 
 
 class SearchResponse(BaseModel):
-    """What a search found, best first."""
+    """The products that a search found, best first."""
 
     query: str = Field(examples=["red running shoes"])
     index_version: IndexVersion
@@ -127,7 +132,7 @@ class SearchResponse(BaseModel):
 
 
 class SimilarResponse(BaseModel):
-    """What is like a product, best first."""
+    """The products that are similar to a product, best first."""
 
     product_id: str = Field(examples=["p-1042"])
     index_version: IndexVersion
@@ -137,7 +142,7 @@ class SimilarResponse(BaseModel):
 
 
 class ImageSearchResponse(BaseModel):
-    """What has photos like a photo, best first."""
+    """The products whose photos are similar to a photo, best first."""
 
     index_version: IndexVersion
     took_ms: TookMs
@@ -146,27 +151,29 @@ class ImageSearchResponse(BaseModel):
 
 
 class FailedSearch(BaseModel):
-    """A search of a batch that has no answer."""
+    """A search of a batch that failed."""
 
     query: str = Field(examples=["red running shoes"])
     problem: "Problem"
 
 
 class BatchResponse(BaseModel):
-    """What several searches found, in their order."""
+    """The answers to several searches, in their order."""
 
     took_ms: TookMs
     results: list[SearchResponse | FailedSearch]
 
 
 class Product(BaseModel):
-    """A product's own row, with its attribute columns besides."""
+    """A product with its attribute columns."""
 
     model_config = ConfigDict(extra="allow")
 
     product_id: str = Field(examples=["p-1042"])
     title: str = Field(examples=["Red running shoes for women"])
-    image: str | None = Field(description="As in the catalogue.", examples=["images/p-1042.jpg"])
+    image: str | None = Field(
+        description="The entry in the catalogue: a path or an address.", examples=["images/p-1042.jpg"]
+    )
 
 
 class ProductResponse(BaseModel):
@@ -185,16 +192,18 @@ class SwapRequest(Body):
 class ChangeResponse(BaseModel):
     """A change of version that succeeded."""
 
-    version: str = Field(description="Served from now on.", examples=["2026-11-21-a"])
-    replaced: str | None = Field(description="Served before.", examples=["2026-11-14-a"])
+    version: str = Field(description="The version that is served now.", examples=["2026-11-21-a"])
+    replaced: str | None = Field(description="The version that was served before.", examples=["2026-11-14-a"])
     took_seconds: float = Field(examples=[12.4])
 
 
 class LoadingResponse(BaseModel):
     """A change of version that is under way."""
 
-    loading: str = Field(description="Served when it is loaded and checked.", examples=["2026-11-21-a"])
-    ask: str = Field(description="Where to ask what became of it.", examples=["/admin/index"])
+    loading: str = Field(
+        description="The version that is served once it is loaded and checked.", examples=["2026-11-21-a"]
+    )
+    ask: str = Field(description="The route that says whether it is done.", examples=["/admin/index"])
 
 
 class LastAttempt(BaseModel):
@@ -203,19 +212,19 @@ class LastAttempt(BaseModel):
     kind: Literal["start", "follow", "swap", "rollback", "recover"]
     version: str = Field(examples=["2026-11-21-a"])
     outcome: Literal["served", "refused", "failed"]
-    reason: str | None = Field(description="Why it is not served.", examples=[None])
+    reason: str | None = Field(description="Why the version is not served.", examples=[None])
 
 
 class HealthResponse(BaseModel):
-    """Whether the process is alive, and what it serves."""
+    """The state of a live process."""
 
     state: Literal["starting", "waiting", "serving", "draining"]
     index_version: str | None = Field(examples=["2026-11-21-a"])
-    reason: str | None = Field(description="Why nothing is served.", examples=[None])
+    reason: str | None = Field(description="Why no version is served.", examples=[None])
 
 
 class ReadyResponse(BaseModel):
-    """Searches can be sent."""
+    """The state of a process that answers searches."""
 
     state: Literal["serving"]
     index_version: str = Field(examples=["2026-11-21-a"])
@@ -239,15 +248,15 @@ class ServedIndex(BaseModel):
 
 
 class AdminIndexResponse(BaseModel):
-    """What is served and what could be."""
+    """The served version, and those that could be served."""
 
     state: Literal["starting", "waiting", "serving", "draining"]
     served: ServedIndex | None
-    previous: list[str] = Field(description="Served before, latest first: what rollbacks go back to.")
-    loading: str | None = Field(description="Being loaded now.")
+    previous: list[str] = Field(description="Versions served before, latest first, which rollbacks go back to.")
+    loading: str | None = Field(description="The version that is being loaded.")
     last_attempt: LastAttempt | None
-    published: str | None = Field(description="What the store publishes, which a restart would serve.")
-    available: list[str] = Field(description="All versions of the store.")
+    published: str | None = Field(description="The version that the store publishes, which is served after a restart.")
+    available: list[str] = Field(description="All versions in the store.")
 
 
 class Problem(BaseModel):

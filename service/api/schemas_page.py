@@ -1,4 +1,4 @@
-"""Bodies of the routes that the pages ask."""
+"""Schemas of the routes that only the web pages use."""
 
 from typing import Annotated, Literal
 
@@ -15,23 +15,23 @@ class ColumnValue(BaseModel):
 
 
 class CatalogColumn(BaseModel):
-    """An attribute column and what filters can ask of it."""
+    """An attribute column, with what a filter can select."""
 
     name: str = Field(examples=["category"])
     kind: Literal["text", "number", "boolean", "other"]
-    values: list[ColumnValue] = Field(description="Of a text column, the most frequent ones.")
-    distinct: int = Field(description="Of a text column, how many values it has.", examples=[12])
-    least: float | None = Field(description="Of a number column.", examples=[4.99])
-    most: float | None = Field(description="Of a number column.", examples=[129.0])
+    values: list[ColumnValue] = Field(description="The most frequent values of a text column.")
+    distinct: int = Field(description="The number of different values of a text column.", examples=[12])
+    least: float | None = Field(description="The least value of a number column.", examples=[4.99])
+    most: float | None = Field(description="The greatest value of a number column.", examples=[129.0])
 
 
 class CatalogResponse(BaseModel):
-    """What the served version holds."""
+    """The columns and the size of the served version."""
 
     index_version: str = Field(examples=["2026-11-21-a"])
     model: str = Field(examples=["4tmm-cat"])
-    count: int = Field(description="Number of products.", examples=[3000])
-    parts: list[str] = Field(description="Of a score; empty where the model mixes title and photo.")
+    count: int = Field(description="The number of products.", examples=[3000])
+    parts: list[str] = Field(description="The parts of a score; empty if the model mixes title and photo.")
     photos: bool = Field(description="Whether the service shows photos.")
     columns: list[CatalogColumn]
 
@@ -39,11 +39,11 @@ class CatalogResponse(BaseModel):
 class ComparisonResponse(BaseModel):
     """The second version that is compared with the served one."""
 
-    version: str | None = Field(description="Loaded.", examples=["2026-11-14-a"])
+    version: str | None = Field(description="The version that is loaded.", examples=["2026-11-14-a"])
     model: str | None = Field(examples=["bibert"])
-    loading: str | None = Field(description="Being loaded now.", examples=[None])
-    most_mb: int = Field(description="Of memory that it may take.", examples=[2000])
-    idle_seconds: float = Field(description="Until it is put away when nobody asks it.", examples=[900])
+    loading: str | None = Field(description="The version that is being loaded.", examples=[None])
+    most_mb: int = Field(description="The memory that it may take.", examples=[2000])
+    idle_seconds: float = Field(description="The time without a search after which it is unloaded.", examples=[900])
 
 
 class JudgmentRequest(Body):
@@ -51,25 +51,25 @@ class JudgmentRequest(Body):
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
     product_id: str = Field(min_length=1, examples=["p-1042"])
-    label: Literal["E", "S", "C", "I"] | None = Field(description="Null takes it back.")
+    label: Literal["E", "S", "C", "I"] | None = Field(description="Null removes the label.")
 
 
 class LabelsResponse(BaseModel):
     """The labels of a query."""
 
     query: str = Field(examples=["red running shoes"])
-    labels: dict[str, str] = Field(description="By product id.", examples=[{"p-1042": "E"}])
+    labels: dict[str, str] = Field(description="Labels by product id.", examples=[{"p-1042": "E"}])
 
 
 class CountsResponse(BaseModel):
     """How many labels there are."""
 
-    queries: int = Field(description="That have labels.", examples=[12])
+    queries: int = Field(description="How many queries have labels.", examples=[12])
     labels: dict[str, int] = Field(examples=[{"E": 80, "S": 41, "C": 7, "I": 112}])
 
 
 class VersionFigures(BaseModel):
-    """What a manifest says."""
+    """The figures of a version, from its manifest."""
 
     created_at: str
     model: str
@@ -81,24 +81,26 @@ class VersionFigures(BaseModel):
     k_factor: float | None
     target_recall: float
     recall_at_100: float
-    ms_per_query: float | None = Field(description="One query alone on one thread, as the builder measured it.")
+    ms_per_query: float | None = Field(
+        description="Search time of a single query on one thread, measured by the builder."
+    )
     size_bytes: int
     photos_usable: int
     photos_absent: int
-    photos_unusable: dict[str, int] = Field(description="By reason.")
+    photos_unusable: dict[str, int] = Field(description="Counts by reason.")
     has_curve: bool
     canary_queries: list[str]
 
 
 class VersionInfo(BaseModel):
-    """A version of the store."""
+    """A version in the store."""
 
     version: str
     figures: VersionFigures | None = None
-    fault: str | None = Field(default=None, description="Why there are no figures.")
+    fault: str | None = Field(default=None, description="Why the figures cannot be read.")
 
 
 class VersionsResponse(BaseModel):
-    """All versions of the store, the newest first."""
+    """All versions in the store, newest first."""
 
     versions: list[VersionInfo]

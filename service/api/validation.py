@@ -1,4 +1,4 @@
-"""Faults of a request's body in words: which field, what came, what was expected."""
+"""Describes what is wrong with a request's body: the field, its value, and what was expected."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,10 +8,10 @@ from service.protocol.filters import show_value
 
 
 def describe_body_faults(faults: Sequence[Mapping[str, Any]]) -> str:
-    """All faults of a body in one line.
+    """Return one line that describes all faults of a body.
 
     Args:
-        faults: As pydantic lists them, with the location ("body", field, ...).
+        faults: The faults as pydantic lists them, each with its location ("body", field, ...).
     """
     return "; ".join(_describe(fault) for fault in faults)
 
@@ -34,7 +34,7 @@ def _describe(fault: Mapping[str, Any]) -> str:
 
 
 def _name(location: Sequence[str | int]) -> str:
-    """A field as people write it: searches[3].k."""
+    """Return the name of a nested field, such as searches[3].k."""
     first, *rest = location
     return str(first) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
 

@@ -1,4 +1,4 @@
-"""The service as seen from outside: a client for programs, a command for people. It knows only the HTTP contract."""
+"""Clients of the service: one for programs, and the command `try`. They know only the HTTP contract."""
 
 from service.client.client import AsyncClient, Client, ClientError, ProblemError, Search
 

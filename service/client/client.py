@@ -1,11 +1,11 @@
-"""A client of the search service, for programs: `Client`, and `AsyncClient` with the same methods to await.
+"""Clients of the search service for programs: `Client`, and `AsyncClient` with the same methods as coroutines.
 
     with Client("http://127.0.0.1:8000") as client:
         for hit in client.search("red running shoes", k=10, filters={"in_stock": True}).hits:
             print(hit.rank, hit.score, hit.title)
 
-A service that is overloaded or not ready (503) and a connection that breaks are tried again: after what Retry-After
-says, or after a time that doubles. All that is sent only reads, so that sending it twice does no harm.
+A request is sent again when the service answers 503 (overloaded or not ready) or the connection breaks: after the time
+in Retry-After, or else after a time that doubles. No request changes anything, so that repeating one is safe.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from service.api.schemas import (
     SimilarResponse,
 )
 
-FIRST_WAIT_SECONDS = 0.1  # before the second try, where the service says nothing
-LONGEST_WAIT_SECONDS = 10.0  # whatever it says
+FIRST_WAIT_SECONDS = 0.1  # before the second attempt, unless the service sends Retry-After
+LONGEST_WAIT_SECONDS = 10.0  # also where Retry-After is longer
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Filters = Mapping[str, Any]
@@ -41,14 +41,14 @@ _Outcome = httpx.Response | httpx.TransportError
 
 
 class ClientError(Exception):
-    """The service cannot be reached, or what answers is no search service."""
+    """The service cannot be reached, or its answer is not one of a search service."""
 
 
 class ProblemError(ClientError):
     """The service refused a request.
 
     Attributes:
-        problem: Why, as it says; see docs/http-api.md.
+        problem: The problem detail of its answer; see docs/http-api.md.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -69,24 +69,24 @@ class Search:
 
 @dataclass(frozen=True)
 class _Call(Generic[Answer]):
-    """A request, and what its answer is."""
+    """A request, and the schema of its answer."""
 
     answer: type[Answer]
     method: str
     path: str
-    body: dict[str, Any] | None = None  # as JSON
+    body: dict[str, Any] | None = None  # sent as JSON
     form: dict[str, Any] | None = None
-    files: dict[str, bytes] | None = None  # of the form
+    files: dict[str, bytes] | None = None  # files of the form
 
 
 class Client:
-    """A client for programs that wait.
+    """A client whose methods block until the answer comes.
 
     Args:
-        url: Where the service runs.
-        timeout_seconds: For one try.
-        attempts: Tries of one request, at least 1.
-        transport: Of httpx, in place of the network.
+        url: The address of the service.
+        timeout_seconds: The time limit of one attempt.
+        attempts: How often a request is sent at most, at least 1.
+        transport: An httpx transport to use in place of the network.
     """
 
     def __init__(
@@ -113,46 +113,46 @@ class Client:
     def search(
         self, query: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None, explain: bool = False
     ) -> SearchResponse:
-        """The products nearest to a text.
+        """Return the products nearest to a text.
 
         Raises:
             ProblemError: The service refuses the search.
-            ClientError: It cannot be reached.
+            ClientError: The service cannot be reached.
         """
         return self._send(_search(Search(query, k, offset, filters, explain)))
 
     def search_batch(self, searches: Sequence[Search]) -> BatchResponse:
-        """Several searches at once; see `search` for errors of the whole."""
+        """Return the answers to several searches, some of which may have failed; see `search` for other errors."""
         return self._send(_search_batch(searches))
 
     def similar(
         self, product_id: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None
     ) -> SimilarResponse:
-        """The products nearest to a product; see `search` for errors."""
+        """Return the products nearest to a product; see `search` for errors."""
         return self._send(_similar(product_id, k, offset, filters))
 
     def search_image(
         self, image: bytes, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None
     ) -> ImageSearchResponse:
-        """The products whose photos are nearest to a photo, given by the content of its file; see `search`."""
+        """Return the products whose photos are nearest to a photo, given as the bytes of its file; see `search`."""
         return self._send(_search_image(image, k, offset, filters))
 
     def product(self, product_id: str) -> ProductResponse:
-        """A product's own row; see `search` for errors."""
+        """Return the row of a product; see `search` for errors."""
         return self._send(_product(product_id))
 
     def health(self) -> HealthResponse:
-        """Whether the process is alive, and what it serves; see `search` for errors."""
+        """Return the state of the process; see `search` for errors."""
         return self._send(_HEALTH)
 
     def ready(self) -> ReadyResponse:
-        """What searches would be answered by; `ProblemError` while they should not be sent."""
+        """Return the version that answers searches; raises `ProblemError` while the service is not ready."""
         return self._send(_READY)
 
     def _send(self, call: _Call[Answer]) -> Answer:
         for attempt in range(1, self._attempts):
             outcome = self._try(call)
-            if not _is_passing(outcome):
+            if not _is_worth_retrying(outcome):
                 return _read(outcome, call)
             time.sleep(_wait_seconds(attempt, outcome))
         return _read(self._try(call), call)
@@ -165,7 +165,7 @@ class Client:
 
 
 class AsyncClient:
-    """A client for programs on an event loop; arguments, answers and errors are those of `Client`."""
+    """A client for asyncio; arguments, answers and errors are those of `Client`."""
 
     def __init__(
         self,
@@ -225,7 +225,7 @@ class AsyncClient:
     async def _send(self, call: _Call[Answer]) -> Answer:
         for attempt in range(1, self._attempts):
             outcome = await self._try(call)
-            if not _is_passing(outcome):
+            if not _is_worth_retrying(outcome):
                 return _read(outcome, call)
             await asyncio.sleep(_wait_seconds(attempt, outcome))
         return _read(await self._try(call), call)
@@ -263,8 +263,8 @@ def _product(product_id: str) -> _Call[ProductResponse]:
     return _Call(ProductResponse, "GET", f"/products/{quote(product_id, safe='')}")
 
 
-def _is_passing(outcome: _Outcome) -> bool:
-    """Whether another try may fare better."""
+def _is_worth_retrying(outcome: _Outcome) -> bool:
+    """Return whether another attempt may succeed."""
     return isinstance(outcome, httpx.TransportError) or outcome.status_code == httpx.codes.SERVICE_UNAVAILABLE
 
 
@@ -273,8 +273,8 @@ def _wait_seconds(attempt: int, outcome: _Outcome) -> float:
     if said.isdecimal():
         return min(float(said), LONGEST_WAIT_SECONDS)
     most = min(FIRST_WAIT_SECONDS * 2.0 ** (attempt - 1), LONGEST_WAIT_SECONDS)
-    # At a random moment, so that clients that were refused together do not come back together.
-    return most * random.uniform(0.5, 1)  # noqa: S311 (no secret)
+    # A random time, so that clients that were refused at once do not all return at once.
+    return most * random.uniform(0.5, 1)  # noqa: S311 (not a secret)
 
 
 def _read(outcome: _Outcome, call: _Call[Answer]) -> Answer:

@@ -1,4 +1,4 @@
-"""Searches from outside, for people: what did the service find?"""
+"""The command `python -m service try`: sends searches to a running service and shows what they find."""
 
 import json
 import shlex
@@ -18,7 +18,7 @@ class TryoutError(Exception):
 def try_service(
     url: str, queries: Sequence[str], *, top: int, wait_seconds: float, show: Callable[[str], None]
 ) -> None:
-    """Wait until a service is ready, search, and show what each query finds and how to repeat it.
+    """Wait until a service is ready, then show what each query finds and the `curl` line that repeats it.
 
     Raises:
         TryoutError: The service is not ready in time, or a search fails.

@@ -1,4 +1,4 @@
-"""What belongs to the shop and not to a version: product photos for the pages, and labels that people gave.
+"""Data of the shop that belongs to no version: product photos for the pages, and relevance labels given by people.
 
 It knows no index.
 """

@@ -1,4 +1,4 @@
-"""Labels that people gave: an SQLite file, one row for a query and a product."""
+"""Relevance labels given by people, in an SQLite file with one row for each query and product."""
 
 import datetime
 import io
@@ -14,7 +14,7 @@ from artifacts.judgments import JUDGMENT_COLUMNS, Relevance
 from service.core.errors import SettingsError
 
 _SCHEMA_VERSION = 1
-_WAIT_SECONDS = 5.0  # for another process that writes
+_WAIT_SECONDS = 5.0  # for another process to finish writing
 _TABLE = """
 CREATE TABLE judgments (
   query TEXT NOT NULL, product_id TEXT NOT NULL, label TEXT NOT NULL CHECK (label IN ('E', 'S', 'C', 'I')),
@@ -25,13 +25,13 @@ _COLUMNS = {**JUDGMENT_COLUMNS, "judged_at": pa.timestamp("s", "UTC"), "index_ve
 
 
 class JudgmentFile:
-    """Labels by query and product. Its methods wait for the disk; any thread may call them.
+    """Labels by query and product. Any thread may call its methods, which block on the disk.
 
     Args:
-        path: Of the file, which is made if need be.
+        path: The file, which is created if it is missing.
 
     Raises:
-        SettingsError: It cannot be opened, or is something else.
+        SettingsError: The file cannot be opened, or is no file of judgments.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,8 +43,8 @@ class JudgmentFile:
             raise SettingsError([f"VITRINE_JUDGMENTS is {str(path)!r}: no file of judgments: {error}"]) from error
 
     def put(self, query: str, product_id: str, label: Relevance | None, index_version: str) -> None:
-        """Label a product for a query, in the place of an earlier label; None takes the label back."""
-        query = _normal(query)
+        """Set the label of a product for a query in the place of an earlier one, or remove it with None."""
+        query = _collapse_blanks(query)
         with self._open() as connection:
             connection.execute("DELETE FROM judgments WHERE query = ? AND product_id = ?", (query, product_id))
             if label is not None:
@@ -53,20 +53,20 @@ class JudgmentFile:
                 connection.execute("INSERT INTO judgments VALUES (?, ?, ?, ?, ?)", row)
 
     def labels(self, query: str) -> dict[str, str]:
-        """The labels of a query's products, by product id."""
+        """Return the labels of a query by product id."""
         with self._open() as connection:
             asked = "SELECT product_id, label FROM judgments WHERE query = ?"
-            return dict(connection.execute(asked, (_normal(query),)).fetchall())
+            return dict(connection.execute(asked, (_collapse_blanks(query),)).fetchall())
 
     def counts(self) -> tuple[int, dict[str, int]]:
-        """How many queries have labels, and how many products have each label for them."""
+        """Return how many queries have labels, and how often each label was given."""
         with self._open() as connection:
             ((queries,),) = connection.execute("SELECT count(DISTINCT query) FROM judgments").fetchall()
             found = dict(connection.execute("SELECT label, count(*) FROM judgments GROUP BY label").fetchall())
         return queries, {label.value: found.get(label.value, 0) for label in Relevance}
 
     def export(self) -> bytes:
-        """judgments.parquet, in which a pair that is absent is unknown: nobody judges all products."""
+        """Return judgments.parquet, whose metadata says that absent pairs are unknown: nobody judges all products."""
         with self._open() as connection:
             rows = connection.execute("SELECT * FROM judgments ORDER BY query, product_id").fetchall()
         columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
@@ -79,7 +79,7 @@ class JudgmentFile:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A connection whose changes are kept together, or none of them."""
+        """Open a connection for one transaction: its changes are all kept, or none is."""
         connection = sqlite3.connect(self._path, timeout=_WAIT_SECONDS)
         try:
             with connection:
@@ -89,7 +89,7 @@ class JudgmentFile:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")  # two processes may start at once
+    connection.execute("BEGIN IMMEDIATE")  # another process may start at the same time
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     if version == 0 and tables == 0:
@@ -102,6 +102,6 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise ValueError(f"it is damaged: {health}")
 
 
-def _normal(query: str) -> str:
-    """A query as judgments name it: blanks make no other query."""
+def _collapse_blanks(query: str) -> str:
+    """Return the query with each run of blanks as one, so that blanks do not make another query."""
     return " ".join(query.split())

@@ -1,7 +1,4 @@
-"""Product photos as pages show them: resized, kept in bounded memory, and never from outside of one folder.
-
-They are resized on threads of their own, which step back for searches.
-"""
+"""Thumbnails of product photos: resized on threads of low priority, cached in bounded memory, read from one folder."""
 
 import asyncio
 import hashlib
@@ -29,30 +26,30 @@ class Picture:
     """A resized photo.
 
     Attributes:
-        content: WebP.
-        tag: Changes with the content.
+        content: The photo as a WebP file.
+        tag: A hash of the content, for the header ETag.
     """
 
     content: bytes
     tag: str
 
 
-_State = tuple[int, int]  # of a file: when it was written, and its size
-_Kept = tuple[_State, Picture]
+_FileState = tuple[int, int]  # modification time in ns, size in bytes
+_Cached = tuple[_FileState, Picture]
 
 
 class Photos:
-    """Resizes photos and remembers the ones used latest. `picture` is called on the event loop.
+    """Resizes photos and caches the most recently used ones. `picture` is called on the event loop.
 
     Args:
-        folder: What the catalogue's image paths are relative to, and must not leave; None shows no photo.
-        cache_bytes: Of resized photos that are kept.
+        folder: The folder that image paths of the catalogue are relative to and must not leave; None shows no photos.
+        cache_bytes: The maximum size of the cache.
     """
 
     def __init__(self, folder: Path | None, cache_bytes: int) -> None:
         self._folder = folder.resolve() if folder else None
-        self._kept: BoundedCache[tuple[str, int], _Kept] = BoundedCache(cache_bytes, _size)
-        self._lock = threading.Lock()  # of what is kept
+        self._cache: BoundedCache[tuple[str, int], _Cached] = BoundedCache(cache_bytes, _size)
+        self._lock = threading.Lock()  # for the cache
         self._pool = ThreadPoolExecutor(
             _THREADS, thread_name_prefix="vitrine-photos", initializer=partial(lower_thread_priority, _NICENESS)
         )
@@ -60,19 +57,19 @@ class Photos:
 
     @property
     def are_shown(self) -> bool:
-        """Whether there is a folder of photos."""
+        """Whether the service shows photos."""
         return self._folder is not None
 
     async def picture(self, image: str | None, edge: int) -> Picture:
-        """A product's photo.
+        """Return the photo of a product.
 
         Args:
-            image: The catalogue's entry.
-            edge: The longest, in pixels.
+            image: The image entry in the catalogue; None if it has none.
+            edge: The length of the longest edge, in pixels.
 
         Raises:
-            NoPhotoError: There is none, it is on the web (which is never asked), or it cannot be read.
-            OverloadedError: Too many are waited for.
+            NoPhotoError: The product has no photo, it is given by URL (URLs are never fetched), or it cannot be read.
+            OverloadedError: Too many photos are being waited for.
         """
         if self._folder is None:
             raise NoPhotoError("this service shows no photos; VITRINE_PHOTOS names their folder")
@@ -87,7 +84,7 @@ class Photos:
             self._waiting -= 1
 
     def stop(self) -> None:
-        """Begin no more."""
+        """Stop taking new photos; those under way are finished."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _make(self, folder: Path, image: str, edge: int) -> Picture:
@@ -97,43 +94,43 @@ class Photos:
             path = _path_inside(folder, image)
             status = path.stat()
             state = (status.st_mtime_ns, status.st_size)
-            kept = self._look_up(image, edge, state)
-            if kept:
-                return kept
+            cached = self._look_up(image, edge, state)
+            if cached:
+                return cached
             content = thumbnail(path, edge, _QUALITY, _MAX_PIXELS)
         except PhotoError as error:
             raise NoPhotoError(f"the product's photo cannot be shown: {error.reason}") from error
         except OSError as error:
             raise NoPhotoError(f"the product's photo cannot be read: {error.strerror}") from error
         picture = Picture(content, hashlib.sha256(content).hexdigest()[:32])
-        self._keep(image, edge, state, picture)
+        self._store(image, edge, state, picture)
         return picture
 
-    def _look_up(self, image: str, edge: int, state: _State) -> Picture | None:
+    def _look_up(self, image: str, edge: int, state: _FileState) -> Picture | None:
         with self._lock:
-            of_state, picture = self._kept.get((image, edge)) or (None, None)
-        return picture if of_state == state else None
+            cached_state, picture = self._cache.get((image, edge)) or (None, None)
+        return picture if cached_state == state else None
 
-    def _keep(self, image: str, edge: int, state: _State, picture: Picture) -> None:
+    def _store(self, image: str, edge: int, state: _FileState, picture: Picture) -> None:
         with self._lock:
-            self._kept.put((image, edge), (state, picture))
+            self._cache.put((image, edge), (state, picture))
 
 
-def _size(kept: _Kept) -> int:
-    return len(kept[1].content)
+def _size(cached: _Cached) -> int:
+    return len(cached[1].content)
 
 
 def _path_inside(folder: Path, image: str) -> Path:
-    """Where a photo lies, links followed.
+    """Return the path of a photo with all links resolved.
 
     Raises:
-        PhotoError: It is no path, leaves the folder, or nothing is there.
+        PhotoError: The entry is no path, leads out of the folder, or nothing is there.
     """
     from towers.photos import photo_path
 
     path = photo_path(folder, image)
     try:
-        # photo_path remembers where folders lead, for a program that ends; this one runs on while they change.
+        # photo_path caches where folders lead, but they may change while the service runs.
         resolved = path.resolve(strict=True)
     except FileNotFoundError as error:
         raise PhotoError("missing", f"{path} is missing") from error

@@ -12,10 +12,10 @@ const LIVE_READINGS = 90; // that are drawn: three minutes
 const SEARCHES = ["/search", "/search/batch", "/search/similar"];
 
 let versions = [];
-let state = null; // of GET /admin/index
-let change = null; // what was begun here: { version, startedAt }
+let state = null; // the latest answer of GET /admin/index
+let change = null; // the change that this page has started: { version, startedAt }
 let isPollFaultShown = false;
-const readings = []; // of the metrics: { at, requests, total, depth, hits, misses }
+const readings = []; // the latest metrics: { at, requests, total, depth, hits, misses }
 
 function setUp() {
   setUpSignIn((signedIn, why) => {
@@ -31,7 +31,7 @@ async function showAll() {
   await Promise.all([readState(), readVersions(), showJudgments(), readLive()]);
 }
 
-/** Show what an act comes to, or why it cannot be done. */
+/** Run an action and show its outcome, or why it failed. */
 async function attempt(act, showFault = (words) => showChange(el("span", { class: "fault" }, words))) {
   try {
     return await act();
@@ -55,7 +55,7 @@ async function readState() {
   const shown = await attempt(() => ask("/admin/index", { admin: true }));
   if (isPollFaultShown && shown) showChange();
   isPollFaultShown = shown === null;
-  // What is the same stays as it is: to make it anew would take the focus from it.
+  // What has not changed is not rendered again, since that would take the focus from it.
   if (!shown || JSON.stringify(shown) === JSON.stringify(before)) return shown?.loading && showProgress(null);
   state = shown;
   showServed();
@@ -125,7 +125,7 @@ async function rollBack(version) {
 
 async function beginChange(version, path, options) {
   change = { version, startedAt: Date.now() };
-  state.loading = version; // so that its progress is asked for at once
+  state.loading = version; // so that polling for its progress starts at once
   showServed();
   showProgress(null);
   const progress = setInterval(readProgress, STATE_POLL_MS);
@@ -138,13 +138,13 @@ async function beginChange(version, path, options) {
     await readState();
     showDone(done.version, seconds);
   } else if (done === null) {
-    change = null; // refused: what it says stands there
+    change = null; // refused; the reason is shown
     state.loading = null;
     showServed();
   }
 }
 
-/** While the answer is waited for; what the change comes to is said by the answer. */
+/** Show the progress of a change until its answer comes. */
 async function readProgress() {
   const shown = await attempt(() => ask("/admin/index", { admin: true }), () => {});
   if (!change || !shown?.loading) return;
@@ -221,7 +221,7 @@ function figuresOf(version, figures) {
   );
 }
 
-/** The picture needs the token, which an <img> cannot send; so it is drawn onto a canvas. */
+/** Draw the curve onto a canvas: its route needs the token, which an <img> cannot send. */
 async function showCurve(version, place) {
   place.replaceChildren(el("p", { class: "note" }, "Loading …"));
   await attempt(
@@ -268,7 +268,7 @@ async function readLive() {
   );
 }
 
-/** What lay between two readings. */
+/** The rates between two readings. */
 function interval(before, after) {
   const searched = between(before.total, after.total);
   const looked = after.hits + after.misses - before.hits - before.misses;

@@ -1,8 +1,8 @@
-// The service's routes, asked from its own pages.
+// Requests to the service's routes, for its own pages.
 
-const TOKEN_KEY = "vitrine-admin-token"; // of this tab alone: sessionStorage
+const TOKEN_KEY = "vitrine-admin-token"; // in sessionStorage, so for this tab alone
 
-/** An answer that says why something cannot be had (RFC 9457). */
+/** An error answer of the service: a problem detail (RFC 9457). */
 export class Problem extends Error {
   constructor(status, kind, detail) {
     super(detail);
@@ -22,13 +22,13 @@ export function keepAdminToken(token) {
   else sessionStorage.removeItem(TOKEN_KEY);
 }
 
-/** Whether an error only says that a newer request took the place of this one. */
+/** Whether an error only means that the request was aborted because a newer one replaced it. */
 export function isAborted(error) {
   return error.name === "AbortError";
 }
 
 /**
- * Ask a route; gives the Response.
+ * Send a request to a route and return its Response.
  * Options: method, body (sent as JSON), admin (send the token), signal.
  */
 export async function request(path, { method, body, admin = false, signal } = {}) {
@@ -51,12 +51,12 @@ export async function request(path, { method, body, admin = false, signal } = {}
   return answer;
 }
 
-/** Ask a route; gives its JSON. See `request`. */
+/** Send a request to a route and return the JSON of its answer; see `request`. */
 export async function ask(path, options) {
   return read(await request(path, options), "json");
 }
 
-/** What an answer holds, as "json", "text" or "blob". */
+/** The body of an answer as "json", "text" or "blob". */
 export async function read(answer, kind) {
   try {
     return await answer[kind]();

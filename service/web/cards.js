@@ -1,4 +1,4 @@
-// Products as cards: a photo, the title, what else the catalogue says.
+// Cards of products: the photo, the title and other columns of the catalogue.
 
 import { el, fixed } from "./dom.js";
 
@@ -7,17 +7,17 @@ const LABELS = { E: "Exact", S: "Substitute", C: "Complement", I: "Irrelevant" }
 /** The labels of a judgment: letter and name. */
 export const RELEVANCE = Object.entries(LABELS);
 
-/** What stands where a product has no title. */
+/** The text shown for a product without a title. */
 export function titleOf(product) {
   return product.title || `Untitled product ${product.product_id}`;
 }
 
-/** The price as the catalogue has it, without a currency, which it does not name; null where it has none. */
+/** The price, without a currency, since the catalogue names none; null for a product without a price. */
 export function priceOf(product) {
   return typeof product.price === "number" ? fixed(product.price, 2) : null;
 }
 
-/** Where the service shows a product's photo; null where it has none here. */
+/** The address of a product's photo on the service; null if the service has none. */
 function photoAddress(product, version, size) {
   const isHere = product.image && !/^[a-z][a-z0-9+.-]*:\/\//i.test(product.image);
   if (!isHere) return null;
@@ -26,7 +26,7 @@ function photoAddress(product, version, size) {
   return `/images/${encodeURIComponent(product.product_id)}?${query}`;
 }
 
-/** A product's photo, or words in its place. Options: size ("small", "large"), eager, timing (a name for its paint). */
+/** A product's photo, or a text in its place. Options: size ("small", "large"), eager, timing (a name for its paint). */
 export function photo(product, catalog, { size = "small", eager = false, timing = null } = {}) {
   const frame = el("span", { class: "photo" });
   const address = catalog.photos ? photoAddress(product, catalog.index_version, size) : null;

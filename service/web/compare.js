@@ -1,5 +1,5 @@
-// Two rankings side by side: the served version against another one, or against one part of its own scores.
-// What it shows is in its address: /compare?q=red+shoes&with=part:text&k=100 or &with=version:ID.
+// Two rankings side by side: the served version against another version, or against one part of its own scores.
+// The state of the page is in its address: /compare?q=red+shoes&with=part:text&k=100 or &with=version:ID.
 
 import { Problem, adminToken, ask, isAborted } from "./api.js";
 import { cardButton } from "./cards.js";
@@ -10,13 +10,13 @@ import { openWhy, setUpWhy } from "./why.js";
 const DEBOUNCE_MS = 200;
 const POLL_MS = 400; // while a version is loaded
 const SHOWN = 20; // of each side, before "all"
-const LIST_KEY = "vitrine-queries"; // of this tab: what shoppers type is theirs
+const LIST_KEY = "vitrine-queries"; // in this tab alone, since queries of shoppers are private
 const PARTS = { text: "Titles alone", photo: "Photos alone" };
 const SIDES = ["left", "right"];
 
 const view = { query: "", other: null, depth: 100 };
 let catalog = null;
-let versions = []; // of the store, where somebody has the token
+let versions = []; // versions of the store; readable with the token
 let versionsFault = null; // why they cannot be read
 let running = null;
 let summing = null; // the comparison over all queries
@@ -44,7 +44,7 @@ function readAddress() {
   byId("depth").value = String(view.depth);
 }
 
-/** The store's versions need the token; without it the parts of the served version are left. */
+/** Read the store's versions. Without the token only parts of the served version can be compared. */
 async function readVersions() {
   versionsFault = null;
   try {
@@ -80,7 +80,7 @@ function showOthers() {
   );
 }
 
-/** The version that the served one is compared with; null where it is a part of its own. */
+/** The version that the served one is compared with; null for a part of its own scores. */
 function otherVersion() {
   return view.other?.startsWith("version:") ? view.other.slice("version:".length) : null;
 }
@@ -92,7 +92,7 @@ function nameOfOther() {
   return model ? `${model}, ${id}` : id;
 }
 
-/** Why neither titles nor photos alone stand beside the served version. */
+/** Why titles or photos alone cannot be compared with the served version. */
 function whyNoParts() {
   return catalog.parts.length ? "This model has one part alone." : "This model mixes title and photo, so that neither ranks alone.";
 }
@@ -110,7 +110,7 @@ function go(change, { keep = false } = {}) {
 
 async function load() {
   clearTimeout(typing);
-  if (!catalog) return; // start() loads what the address says as soon as it has read it
+  if (!catalog) return; // start() calls this again once the catalogue is read
   running?.abort();
   running = new AbortController();
   const { signal } = running;
@@ -130,7 +130,7 @@ async function load() {
   byId("sides").setAttribute("aria-busy", "false");
 }
 
-/** What both sides find for a query. */
+/** Search both sides for a query. */
 async function bothOf(query, signal) {
   const body = { query, k: view.depth };
   const part = view.other.startsWith("part:") ? view.other.slice("part:".length) : null;
@@ -197,7 +197,7 @@ function showFault(problem) {
   );
 }
 
-/** Which products only one side finds among its first, and which both do. */
+/** The products that only one side finds among its first, and those that both find. */
 function difference(left, right) {
   const places = [left, right].map(({ hits }) => new Map(hits.map((hit) => [hit.product_id, hit.rank])));
   const both = left.hits.filter((hit) => places[1].has(hit.product_id)).length;
@@ -319,7 +319,7 @@ async function compareAll() {
   byId("run-all").disabled = false;
 }
 
-/** What was summed up is of another comparison. */
+/** Remove a summary that belongs to another comparison. */
 function forgetAll() {
   summing?.abort();
   byId("all").replaceChildren();

@@ -1,4 +1,4 @@
-// Elements from plain values. A text becomes a text node, never HTML.
+// Creates elements from plain values. Texts become text nodes and are never parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -22,17 +22,17 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** The element of this id. */
+/** The element with this id. */
 export function byId(id) {
   return document.getElementById(id);
 }
 
-/** A number for people: thousands apart, at most these decimals. */
+/** A number with separated thousands and at most this many decimals. */
 export function count(number, decimals = 0) {
   return number.toLocaleString("en", { maximumFractionDigits: decimals });
 }
 
-/** A number of things: `plural(2, "product")` is "2 products". */
+/** A number with its noun: `plural(2, "product")` is "2 products". */
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
@@ -42,24 +42,24 @@ export function fixed(number, decimals) {
   return number.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
-/** 1st, 2nd, 3rd, 4th. */
+/** An ordinal number: 1st, 2nd, 3rd, 4th. */
 export function ordinal(number) {
   const last = number % 100 >= 11 && number % 100 <= 13 ? 0 : number % 10;
   return `${count(number)}${["th", "st", "nd", "rd"][last] ?? "th"}`;
 }
 
-/** Words of the service as a sentence: "query is empty" is "Query is empty." */
+/** A message of the service as a sentence: "query is empty" is "Query is empty." */
 export function sentence(words) {
   const [first = "", ...rest] = words;
   return `${first.toUpperCase()}${rest.join("")}${/[.!?…]$/.test(words) ? "" : "."}`;
 }
 
-/** What a screen reader says next; the page needs an element #announcement with aria-live. */
+/** Have screen readers say a text. The page needs an element #announcement with aria-live. */
 export function announce(words) {
   byId("announcement").textContent = words;
 }
 
-/** Facts, as pairs of what and what of it. */
+/** A description list of pairs [name, value]. */
 export function factList(facts) {
   return el(
     "dl", { class: "facts" },
@@ -72,7 +72,7 @@ export function button(words, onclick, kind = "primary") {
   return el("button", { type: "button", class: kind, onclick }, words);
 }
 
-/** What stands where there are no results. Options: words, act (a button), isFault (read out at once). */
+/** A message in the place of results. Options: words, act (a button), isFault (read out at once). */
 export function stateBox(title, { words = null, act = null, isFault = false } = {}) {
   return el("div", { class: "state", role: isFault ? "alert" : null }, el("h2", {}, title), words && el("p", {}, words), act);
 }

@@ -1,11 +1,11 @@
-// Filters by the catalogue's columns: a form, and what stands in the page's address.
+// Filters by the catalogue's columns: their form, and their part of the page's address.
 
 import { count, el } from "./dom.js";
 
-const SHOWN_VALUES = 6; // of a column, before "more"
+const SHOWN_VALUES = 6; // values of a column that are shown before "more"
 const BOUNDS = { gte: "from", lte: "to" };
 
-/** Filters of an address: `f.colour=red&f.colour=blue&f.price.lt=50&f.in_stock=true`. Kinds are known by the columns. */
+/** Read filters from an address: `f.colour=red&f.colour=blue&f.price.lt=50&f.in_stock=true`. The columns tell the kinds of values. */
 export function filtersOfAddress(parameters, columns) {
   const filters = {};
   for (const column of columns) {
@@ -33,7 +33,7 @@ export function filtersToAddress(filters, parameters) {
   }
 }
 
-/** Fields for all columns that can be asked, set to these filters. */
+/** Fields for all columns that can be filtered by, set to these filters. */
 export function filterFields(columns, filters) {
   return columns.map((column) => fieldOf(column, filters[column.name])).filter((field) => field !== null);
 }
@@ -47,7 +47,7 @@ function fieldOf(column, condition) {
 }
 
 function textField(column, chosen) {
-  // A column whose values are all different, such as a description, filters nothing sensibly.
+  // A column whose values are all different, such as a description, is of no use as a filter.
   const isShared = column.values.some(({ count: products }) => products > 1);
   if (!chosen.length && (column.values.length < 2 || !isShared)) return null;
   const offered = column.values.map(({ value }) => value);
@@ -108,12 +108,12 @@ function group(column, ...content) {
   return el("fieldset", {}, el("legend", {}, nameOf(column)), ...content);
 }
 
-/** A column's name for people: "in_stock" is "in stock". */
+/** A column's name as the page shows it: "in_stock" is "in stock". */
 export function nameOf(column) {
   return column.name.replaceAll("_", " ");
 }
 
-/** How many columns are filtered by. */
+/** The number of columns that have a filter. */
 export function countFilters(filters) {
   return Object.keys(filters).length;
 }

@@ -5,8 +5,8 @@ import { RELEVANCE, titleOf } from "./cards.js";
 import { announce, byId, count, el } from "./dom.js";
 
 /**
- * Judging as a mode of the search page.
- * switchPlace: where its switch stands; show: called when cards have to be shown again.
+ * The mode of the search page in which people label hits.
+ * switchPlace: the element that holds its switch; show: called when the cards must be rendered again.
  */
 export function setUpJudging(switchPlace, show) {
   return new Judging(switchPlace, show);
@@ -18,33 +18,33 @@ class Judging {
   #isAllowed = false;
   #isOn = false;
   #query = "";
-  #labels = {}; // of the query, by product id
+  #labels = {}; // labels of the query, by product id
 
   constructor(place, show) {
     this.#place = place;
     this.#show = show;
   }
 
-  /** Whether somebody with the token is there. */
+  /** Set whether the tab has the admin token. */
   async allow(isAllowed) {
     this.#isAllowed = isAllowed && (await this.#isKept());
     if (!this.#isAllowed) this.#turn(false);
     this.#showSwitch();
   }
 
-  /** The labels of a query; none where nobody judges. */
+  /** Read the labels of a query; empty when the mode is off. */
   async labelsOf(query, signal) {
     if (!this.#isOn || !query) return {};
     return (await ask(`/admin/judgments/labels?${new URLSearchParams({ query })}`, { admin: true, signal })).labels;
   }
 
-  /** Show these labels from now on. */
+  /** Show these labels. */
   take(query, labels) {
     this.#query = query;
     this.#labels = labels;
   }
 
-  /** The buttons of a hit; null where nobody judges. */
+  /** The buttons of a hit; null when the mode is off. */
   fieldOf(hit) {
     if (!this.#isOn || !this.#query) return null;
     const buttons = RELEVANCE.map(([label, name]) =>
@@ -61,7 +61,7 @@ class Judging {
     return el("div", { class: "labels", role: "group", "aria-label": `Label of ${titleOf(hit)}`, "data-product": hit.product_id }, ...buttons);
   }
 
-  /** E, S, C or I labels the card that has the focus. */
+  /** Label the focused card by the keys E, S, C and I. */
   takeKey(event) {
     const label = event.key.toUpperCase();
     const card = document.activeElement.closest?.(".card");
@@ -73,7 +73,7 @@ class Judging {
       await ask("/admin/judgments/counts", { admin: true });
       return true;
     } catch (error) {
-      if (error instanceof Problem) return false; // no token any more, or no file to keep them in
+      if (error instanceof Problem) return false; // the token is no longer accepted, or the service keeps no labels
       throw error;
     }
   }
@@ -99,7 +99,7 @@ class Judging {
     this.#show();
   }
 
-  /** Set a label, or take it back where it is set. */
+  /** Set a label, or remove it if it is set already. */
   async #label(hit, label) {
     const chosen = this.#labels[hit.product_id] === label ? null : label;
     const query = this.#query;
@@ -109,7 +109,7 @@ class Judging {
       showFault(`Not kept: ${error.message}.`);
       return;
     }
-    if (query !== this.#query) return; // another query is shown since
+    if (query !== this.#query) return; // meanwhile another query is shown
     if (chosen) this.#labels[hit.product_id] = chosen;
     else delete this.#labels[hit.product_id];
     for (const button of document.querySelectorAll(`.labels[data-product="${CSS.escape(hit.product_id)}"] button`))

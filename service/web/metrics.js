@@ -1,4 +1,4 @@
-// The service's own numbers, read from the text that Prometheus reads.
+// Metrics of the service, parsed from the text format of Prometheus.
 
 /** Samples of the text format: [{ name, labels, value }]. */
 export function parseMetrics(text) {
@@ -28,14 +28,14 @@ export function buckets(samples, name, labels) {
     .sort(([one], [other]) => one - other);
 }
 
-/** What lay between two readings of the same buckets. */
+/** The difference between two readings of the same buckets. */
 export function between(before, after) {
   return after.map(([bound, value], place) => [bound, value - (before[place]?.[1] ?? 0)]);
 }
 
 /**
- * A quantile by buckets, even within each, as Prometheus estimates it; null where nothing was observed.
- * What lies above the last finite bound counts as that bound.
+ * A quantile, interpolated within its bucket as Prometheus does; null if nothing was observed.
+ * Values above the last finite bound count as that bound.
  */
 export function quantile(share, cumulative) {
   const total = cumulative.at(-1)?.[1] ?? 0;

@@ -1,4 +1,4 @@
-// The search page. What it shows is in its address: /?q=red+shoes&page=2&f.category=shoes, or /?like=PRODUCT.
+// The search page. Its state is in its address: /?q=red+shoes&page=2&f.category=shoes, or /?like=PRODUCT.
 
 import { Problem, ask, isAborted } from "./api.js";
 import { cardButton, titleOf } from "./cards.js";
@@ -10,19 +10,19 @@ import { openWhy, setUpWhy } from "./why.js";
 
 const DEBOUNCE_MS = 120;
 const PAGE_SIZE = 24;
-const MOST_PLACES = 1000; // as far as searches reach
+const MOST_PLACES = 1000; // the last place that a search can reach
 const EXAMPLES = 5;
 const WIDE = matchMedia("(min-width: 52rem)");
 
-const view = { query: "", like: null, page: 1, filters: {} }; // what the address says
-let catalog = null; // of the version that answered last
-let running = null; // the search that is waited for
+const view = { query: "", like: null, page: 1, filters: {} }; // the state in the address
+let catalog = null; // the catalogue of the version that answered last
+let running = null; // the search under way
 let typing = null; // the timer of the debounce
-let isTypedOver = false; // whether what is typed next takes the place of the present address
+let isTypedOver = false; // whether typing replaces the present address in the history
 let shownHits = [];
 const judging = setUpJudging(byId("judging"), () => shownHits.length && showHits());
 
-/** Read the catalogue; the fields of the filters depend on it. */
+/** Read the catalogue, on which the filters depend. */
 async function readCatalog() {
   catalog = await ask("/catalog");
   byId("filter-form").replaceChildren();
@@ -48,7 +48,7 @@ function addressOf({ query, like, page, filters }) {
   return text ? `/?${text}` : "/";
 }
 
-/** Show another view. `keep` puts its address in the place of the present one. */
+/** Show another view. With `keep` its address replaces the present one in the history. */
 function go(change, { keep = false } = {}) {
   clearTimeout(typing);
   isTypedOver = keep;
@@ -58,7 +58,7 @@ function go(change, { keep = false } = {}) {
 }
 
 async function load() {
-  if (!catalog) return; // start() loads what the address says as soon as it has read it
+  if (!catalog) return; // start() calls this again once the catalogue is read
   running?.abort();
   running = new AbortController();
   const { signal } = running;
@@ -69,7 +69,7 @@ async function load() {
   try {
     const [found, labels] = await Promise.all([search(signal), judging.labelsOf(view.query, signal)]);
     if (found.index_version !== catalog.index_version) {
-      await readCatalog(); // another version is served since
+      await readCatalog(); // meanwhile another version is served
       showFilters();
     }
     judging.take(view.query, labels);
@@ -78,7 +78,7 @@ async function load() {
     if (isAborted(error) || signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
     if (error.status === 401) {
-      signOut(); // labels alone need the token
+      signOut(); // only labels need the token
       return load();
     }
     showFault(error);
@@ -128,7 +128,7 @@ function showHits() {
   if (focused) focusCard(focused);
 }
 
-/** Who was at a card stays at it, or comes to the first one where it is not shown any more. */
+/** Give the focus back to the card that had it, or to the first card if that one is no longer shown. */
 function focusCard(product) {
   const cards = [...document.querySelectorAll(".grid .hit")];
   (cards.find((card) => card.dataset.product === product) ?? cards[0]).focus({ preventScroll: true });
@@ -143,7 +143,7 @@ function context() {
   };
 }
 
-const likeTitles = new Map(); // of products that others were asked for like them
+const likeTitles = new Map(); // titles of the products whose similar products were shown
 
 function nameOfLike() {
   if (!likeTitles.has(view.like)) {
@@ -152,7 +152,7 @@ function nameOfLike() {
     ask(`/products/${encodeURIComponent(asked)}`)
       .then(({ product }) => likeTitles.set(asked, titleOf(product)))
       .then(() => byId("results").querySelector(".like strong")?.replaceChildren(likeTitles.get(asked)))
-      .catch(() => {}); // its id stands there already
+      .catch(() => {}); // its id is shown already
   }
   return likeTitles.get(view.like);
 }
@@ -206,7 +206,7 @@ function showWelcome() {
   );
 }
 
-/** The fields are made when there are none or when the address came from elsewhere; else what was just typed would go. */
+/** Render the filter fields unless they show this address already, so that what was just typed stays. */
 function showFilters() {
   const form = byId("filter-form");
   const chosen = countFilters(view.filters);
@@ -228,7 +228,7 @@ function takeFilters() {
   const address = new URLSearchParams();
   filtersToAddress(filters, address);
   if (form.dataset.shown === address.toString()) return;
-  form.dataset.shown = address.toString(); // its fields show them already
+  form.dataset.shown = address.toString(); // its fields show these filters already
   form.querySelector(".clear").hidden = !countFilters(filters);
   go({ filters, page: 1 });
 }
@@ -264,14 +264,14 @@ async function turnTo(page) {
   byId("results").focus({ preventScroll: true });
 }
 
-/** Search for what stands in the field. While somebody types, only the last query goes into the history. */
+/** Search for the text in the field. While somebody types, only the last query goes into the history. */
 function takeQuery({ isTyping }) {
   const query = byId("query").value.trim();
   if (query !== view.query || view.like) go({ query, like: null, page: 1 }, { keep: isTypedOver });
   isTypedOver = isTyping;
 }
 
-/** Arrows go from card to card, by what is seen: down is the card below. */
+/** Move the focus from card to card with the arrow keys, by their places on the screen. */
 function moveAmongCards(event) {
   const cards = [...document.querySelectorAll(".grid .hit")];
   const here = cards.indexOf(document.activeElement);

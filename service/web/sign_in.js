@@ -1,4 +1,4 @@
-// Who has the admin token: a button and a dialog that every page has.
+// Signing in with the admin token: a button and a dialog on every page.
 
 import { Problem, adminToken, ask, keepAdminToken } from "./api.js";
 import { addDialog, button, byId, el, sentence } from "./dom.js";
@@ -48,7 +48,7 @@ export function openSignIn() {
   byId("sign-in").showModal();
 }
 
-/** Forget the token; `why` says so where it was not somebody's wish. */
+/** Forget the token. `why` is shown when nobody asked for it. */
 export function signOut(why = null) {
   keepAdminToken(null);
   show(why);
@@ -59,7 +59,7 @@ function show(why = null) {
   onChange(adminToken() !== null, why);
 }
 
-/** Keep the token if the service takes it; otherwise why not. */
+/** Keep the token if the service accepts it; otherwise return why it does not. */
 async function tryToken(token) {
   const before = adminToken();
   keepAdminToken(token);
@@ -69,11 +69,11 @@ async function tryToken(token) {
   } catch (error) {
     keepAdminToken(before);
     if (error instanceof Problem) return sentence(error.message);
-    return "This is no token: a header cannot carry it."; // fetch refuses to send it
+    return "This is no token: it has characters that a header cannot carry."; // fetch refuses to send it
   }
 }
 
-/** What stands where the token is needed. */
+/** The message shown where the token is needed. */
 export function signInFirst(words) {
   return el("div", { class: "state" }, el("p", {}, words), button("Sign in", openSignIn));
 }

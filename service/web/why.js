@@ -1,20 +1,20 @@
-// Why a product was found: what came from title and photo, its place with one of them alone, and what is like it.
+// Why a product was found: the shares of its title and photo, its place by each of them alone, and similar products.
 
 import { Problem, ask, isAborted } from "./api.js";
 import { cardButton, photo, titleOf } from "./cards.js";
 import { addDialog, byId, count, el, factList, fixed, ordinal, plural } from "./dom.js";
 
 const SIMILAR_SHOWN = 6;
-const FIRST_LOOK = 100; // places that are looked through at first; the rest of MOST_PLACES only then
-const MOST_PLACES = 1000; // as far as searches reach
+const FIRST_LOOK = 100; // places that are searched first; the rest up to MOST_PLACES only if needed
+const MOST_PLACES = 1000; // the last place that a search can reach
 const HIDDEN_FIELDS = ["rank", "score", "explain", "product_id", "title", "image"];
 const PART_NAMES = { text: "Title", photo: "Photo" };
 
-let running = null; // what the open dialog still waits for
+let running = null; // the requests of the open dialog
 
 /**
  * Open the dialog on a hit.
- * context: { catalog, query, filters, addressOfSimilar(product_id) }; query is null where products are like a product.
+ * context: { catalog, query, filters, addressOfSimilar(product_id) }; query is null when the hits are similar to a product.
  */
 export function openWhy(hit, context) {
   const dialog = byId("why");
@@ -39,7 +39,7 @@ export function openWhy(hit, context) {
   fillIn(similar, signal, () => similarTo(hit, context, signal));
 }
 
-/** Make the dialog. When it closes nothing is waited for any more; a click beside it closes it. */
+/** Create the dialog. A click beside it closes it, and closing it aborts its requests. */
 export function setUpWhy() {
   const dialog = addDialog({ id: "why", "aria-labelledby": "why-title" }, el("div", { id: "why-content", class: "why" }));
   dialog.addEventListener("close", () => running?.abort());
@@ -83,7 +83,7 @@ async function partsOf(hit, context, signal) {
   return [heading, bars(explained), ...sentences(hit, explained.explain, catalog.parts, places)];
 }
 
-/** What came from title and photo as bars: parts, which together are the score, or cosines by themselves. */
+/** The shares of title and photo as bars: parts, which add up to the score, or separate cosines. */
 function bars(explained) {
   const { kind, ...values } = explained.explain;
   const told = Object.entries(values).filter(([, value]) => value !== null);
@@ -105,7 +105,7 @@ function bars(explained) {
   return el("ul", { class: "bars" }, ...rows, kind === "cosines" ? null : score);
 }
 
-/** The product's place where one part alone counts; null where it is beyond the last place that a search reaches. */
+/** The product's place by one part alone; null if it is beyond the last place that a search can reach. */
 async function placeWith(part, hit, { query, filters }, signal) {
   for (const [offset, k] of [[0, FIRST_LOOK], [FIRST_LOOK, MOST_PLACES - FIRST_LOOK]]) {
     const { hits } = await ask("/search", { body: { query, filters, part, offset, k }, signal });
