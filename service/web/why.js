@@ -55,7 +55,7 @@ async function fillIn(section, signal, load) {
   } catch (error) {
     if (isAborted(error) || signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
-    section.replaceChildren(el("p", { class: "note" }, `This cannot be told: ${error.message}.`));
+    section.replaceChildren(el("p", { class: "note" }, `This cannot be shown: ${error.message}.`));
   }
 }
 
@@ -86,9 +86,9 @@ async function partsOf(hit, context, signal) {
 /** The shares of title and photo as bars: parts, which add up to the score, or separate cosines. */
 function bars(explained) {
   const { kind, ...values } = explained.explain;
-  const told = Object.entries(values).filter(([, value]) => value !== null);
-  const longest = Math.max(...told.map(([, value]) => Math.abs(value)), 1e-9);
-  const rows = told.map(([name, value]) => {
+  const given = Object.entries(values).filter(([, value]) => value !== null);
+  const longest = Math.max(...given.map(([, value]) => Math.abs(value)), 1e-9);
+  const rows = given.map(([name, value]) => {
     const bar = el("span", { class: `bar of-${name}${value < 0 ? " negative" : ""}` });
     bar.style.setProperty("--share", Math.abs(value) / longest);
     return el(
