@@ -15,7 +15,7 @@ from training.batches.pairs import Batch
 from training.batches.sources import TowerSource
 from training.objective.gather import gather, share_of_pairs, share_of_rows
 from training.objective.gradient_cache import encode_in_chunks
-from training.objective.nt_xent import nt_xent, symmetric_nt_xent
+from training.objective.nt_xent import EncodedBatch, nt_xent, symmetric_nt_xent
 from training.recipes.recipe import Optimisation, Part
 
 _COLDEST = 0.01  # a learned temperature never falls below this, as in CLIP
@@ -91,16 +91,20 @@ class RetrievalModule(lightning.LightningModule):
         return side.fuse({tower: source.vectors(side, tower, rows) for tower, source in sources.items()})
 
     def _loss(self, batch: Batch, queries: Tensor, products: Tensor, share: slice) -> Tensor:
-        """The recipe's loss, given the vectors of the share's queries and of all products."""
-        weights = negative_weights(batch, self._optimisation)
-        corrections = self._optimisation.popularity * batch.popularity.log()
-        if self._optimisation.symmetric:
-            everyone = gather(queries)
-            return symmetric_nt_xent(
-                everyone, products, batch.positives, batch.known, self.temperature, weights, corrections, share
-            )
-        positives, known = batch.positives[share], batch.known[share]
-        return nt_xent(queries, products, positives, known, self.temperature, weights, corrections)
+        """Return the recipe's loss, given the vectors of the share's queries and of all products."""
+        symmetric = self._optimisation.symmetric
+        pairs = slice(None) if symmetric else share  # the symmetric loss needs the queries of all processes
+        encoded = EncodedBatch(
+            queries=gather(queries) if symmetric else queries,
+            products=products,
+            positives=batch.positives[pairs],
+            known=batch.known[pairs],
+            weights=negative_weights(batch, self._optimisation),
+            corrections=self._optimisation.popularity * batch.popularity.log(),
+        )
+        if symmetric:
+            return symmetric_nt_xent(encoded, temperature=self.temperature, share=share)
+        return nt_xent(encoded, temperature=self.temperature)
 
     def _rate(self, step: int) -> float:
         warmup = max(1, round(self._steps * self._optimisation.warmup_share))

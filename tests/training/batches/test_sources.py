@@ -3,10 +3,10 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from tests.support.models import tiny_model, tiny_tokenizers
+from towers.clip import PhotoBatch
 from training.batches.photo_store import PhotoStore
 from training.batches.sources import FrozenVectors, Photos, Texts, _augment
 
@@ -55,21 +55,52 @@ def test_photos_go_to_another_process_by_the_place_of_their_file(tmp_path: Path)
     assert np.array_equal(there.pixels, pixels) and np.array_equal(there.present, store.present)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_augmentation_mirrors_and_shifts_and_invents_nothing(seed: int) -> None:
-    torch.manual_seed(seed)
-    pixels = torch.arange(2 * 20 * 15).reshape(2, 20, 15, 1).repeat(1, 1, 1, 3).to(torch.int32)
+def test_augmentation_mirrors_and_shifts_and_invents_nothing() -> None:
+    torch.manual_seed(0)
+    pixels = torch.arange(60 * 20 * 15).reshape(60, 20, 15, 1).repeat(1, 1, 1, 3).to(torch.int32)
     changed = _augment(pixels)
     assert changed.shape == pixels.shape
-    for before, after in zip(pixels, changed, strict=True):
-        middle = after[10, 7, 0]
-        place = (before[:, :, 0] == middle).nonzero()
-        assert len(place) == 1  # it comes from the same photo
-        row, column = place[0].tolist()
+    mirrored = []
+    for before, after in zip(pixels[:, :, :, 0].tolist(), changed[:, :, :, 0].tolist(), strict=True):
+        place = {value: (row, column) for row, values in enumerate(before) for column, value in enumerate(values)}
+        row, column = place[after[10][7]]  # it comes from the same photo
         assert abs(row - 10) <= 3
         assert abs(column - 7) <= 3  # column 7 of 15 is the mirror's axis
-    assert torch.equal(_augment_many(pixels), pixels) is False
+        right = place[after[10][8]]  # the pixel to the right comes from the right, or from the left of a mirrored photo
+        assert right in ((row, column + 1), (row, column - 1))
+        mirrored.append(right == (row, column - 1))
+    assert 15 < sum(mirrored) < 45  # half of the photos, each by its own
 
 
-def _augment_many(pixels: torch.Tensor) -> torch.Tensor:
-    return torch.stack([_augment(pixels) for _ in range(8)]).float().mean(dim=0)
+def test_shifts_differ_by_batch_and_reach_three_pixels() -> None:
+    torch.manual_seed(1)
+    pixels = torch.arange(20 * 15).reshape(1, 20, 15, 1).repeat(1, 1, 1, 3).to(torch.int32)
+    rows = {int(_augment(pixels)[0, 10, 7, 0]) // 15 for _ in range(200)}
+    assert rows == set(range(7, 14))
+
+
+class WatchedSide(torch.nn.Module):
+    """A side that keeps the photos which its tower is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.seen: list[torch.Tensor] = []
+
+    def encode_tower(self, name: str, tower_input: PhotoBatch) -> torch.Tensor:
+        self.seen.append(tower_input.pixels)
+        return self.weight.expand(len(tower_input.pixels), 1)
+
+
+def test_a_tower_is_trained_on_photos_and_on_mirrored_ones(tmp_path: Path) -> None:
+    photo = tiny_model("clip").product.spec.towers[0].photo  # type: ignore[union-attr]
+    pixels = np.zeros((60, photo.height, photo.width, 3), np.uint8)
+    pixels[:, :, : photo.width // 2] = 255  # white to the left, black to the right
+    np.save(tmp_path / "photos.npy", pixels)
+    source, side = Photos(PhotoStore(tmp_path / "photos.npy", np.ones(60, bool)), photo), WatchedSide()
+    torch.manual_seed(2)
+    source.vectors(side, "clip", torch.arange(60))  # type: ignore[arg-type]
+    (given,) = side.seen  # (n, 3, h, w)
+    half = given.shape[3] // 2
+    mirrored = given[..., :half].mean(dim=(1, 2, 3)) < given[..., half:].mean(dim=(1, 2, 3))
+    assert 15 < int(mirrored.sum()) < 45

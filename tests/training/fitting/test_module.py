@@ -1,5 +1,6 @@
 """The loss of a step against the paper's Eq. 1 over the raw pairs, and what is trained."""
 
+import copy
 import math
 from collections import Counter
 from typing import Literal
@@ -103,3 +104,19 @@ def test_frozen_parts_stay_in_evaluation_mode() -> None:
     assert not any(part.training for part in module.model.product.towers["clip"].modules())
     frozen = module.model.product.towers["clip"].parameters()
     assert not any(parameter.requires_grad for parameter in frozen)
+
+
+def test_a_step_changes_both_sides_of_a_trained_bibert() -> None:
+    """BiBERT's sides share all weights but LayerNorms and projection: training one side would move most of the other."""
+    module = tiny_module()
+    before = copy.deepcopy(module.model)
+    optimizer = module.configure_optimizers()["optimizer"]
+    for step in range(2):
+        optimizer.zero_grad()
+        module.training_step(tiny_plan(2).batch(step), step).backward()
+        optimizer.step()
+    for side, earlier in ((module.model.query, before.query), (module.model.product, before.product)):
+        weights, old = side.towers["bibert"].state_dict(), earlier.towers["bibert"].state_dict()
+        own = [name for name in weights if name.startswith("side.")]
+        assert len(own) > 4
+        assert [name for name in own if torch.equal(weights[name], old[name])] == []

@@ -59,9 +59,7 @@ def _repeated(base: dict[str, object], difference: dict[str, object]) -> list[st
 
 def test_mappings_are_merged_at_every_depth_and_everything_else_is_replaced(folder: Path) -> None:
     write(folder, "base", query={"towers": ["a", "b"], "fusion": {"kind": "mlp", "width": 4}}, train=["x", "y"], c=1)
-    path = write(
-        folder, "mine", extends="base", query={"fusion": {"width": 8}}, train=["z"], clip=None, history={"w": 1}
-    )
+    path = write(folder, "mine", extends="base", query={"fusion": {"width": 8}}, train=["z"], c=None, history={"w": 1})
     assert read_recipe(path) == {
         "name": "mine",
         "query": {"towers": ["a", "b"], "fusion": {"kind": "mlp", "width": 8}},
