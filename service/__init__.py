@@ -1,8 +1,9 @@
-"""The search service: a text query in, the nearest products out, over HTTP.
+"""The search service: text, photo or product in, the nearest products out, over HTTP.
 
     python -m service serve --store STORE
 
-Layers, each knowing only those below it: routes (HTTP) -> search_service (what a service holds) -> swapper (which
-version is served) -> batcher (who answers which searches) -> version_process (a version in a process of its own).
-There, in the other process: search_process -> answering -> loaded_version (encoder, index, products).
+A request comes in through `http` (bytes, headers, timeouts) and `api` (the HTTP contract). `dispatch` decides which
+version answers, queues the query and sends it in a batch to a worker process. There, `worker` encodes the query,
+searches the index and renders the hits. `protocol` is what the two processes send each other; `core` is what both stand
+on. A room imports only rooms below it; tests/test_layering.py holds the table.
 """

@@ -1,4 +1,4 @@
-"""What every process of the service stands on: settings, errors, logs, threads, bounded memory.
+"""The basis of every process of the service: settings, errors, logs, threads, tasks and bounded caches.
 
 It knows no version and no search.
 """

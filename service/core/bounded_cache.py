@@ -1,4 +1,4 @@
-"""Values by key, the latest used kept, bounded in bytes."""
+"""A cache that is bounded in bytes and drops the least recently used values first."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -9,31 +9,31 @@ Value = TypeVar("Value")
 
 
 class BoundedCache(Generic[Key, Value]):
-    """Not for several threads at once.
+    """Values by key. It is not safe for several threads at once.
 
     Args:
-        max_bytes: Of all values together.
-        size: Bytes of a value.
+        max_bytes: the size of all values together.
+        size: returns the size of a value in bytes.
 
     Attributes:
-        bytes: Of all values that are kept.
+        bytes: the size of all values that are kept now.
     """
 
     def __init__(self, max_bytes: int, size: Callable[[Value], int]) -> None:
         self._max_bytes = max_bytes
         self._size = size
-        self._values: OrderedDict[Key, Value] = OrderedDict()  # the latest used last
+        self._values: OrderedDict[Key, Value] = OrderedDict()  # the most recently used last
         self.bytes = 0
 
     def get(self, key: Key) -> Value | None:
-        """The value of a key, if it is kept."""
-        found = self._values.get(key)
-        if found is not None:
+        """Return the value of a key; None if it is not kept."""
+        value = self._values.get(key)
+        if value is not None:
             self._values.move_to_end(key)
-        return found
+        return value
 
     def put(self, key: Key, value: Value) -> None:
-        """Keep a value, and forget the ones that were not used for longest where there is no room."""
+        """Keep a value; the least recently used ones are dropped to make room."""
         if self._size(value) > self._max_bytes:
             return
         before = self._values.pop(key, None)
@@ -44,6 +44,6 @@ class BoundedCache(Generic[Key, Value]):
             self.bytes -= self._size(oldest)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all values."""
         self._values.clear()
         self.bytes = 0

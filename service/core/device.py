@@ -1,4 +1,4 @@
-"""Where the encoder and the index run."""
+"""The device on which the encoder and the index run."""
 
 import enum
 import importlib.util
@@ -7,27 +7,30 @@ from typing import Literal
 
 from service.core.errors import SettingsError
 
-_GPU_NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # of Linux, and of Linux under Windows
+_GPU_NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # device files of Linux, and of Linux under Windows (WSL)
 
 
 class Device(enum.StrEnum):
-    """What one process computes on."""
+    """The device that one process computes on."""
 
     CPU = "cpu"  # ONNX Runtime and FAISS; torch is not imported
     CUDA = "cuda"  # PyTorch, and FAISS for index types that run on a GPU
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
-    """The device for a setting; `auto` takes a GPU where FAISS sees one and torch is installed.
+    """Return the device for a setting; `auto` takes a GPU if FAISS sees one and torch is installed.
+
+    Args:
+        wanted: the setting.
 
     Raises:
-        SettingsError: A GPU is demanded and there is none that torch can use.
+        SettingsError: a GPU is required and there is none that torch can use.
     """
     if wanted == "cpu":
         return Device.CPU
     if wanted == "auto":
         with_torch = importlib.util.find_spec("torch") is not None
-        return Device.CUDA if with_torch and _shows_gpu() and _faiss_sees_gpu() else Device.CPU
+        return Device.CUDA if with_torch and _has_gpu_file() and _faiss_sees_gpu() else Device.CPU
     if not _torch_sees_gpu():
         raise SettingsError(
             [
@@ -38,13 +41,13 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
     return Device.CUDA
 
 
-def _shows_gpu() -> bool:
-    """Whether the system has one at all: over a driver that is too old, FAISS ends the process that asks it."""
+def _has_gpu_file() -> bool:
+    """Return whether the system has a GPU at all. With an old driver, asking FAISS instead ends the process."""
     return any(node.exists() for node in _GPU_NODES)
 
 
 def _faiss_sees_gpu() -> bool:
-    from knn import gpu_count  # and with it FAISS, which the process that speaks HTTP needs for nothing else
+    from knn import gpu_count  # imports FAISS, which the HTTP process needs for nothing else
 
     return gpu_count() > 0
 

@@ -33,7 +33,7 @@ class SettingsError(ServiceError):
     """The process cannot start with these settings.
 
     Attributes:
-        faults: One sentence per fault, each naming its variable.
+        faults: one sentence per fault, which names its variable.
     """
 
     def __init__(self, faults: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Logs: one line per event on standard error, as text (`event=NAME key=value ...`) or as JSON."""
+"""The log: one line per event on standard error, as text (`event=NAME key=value ...`) or as JSON."""
 
 import json
 import logging
@@ -11,62 +11,66 @@ from typing import Literal
 
 LogFormat = Literal["text", "json"]
 
-_PLAIN = re.compile(r"[!#-&(-<>-~]+")  # what needs no quotes: printable ASCII but blanks, quotes and =
+_PLAIN = re.compile(r"[!#-&(-<>-~]+")  # needs no quotes: printable ASCII except spaces, quotes and =
 
 
 @dataclass(frozen=True)
 class RequestIds:
-    """What tells one request from all others.
+    """The ids of a request.
 
     Attributes:
-        request_id: The caller's, or a new one.
-        trace_id: Of the trace that the caller has begun (W3C traceparent); None without one.
+        request_id: the id that the caller sent, or a new one.
+        trace_id: the id of the trace that the caller started (W3C traceparent); None if it sent none.
     """
 
     request_id: str
     trace_id: str | None
 
 
-# Of the request that is answered here, on the event loop.
+# The request that the present task answers.
 current_request: ContextVar[RequestIds | None] = ContextVar("current_request", default=None)
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened, and with what."""
+    """An event: its name and its fields."""
 
     name: str
     fields: Mapping[str, object]
 
     def __str__(self) -> str:
-        return " ".join(f"{key}={_shown(value)}" for key, value in {"event": self.name, **self.fields}.items())
+        return " ".join(f"{key}={_text_of(value)}" for key, value in {"event": self.name, **self.fields}.items())
 
 
 class EventLog:
-    """Logs events of a module."""
+    """Logs the events of one module."""
 
     def __init__(self, module: str) -> None:
         self._logger = logging.getLogger(module)
 
     def info(self, event: str, /, **fields: object) -> None:
-        """Something happened as it should."""
+        """Log something that happened as it should."""
         self._logger.info(Event(event, fields))
 
     def warning(self, event: str, /, **fields: object) -> None:
-        """Something happened that somebody should look at."""
+        """Log something that an operator should look at."""
         self._logger.warning(Event(event, fields))
 
     def error(self, event: str, /, **fields: object) -> None:
-        """Something that was asked for cannot be."""
+        """Log that something that was requested failed."""
         self._logger.error(Event(event, fields))
 
     def exception(self, event: str, /, **fields: object) -> None:
-        """Something broke; the error that is being handled goes with it."""
+        """Log a failure with the traceback of the exception that is being handled."""
         self._logger.exception(Event(event, fields))
 
 
 def set_up_logs(log_format: LogFormat) -> None:
-    """Log what this service says, and of its libraries only warnings."""
+    """Log the events of the service, and of its libraries warnings and errors only.
+
+    Args:
+        log_format: text or JSON.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -79,13 +83,13 @@ class _TextFormatter(logging.Formatter):
         self.converter = time.gmtime
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line, with the request's ids at its end."""
+        """Return the line with the request's ids at its end."""
         return " ".join([super().formatMessage(record), *(f"{key}={value}" for key, value in _ids().items())])
 
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        """One JSON object; what libraries say stands in `message`."""
+        """Return one JSON object. A message of a library stands in its field `message`."""
         time_s = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         content: dict[str, object] = {"time": f"{time_s}.{record.msecs:03.0f}Z", "level": record.levelname}
         if isinstance(record.msg, Event):
@@ -102,7 +106,7 @@ def _ids() -> dict[str, str]:
     return {key: value for key, value in asdict(ids).items() if value} if ids else {}
 
 
-def _shown(value: object) -> str:
+def _text_of(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     text = str(value)

@@ -1,4 +1,4 @@
-"""Settings of the service, read once from `VITRINE_*` variables.
+"""The settings of the service, read once from `VITRINE_*` variables.
 
 Every variable has its row in docs/http-api.md; a test holds the table to this class.
 """
@@ -16,66 +16,69 @@ from service.core.logs import LogFormat
 from service.core.threads import usable_cores
 
 ENV_PREFIX = "VITRINE_"
-# More threads than this do not make one small batch faster.
-_MOST_DEFAULT_THREADS = 8
+_MAX_DEFAULT_THREADS = 8  # more threads do not make a small batch faster
 _LONG_SEARCH_MS = 0.4
-_TOKEN = re.compile(r"[!-~]{16,}")  # what a header can carry, without blanks
+_TOKEN = re.compile(r"[!-~]{16,}")  # characters that a header can carry, without spaces
 
 
 def _cores_but_one() -> int:
-    """All of them less one, which is left to the event loop, 1 to 8."""
-    return min(_MOST_DEFAULT_THREADS, max(1, usable_cores() - 1))
+    """Return the number of cores minus one, which is left to the event loop; from 1 to 8."""
+    return min(_MAX_DEFAULT_THREADS, max(1, usable_cores() - 1))
 
 
 class Settings(BaseSettings):
-    """What one service process is told from outside."""
+    """The settings of one service process."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
-    store: DirectoryPath  # of index versions; only read
+    store: DirectoryPath  # holds the index versions; only read
     host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(default=8000, ge=0, le=65535)  # 0 takes a free one
-    admin_port: int | None = Field(default=None, ge=0, le=65535)  # of admin routes and metrics alone; None: all on one
+    port: int = Field(default=8000, ge=0, le=65535)  # 0 takes a free port
+    admin_port: int | None = Field(
+        default=None, ge=0, le=65535
+    )  # for admin routes and metrics only; None: all on `port`
     admin_token: SecretStr | None = None  # None turns the admin routes off
-    admin_token_file: Path | None = None  # holds the token, in place of the variable
-    photos: DirectoryPath | None = None  # what the catalogue's image paths are relative to; None shows no photos
-    photo_cache_mb: int = Field(default=64, ge=0, le=100_000)  # of resized photos
-    judgments: Path | None = None  # SQLite file of labels; None turns judging off
-    compare_mb: int = Field(default=2000, ge=0, le=1_000_000)  # of a second version that is compared
-    follow_store: bool = False  # serve what the store publishes, whenever that changes
+    admin_token_file: Path | None = None  # a file that holds the token, instead of the variable
+    photos: DirectoryPath | None = None  # folder of the catalogue's image paths; None shows no photos
+    photo_cache_mb: int = Field(default=64, ge=0, le=100_000)  # for resized photos
+    judgments: Path | None = None  # SQLite file for relevance labels; None turns judging off
+    compare_mb: int = Field(default=2000, ge=0, le=1_000_000)  # memory for a second version that is compared
+    follow_store: bool = False  # serve the published version whenever it changes
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    max_batch: int = Field(default=64, ge=1, le=1024)  # searches answered together
-    max_queue: int = Field(default=512, ge=1, le=100_000)  # searches waiting; beyond, 503 at once
+    max_batch: int = Field(default=64, ge=1, le=1024)  # searches in one batch
+    max_queue: int = Field(default=512, ge=1, le=100_000)  # searches in the queue; beyond it, 503 at once
     max_query_chars: int = Field(default=500, ge=1, le=10_000)
     photo_search: bool = True  # False loads no photo encoder
-    max_photo_mb: int = Field(default=10, ge=1, le=1000)  # of a form with a photo; beyond, 413
-    max_photo_queue: int = Field(default=16, ge=1, le=10_000)  # photos waiting or being read; beyond, 503 at once
-    read_seconds: float = Field(default=10, gt=0, le=600)  # until a request has come wholly; beyond, 408
-    deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond, 503
-    cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # of earlier answers; 0 keeps none
+    max_photo_mb: int = Field(default=10, ge=1, le=1000)  # size of a form with a photo; beyond it, 413
+    max_photo_queue: int = Field(default=16, ge=1, le=10_000)  # photos in the queue; beyond it, 503 at once
+    read_seconds: float = Field(default=10, gt=0, le=600)  # until a request has arrived completely; beyond it, 408
+    deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond it, 503
+    cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # for earlier answers; 0 keeps none
     encoder_threads: int = Field(default_factory=_cores_but_one, ge=1, le=256)  # for one photo
-    search_threads: int | None = Field(default=None, ge=1, le=256)  # that answer batches; None: see `threads_for`
-    swap_wait_seconds: float = Field(default=30, ge=0, le=3600)  # until a swap that still loads is answered with 202
+    search_threads: int | None = Field(default=None, ge=1, le=256)  # answer batches; None: see `threads_for`
+    swap_wait_seconds: float = Field(
+        default=30, ge=0, le=3600
+    )  # until a swap that is still loading is answered with 202
     log_format: LogFormat = "text"
-    log_requests: bool = False  # otherwise only those that broke inside
-    log_queries: bool = False  # what shoppers type is theirs
-    drain_seconds: float = Field(default=20, gt=0, le=3600)  # from SIGTERM to the end, at most
-    # After SIGTERM, /ready says 503 while new requests are still taken, so that load balancers turn away.
+    log_requests: bool = False  # False logs only requests that failed inside the service
+    log_queries: bool = False  # off by default, since queries are private
+    drain_seconds: float = Field(default=20, gt=0, le=3600)  # at most, from SIGTERM to the end of the process
+    # After SIGTERM, /ready answers 503 while new requests are still accepted, so that load balancers turn away.
     drain_notice_seconds: float = Field(default=1, ge=0, le=600)
 
     @property
     def max_search_threads(self) -> int:
-        """Of all versions; as many begin with each."""
-        return self.search_threads or min(_MOST_DEFAULT_THREADS, usable_cores())
+        """The maximum number of search threads of any version; each worker process starts this many."""
+        return self.search_threads or min(_MAX_DEFAULT_THREADS, usable_cores())
 
     def threads_for(self, search_ms: float | None) -> int:
-        """How many threads answer batches of a version.
+        """Return how many threads answer batches of a version.
 
-        A core is left to the event loop, unless a search takes so much longer than what it costs there that the core
-        would idle: on two cores, a search of 0.8 ms gained a third by the second thread and one of 0.2 ms lost a tenth.
+        One core is left to the event loop, unless searches are so long that this core would be mostly idle: on two
+        cores, a second thread gave a third more searches of 0.8 ms and a tenth fewer of 0.2 ms.
 
         Args:
-            search_ms: That its index takes for a query alone on one thread, as its builder measured.
+            search_ms: how long the index takes for one query on one thread, as measured when it was built.
         """
         if self.search_threads is not None:
             return self.search_threads
@@ -126,10 +129,13 @@ class Settings(BaseSettings):
 
 
 def read_settings(overrides: Mapping[str, object]) -> Settings:
-    """The settings from the environment, with `overrides` (those that are not None) on top.
+    """Read the settings from the environment.
+
+    Args:
+        overrides: settings that go before the environment, unless they are None.
 
     Raises:
-        SettingsError: With all faults at once.
+        SettingsError: settings are missing or wrong; the error lists all faults.
     """
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
     try:
@@ -139,13 +145,13 @@ def read_settings(overrides: Mapping[str, object]) -> Settings:
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Variables that begin like settings but are none: probably misspelt."""
+    """Return variables that start like settings but are none, which are probably misspelt."""
     known = {variable_name(field) for field in Settings.model_fields}
     return sorted(name for name in environment if name.startswith(ENV_PREFIX) and name not in known)
 
 
 def variable_name(field: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     return ENV_PREFIX + field.upper()
 
 

@@ -1,1 +1,4 @@
-"""Metrics and traces of what the service does. It knows no request and no index."""
+"""Metrics and traces of what the service does.
+
+It knows no HTTP request and no index.
+"""

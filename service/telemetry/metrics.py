@@ -1,4 +1,4 @@
-"""What Prometheus reads: one registry per application, so that two in one process do not mix."""
+"""The metrics that Prometheus reads, in one registry per application, so that two in one process do not mix."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every series, which nobody reads
+disable_created_metrics()  # type: ignore[no-untyped-call]  # would add a second series to each, which nobody reads
 
 _STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -24,11 +24,15 @@ _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 @dataclass(frozen=True)
 class StageSeconds:
-    """Where the time of one search went; all but queue is shared by its whole batch.
+    """The seconds that one search spent in each stage. All but those in the queue are those of its whole batch.
 
     Attributes:
-        queued_at: When it began to wait, as `time.perf_counter` tells it.
-        decode: Of a photo that is the query; 0 for others.
+        queued_at: when the search was queued, on the clock of `time.perf_counter`.
+        queue: waiting in the queue.
+        decode: decoding the photo of a search by photo; 0 for others.
+        encode: encoding the query.
+        search: filtering and searching the index.
+        render: writing the hits as JSON.
     """
 
     queued_at: float
@@ -40,7 +44,7 @@ class StageSeconds:
 
 
 class Metrics:
-    """The measured numbers of one service process."""
+    """The metrics of one service process."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
@@ -85,42 +89,42 @@ class Metrics:
         self._cache_bytes = Gauge("vitrine_cache_bytes", "Size of the earlier answers", registry=registry)
 
     def watch_queue(self, depth: Callable[[], int]) -> None:
-        """Read the queue's depth whenever Prometheus asks."""
+        """Report the depth of the queue of searches whenever the metrics are read."""
         self._queue_depth.set_function(depth)
 
     def watch_photos(self, depth: Callable[[], int]) -> None:
-        """Read how many photos wait whenever Prometheus asks."""
+        """Report the depth of the queue of photos whenever the metrics are read."""
         self._photo_queue_depth.set_function(depth)
 
     def watch_search_process(self, pid: Callable[[], int | None]) -> None:
-        """Read what the process that searches takes whenever Prometheus asks, while there is one."""
+        """Report memory and processor time of the worker process whenever the metrics are read, while there is one."""
         ProcessCollector(namespace="vitrine_search", pid=lambda: pid() or "none", registry=self._registry)
 
     def watch_cache(self, size: Callable[[], int]) -> None:
-        """Read the size of the earlier answers whenever Prometheus asks."""
+        """Report the size of the answer cache whenever the metrics are read."""
         self._cache_bytes.set_function(size)
 
     def count_lookup(self, hit: bool) -> None:
-        """A query was looked up among earlier answers."""
+        """Count a look-up in the answer cache."""
         (self._hits if hit else self._misses).inc()
 
     def count_answer(self, route: str, status: int) -> None:
-        """One request was answered."""
+        """Count an answered request."""
         self._requests.labels(route, str(status)).inc()
 
     def record_batch(self, size: int) -> None:
-        """One batch was taken from the queue."""
+        """Record the size of a batch that was sent to a worker."""
         self._batch_size.observe(size)
 
     def record_stages(self, stages: StageSeconds) -> None:
-        """One query was searched."""
+        """Record the stages of a search by text or product."""
         self._queue_time.observe(stages.queue)
         self._encode_time.observe(stages.encode)
         self._search_time.observe(stages.search)
         self._render_time.observe(stages.render)
 
     def record_photo(self, stages: StageSeconds) -> None:
-        """The query was a photo, which was read and searched."""
+        """Record the stages of a search by photo."""
         self._photo_queue_time.observe(stages.queue)
         self._decode_time.observe(stages.decode)
         self._photo_encode_time.observe(stages.encode)
@@ -128,24 +132,24 @@ class Metrics:
         self._render_time.observe(stages.render)
 
     def record_total(self, seconds: float) -> None:
-        """One request was answered."""
+        """Record how long a request for a search took in total."""
         self._total_time.observe(seconds)
 
     def expect_changes(self, kinds: Sequence[str], outcomes: Sequence[str]) -> None:
-        """Show these counts from the start: to Prometheus a count that appears with 1 is no rise."""
+        """Report these counts as 0 from the start. Prometheus sees no increase in a count that first appears as 1."""
         for kind, outcome in product(kinds, outcomes):
             self._changes.labels(kind, outcome)
 
     def count_change(self, kind: str, outcome: str) -> None:
-        """One attempt to serve a version ended: served, refused (a bad version) or failed (a bug)."""
+        """Count an attempt to serve a version: served, refused (the version is bad) or failed (a bug)."""
         self._changes.labels(kind, outcome).inc()
 
     def show_version(self, version_id: str, model: str, products: int) -> None:
-        """A version is served from now on."""
+        """Report the version that is served from now on."""
         self._version.clear()
         self._version.labels(version_id, model).set(1)
         self._products.set(products)
 
     def render(self) -> bytes:
-        """All numbers in the text format of Prometheus."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

@@ -1,7 +1,7 @@
-"""Traces for OpenTelemetry: a span for each request, and children that say where a search's time went.
+"""Traces for OpenTelemetry: a span for each request, with a child for each stage of a search.
 
-FastAPI itself makes the span of a request, under the parent that a `traceparent` header names. The children come from
-the times that the worker takes anyway. All of it is off unless the standard variables name a collector.
+FastAPI makes the span of a request, under the parent that a `traceparent` header names. The children are made from the
+times that a worker measures in any case. Tracing is off unless the standard variables name a collector.
 """
 
 import time
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 _log = EventLog(__name__)
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # /metrics is for that
-_UNTRACED = ("/health", "/ready", "/metrics")  # asked every few seconds by machines
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}  # /metrics reports metrics
+_UNTRACED = ("/health", "/ready", "/metrics")  # polled every few seconds by machines
 
 
 class Tracing:
     """Makes the spans of one process.
 
     Args:
-        provider: Of the SDK; decides what is sampled and where spans go.
+        provider: the SDK's provider, which decides what is sampled and where spans are sent.
     """
 
     def __init__(self, provider: "TracerProvider") -> None:
@@ -36,7 +36,7 @@ class Tracing:
         self._tracer = provider.get_tracer("vitrine")
 
     def telemetry(self) -> TelemetryConfig:
-        """What FastAPI is to do of it."""
+        """Return the configuration of FastAPI's own tracing."""
         return {
             "tracing": True,
             "tracer_provider": self.provider,
@@ -47,27 +47,27 @@ class Tracing:
         }
 
     def record_search(self, version_id: str, stages: StageSeconds) -> None:
-        """Give the present request's span a child for each stage of one search.
+        """Add a child span to the present request's span for each stage of one search.
 
         Args:
-            version_id: The version that answered.
-            stages: Of the search.
+            version_id: the version that answered.
+            stages: the stages of the search.
         """
         if not trace.get_current_span().is_recording():
             return
         offset_ns = time.time_ns() - time.perf_counter_ns()
-        began = stages.queued_at
+        started_at = stages.queued_at
         for name in ("queue", "decode", "encode", "search", "render"):
             seconds = getattr(stages, name)
-            if name == "decode" and not seconds:  # a text
+            if name == "decode" and not seconds:  # no search by photo
                 continue
-            began_ns = offset_ns + int(began * 1e9)
-            span = self._tracer.start_span(name, start_time=began_ns, attributes={"vitrine.index_version": version_id})
-            span.end(began_ns + int(seconds * 1e9))
-            began += seconds
+            start_ns = offset_ns + int(started_at * 1e9)
+            span = self._tracer.start_span(name, start_time=start_ns, attributes={"vitrine.index_version": version_id})
+            span.end(start_ns + int(seconds * 1e9))
+            started_at += seconds
 
     async def stop(self) -> None:
-        """Send what is left."""
+        """Send the remaining spans."""
         await run_in_daemon_thread(self.provider.shutdown, "vitrine-traces")
 
 
@@ -76,7 +76,14 @@ def _is_untraced(scope: MutableMapping[str, Any]) -> bool:
 
 
 def start_tracing(environment: Mapping[str, str]) -> Tracing | None:
-    """Tracing as the standard variables want it; None where they name no collector or the extra is not installed."""
+    """Start tracing as the standard OpenTelemetry variables say.
+
+    Args:
+        environment: the environment variables.
+
+    Returns:
+        None if they name no collector, or if the extra `tracing` is not installed.
+    """
     off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
     if off or environment.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp" or not any(map(environment.get, ENDPOINTS)):
         return None
