@@ -50,7 +50,7 @@ from towers.tokens import read_tokenizers
 
 CHANGED = 0.01
 ROUNDS = 3
-_SETTLED_S = 2.5  # photos that were written just before are looked into twice, which is no nightly run
+SETTLED_S = 2.5  # photos that were written just before are looked into twice, which is no nightly run
 
 
 class Encoded(Record):
@@ -77,7 +77,7 @@ def measure_encoding(bundle: ModelBundle, catalog: Path, work: Path, products: i
         run, prepared, prepare_s = forward_pass(bundle, read_catalog(shop / "catalog.parquet"))
         for seed in range(ROUNDS):
             copy_catalog(catalog, shop, products)
-            time.sleep(_SETTLED_S)
+            time.sleep(SETTLED_S)
             store = Path(folder) / f"store-{seed}"
             full_s, encoded = encode(bundle, shop / "catalog.parquet", store)
             pipeline.append(products / full_s)

@@ -11,9 +11,7 @@ import torch
 from benchmarks.bench_gpu import BATCHES, measure
 from benchmarks.common.measured_process import ROOT
 from benchmarks.gpu.search import copy_bytes_per_s, least_ms
-from benchmarks.vectors.vector_sets import make_real_set, open_set
-from tests.benchmarks.shop import write_catalog
-from tests.support.models import tiny_bundle
+from tests.benchmarks.conftest import SmallShop
 
 
 @pytest.mark.integration
@@ -36,10 +34,9 @@ def test_a_copy_moves_twice_its_size() -> None:
 
 
 @pytest.mark.integration  # exports a query side
-def test_what_is_measured(tmp_path: Path) -> None:
-    bundle = tiny_bundle(tmp_path / "bundle", "alpha")
-    make_real_set(tmp_path / "real", 500, bundle, write_catalog(tmp_path / "shop", 40))
-    figures, targets = measure("cpu", bundle, open_set(tmp_path / "real"), 400, rounds=4)
+def test_what_is_measured(small_shop: SmallShop) -> None:
+    bundle = small_shop.bundle
+    figures, targets = measure("cpu", bundle, small_shop.vectors, 400, rounds=4)
     found = {figure.name: figure for figure in figures}
     assert found["recall@100 within 0.001"].median == 1 and found["recall@100 strict"].median > 0.95
     reading_ms = found["reading all products once at that rate"].median

@@ -1,6 +1,7 @@
 """bench-index, wholly and very small: every part in its process, the report, and the targets of missing peers."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,7 @@ import pytest
 from benchmarks.bench_index import Peers, peer_targets
 from benchmarks.common.measured_process import ROOT
 from benchmarks.index.peers import AUTOFAISS, HNSWLIB, installed_peers
-from tests.benchmarks.shop import write_catalog
-from tests.support.models import tiny_bundle
+from tests.benchmarks.conftest import ROWS, SmallShop
 
 
 def test_a_peer_that_is_not_installed_is_a_target_missed() -> None:
@@ -22,17 +22,16 @@ def test_a_peer_that_is_not_installed_is_a_target_missed() -> None:
 
 @pytest.mark.integration
 @pytest.mark.timeout(600)
-def test_the_whole_benchmark(tmp_path: Path) -> None:
-    tiny_bundle(tmp_path / "bundle", "alpha")
-    catalog = write_catalog(tmp_path / "shop", 40)
+def test_the_whole_benchmark(small_shop: SmallShop, tmp_path: Path) -> None:
+    shutil.copytree(small_shop.vectors.folder, tmp_path / "work" / "real")  # as from a run before
 
     def run() -> "subprocess.CompletedProcess[str]":
         options = {
-            "--bundle": tmp_path / "bundle",
-            "--catalog": catalog,
+            "--bundle": small_shop.bundle.path,
+            "--catalog": small_shop.catalog,
             "--work": tmp_path / "work",
             "--out": tmp_path / "out",
-            "--rows": 1500,
+            "--rows": ROWS,
             "--peer-rows": 1000,
             "--products": 100,
             "--index-type": "IVF8,SQ8",

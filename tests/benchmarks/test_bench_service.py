@@ -4,32 +4,27 @@ import importlib.util
 import json
 import subprocess
 import sys
-from itertools import product
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.common.measured_process import ROOT
-from benchmarks.service.setup import LOG_FILE
-from tests.benchmarks.shop import write_catalog
+from tests.benchmarks.conftest import SmallShop
 from tests.benchmarks.wrk import needs_wrk
-from tests.support.models import tiny_bundle
 
 needs_txtai = pytest.mark.skipif(importlib.util.find_spec("txtai") is None, reason="the extra bench-service is absent")
 
 
-def run(folder: Path, *options: object) -> "subprocess.CompletedProcess[str]":
-    given = ["--bundle", folder / "bundle", "--catalog", folder / "shop" / "catalog.parquet", "--work", folder / "work"]
-    words = [*given, "--vectors", folder / "real", "--out", folder / "out", *options]
+def run(shop: Path, folder: Path, *options: object) -> "subprocess.CompletedProcess[str]":
+    given = ["--bundle", shop / "bundle", "--catalog", shop / "shop" / "catalog.parquet", "--work", folder / "work"]
+    words = [*given, "--vectors", shop / "real", "--out", folder / "out", *options]
     command = [sys.executable, "-m", "benchmarks.bench_service", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=800, check=False, cwd=ROOT)
 
 
 def test_without_wrk_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    ran = run(tmp_path)
+    ran = run(tmp_path, tmp_path)
     assert ran.returncode == 2 and "apt-get install wrk" in " ".join(ran.stderr.replace("│", "").split())
 
 
@@ -37,13 +32,10 @@ def test_without_wrk_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest
 @needs_txtai
 @pytest.mark.integration
 @pytest.mark.timeout(900)
-def test_the_whole_benchmark(tmp_path: Path) -> None:
-    tiny_bundle(tmp_path / "bundle", "alpha")
-    write_catalog(tmp_path / "shop", 40)
-    words = [f"word{number}" for number in range(330)]
-    queries = [f"{first} {second}" for first, second in product(words, words)][:101_000]
-    pq.write_table(pa.table({"query": queries}), tmp_path / "shop" / LOG_FILE)
-    ran = run(tmp_path, "--rows", 300, "--rounds", 1, "--seconds", 1, "--swaps", 1, "--memory-swaps", 2)
+def test_the_whole_benchmark(small_shop: SmallShop, tmp_path: Path) -> None:
+    ran = run(
+        small_shop.folder, tmp_path, "--rows", 300, "--rounds", 1, "--seconds", 1, "--swaps", 1, "--memory-swaps", 2
+    )
     assert ran.returncode in (0, 1), ran.stderr  # what is so small is no measure
     written = json.loads((tmp_path / "out" / "bench-service.json").read_text(encoding="utf-8"))
     figures = {figure["name"]: figure["median"] for figure in written["figures"]}

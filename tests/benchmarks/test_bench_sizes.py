@@ -3,22 +3,17 @@
 import json
 import subprocess
 import sys
-from itertools import product
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.bench_sizes import HEADER, OF_SERVING, Size
 from benchmarks.common.measured_process import ROOT
 from benchmarks.service.load import Load, Requests
 from benchmarks.service.servers import Server
-from benchmarks.service.setup import LOG_FILE
 from benchmarks.service.turns import OURS, Measured, Turn
-from tests.benchmarks.shop import write_catalog
+from tests.benchmarks.conftest import SmallShop
 from tests.benchmarks.wrk import needs_wrk
-from tests.support.models import tiny_bundle
 
 
 def test_a_swap_may_need_two_versions_and_not_three() -> None:
@@ -35,24 +30,19 @@ def test_a_swap_may_need_two_versions_and_not_three() -> None:
 @needs_wrk
 @pytest.mark.integration
 @pytest.mark.timeout(600)
-def test_two_sizes(tmp_path: Path) -> None:
-    tiny_bundle(tmp_path / "bundle", "alpha")
-    write_catalog(tmp_path / "shop", 40)
-    words = [f"word{number}" for number in range(330)]
-    queries = [f"{first} {second}" for first, second in product(words, words)][:101_000]
-    pq.write_table(pa.table({"query": queries}), tmp_path / "shop" / LOG_FILE)
-    given = ["--bundle", tmp_path / "bundle", "--catalog", tmp_path / "shop" / "catalog.parquet"]
-    places = ["--work", tmp_path / "work", "--vectors", tmp_path / "real", "--out", tmp_path / "out"]
-    options = [*given, *places, "--rows", 300, "--rows", 3000, "--rounds", 1, "--seconds", 1]
+def test_two_sizes(small_shop: SmallShop, tmp_path: Path) -> None:
+    given = ["--bundle", small_shop.bundle.path, "--catalog", small_shop.catalog]
+    places = ["--work", tmp_path / "work", "--vectors", small_shop.vectors.folder, "--out", tmp_path / "out"]
+    options = [*given, *places, "--rows", 300, "--rows", 1500, "--rounds", 1, "--seconds", 1]
     command = [sys.executable, "-m", "benchmarks.bench_sizes", *map(str, options)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, cwd=ROOT)
     assert ran.returncode in (0, 1), ran.stderr
     written = json.loads((tmp_path / "out" / "bench-sizes.json").read_text(encoding="utf-8"))
     figures = {figure["name"]: figure["median"] for figure in written["figures"]}
-    for size in ("300", "3,000"):
+    for size in ("300", "1,500"):
         assert figures[f"{size} products: Vitrine, 32 at once"] > 0
         assert 0.05 < figures[f"{size} products: serving"] <= figures[f"{size} products: at most in a swap"] < 2
         assert 0.05 < figures[f"{size} products: processor time of a request"] < 1000
-    of_rows = [figures[f"{size} products: a version on disk"] for size in ("300", "3,000")]
+    of_rows = [figures[f"{size} products: a version on disk"] for size in ("300", "1,500")]
     assert 0 < of_rows[0] < of_rows[1]
     assert len(written["targets"]) == 2

@@ -11,14 +11,13 @@ from artifacts.index_version import open_index_version
 from artifacts.store import Store
 from benchmarks.service.versions import copy_version, make_version, repeated
 from benchmarks.vectors.ready_set import ready_set
-from benchmarks.vectors.vector_sets import VectorSet, make_real_set, open_set
+from benchmarks.vectors.vector_sets import VectorSet, open_set
 from knn import exact_search
 from service.core.device import Device
 from service.worker.loaded_version import load_version
+from tests.benchmarks.conftest import PRODUCTS, ROWS, SmallShop
 from tests.benchmarks.shop import write_catalog
-from tests.support.models import QUERIES, tiny_bundle
-
-PRODUCTS, ROWS = 40, 300
+from tests.support.models import QUERIES
 
 
 def test_products_come_again_under_other_ids() -> None:
@@ -30,13 +29,9 @@ def test_products_come_again_under_other_ids() -> None:
     assert pa.Table.from_batches(repeated(table, 2), table.schema).equals(table.slice(0, 2))
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[VectorSet, ModelBundle, Path]:
-    folder = tmp_path_factory.mktemp("made")
-    bundle = tiny_bundle(folder / "bundle", "alpha")
-    catalog = write_catalog(folder / "shop", PRODUCTS)
-    make_real_set(folder / "real", ROWS, bundle, catalog)
-    return open_set(folder / "real"), bundle, catalog
+@pytest.fixture
+def made(small_shop: SmallShop) -> tuple[VectorSet, ModelBundle, Path]:
+    return small_shop.vectors, small_shop.bundle, small_shop.catalog
 
 
 @pytest.mark.integration  # exports a query side
@@ -55,9 +50,9 @@ def test_a_version_is_one_that_the_service_loads(made: tuple[VectorSet, ModelBun
         loaded = load_version(store, name, device=Device.CPU, encoder_threads=1)
         asked = loaded.encoder.encode(QUERIES)
         found = loaded.search(asked, 10)
-        exact = exact_search(vectors.vectors(), asked, 10)
+        exact = exact_search(vectors.vectors(ROWS), asked, 10)
         np.testing.assert_allclose(found.scores, exact.scores, atol=1e-5)
-        assert loaded.rows.row_of("p3-1") == PRODUCTS + 3
+        assert loaded.product_rows.row_of("p3-1") == PRODUCTS + 3
     assert (vectors.folder / "vectors.npy").is_file()
 
 
@@ -65,7 +60,7 @@ def test_a_version_is_one_that_the_service_loads(made: tuple[VectorSet, ModelBun
 def test_a_set_is_taken_as_it_is_or_refused(made: tuple[VectorSet, ModelBundle, Path], tmp_path: Path) -> None:
     vectors, bundle, catalog = made
     assert ready_set(vectors.folder, ROWS - 1, bundle.path, catalog).rows == ROWS
-    with pytest.raises(ValueError, match="holds 300 vectors, not 301; delete it"):
+    with pytest.raises(ValueError, match="holds 1,500 vectors, not 1,501; delete it"):
         ready_set(vectors.folder, ROWS + 1, bundle.path, catalog)
     other = write_catalog(tmp_path / "other", PRODUCTS + 1)
     with pytest.raises(ValueError, match="of another model or catalogue; delete it"):

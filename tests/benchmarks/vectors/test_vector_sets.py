@@ -15,6 +15,7 @@ from benchmarks.vectors.vector_sets import (
     Vectors,
     gaussians,
     local_dimension,
+    main,
     make_hard_set,
     make_real_set,
     multiplied,
@@ -104,7 +105,7 @@ def test_a_set_is_made_once_and_again_when_it_is_damaged_or_another(tmp_path: Pa
 def test_the_real_set_begins_with_the_models_own_vectors(tmp_path: Path) -> None:
     bundle: ModelBundle = tiny_bundle(tmp_path / "bundle", "alpha")
     catalog = write_catalog(tmp_path / "shop", 40)
-    make_real_set(tmp_path / "real", 100, bundle, catalog)
+    main("real", tmp_path / "real", 100, bundle.path, catalog)
     made = open_set(tmp_path / "real")
     assert made.vectors().shape == (100, bundle.card.width) and made.card.real_products == 40
     assert len(made.queries("tuning")) == len(made.queries("test")) == len(set(QUERIES)) // 2
