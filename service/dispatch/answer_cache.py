@@ -1,7 +1,6 @@
 """A cache of earlier answers: compressed, bounded in bytes, dropping the least recently used first."""
 
 from collections.abc import Hashable
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -39,12 +38,14 @@ class AnswerCache:
         if entry is None:
             return None
         size, answer = entry
-        return replace(answer, content=_CODEC.decompress(answer.content, size, asbytes=True))
+        content = _CODEC.decompress(answer.content, size, asbytes=True)
+        return RenderedAnswer(answer.version_id, content, answer.total_matches)
 
     def put(self, query: SearchQuery | SimilarQuery, answer: RenderedAnswer) -> None:
         """Keep an answer; the least recently used ones are dropped to make room."""
         if self._is_on:
-            compressed = replace(answer, content=_CODEC.compress(answer.content, asbytes=True))
+            content = _CODEC.compress(answer.content, asbytes=True)
+            compressed = RenderedAnswer(answer.version_id, content, answer.total_matches)
             self._entries.put(_key(answer.version_id, query), (len(answer.content), compressed))
 
     def clear(self) -> None:
