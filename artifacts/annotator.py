@@ -1,10 +1,10 @@
-"""The relevance annotator: a folder with a model that labels (query, product) pairs, and what is known of it.
+"""The relevance annotator: a folder with a model that labels (query, product) pairs.
 
-    annotator.json        what it is, how it was made, what it reached, and the SHA-256 of the other files
+    annotator.json        the AnnotatorCard below: configuration, origin, quality, and SHA-256 of the other files
     weights.safetensors   the cross-encoder (towers/cross_encoder.py)
     tokenizer.json        Hugging Face `tokenizers` format
 
-Its fingerprint is a SHA-256 over those files and over the parts of the card that decide a label.
+Its fingerprint is a SHA-256 over weights, tokenizer and the parts of the card that decide a label.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ ANNOTATOR_TOKENIZER_FILE = "tokenizer.json"
 
 
 class CrossEncoderConfig(Record):
-    """Sizes of the cross-encoder, and how much of each text it reads."""
+    """Sizes of the cross-encoder, and how many tokens of each text it reads."""
 
     body: BertConfig
     outputs: int = Field(ge=2)  # one for each label that it can give
@@ -43,13 +43,13 @@ class CrossEncoderConfig(Record):
 
 
 class Labelling(Record):
-    """All that decides a label besides weights and tokenizer."""
+    """What decides a label besides weights and tokenizer."""
 
-    labels: tuple[Relevance, ...]  # what the outputs stand for; a label that was never judged is not among them
+    labels: tuple[Relevance, ...]  # what the outputs stand for; labels that the judgments never use are left out
     attributes: tuple[str, ...]  # catalogue columns that are read after the title
     model: CrossEncoderConfig
     temperature: float = Field(gt=0)  # logits are divided by it
-    threshold: float = Field(ge=0, le=1)  # it abstains where its highest probability is lower
+    threshold: float = Field(ge=0, le=1)  # it abstains if its highest probability is lower
 
     @model_validator(mode="after")
     def _check(self) -> "Labelling":
@@ -59,7 +59,7 @@ class Labelling(Record):
 
 
 class LabelScores(Record):
-    """How well one label is given. None where the share has no denominator."""
+    """Quality of one label. None if there is nothing to divide by."""
 
     precision: float | None  # of the pairs that got the label, the share judged so
     recall: float | None  # of the pairs judged so, the share that got the label
@@ -68,7 +68,7 @@ class LabelScores(Record):
 
 
 class Agreement(Record):
-    """Labels given against labels judged, over some pairs."""
+    """Labels of the annotator compared with judged labels."""
 
     pairs: int
     accuracy: float | None
@@ -77,7 +77,7 @@ class Agreement(Record):
 
 
 class ReliabilityBin(Record):
-    """Pairs whose confidence lies in a range."""
+    """Pairs whose confidence is in one range."""
 
     low: float
     high: float
@@ -87,14 +87,14 @@ class ReliabilityBin(Record):
 
 
 class Reliability(Record):
-    """Whether confidence is what it says."""
+    """Calibration: how well confidence predicts accuracy."""
 
     expected_calibration_error: float  # mean |confidence - accuracy| of the bins, weighted by pairs
     bins: tuple[ReliabilityBin, ...]
 
 
 class AnnotatorReport(Record):
-    """What the annotator reached on queries that it was neither fitted to nor calibrated on."""
+    """Quality of the annotator on queries that were used neither for fitting nor for calibration."""
 
     queries: int
     pairs: int
@@ -107,7 +107,7 @@ class AnnotatorReport(Record):
 
 
 class QuerySplit(Record):
-    """How many queries and pairs were used for what."""
+    """Numbers of queries and pairs for fitting and calibration."""
 
     fit_queries: int
     fit_pairs: int
@@ -117,7 +117,7 @@ class QuerySplit(Record):
 
 
 class AnnotatorOrigin(Record):
-    """How an annotator came to be."""
+    """How an annotator was made."""
 
     name: str
     judgments_sha256: str
@@ -151,7 +151,7 @@ class AnnotatorFolder:
 
 
 def finish_annotator(folder: Path, labelling: Labelling, report: AnnotatorReport, origin: AnnotatorOrigin) -> None:
-    """Seal a folder that holds weights and tokenizer: write annotator.json."""
+    """Complete a folder that holds weights and tokenizer by writing annotator.json."""
     files = record_files(folder)
     card = AnnotatorCard(
         fingerprint=_fingerprint(labelling, files), labelling=labelling, report=report, origin=origin, files=files
@@ -160,10 +160,10 @@ def finish_annotator(folder: Path, labelling: Labelling, report: AnnotatorReport
 
 
 def read_annotator(path: Path) -> AnnotatorFolder:
-    """Open an annotator's folder after checking every file of it.
+    """Verify every file of an annotator's folder and open it.
 
     Raises:
-        DamagedError: a file, or what the card says of labels and thresholds, is missing or altered.
+        DamagedError: a file, or the part of the card that decides a label, is missing or altered.
         FormatError: annotator.json is not what this version of Vitrine reads.
     """
     if not (path / ANNOTATOR_FILE).is_file():

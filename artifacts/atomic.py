@@ -1,4 +1,4 @@
-"""Writing that is either wholly there or not there: temporary names, fsync, then one rename."""
+"""Atomic writing of files and folders: write under a temporary name, fsync, then rename."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader, or a kill, sees the old bytes or the new ones."""
+    """Write `data` to `path` atomically: readers see the old or the new content, also after a kill."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -46,13 +46,13 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `path` when the block ends without an error.
 
     Args:
-        path: where the finished folder will stand; its parents are created.
-        overwrite: replace a folder that is already there. The old one stays whole until the new
-            one is complete, and comes back if that cannot be put in its place. Two renames do it: a
-            kill between them leaves the old folder inside `.NAME.old.*` beside `path`.
+        path: path of the finished folder; its parents are created.
+        overwrite: replace an existing folder. The old one stays until the new one is complete, and is restored
+            if the new one cannot be renamed. The exchange takes two renames: a kill between them leaves the old
+            folder in `.NAME.old.*` beside `path`.
 
     Raises:
-        FileExistsError: `path` is there and `overwrite` is false, at the beginning or at the end.
+        FileExistsError: `path` exists at the beginning or at the end, and `overwrite` is false.
     """
     if path.exists() and not overwrite:
         raise _exists(path)
@@ -72,7 +72,7 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` survive a power cut."""
+    """Flush the renames in a folder to disk, so that they survive a power failure."""
     _sync(folder)
 
 
@@ -80,7 +80,7 @@ def _put_in_place(temporary: Path, path: Path, overwrite: bool) -> None:
     if not path.exists():
         os.rename(temporary, path)
         return
-    if not overwrite:  # someone else was faster
+    if not overwrite:  # another process has written it meanwhile
         raise _exists(path)
     old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
     os.rename(path, old / path.name)

@@ -1,14 +1,14 @@
-"""The model bundle: a folder with both sides of a fitted model, which training writes and others read.
+"""The model bundle: a folder with both sides of a fitted model. Training writes it, other programs read it.
 
-    model.json                what it is, how it was made, and the SHA-256 of every other file
+    model.json                the BundleCard below: origin, and SHA-256 of every other file
     query/  product/          the two sides (artifacts/side.py)
-    photo/                    CLIP's image tower for queries that are photos (artifacts/photo_encoder.py); where a model
-                              takes none, and in older bundles, it is absent
-    held_out_queries.json     real queries that training never saw: indexes are tuned and checked with them
-    curves/                   how the fit went, for TensorBoard; absent where nothing was trained
+    photo/                    CLIP's image tower for queries that are photos (artifacts/photo_encoder.py); absent if the
+                              model takes no photos as queries, and in older bundles
+    held_out_queries.json     real queries that training never saw, for tuning and checking indexes
+    curves/                   training curves for TensorBoard; absent if nothing was trained
 
 Its fingerprint is a SHA-256 over the names and checksums of its files. The curves are neither part of it nor
-checked: clock times stand in them, so that two equal fits write other bytes.
+checked: they contain times of day, so that two equal fits write different bytes.
 """
 
 import json
@@ -34,42 +34,42 @@ CURVES_FOLDER = "curves"
 
 
 class ModelOrigin(Record):
-    """How a bundle came to be."""
+    """How a bundle was made."""
 
-    name: str  # the recipe's name, or "clip" for towers alone
+    name: str  # name of the recipe, or "clip" for a CLIP alone
     recipe: dict[str, Any]  # the recipe as it was run, derived values included
     dataset_fingerprint: str
-    seed: int | None = None  # of everything random; absent in bundles of before it was kept
+    seed: int | None = None  # seed of all randomness; absent in older bundles
     metrics: dict[str, float] = Field(default_factory=dict)  # measured while fitting: validation recall, ...
     software: dict[str, str] = Field(default_factory=dict)  # versions of vitrine, torch, open_clip
     created_at: str  # ISO 8601, UTC
 
 
 class EncoderCost(Record):
-    """What an exported query side costs: processor time of one thread, tokenizing included, and its size."""
+    """Cost of an exported query side: time with one thread, including tokenization, and size."""
 
-    ms: float  # one query alone, median
-    batch_ms: float  # a query in batches of 32, median
-    bytes: int
+    ms: float  # median of a single query
+    batch_ms: float  # median per query in batches of 32
+    bytes: int  # size of the file
 
 
 class EncoderComparison(Record):
-    """The exported query side in int8 beside float32, on held-out queries and the catalogue."""
+    """The exported query side in int8 compared with float32, on held-out queries and the catalogue."""
 
     queries: int
     products: int
-    overlap_at_100: float  # mean share of float32's 100 best products, by exact search, that int8 finds
-    batch_cosine: float  # the least, of an int8 vector alone and the same query's in a batch
+    overlap_at_100: float  # mean share of float32's 100 best products (exact search) that int8 finds too
+    batch_cosine: float  # lowest cosine of a query's int8 vector alone and in a batch
     fp32: EncoderCost
     int8: EncoderCost
 
 
 class EncoderChoice(Record):
-    """Which of the two became query/encoder.onnx, and why."""
+    """Which precision query/encoder.onnx has, and why."""
 
     precision: Literal["fp32", "int8"]
-    reason: str  # a clause for people
-    comparison: EncoderComparison | None = None  # absent where there was nothing to compare on
+    reason: str  # a clause for the reader
+    comparison: EncoderComparison | None = None  # absent if there were no queries to compare on
 
 
 class BundleCard(Record):
@@ -78,7 +78,7 @@ class BundleCard(Record):
     schema_version: int = BUNDLE_SCHEMA_VERSION
     width: int
     origin: ModelOrigin
-    query_encoder: EncoderChoice | None = None  # absent in bundles of before there was a choice: float32
+    query_encoder: EncoderChoice | None = None  # absent in older bundles, which are float32
     files: dict[str, FileRecord]
 
 
@@ -90,7 +90,7 @@ class ModelBundle:
     card: BundleCard
     query: SideSpec
     product: SideSpec
-    photo: ClipImageTowerSpec | None = None  # what its photo encoder is, if it has one
+    photo: ClipImageTowerSpec | None = None  # the tower of its photo encoder, if it has one
 
     @property
     def query_folder(self) -> Path:
@@ -104,12 +104,12 @@ class ModelBundle:
 
     @property
     def photo_folder(self) -> Path:
-        """The photo encoder's folder; it need not be there."""
+        """The photo encoder's folder, which may be absent."""
         return self.path / PHOTO_ENCODER_FOLDER
 
     @property
     def curves_folder(self) -> Path:
-        """TensorBoard's files of the fit; it need not be there."""
+        """The folder of training curves, which may be absent."""
         return self.path / CURVES_FOLDER
 
     @cached_property
@@ -124,16 +124,16 @@ class ModelBundle:
 
     @cached_property
     def product_fingerprint(self) -> str:
-        """SHA-256 over the product side alone: embeddings made with an equal one can be used again."""
+        """SHA-256 over the product side alone. Embeddings of products are reused if it is equal."""
         return fingerprint_of(self.card.files, prefix=f"{PRODUCT_SIDE}/")
 
     @cached_property
     def photo_fingerprint(self) -> str | None:
-        """SHA-256 over the photo encoder alone; None where there is none."""
+        """SHA-256 over the photo encoder alone; None if there is none."""
         return fingerprint_of(self.card.files, prefix=f"{PHOTO_ENCODER_FOLDER}/") if self.photo else None
 
     def held_out_queries(self) -> list[str]:
-        """Queries of real shoppers that no training step has seen.
+        """Read the queries of real shoppers that training never saw.
 
         Raises:
             DamagedError: the file is missing or not JSON.
@@ -152,7 +152,7 @@ class ModelBundle:
 def finish_bundle(
     folder: Path, origin: ModelOrigin, held_out_queries: list[str], query_encoder: EncoderChoice | None = None
 ) -> None:
-    """Seal a folder that holds both sides: write the queries, then model.json with all checksums.
+    """Complete a folder that holds both sides: write the queries, then model.json with all checksums.
 
     Raises:
         FormatError: the two sides give vectors of different widths.
@@ -168,7 +168,7 @@ def finish_bundle(
 
 
 def open_bundle(path: Path) -> ModelBundle:
-    """Open a bundle after checking every file of it.
+    """Verify every file of a bundle and open it.
 
     Raises:
         DamagedError: a file is missing or altered.

@@ -3,8 +3,8 @@
 Columns: `product_id` (str, unique), `title` (str), `image` (str: a path relative to the file, or an
 http(s) URL, or null) and any attribute columns (category, price, in_stock, ...), which filters can use.
 
-A catalogue may also be a folder of Parquet files, as data warehouses write them: the rows of all `*.parquet` files in
-it, in the order of their names. Image paths are then relative to the folder.
+A catalogue may also be a folder of Parquet files, as data warehouses write them. Its products are the rows of all
+`*.parquet` files in the order of the file names. Image paths are then relative to the folder.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from artifacts.checksums import fingerprint_of, record_file, sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 from artifacts.tables import Columns, check_columns, count_rows, read_schema
 
-BATCH_ROWS = 16_384  # that are read at a time: some megabytes
+BATCH_ROWS = 16_384  # rows read at a time, a few megabytes
 CATALOG_COLUMNS: Columns = {"product_id": pa.string(), "title": pa.string(), "image": pa.string()}
 
 
@@ -29,7 +29,7 @@ CATALOG_COLUMNS: Columns = {"product_id": pa.string(), "title": pa.string(), "im
 class Catalog:
     """The products of a shop, in the order of the file or files."""
 
-    path: Path  # of a file, or a folder of files
+    path: Path  # a file, or a folder of files
     table: pa.Table  # product_id, title, image and the attribute columns
 
     def __len__(self) -> int:
@@ -59,22 +59,22 @@ class Catalog:
         return self.path if self.path.is_dir() else self.path.parent
 
     def rows_by_product_id(self) -> dict[str, int]:
-        """Row number of each product id."""
+        """Return the row number of each product id."""
         return {product_id: row for row, product_id in enumerate(self.product_ids)}
 
     def sha256(self) -> str:
-        """SHA-256 of the file or files; see `CatalogStream.sha256`."""
+        """Return the SHA-256 of the catalogue; see `CatalogStream.sha256`."""
         return _sha256(self.path)
 
 
 @dataclass(frozen=True)
 class CatalogStream:
-    """A catalogue that is read a batch of rows at a time, as often as need be, and never wholly in memory.
+    """A catalogue that is read in batches of rows, any number of times, and never completely in memory.
 
     Attributes:
-        path: of a file, or a folder of files.
-        schema: of every batch: product_id, title, image and the attribute columns.
-        count: how many products it has.
+        path: a file, or a folder of files.
+        schema: schema of every batch: product_id, title, image and the attribute columns.
+        count: number of products.
     """
 
     path: Path
@@ -87,7 +87,7 @@ class CatalogStream:
         return self.path if self.path.is_dir() else self.path.parent
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows in their order, all columns or these, BATCH_ROWS at most at a time.
+        """Yield the rows in order, at most BATCH_ROWS at a time, with all columns or the given ones.
 
         Raises:
             DamagedError: a file is unreadable.
@@ -97,23 +97,23 @@ class CatalogStream:
             yield from _read_batches(file, schema)
 
     def sha256(self) -> str:
-        """SHA-256 of the file, by which a data set names the catalogue that it was made from.
+        """Return the SHA-256 of the file, by which a data set identifies its catalogue.
 
-        Of a folder it is over the names and checksums of its files.
+        For a folder it is a SHA-256 over the names and checksums of its files.
         """
         return _sha256(self.path)
 
 
 def open_catalog(path: Path) -> CatalogStream:
-    """Check a catalogue and open it. Its ids are read, 8 bytes of memory each, and nothing else.
+    """Check a catalogue and open it. Only its ids are read, at 8 bytes of memory each.
 
     Args:
         path: a Parquet file, or a folder of them.
 
     Raises:
         DamagedError: a file is missing or unreadable.
-        FormatError: a column is missing, ids are null or repeated (the first ones are named), or files of a folder
-            have columns of types that do not go together.
+        FormatError: a column is missing, ids are null or repeated (the message names the first ones), or the files of
+            a folder have columns of incompatible types.
     """
     files = _files_of(path)
     if not files:
@@ -126,7 +126,7 @@ def open_catalog(path: Path) -> CatalogStream:
 
 
 def read_catalog(path: Path) -> Catalog:
-    """Read and check a catalogue, all of it into memory; see `open_catalog`.
+    """Read a whole catalogue into memory and check it; see `open_catalog`.
 
     Raises:
         DamagedError: a file is missing or unreadable.
@@ -143,14 +143,14 @@ def _sha256(path: Path) -> str:
 
 
 def _files_of(path: Path) -> list[Path]:
-    """The files of a catalogue by name; those that begin with a dot or an underscore are no part of it."""
+    """Return the files of a catalogue by name, without those that begin with a dot or an underscore."""
     if not path.is_dir():
         return [path]
     return sorted(file for file in path.glob("*.parquet") if file.is_file() and file.name[0] not in "._")
 
 
 def _common_schema(path: Path, files: Sequence[Path]) -> pa.Schema:
-    """The columns of all files. A column that a file lacks is null there, unless the format asks for it."""
+    """Return the columns of all files. An attribute column that a file lacks is null in its rows."""
     schemas = []
     for file in files:
         schema = read_schema(file)
@@ -161,11 +161,11 @@ def _common_schema(path: Path, files: Sequence[Path]) -> pa.Schema:
     try:
         return pa.unify_schemas(schemas, promote_options="default")
     except pa.ArrowException as error:
-        raise FormatError(f"{path}: its files do not go together: {error}") from error
+        raise FormatError(f"{path}: its files have incompatible columns: {error}") from error
 
 
 def _read_batches(file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The rows of one file in the columns of its catalogue."""
+    """Yield the rows of one file with the columns of its catalogue."""
     try:
         with pq.ParquetFile(file) as opened:
             here = [name for name in schema.names if name in opened.schema_arrow.names]
@@ -182,7 +182,7 @@ def _read_batches(file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def _check_ids(catalog: CatalogStream) -> None:
-    """Refuse ids that are null or not unique. Those with a hash that occurs twice are looked at themselves."""
+    """Check that ids are neither null nor repeated. Only ids whose hashes repeat are compared themselves."""
     hashes, nulls = [np.empty(0, np.int64)], 0
     for batch in catalog.batches(["product_id"]):
         nulls += batch.column(0).null_count

@@ -11,7 +11,7 @@ from artifacts.errors import DamagedError
 
 
 class FileRecord(BaseModel):
-    """What a file was when it was written."""
+    """Checksum and size of a file when it was written."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,7 +20,7 @@ class FileRecord(BaseModel):
 
 
 def sha256_of_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -41,7 +41,7 @@ def verify_files(folder: Path, records: Mapping[str, FileRecord]) -> None:
     """Check that each recorded file has the size and the bytes that it was written with.
 
     Raises:
-        DamagedError: naming the first file that is missing, outside the folder, or different.
+        DamagedError: a file is missing, outside the folder, or different; the message names the first one.
     """
     root = folder.resolve()
     for name, record in records.items():
@@ -65,9 +65,9 @@ def _verify(path: Path, record: FileRecord) -> None:
 
 
 def fingerprint_of(records: Mapping[str, FileRecord], prefix: str = "") -> str:
-    """One SHA-256 over the names and checksums of the recorded files whose names begin with `prefix`.
+    """Return a SHA-256 over the names and checksums of the recorded files whose names begin with `prefix`.
 
-    The prefix itself is left out, so that a folder keeps its fingerprint wherever it is copied.
+    The prefix is removed from the names, so that a folder keeps its fingerprint when it is copied elsewhere.
     """
     content = {name.removeprefix(prefix): record.sha256 for name, record in records.items() if name.startswith(prefix)}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What the command lines of all programs share: a user's mistake ends in one sentence, not a traceback."""
+"""Error handling of all command lines: expected errors end a command with one sentence and no traceback."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ USER_ERROR_STATUS = 2
 def friendly_errors(
     *kinds: type[Exception],
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Decorate a command so that ArtifactError and these kinds end it with their sentence and status 2."""
+    """Return a decorator that ends a command on an ArtifactError or one of `kinds` with its message and status 2."""
 
     caught: tuple[type[Exception], ...] = (ArtifactError, FileExistsError, *kinds)
 

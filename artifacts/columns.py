@@ -1,14 +1,14 @@
-"""Rows of text in columns, as the programs print their tables."""
+"""Tables as text with aligned columns."""
 
 from collections.abc import Collection, Sequence
 
 
 def align_columns(rows: Sequence[Sequence[str]], right: Collection[int]) -> list[str]:
-    """A line for each row, its cells as wide as the widest of their column.
+    """Return a line for each row, with all cells of a column padded to the same width.
 
     Args:
-        rows: of equal length, the header among them.
-        right: the columns that are aligned to the right; the others are to the left.
+        rows: rows of equal length, including the header.
+        right: numbers of the columns that are aligned to the right; the others are aligned to the left.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(_padded(row, widths, right)).rstrip() for row in rows]

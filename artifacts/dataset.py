@@ -1,13 +1,14 @@
-"""A prepared data set: what training and evaluation read instead of the raw log.
+"""A prepared data set, which training and evaluation read instead of the raw log.
 
-dataset.json              where it comes from, the time windows, Table 1, checksums
-train_pairs.parquet       query, product_id, purchases: positives of the training window, bought unless clicks count too
-seen_negatives.parquet    query, product_id: shown for the query in that window, never bought, no positive of it
-shown_pairs.parquet       query, product_id, impressions: all that was shown in that window, without the held-out
-                          queries; older data sets and those without a log have none
+dataset.json              the DatasetCard below: sources, time windows, counts of Table 1, checksums
+train_pairs.parquet       query, product_id, purchases: positives of the training window, which were bought unless
+                          clicks count too
+seen_negatives.parquet    query, product_id: products shown for the query in that window that are no positives of it
+shown_pairs.parquet       query, product_id, impressions: all products shown in that window, without the held-out
+                          queries; absent in older data sets and those without a log
 validation_pairs.parquet  like train_pairs, for queries held out of training (same window)
 evaluation_pairs.parquet  pairs bought in the later evaluation window, in the same columns
-table1.md                 the counts of dataset.json as the paper's Table 1, for people; not part of the fingerprint
+table1.md                 the counts of dataset.json laid out as the paper's Table 1; not part of the fingerprint
 """
 
 import datetime
@@ -34,7 +35,7 @@ SHOWN_FILE = "shown_pairs.parquet"
 
 
 class Window(Record):
-    """A span of time, its end not included."""
+    """A span of time without its end."""
 
     start: datetime.datetime
     end: datetime.datetime
@@ -51,37 +52,39 @@ class SplitStatistics(Record):
 class PurchaseInterest(Record):
     """Which pairs are positives of the training window: those whose weighted sum of events reaches the threshold.
 
-    Source: section 4.1 prunes "query-product engagement" to labels and does not say how. The default, any purchase,
-    is the reading that agrees with its evaluation, which counts purchases.
+    Source: the paper, section 4.1, derives labels from "query-product engagement" without saying how. The default,
+    at least one purchase, agrees with its evaluation, which counts purchases.
     """
 
-    weights: dict[str, float] = Field(default_factory=lambda: {"purchase": 1.0})  # by event; the others count nothing
+    weights: dict[str, float] = Field(default_factory=lambda: {"purchase": 1.0})  # by event; other events have weight 0
     threshold: float = 1.0
 
 
 class Overlap(Record):
-    """What the evaluation window has in common with the training pairs: no leak, but recall is easier there."""
+    """What the evaluation has in common with the training pairs. That is no leakage, but such pairs are easier."""
 
     pairs: int  # evaluation pairs that are training pairs too
     queries: int  # evaluation queries that have a training pair
 
 
 class DatasetCard(Record):
-    """The content of dataset.json. Fields with a default came later; a card without them is still read."""
+    """The content of dataset.json. Fields with a default were added later; cards without them are still read."""
 
     schema_version: int = DATASET_SCHEMA_VERSION
     catalog: str  # absolute path
     catalog_sha256: str
     judgments: str | None  # absolute path
-    source: str | None = None  # of splits that another data set drew; None: they are the windows of a search log
-    training_window: Window | None  # None where `source` drew the splits
+    source: str | None = (
+        None  # public data set whose splits are used; None if the splits are time windows of a search log
+    )
+    training_window: Window | None  # None if the splits are those of `source`
     evaluation_window: Window | None
     seed: int
     train: SplitStatistics
     validation: SplitStatistics
     evaluation: SplitStatistics
     evaluation_queries_unseen: int  # evaluation queries that occur in no training pair
-    evaluation_overlap: Overlap | None = None  # None: not counted when the data set was made
+    evaluation_overlap: Overlap | None = None  # None if it was not counted
     interest: PurchaseInterest = PurchaseInterest()
     interactions: str | None = None  # absolute path, or URL without user and password, and table
     catalog_products: int | None = None  # the products that an evaluation searches
@@ -107,12 +110,12 @@ class Dataset:
 
     @property
     def seen_negatives(self) -> pa.Table:
-        """Products shown for a training query but never bought for it: query, product_id."""
+        """Products shown for a training query that are no positives of it: query, product_id."""
         return read_table(self.path / "seen_negatives.parquet", NEGATIVE_COLUMNS)
 
     @property
     def shown_pairs(self) -> pa.Table | None:
-        """What was shown for each training query and how often: query, product_id, impressions; None without it."""
+        """Products shown for each training query: query, product_id, impressions; None if absent."""
         if SHOWN_FILE not in self.card.files:
             return None
         return read_table(self.path / SHOWN_FILE, SHOWN_COLUMNS)
@@ -128,10 +131,10 @@ class Dataset:
         return read_table(self.path / "evaluation_pairs.parquet", PAIR_COLUMNS)
 
     def catalog(self) -> Catalog:
-        """The catalogue, if it is still the one that the data set was made from.
+        """Read the catalogue that the data set was made from.
 
         Raises:
-            MismatchError: the file has changed since.
+            MismatchError: the catalogue has changed since.
         """
         catalog = read_catalog(Path(self.card.catalog))
         if catalog.sha256() != self.card.catalog_sha256:
@@ -141,17 +144,17 @@ class Dataset:
         return catalog
 
     def judgments(self) -> Judgments | None:
-        """The judgments that came with the shop, or None."""
+        """Read the judgments of the shop; None if there are none."""
         return read_judgments(Path(self.card.judgments)) if self.card.judgments else None
 
 
 def finish_dataset(folder: Path, card_without_files: DatasetCard) -> None:
-    """Seal a folder that holds the tables: write dataset.json with their checksums."""
+    """Complete a folder that holds the tables by writing dataset.json with their checksums."""
     write_record(folder / DATASET_FILE, card_without_files.model_copy(update={"files": record_files(folder)}))
 
 
 def open_dataset(path: Path) -> Dataset:
-    """Open a data set after checking every file of it.
+    """Verify every file of a data set and open it.
 
     Raises:
         DamagedError: a file is missing or altered.

@@ -1,15 +1,15 @@
 """Errors of the file formats.
 
 ArtifactError
-├── FormatError      a file is not what its format asks for (columns, types, JSON keys, schema version)
+├── FormatError      a file does not have the expected format (columns, types, JSON keys, schema version)
 ├── DamagedError     a file is missing, truncated or altered since it was written
 ├── MismatchError    two artifacts do not belong together (model, width, data set)
-└── StoreError       a store has no such version, or nothing to go back to
+└── StoreError       a store has no such version, or no version to roll back to
 """
 
 
 class ArtifactError(Exception):
-    """A file or folder that the programs share cannot be used."""
+    """A file or folder of a shared format cannot be used."""
 
 
 class FormatError(ArtifactError):
@@ -21,8 +21,8 @@ class DamagedError(ArtifactError):
 
 
 class MismatchError(ArtifactError):
-    """Two artifacts were combined that were not made for one another."""
+    """Two artifacts were combined that do not belong together."""
 
 
 class StoreError(ArtifactError):
-    """A store was asked for something that it does not hold."""
+    """A store does not contain what was asked for, or its lock is held."""

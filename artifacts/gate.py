@@ -1,11 +1,10 @@
-"""What the gate found of a version, kept in the store as `gate/ID.json`, one record a version.
+"""Decisions of the publication gate: one record for each version, `gate/ID.json` in the store.
 
-The record stands beside the version and not in its manifest: a version never changes once it is written, and its
-manifest is what the checks begin with, while a decision depends on what was published at the time and may be taken
-again. So that it is not lost or taken for another's all the same, the record is replaced atomically under the
-store's lock, has a checksum over itself, and names its version by the SHA-256 of the manifest. It keeps every
-decision that was forced, goes when its version goes, and is written before CURRENT changes: no version is ever
-published by force without its record. What is served is still told by CURRENT alone.
+The record is not part of the version's manifest, because a version never changes once it is written, while a decision
+depends on what was published at that time and can be repeated. The record is replaced atomically under the store's
+lock, has a checksum of its content, and identifies its version by the SHA-256 of the manifest. It keeps all forced
+decisions, is removed with its version, and is written before CURRENT changes: no version is ever published by force
+without a record. Only CURRENT decides which version is served.
 """
 
 import hashlib
@@ -21,13 +20,13 @@ from artifacts.store import Store
 
 GATE_SCHEMA_VERSION = 1
 GATE_FOLDER = "gate"
-_REMEMBERED = 20  # decisions that nobody forced; those that were forced are all kept
+_KEPT_DECISIONS = 20  # besides forced decisions, which are all kept
 
 Outcome = Literal["passed", "refused", "forced"]
 
 
 class GateCheck(Record):
-    """A figure of a version and its limit."""
+    """A measured value of a version and its limit."""
 
     name: str
     figure: float
@@ -36,7 +35,7 @@ class GateCheck(Record):
 
     @property
     def passed(self) -> bool:
-        """Whether the figure keeps to the limit."""
+        """Whether the value is within the limit."""
         return self.figure >= self.limit if self.bound == "at least" else self.figure <= self.limit
 
     def __str__(self) -> str:
@@ -44,18 +43,18 @@ class GateCheck(Record):
 
 
 class GateDecision(Record):
-    """What came of one run of the gate."""
+    """The result of one run of the gate."""
 
     decided_at: str  # ISO 8601, UTC
     outcome: Outcome
-    compared_with: str | None  # the version that was current; None where there was none, or it is this one
-    fault: str | None  # why the version cannot be loaded; no force publishes it then
+    compared_with: str | None  # the version that was current; None if there was none, or if it is this one
+    fault: str | None  # why the version cannot be loaded; such a version is not published by force either
     checks: tuple[GateCheck, ...]
-    reason: str | None = None  # of whoever forced it
+    reason: str | None = None  # given by the person who forced it
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """Every failed check as a part of a sentence."""
+        """The fault and every failed check, each as a clause."""
         return failures_of(self.fault, self.checks)
 
 
@@ -64,23 +63,23 @@ class GateRecord(Record):
 
     schema_version: int = GATE_SCHEMA_VERSION
     version: str
-    manifest_sha256: str | None  # None where the version has no manifest
+    manifest_sha256: str | None  # None if the version has no manifest
     decisions: tuple[GateDecision, ...]  # latest last
-    fingerprint: str  # SHA-256 over the rest
+    fingerprint: str  # SHA-256 over the other fields
 
     @property
     def latest(self) -> GateDecision:
-        """The decision that marks the version."""
+        """The latest decision, which counts."""
         return self.decisions[-1]
 
 
 def failures_of(fault: str | None, checks: tuple[GateCheck, ...]) -> tuple[str, ...]:
-    """A fault and all failed checks, each as a part of a sentence."""
+    """Return the fault and all failed checks, each as a clause."""
     return (*([fault] if fault else []), *(str(check) for check in checks if not check.passed))
 
 
 def read_gate_record(store: Store, version: str) -> GateRecord | None:
-    """What the gate found of a version; None where it never judged it, or another one of this name.
+    """Read the record of a version; None if the gate has not checked it, or only another version of this name.
 
     Raises:
         StoreError: the store has no such version.
@@ -97,14 +96,14 @@ def read_gate_record(store: Store, version: str) -> GateRecord | None:
 
 
 def add_decision(store: Store, version: str, decision: GateDecision) -> GateRecord:
-    """Note a decision on a version, as the latest.
+    """Add a decision to the record of a version.
 
     Raises:
-        StoreError: the store has no such version, or its lock is not to be had.
-        FormatError: the record so far is not what this version of Vitrine reads; it stays as it is.
+        StoreError: the store has no such version, or another process holds its lock.
+        FormatError: the existing record is not what this version of Vitrine reads; it is not changed.
     """
     with store.locked() as held:
-        decisions = _forgetting((*_decisions(held, version), decision))
+        decisions = _drop_oldest((*_decisions(held, version), decision))
         unsigned = GateRecord(
             version=version, manifest_sha256=_manifest_sha256(held, version), decisions=decisions, fingerprint=""
         )
@@ -116,20 +115,20 @@ def add_decision(store: Store, version: str, decision: GateDecision) -> GateReco
 
 
 def gate_path(store: Store, version: str) -> Path:
-    """Where the record of a version is, whether or not there is one."""
+    """Return the path of a version's record, which may not exist."""
     return store.path / GATE_FOLDER / f"{version}.json"
 
 
 def _decisions(store: Store, version: str) -> tuple[GateDecision, ...]:
     try:
         record = read_gate_record(store, version)
-    except DamagedError:  # what it said is lost already
+    except DamagedError:  # its content is lost
         return ()
     return record.decisions if record else ()
 
 
-def _forgetting(decisions: tuple[GateDecision, ...]) -> tuple[GateDecision, ...]:
-    recent = len(decisions) - _REMEMBERED
+def _drop_oldest(decisions: tuple[GateDecision, ...]) -> tuple[GateDecision, ...]:
+    recent = len(decisions) - _KEPT_DECISIONS
     return tuple(decision for i, decision in enumerate(decisions) if i >= recent or decision.outcome == "forced")
 
 

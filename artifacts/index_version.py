@@ -1,17 +1,17 @@
-"""An index version: a folder that holds all that the service needs to answer searches.
+"""An index version: a folder with everything that the service needs to answer searches.
 
     manifest.json      the Manifest below, with the SHA-256 and size of every other file
     index.faiss        the vectors
-    curve.png          recall against time, drawn for people; older versions have none
+    curve.png          plot of recall against search time; absent in older versions
     products.parquet   the catalogue; row i is FAISS id i
-    failures.parquet   photos that could not be used, and why; versions of the first builders have none
-    keys.npy           of which title and photo each vector was made (`index_builder/core/keys.py`);
-                       older versions have none
-    towers.npy         the vectors of the products' towers, of a version whose scores are explained by them
+    failures.parquet   photos that could not be used, and why; absent in the oldest versions
+    keys.npy           key of the title and photo that each vector was made from (`index_builder/core/keys.py`);
+                       absent in older versions
+    towers.npy         the products' tower vectors, in versions whose scores are explained by them
     query/             the query side of the model (artifacts/side.py)
-    photo/             its photo encoder (artifacts/photo_encoder.py); absent where the bundle had none
+    photo/             its photo encoder (artifacts/photo_encoder.py); absent if the bundle has none
 
-It is complete in itself and never changes once written.
+It needs no other files and never changes once it is written.
 """
 
 import hashlib
@@ -48,17 +48,17 @@ TowerVectors = npt.NDArray[np.float16]
 
 
 class ModelIdentity(Record):
-    """Which model made the vectors."""
+    """The model that made the vectors."""
 
     name: str
-    fingerprint: str  # of the whole bundle
+    fingerprint: str  # fingerprint of the whole bundle
     query_fingerprint: str
     product_fingerprint: str
-    photo_fingerprint: str | None = None  # None where there is no photo encoder
+    photo_fingerprint: str | None = None  # None if there is no photo encoder
 
     @classmethod
     def of(cls, bundle: ModelBundle) -> "ModelIdentity":
-        """A bundle's."""
+        """Return the identity of a bundle's model."""
         return cls(
             name=bundle.card.origin.name,
             fingerprint=bundle.fingerprint,
@@ -69,24 +69,24 @@ class ModelIdentity(Record):
 
 
 class MeasuredPoint(Record):
-    """One operating point, measured against exact search with held-out queries."""
+    """One operating point, measured with held-out queries and compared with exact search."""
 
     nprobe: int | None
     k_factor: float | None
     recall_at_100: float  # tie-tolerant
     strict_recall_at_100: float
-    ms_per_query: float  # one query alone, one thread; IndexDescription.timed_on says where
+    ms_per_query: float  # a single query with one thread, on the device IndexDescription.timed_on
 
 
 class IndexTrial(Record):
-    """A type of index that was tried on a sample of the products before one was chosen."""
+    """An index type that was measured on a sample of the products before one was chosen."""
 
-    factory: str  # as it would be built over all products
-    index_bytes: int  # over all products, estimated
+    factory: str  # of the index over all products
+    index_bytes: int  # of the index over all products, estimated
     sample_rows: int
-    recall_depth: int  # the k of recall on the sample: its few best are the 100 best of all, thinned out alike
+    recall_depth: int  # the k of recall on the sample: the sample's share of the 100 best of all
     reached_target: bool
-    estimated_ms: float  # of the best point's search over all products
+    estimated_ms: float  # time of a search over all products at the best point
     curve: tuple[MeasuredPoint, ...]
 
 
@@ -94,36 +94,38 @@ class IndexDescription(Record):
     """The index and how it is searched."""
 
     factory: str  # FAISS factory string
-    nprobe: int | None  # the operating point that the service uses; None where the type has no such dial
+    nprobe: int | None  # at the operating point that the service uses; None if the type has no nprobe
     k_factor: float | None
     target_recall: float
     recall_at_100: float
     reached_target: bool
     measured_queries: int
-    measured_with: Literal["held-out queries", "titles"]  # titles where a model was fitted without a log
+    measured_with: Literal["held-out queries", "titles"]  # titles if the model was fitted without a log
     curve: tuple[MeasuredPoint, ...]
-    tie_tolerance: float = 1e-6  # how far below the exact 100th a score counts; the first builders named none
+    tie_tolerance: float = (
+        1e-6  # how far below the exact 100th score a score counts; the default is that of the oldest versions
+    )
     built_for: Literal["cpu", "cuda"] = "cpu"
     timed_on: Literal["cpu", "cuda"] = "cpu"
-    trials: tuple[IndexTrial, ...] = ()  # empty where the type was given, or only one came into question
+    trials: tuple[IndexTrial, ...] = ()  # empty if the type was given, or only one was possible
 
     @property
     def chosen(self) -> MeasuredPoint | None:
-        """The point of the curve that the service uses; None in a manifest whose curve lacks it."""
+        """The point of the curve that the service uses; None if the curve lacks it."""
         dials = (self.nprobe, self.k_factor)
         return next((point for point in self.curve if (point.nprobe, point.k_factor) == dials), None)
 
 
 class PhotoCounts(Record):
-    """How many products entered with and without their photo."""
+    """How many products were indexed with and without their photo."""
 
     usable: int
-    absent: int  # the catalogue names none
-    unusable: dict[str, int] = Field(default_factory=dict)  # named but not readable, by reason
+    absent: int  # products for which the catalogue names no photo
+    unusable: dict[str, int] = Field(default_factory=dict)  # photos that could not be used, by reason
 
 
 class Canary(Record):
-    """A query and the products that exact search gives for it, best first."""
+    """A query and the products that exact search finds for it, best first."""
 
     query: str
     product_ids: tuple[str, ...]
@@ -140,10 +142,10 @@ class Manifest(Record):
     count: int
     index: IndexDescription
     photos: PhotoCounts
-    with_history: int | None = None  # products whose vectors their history moved; None where none was to
+    with_history: int | None = None  # products whose vectors include their history; None if the model has no history
     canaries: tuple[Canary, ...]
     files: dict[str, FileRecord]
-    seal: str | None = None  # SHA-256 of all of the above; versions of the first builders have none
+    seal: str | None = None  # SHA-256 of all keys above; absent in the oldest versions
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class IndexVersion:
     path: Path
     manifest: Manifest
     query: SideSpec
-    photo: ClipImageTowerSpec | None = None  # what its photo encoder is, if it has one
+    photo: ClipImageTowerSpec | None = None  # the tower of its photo encoder, if it has one
 
     @property
     def query_folder(self) -> Path:
@@ -162,7 +164,7 @@ class IndexVersion:
 
     @property
     def photo_folder(self) -> Path:
-        """The photo encoder's folder; it need not be there."""
+        """The photo encoder's folder, which may be absent."""
         return self.path / PHOTO_ENCODER_FOLDER
 
     @property
@@ -172,22 +174,22 @@ class IndexVersion:
 
     @property
     def index_record(self) -> FileRecord:
-        """Size and checksum of the FAISS file, to be verified again by whoever reads it."""
+        """Size and checksum of the FAISS file, which are verified again when it is read."""
         return self.manifest.files[INDEX_FILE]
 
     def products(self) -> pa.Table:
-        """The catalogue's rows, row i being FAISS id i."""
+        """Read the catalogue's rows; row i is FAISS id i."""
         return read_table(self.path / PRODUCTS_FILE, CATALOG_COLUMNS)
 
     def open_tower_vectors(self) -> TowerVectors | None:
-        """Unit vectors of each product's towers, before they were fused; None where the version keeps none.
+        """Open the unit vectors of each product's towers before fusion; None if the version has none.
 
-        They stand side by side as those of a query do (`SideSpec.tower_slices` of the query side), with NaN in place of
-        the vector of a photo that was not usable. Shape: (count, T), float16, mapped into memory and not read.
+        They are concatenated like those of a query (`SideSpec.tower_slices` of the query side), with NaN in place of
+        the vector of a photo that could not be used. Shape: (count, T), float16, memory-mapped.
 
         Raises:
             DamagedError: the file is no array.
-            MismatchError: there are more or fewer of them, or of another width or type.
+            MismatchError: the number of vectors, their width or their type is wrong.
         """
         if TOWER_VECTORS_FILE not in self.manifest.files:
             return None
@@ -207,24 +209,24 @@ class IndexVersion:
 
 
 def finish_index_version(folder: Path, manifest_without_files: Manifest) -> None:
-    """Seal a folder that holds index, products and query side: write manifest.json with their checksums."""
+    """Complete a folder with index, products and query side by writing manifest.json with their checksums."""
     manifest = manifest_without_files.model_copy(update={"files": record_files(folder)})
     checksum = _checksum(json.loads(manifest.model_dump_json()))
     write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": checksum}))
 
 
 def open_index_version(path: Path, *, leave_index: bool = False) -> IndexVersion:
-    """Open an index version after checking every file of it and that its parts belong together.
+    """Verify every file of an index version and that its parts belong together, and open it.
 
     Args:
-        path: of the version.
-        leave_index: do not read the FAISS file, for one who reads it next and compares it with `index_record` then.
+        path: the version's folder.
+        leave_index: skip the FAISS file, for callers that verify it by `index_record` when they read it.
 
     Raises:
         DamagedError: a file is missing or altered.
         FormatError: the manifest is not what this version of Vitrine reads.
-        MismatchError: the query side or the photo encoder is another model's, the query side's width differs from
-            the index's, or there are more or fewer products than vectors.
+        MismatchError: the query side or the photo encoder belongs to another model, the query side's width differs
+            from the index's, or the numbers of products and vectors differ.
     """
     manifest = read_manifest(path)
     needed = [name for name in (INDEX_FILE, PRODUCTS_FILE) if name not in manifest.files]
@@ -246,7 +248,7 @@ def open_index_version(path: Path, *, leave_index: bool = False) -> IndexVersion
 
 
 def _check_fingerprint(path: Path, manifest: Manifest, folder: str, what: str, expected: str | None) -> None:
-    """Refuse a part that is not the model's own."""
+    """Check that a part belongs to the model that made the vectors."""
     found = fingerprint_of(manifest.files, prefix=f"{folder}/")
     if found != expected:
         raise MismatchError(
@@ -256,11 +258,11 @@ def _check_fingerprint(path: Path, manifest: Manifest, folder: str, what: str, e
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a version's manifest alone, verifying nothing else.
+    """Read and verify the manifest of a version, but none of its other files.
 
     Raises:
-        DamagedError: it is missing, not JSON, or not what was written.
-        FormatError: it is not what this version of Vitrine reads.
+        DamagedError: the manifest is missing, not JSON, or was altered.
+        FormatError: the manifest is not what this version of Vitrine reads.
     """
     file = path / MANIFEST_FILE
     if not file.is_file():

@@ -1,4 +1,4 @@
-"""interactions.parquet: the search log, one row an event; training reads it in place, never into memory."""
+"""interactions.parquet: the search log, one row per event. Training queries the file and never loads it whole."""
 
 from pathlib import Path
 
@@ -9,22 +9,22 @@ from artifacts.tables import Columns, check_columns, read_schema
 
 INTERACTION_COLUMNS: Columns = {
     "timestamp": pa.timestamp("us"),
-    "session_id": None,  # of any type: sessions are only told apart
+    "session_id": None,  # any type, since sessions are only compared for equality
     "query": pa.string(),
     "product_id": pa.string(),
     "event": pa.string(),  # impression | click | purchase
     "position": pa.int32(),  # rank at which the product was shown, from 1
 }
-# What `training prepare` reads of them, so all that a warehouse table must have.
+# The columns that `training prepare` reads, and that a table of a data warehouse must have.
 QUERIED_COLUMNS: Columns = {name: INTERACTION_COLUMNS[name] for name in ("timestamp", "query", "product_id", "event")}
 EVENTS = ("impression", "click", "purchase")
 
 
 def interaction_files(path: Path) -> list[Path]:
-    """The Parquet files of a search log: the file itself, or all below a folder but those with a hidden name.
+    """Return the Parquet files of a search log: the file itself, or all files below a folder that are not hidden.
 
     Raises:
-        DamagedError: a folder without a Parquet file.
+        DamagedError: the folder has no Parquet file.
     """
     if not path.is_dir():
         return [path]
@@ -46,5 +46,5 @@ def check_interactions(path: Path) -> None:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Whether a part of the path begins with a dot or an underscore, as what Spark writes for itself does."""
+    """Return whether a part of the path begins with a dot or an underscore, like files that Spark writes for itself."""
     return any(part.startswith((".", "_")) for part in path.parts)

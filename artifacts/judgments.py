@@ -1,7 +1,7 @@
-"""judgments.parquet: how well a product fits a query: E(xact), S(ubstitute), C(omplement) or I(rrelevant).
+"""judgments.parquet: how well products fit queries: E(xact), S(ubstitute), C(omplement) or I(rrelevant).
 
-The Parquet key-value metadata `absent` says what a pair means that a judged query lacks: `I` (the
-judgments are complete) or `unknown` (the default).
+The Parquet key-value metadata `absent` says how to treat pairs of a judged query that are not in the file: as `I`
+(the judgments are complete) or as `unknown` (the default).
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Judgments:
     """Labels of (query, product) pairs."""
 
     table: pa.Table  # query, product_id, label
-    complete: bool  # whether an absent pair of a judged query is Irrelevant
+    complete: bool  # whether pairs of a judged query that are absent are Irrelevant
 
 
 def read_judgments(path: Path) -> Judgments:

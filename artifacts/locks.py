@@ -1,4 +1,4 @@
-"""Locks between processes, which the system gives back when their holder ends, however it ends."""
+"""Locks between processes. The operating system releases a lock when its holder ends, also after a kill."""
 
 import fcntl
 import os
@@ -14,18 +14,18 @@ _POLL_SECONDS = 0.02
 
 @contextmanager
 def locked(path: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold the only lock on a file, which is made if need be, or on a folder that is there.
+    """Hold an exclusive lock on a file, which is created if it is missing, or on an existing folder.
 
-    The lock is on what stands at the path now: a folder keeps it when it is renamed.
+    A folder keeps its lock when it is renamed.
 
     Args:
-        path: what to lock.
+        path: the file or folder.
         wait_seconds: how long to wait for another holder.
 
     Raises:
-        StoreError: another process still holds it then.
+        StoreError: another process still holds the lock after that time.
     """
-    # NFS gives the lock on a file only to who may write it; folders cannot be opened so, and not be locked there.
+    # NFS requires write access to lock a file; folders cannot be opened for writing and so cannot be locked on NFS.
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
     try:
         _take(descriptor, path, wait_seconds)
@@ -35,7 +35,7 @@ def locked(path: Path, wait_seconds: float) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether another holder has the lock on a file or folder that is there."""
+    """Return whether somebody holds the lock on an existing file or folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return not _taken(descriptor)

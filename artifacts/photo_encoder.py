@@ -1,11 +1,11 @@
-"""The photo encoder of a bundle or an index version: CLIP's image tower alone, for queries that are photos.
+"""The photo encoder of a bundle or an index version: CLIP's image tower, for queries that are photos.
 
-It is there where a query's vector keeps CLIP's part apart (towers/photo_subspace.py); older bundles and versions have
-none. Its folder is complete in itself:
+It exists for models whose query vectors keep CLIP's part separate (towers/photo_subspace.py), but not in older bundles
+and versions. Its folder needs no other files:
 
     tower.json           the PhotoTower below
-    encoder.onnx         photos as they were decoded in, unit vectors out; it normalises the pixels itself
-    encoder.onnx.data    its weights, where they are too large to stand in encoder.onnx
+    encoder.onnx         decoded photos in, unit vectors out; it normalises the pixels itself
+    encoder.onnx.data    its weights, if they are too large for encoder.onnx
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class PhotoTower(Record):
     """The content of tower.json."""
 
     schema_version: int = PHOTO_ENCODER_SCHEMA_VERSION
-    tower: ClipImageTowerSpec  # as it stands on the product side
+    tower: ClipImageTowerSpec  # as on the product side
 
 
 def write_photo_tower(folder: Path, tower: ClipImageTowerSpec) -> None:
@@ -33,15 +33,15 @@ def write_photo_tower(folder: Path, tower: ClipImageTowerSpec) -> None:
 
 
 def read_photo_tower(path: Path, files: Mapping[str, FileRecord]) -> ClipImageTowerSpec | None:
-    """What the photo encoder of a bundle or a version is; None where its records name no such encoder.
+    """Read the tower of a photo encoder; None if the bundle or version has none.
 
     Args:
-        path: of the bundle or the version.
-        files: its records, which were verified.
+        path: the folder of the bundle or version.
+        files: its verified file records.
 
     Raises:
         DamagedError: tower.json is not JSON.
-        FormatError: it does not describe an image tower.
+        FormatError: tower.json does not describe an image tower.
     """
     if f"{PHOTO_ENCODER_FOLDER}/{TOWER_FILE}" not in files:
         return None

@@ -1,4 +1,4 @@
-"""How the JSON records inside artifacts are written, read and refused."""
+"""JSON records of artifacts: writing, reading and validation."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from artifacts.errors import DamagedError, FormatError
 
 
 class Record(BaseModel):
-    """A JSON record of an artifact: immutable, and with no key that its schema does not name."""
+    """A JSON record of an artifact: immutable and without unknown keys."""
 
-    # Numbers that JSON lacks are written as "NaN" and "Infinity"; as null they could not be read again.
+    # Numbers that JSON lacks are written as "NaN" and "Infinity"; null could not be read back.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
@@ -25,16 +25,16 @@ def write_record(path: Path, record: BaseModel) -> None:
 
 
 def read_record(path: Path, kind: type[RecordType], *, schema_version: int | None = None) -> RecordType:
-    """Read a JSON record and check it.
+    """Read and validate a JSON record.
 
     Args:
         path: the file.
         kind: the record's class.
-        schema_version: the only version that this code reads, where the record has one.
+        schema_version: the only schema version that this code reads; None if the record has none.
 
     Raises:
         DamagedError: the file is missing or is not JSON.
-        FormatError: its schema version is another one, or a key is missing, unknown or of a wrong type.
+        FormatError: the schema version differs, or a key is missing, unknown or of a wrong type.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -53,7 +53,7 @@ def read_record(path: Path, kind: type[RecordType], *, schema_version: int | Non
 
 
 def describe_faults(error: ValidationError) -> str:
-    """All faults of a validation in one sentence, each with its key and, where it says more, its value."""
+    """Return all faults of a validation in one sentence, each with its key and, if it helps, its value."""
     return "; ".join(_describe(fault["type"], fault["loc"], fault["msg"], fault["input"]) for fault in error.errors())
 
 

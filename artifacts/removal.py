@@ -1,8 +1,7 @@
-"""Taking versions out of a store, and clearing away what killed programs left in it.
+"""Removal of versions from a store, and of what killed programs left in it.
 
-A version leaves `versions/` by one rename, into a folder that no reader looks at, and is deleted there: a kill
-at any instant leaves it whole or gone, and what is left of it the next `remove_leftovers` deletes. All of it happens under
-the store's lock.
+A version is renamed out of `versions/` into a folder that no reader uses, and deleted there. After a kill at any moment
+it is complete or gone, and the next `remove_leftovers` deletes the rest. All of this happens under the store's lock.
 """
 
 import os
@@ -19,15 +18,15 @@ from artifacts.locks import is_locked
 from artifacts.store import CURRENT_FILE, VERSIONS_FOLDER, Store
 
 _REMOVED_FOLDER = ".removed"
-_OLD_VECTORS = ".vectors-"  # folders in which the first builders kept the vectors of a stopped build
+_OLD_VECTORS = ".vectors-"  # folders with the vectors of interrupted builds of the oldest builders
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Something that is no longer in a store.
+    """A version or a leftover that was removed.
 
     Attributes:
-        name: the version's id, or where in the store it was.
+        name: id of the version, or path of the leftover in the store.
         freed_bytes: size of its files.
     """
 
@@ -36,24 +35,25 @@ class Removal:
 
 
 def remove_versions(store: Store, versions: Sequence[str]) -> list[Removal]:
-    """Delete versions, their gate records, and their places in what rollbacks go back through.
+    """Delete versions, their gate records, and their entries in the list of earlier publications.
 
     Raises:
-        StoreError: one is published, or what a rollback goes back to, or not there; nothing is removed then.
-        DamagedError: CURRENT is not readable, so that nobody knows which one is published.
+        StoreError: one of the versions is published, is the target of a rollback, or does not exist; nothing is
+            removed then.
+        DamagedError: CURRENT is not readable, so that the published version is unknown.
     """
     with store.locked() as held:
         protected = protected_versions(held)
         for version in versions:
             held.version_path(version)
             if version in protected:
-                raise StoreError(f"version {version} is published, or what a rollback goes back to; it stays")
+                raise StoreError(f"version {version} is published, or the target of a rollback; it is not removed")
         held.forget(versions)
         return [_remove_version(held, version) for version in versions]
 
 
 def protected_versions(store: Store) -> frozenset[str]:
-    """The versions that are never removed: the current one and the one before it.
+    """Return the versions that are never removed: the current one and the one before it.
 
     Raises:
         DamagedError: CURRENT is not readable.
@@ -63,9 +63,9 @@ def protected_versions(store: Store) -> frozenset[str]:
 
 
 def remove_leftovers(store: Store) -> list[Removal]:
-    """Delete what killed builds, publications and removals left; what a running build writes stays.
+    """Delete what killed builds, publications and removals left, but nothing of a running build.
 
-    So do the vectors that builds keep for those that come after them (`embeddings/`).
+    Vectors that builds keep for later builds (`embeddings/`) are not deleted either.
     """
     with store.locked() as held:
         return [_delete(held, path) for path in _leftovers(held)]
@@ -82,7 +82,7 @@ def _remove_version(store: Store, version: str) -> Removal:
 
 
 def _leftovers(store: Store) -> Iterator[Path]:
-    """Of killed removals, of killed builds, and temporary files that a rename would have ended."""
+    """Yield the paths of interrupted removals and builds, temporary files, and records of removed versions."""
     yield from _entries(store.path / _REMOVED_FOLDER)
     for folder in _entries(store.path / VERSIONS_FOLDER):
         if folder.name.startswith(".") and folder.is_dir() and not is_locked(folder):

@@ -1,13 +1,12 @@
-"""What one side of a model is made of, and the folder that holds it.
+"""One side of a model: its specification and its folder.
 
-A model has a query side and a product side. Each is a list of towers and a fusion, and its folder is
-complete in itself:
+A model has a query side and a product side. Each is a list of towers and a fusion, and its folder needs no other files:
 
     side.json                 the SideSpec below
     weights.safetensors       towers and fusion
     tokenizer-TOWER.json      for each tower that reads text (Hugging Face `tokenizers` format)
-    encoder.onnx              query side only: text token ids in, unit vectors out, for CPU serving; where a learned
-                              fusion mixes the towers also these (TOWER_vectors), but not in older exports
+    encoder.onnx              query side only, for CPU serving: text token ids in, unit vectors out; if a learned fusion
+                              mixes the towers, also tower vectors (TOWER_vectors), but not in older exports
 """
 
 from itertools import accumulate
@@ -31,9 +30,9 @@ _Positive = Annotated[float, Field(gt=0)]
 class TextInput(Record):
     """How a tower's text becomes token ids."""
 
-    max_tokens: int = Field(ge=2)  # longer texts are cut, special tokens included in the count
+    max_tokens: int = Field(ge=2)  # longer texts are truncated; special tokens count
     pad_id: int = Field(ge=0)
-    fixed_length: bool = False  # pad every text to max_tokens, for towers that read the padding too
+    fixed_length: bool = False  # pad every text to max_tokens, for towers that also read padding
 
 
 class PhotoInput(Record):
@@ -71,9 +70,9 @@ class PretrainedBertConfig(Record):
     """The first layers of a Hugging Face text encoder, and our projection after them."""
 
     family: EncoderFamily
-    model: dict[str, Any]  # transformers' own configuration, of the layers that are kept
-    pooling: Literal["mean", "cls"] = "mean"  # over the real tokens, or the first token alone
-    max_positions: int = Field(gt=0)  # tokens that it can tell apart by place
+    model: dict[str, Any]  # transformers' configuration with the number of layers that are kept
+    pooling: Literal["mean", "cls"] = "mean"  # mean over the real tokens, or the first token
+    max_positions: int = Field(gt=0)  # number of token positions
     pad_id: int = Field(ge=0)
     width: int = Field(gt=0)  # of the projection
 
@@ -94,7 +93,7 @@ class ClipConfig(Record):
 
     @property
     def context_length(self) -> int:
-        """How many tokens the text encoder has positions for; 77 unless the configuration says so."""
+        """Number of token positions of the text encoder; 77 unless the configuration names another."""
         return int(self.model["text_cfg"].get("context_length", 77))
 
 
@@ -184,7 +183,7 @@ def _check_positions(text: TextInput, positions: int) -> None:
 
 
 def _kind_of_tower(tower: Any) -> str:
-    """Tells the specifications apart, so that faults are reported against the one that was meant."""
+    """Return the kind of a tower's specification, so that faults are reported against the right kind."""
     parts = tower if isinstance(tower, dict) else dict(tower) if isinstance(tower, Record) else {}
     name, kind = parts.get("name", "nameless"), parts.get("modality") or parts.get("kind")
     return f"{name}-{kind}" if kind else str(name)
@@ -205,7 +204,7 @@ _AnyTower = Annotated[
 
 
 class NoFusion(Record):
-    """One tower, used as it is."""
+    """A single tower without fusion."""
 
     kind: Literal["none"] = "none"
 
@@ -246,7 +245,7 @@ class SideSpec(Record):
         if len(names) not in (1, 2):
             raise ValueError(f"a side has one or two towers, got {len(names)}")
         if len(set(names)) != len(names):
-            raise ValueError(f"each tower may stand on a side once, got {', '.join(names)}")
+            raise ValueError(f"each tower may be on a side once, got {', '.join(names)}")
         if (self.fusion.kind == "none") != (len(names) == 1):
             raise ValueError(
                 f"fusion {self.fusion.kind} does not go with {len(names)} tower{'s' * (len(names) > 1)}: "
@@ -256,19 +255,19 @@ class SideSpec(Record):
 
     @property
     def width(self) -> int:
-        """Length D of the vectors that this side gives."""
+        """Length D of the side's vectors."""
         if isinstance(self.fusion, MlpFusion):
             return self.fusion.width
         return sum(tower.width for tower in self.towers)
 
     @property
     def mixes_towers(self) -> bool:
-        """Whether a learned fusion mixes the towers, so that no number of the vector belongs to one of them."""
+        """Whether a learned fusion mixes the towers, so that no part of the vector belongs to a single tower."""
         return isinstance(self.fusion, MlpFusion)
 
     @property
     def tower_slices(self) -> dict[TowerName, slice]:
-        """Where each tower's numbers are when the vectors of all towers stand side by side."""
+        """The columns of each tower when the vectors of all towers are concatenated."""
         ends = accumulate(tower.width for tower in self.towers)
         return {tower.name: slice(end - tower.width, end) for tower, end in zip(self.towers, ends, strict=True)}
 
@@ -284,7 +283,7 @@ class SideSpec(Record):
 
 
 def tokenizer_file(tower: TowerName) -> str:
-    """Name of a tower's tokenizer inside a side's folder."""
+    """Return the file name of a tower's tokenizer in a side's folder."""
     return f"tokenizer-{tower}.json"
 
 
@@ -297,7 +296,7 @@ def read_side_spec(folder: Path) -> SideSpec:
     """Read side.json from a side's folder.
 
     Raises:
-        DamagedError: it is missing or not JSON.
-        FormatError: it does not describe a side.
+        DamagedError: side.json is missing or not JSON.
+        FormatError: side.json does not describe a side.
     """
     return read_record(folder / SIDE_FILE, SideSpec)

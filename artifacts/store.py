@@ -1,10 +1,10 @@
 """A store of index versions: `versions/ID/...` and a CURRENT file that is replaced atomically.
 
-CURRENT names the published version and those that were published before it, so that one atomic
-replacement carries both a publication and a rollback. A kill at any instant leaves a store that loads.
+CURRENT names the published version and those that were published before it, so that a publication or a rollback is
+one atomic replacement. After a kill at any moment the store can be read.
 
-Whoever changes CURRENT, a gate record (artifacts/gate.py) or the set of versions holds the lock on `.lock`
-meanwhile, so that two publishers or pruners come one after the other. Readers need no lock.
+A program holds the lock on `.lock` while it changes CURRENT, a gate record (artifacts/gate.py) or the set of versions,
+so that two publications or removals never overlap. Readers need no lock.
 """
 
 import json
@@ -23,9 +23,9 @@ from artifacts.records import Record, read_record
 CURRENT_FILE = "CURRENT"
 VERSIONS_FOLDER = "versions"
 _LOCK_FILE = ".lock"
-_LOCK_WAIT_SECONDS = 60.0  # changes take milliseconds; to prune, as long as deleting large files takes
+_LOCK_WAIT_SECONDS = 60.0  # changes take milliseconds; pruning takes as long as deleting large files
 _VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_REMEMBERED = 20  # how many publications CURRENT can be rolled back through
+_KEPT_PUBLICATIONS = 20  # earlier publications in CURRENT to which a store can be rolled back
 
 
 class _Current(Record):
@@ -37,7 +37,7 @@ class _Current(Record):
 
 @dataclass(frozen=True)
 class Publication:
-    """What a store has published: the current version and those before it, latest first."""
+    """The published version of a store and those published before it, latest first."""
 
     current: str | None
     previous: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Store:
 
     Attributes:
         path: the folder.
-        holds_lock: whether its user holds the store's lock already; see `locked`.
+        holds_lock: whether the caller already holds the store's lock; see `locked`.
     """
 
     path: Path
@@ -57,33 +57,33 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator["Store"]:
-        """Hold the store's lock: what is read within the block is still so when the block writes.
+        """Hold the store's lock, so that nobody else changes the store inside the block.
 
-        Yields the store to use within the block; another `Store` of the same folder would wait for this one.
+        Yields the store to use inside the block; another `Store` of the same folder would wait for the lock.
 
         Raises:
-            StoreError: there is no such folder, or another process has held the lock for a minute.
+            StoreError: the folder does not exist, or another process has held the lock for a minute.
         """
         if self.holds_lock:
             yield self
             return
         if not self.path.is_dir():
-            raise StoreError(f"{self.path} is not there; the first build makes a store")
+            raise StoreError(f"{self.path} does not exist; the first build creates the store")
         with locked(self.path / _LOCK_FILE, _LOCK_WAIT_SECONDS):
             yield replace(self, holds_lock=True)
 
     def version_ids(self) -> list[str]:
-        """Ids of the complete versions, in the order of their names."""
+        """Return the ids of the complete versions in alphabetical order."""
         folder = self.path / VERSIONS_FOLDER
         if not folder.is_dir():
             return []
         return sorted(entry.name for entry in folder.iterdir() if _VERSION_ID.fullmatch(entry.name) and entry.is_dir())
 
     def version_path(self, version: str) -> Path:
-        """Folder of a version.
+        """Return the folder of a version.
 
         Raises:
-            StoreError: the id is malformed (it could point outside), or the store has no such version.
+            StoreError: the id is malformed, so that it could point outside of the store, or there is no such version.
         """
         path = self._version_folder(version)
         if not path.is_dir():
@@ -95,7 +95,7 @@ class Store:
     def new_version(self, version: str) -> Iterator[Path]:
         """Yield an empty folder that becomes the version when the block ends without an error.
 
-        The folder is locked until then, by which `remove_leftovers` tells it from what a killed build left behind.
+        The folder is locked until then, so that `remove_leftovers` can distinguish it from a folder of a killed build.
 
         Raises:
             StoreError: the id is malformed, or the version exists (versions never change).
@@ -104,14 +104,14 @@ class Store:
         if path.exists():
             raise StoreError(f"{self.path} has a version {version!r} already, and versions never change")
         self.path.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as hold, ExitStack() as making:  # the hold ends last, when the folder has its name
-            with self.locked():  # nobody sweeps between the making of the folder and its locking
+        with ExitStack() as hold, ExitStack() as making:  # the lock is released last, when the folder has its name
+            with self.locked():  # no leftovers are removed between the creation of the folder and its locking
                 folder = making.enter_context(new_folder(path))
                 hold.enter_context(locked(folder, 0))
             yield folder
 
     def publication(self) -> Publication:
-        """What is published now.
+        """Read what is published now.
 
         Raises:
             DamagedError: CURRENT is not readable.
@@ -128,17 +128,17 @@ class Store:
         return Publication(content.version, content.previous)
 
     def publication_if_readable(self) -> Publication:
-        """What is published now; nothing where CURRENT is not readable, since publishing mends it."""
+        """Read what is published now; nothing if CURRENT is not readable, which the next publication repairs."""
         try:
             return self.publication()
         except DamagedError:
             return Publication(current=None)
 
     def publish(self, version: str) -> Publication:
-        """Make `version` the current one; what was current becomes what a rollback goes back to.
+        """Make `version` the current one; a rollback returns to the version that was current before.
 
         Raises:
-            StoreError: the store has no such version, or its lock is not to be had.
+            StoreError: the store has no such version, or another process holds its lock.
         """
         self.version_path(version)
         with self.locked() as store:
@@ -147,13 +147,13 @@ class Store:
             if before.current == version:
                 return before
             previous = (before.current, *before.previous) if before.current else ()
-            return store._write(Publication(version, previous[:_REMEMBERED]))
+            return store._write(Publication(version, previous[:_KEPT_PUBLICATIONS]))
 
     def rollback(self) -> Publication:
-        """Make the version current that was published before this one.
+        """Make the version current that was published before the current one.
 
         Raises:
-            StoreError: there is none, or it was removed, or the lock is not to be had.
+            StoreError: there is none, it was removed, or another process holds the lock.
         """
         with self.locked() as store:
             before = store.publication()
@@ -163,11 +163,11 @@ class Store:
             return store._write(Publication(before.previous[0], before.previous[1:]))
 
     def forget(self, versions: Collection[str]) -> Publication:
-        """Leave these out of what rollbacks go back through; the current one stays what it is.
+        """Remove versions from the list of earlier publications; the current version stays published.
 
         Raises:
             DamagedError: CURRENT is not readable.
-            StoreError: the lock is not to be had.
+            StoreError: another process holds the lock.
         """
         with self.locked() as store:
             before = store.publication()

@@ -6,10 +6,10 @@ TABLE1_FILE = "table1.md"
 
 
 def table1(card: DatasetCard) -> str:
-    """Pairs, distinct queries and distinct products of each split, with what they were counted from.
+    """Return pairs, distinct queries and distinct products of each split, with notes on how they were counted.
 
-    The paper's 3,384,067 evaluation products are those that its evaluation searches, more than it has evaluation
-    pairs. So they compare with the size of the catalogue, which stands below the table.
+    The paper's 3,384,067 evaluation products are those that its evaluation searches, more than its evaluation pairs.
+    They correspond to the size of the catalogue, which is given below the table.
     """
     header = ("Datasets", "# query-product pairs", "# distinct queries", "# distinct products")
     rows = [

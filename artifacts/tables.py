@@ -1,4 +1,4 @@
-"""Reading Parquet tables whose columns are a contract."""
+"""Reading of Parquet tables with expected columns."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 
 from artifacts.errors import DamagedError, FormatError
 
-Columns = Mapping[str, pa.DataType | None]  # expected columns; None where any type will do
+Columns = Mapping[str, pa.DataType | None]  # expected columns with their types; None allows any type
 
 
 def read_schema(path: Path) -> pa.Schema:
-    """The schema of a Parquet file, with its key-value metadata; reads no rows.
+    """Read the schema of a Parquet file with its key-value metadata, but no rows.
 
     Raises:
-        DamagedError: no file is there, or it is not Parquet.
+        DamagedError: the file is missing or not Parquet.
     """
     if not path.is_file():
         raise DamagedError(f"{path} is missing; expected a Parquet file there")
@@ -26,20 +26,20 @@ def read_schema(path: Path) -> pa.Schema:
 
 
 def count_rows(path: Path) -> int:
-    """How many rows a Parquet file has; reads none of them.
+    """Return the number of rows of a Parquet file without reading them.
 
     Raises:
-        DamagedError: no file is there, or it is not Parquet.
+        DamagedError: the file is missing or not Parquet.
     """
     read_schema(path)
     return int(pq.read_metadata(path).num_rows)
 
 
 def check_columns(path: Path | str, schema: pa.Schema, expected: Columns) -> None:
-    """Check that every expected column is there with a type that converts to the expected one.
+    """Check that every expected column exists with a type that converts to the expected one.
 
     Raises:
-        FormatError: naming all missing columns, and each one of a wrong type.
+        FormatError: columns are missing or of a wrong type; the message names all of them.
     """
     missing = [name for name in expected if name not in schema.names]
     if missing:
@@ -56,15 +56,15 @@ def check_columns(path: Path | str, schema: pa.Schema, expected: Columns) -> Non
 
 
 def read_table(path: Path, expected: Columns, *, columns: list[str] | None = None) -> pa.Table:
-    """Read a Parquet file whose `expected` columns are checked and cast; other columns are kept.
+    """Read a Parquet file, and check and cast its `expected` columns; other columns are kept.
 
     Args:
         path: the file.
-        expected: name and type of each column that must be there.
+        expected: name and type of each column that must exist.
         columns: read only these; all of them by default.
 
     Raises:
-        DamagedError: no file is there, or it is not Parquet.
+        DamagedError: the file is missing or not Parquet.
         FormatError: a column is missing or has a type that does not convert.
     """
     check_columns(path, read_schema(path), expected)
@@ -80,7 +80,7 @@ def read_table(path: Path, expected: Columns, *, columns: list[str] | None = Non
 
 
 def _converts(found: pa.DataType, wanted: pa.DataType) -> bool:
-    if found == wanted or pa.types.is_null(found):  # a column without any value has the type null
+    if found == wanted or pa.types.is_null(found):  # a column without values has the type null
         return True
     if pa.types.is_string(wanted):
         is_dictionary = pa.types.is_dictionary(found) and _converts(found.value_type, wanted)

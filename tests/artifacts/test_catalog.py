@@ -138,7 +138,7 @@ def test_a_column_that_one_file_lacks_is_null_there(tmp_path: Path) -> None:
         (
             {"0.parquet": part("a", price=[1.0]), "1.parquet": part("b", price=["cheap"])},
             FormatError,
-            "{folder}: its files do not go together: ",
+            "{folder}: its files have incompatible columns: ",
         ),
     ],
 )

@@ -110,7 +110,7 @@ def test_another_width_is_refused(tmp_path: Path, history: ProductHistory) -> No
     with pytest.raises(FormatError) as caught:
         read_history(tmp_path, tiny_sides("mlp")[1])
     assert str(caught.value) == (
-        f"{tmp_path / HISTORY_FILE} has vectors that are not as wide as what they are added to, {MLP_WIDTH}"
+        f"{tmp_path / HISTORY_FILE} has vectors of another width than those that they are added to, {MLP_WIDTH}"
     )
 
 

@@ -55,7 +55,7 @@ def test_the_current_and_the_previous_version_stay(store: Store) -> None:
     for version in ("b", "c"):
         with pytest.raises(StoreError) as caught:
             remove_versions(store, ["a", version])
-        assert str(caught.value) == f"version {version} is published, or what a rollback goes back to; it stays"
+        assert str(caught.value) == f"version {version} is published, or the target of a rollback; it is not removed"
     assert store.version_ids() == ["a", "b", "c", "d"]
 
 

@@ -140,7 +140,7 @@ def test_a_pretrained_tower_comes_back_as_it_was(tmp_path: Path) -> None:
         (changed("towers", []), "the record: a side has one or two towers, got 0"),
         (changed("towers", good()["towers"] * 2), "the record: a side has one or two towers, got 4"),
         (changed("towers", good()["towers"][:1] * 2),
-         "the record: each tower may stand on a side once, got bibert, bibert"),
+         "the record: each tower may be on a side once, got bibert, bibert"),
         (changed("towers.0.name", "gpt"),
          f"towers.0: {EXPECTED_TOWERS}"),
         (changed("towers.0.name", ...),

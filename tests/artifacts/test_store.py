@@ -273,7 +273,7 @@ def test_a_change_gives_up_when_the_lock_is_not_to_be_had(store: Store, monkeypa
 def test_there_is_nothing_to_lock_where_no_store_is(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Store(tmp_path / "none").rollback()
-    assert str(caught.value) == f"{tmp_path / 'none'} is not there; the first build makes a store"
+    assert str(caught.value) == f"{tmp_path / 'none'} does not exist; the first build creates the store"
     assert not (tmp_path / "none").exists()
 
 

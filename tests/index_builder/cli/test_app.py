@@ -284,7 +284,7 @@ def test_prune_tells_what_it_removed(store: Path) -> None:
 
 def test_prune_of_what_is_no_store(store: Path, tmp_path: Path) -> None:
     _, err = _invoke("prune", "--store", str(tmp_path / "none"), "--keep", "1", status=2)
-    assert err == f"Error: {tmp_path / 'none'} is not there; the first build makes a store\n"
+    assert err == f"Error: {tmp_path / 'none'} does not exist; the first build creates the store\n"
     _, err = _invoke("prune", "--store", str(store), "--keep", "0", status=2)
     assert err == "Error: keep: expected at least 1, got 0\n"
     (store / "CURRENT").write_text("{")
