@@ -13,6 +13,11 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
 
+    @property
+    def running(self) -> int:
+        """How many tasks are still running."""
+        return len(self._running)
+
     def start(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         """Run a coroutine as a task. Whoever starts it may wait for the task, or leave it alone.
 

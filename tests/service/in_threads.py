@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from service.dispatch.version_process import Opener, VersionProcess, connect, socket_count, socket_pairs
 from service.worker.loaded_version import LoadedVersion
 from service.worker.search_process import serve
+from tests.service.waiting import WAIT_SECONDS
 
 Loader = Callable[[str], LoadedVersion]
 
@@ -26,6 +27,6 @@ def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1) ->
                 daemon=True,
             )
             thread.start()
-        return await connect(version_id, ours, os.getpid(), lambda: thread.join(10), lambda: None)
+        return await connect(version_id, ours, os.getpid(), lambda: thread.join(WAIT_SECONDS), lambda: None)
 
     return open_version

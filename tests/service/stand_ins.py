@@ -18,6 +18,7 @@ from service.worker.hit_table import HitTable
 from service.worker.loaded_version import LoadedVersion
 from service.worker.modality_scores import ModalityScores
 from service.worker.product_rows import ProductRows
+from tests.service.waiting import WAIT_SECONDS
 
 STAND_IN_WIDTH = 4
 BROKEN, UNREADABLE = "break the encoder", "no words at all"
@@ -51,7 +52,7 @@ class StandInEncoder:
         self.threads.append(threading.current_thread().name)
         self.entered.set()
         if self.held is None or self.held in queries:
-            assert self.go.wait(10), "a test forgot to let the encoder go"
+            assert self.go.wait(WAIT_SECONDS), "a test forgot to let the encoder go"
         if BROKEN in queries:
             raise RuntimeError("secret inside")
         vectors = np.zeros((len(queries), STAND_IN_WIDTH), dtype=np.float32)

@@ -18,7 +18,7 @@ from tests.service.shop import QUERIES, Shop, products, save_query_side
 
 pytestmark = pytest.mark.integration
 SWAPS, SHOPPERS, K = 50, 2, 20
-# Between two searches of a shopper: some hundred searches fall into each swap, and the next process can start meanwhile.
+# Between two searches of a shopper: some hundred searches fall into each swap, and the next process can start as well.
 PAUSE_SECONDS = 0.005
 CATEGORY = "shoes"
 

@@ -38,7 +38,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         limit_seconds: the run fails when its clock passes this time, so that no wait is endless.
     """
 
-    def __init__(self, limit_seconds: float = 600.0) -> None:
+    def __init__(self, limit_seconds: float) -> None:
         self._now = 0.0
         self._limit_seconds = limit_seconds
         super().__init__(_JumpingSelector(self._advance))
@@ -52,7 +52,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         assert self._now < self._limit_seconds, f"still waiting after {self._limit_seconds:g} s on the virtual clock"
 
 
-def run_on_virtual_clock(work: Coroutine[Any, Any, Result]) -> Result:
+def run_on_virtual_clock(work: Coroutine[Any, Any, Result], limit_seconds: float = 600.0) -> Result:
     """Run a coroutine on such a loop."""
-    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(limit_seconds)) as runner:
         return runner.run(work)

@@ -19,6 +19,7 @@ from service.worker.photo_queries import PhotoQueries
 from tests.service.api.test_routes_search import BAD_FILTER, INVALID, check_problem
 from tests.service.photo_shop import PRODUCTS, WITHOUT_PHOTO, PhotoShop, make_photo_shop
 from tests.service.running import Running, running_service
+from tests.service.waiting import is_set, until
 from tests.support.photos import noise
 
 pytestmark = pytest.mark.integration
@@ -208,11 +209,13 @@ def test_photos_do_not_hold_up_texts_and_are_refused_when_too_many_wait(
 
     async def flood(running: Running) -> None:
         files = {"image": ("a", alpha_shop.photo(5))}
-        async with httpx.AsyncClient(base_url=running.url, timeout=20) as client:
-            waiting = [asyncio.create_task(client.post("/search/image", files=files)) for _ in range(3)]
-            await asyncio.to_thread(entered.wait, 5)
-            while await asyncio.to_thread(running.metric, "vitrine_photo_queue_depth") < 2:
-                await asyncio.sleep(0.01)
+        async with httpx.AsyncClient(base_url=running.url, timeout=60) as client:
+            waiting = [asyncio.create_task(client.post("/search/image", files=files))]
+            # Only when the first has left the queue is there room for two more.
+            await is_set(entered, "the first photo was not sent to the worker")
+            waiting += [asyncio.create_task(client.post("/search/image", files=files)) for _ in range(2)]
+            await until(lambda: len(running.service.photo_batcher) == 2, "two photos are not in the queue")
+            assert await asyncio.to_thread(running.metric, "vitrine_photo_queue_depth") == 2
             text = await client.post("/search", json={"query": "red shoe"})
             assert text.status_code == 200
             refused = await client.post("/search/image", files=files)

@@ -10,6 +10,7 @@ import weakref
 import pytest
 
 from service.core.threads import lower_thread_priority, run_in_daemon_thread, usable_cores
+from tests.service.waiting import WAIT_SECONDS, threads_ended
 
 
 def test_result_and_thread() -> None:
@@ -34,9 +35,9 @@ def test_the_loop_ends_without_waiting_for_the_work() -> None:
 
     async def test() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(run_in_daemon_thread(lambda: go.wait(10), "work"), 0.01)
+            await asyncio.wait_for(run_in_daemon_thread(lambda: go.wait(WAIT_SECONDS), "work"), 0.01)
 
-    asyncio.run(asyncio.wait_for(test(), 5))
+    asyncio.run(asyncio.wait_for(test(), WAIT_SECONDS / 2))
     assert not go.is_set()
     go.set()
 
@@ -53,9 +54,10 @@ def test_an_error_holds_nothing_in_memory_once_handled() -> None:
         raise ValueError("no")
 
     async def test() -> None:
+        threads = set(threading.enumerate())
         with pytest.raises(ValueError):
             await run_in_daemon_thread(fail, "work")
-        await asyncio.sleep(0.02)
+        await threads_ended(threads)
 
     gc.disable()
     try:

@@ -15,6 +15,7 @@ from service.dispatch.version_process import VersionProcess
 from service.protocol.queries import Page, SearchQuery
 from tests.service.in_threads import in_threads
 from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in_version, submit
+from tests.service.waiting import WAIT_SECONDS, is_set, threads_ended
 
 
 @asynccontextmanager
@@ -34,20 +35,14 @@ async def batching(
     finally:
         if encoder is not None:
             encoder.go.set()
-        await batcher.stop(10)
+        await batcher.stop(WAIT_SECONDS)
         for version in opened:
             await version.shut_down()
-        await ended(threads)
+        await threads_ended(threads)
 
 
 async def stand_in(version_id: str, encoder: StandInEncoder, workers: int = 1) -> VersionProcess:
     return await in_threads(lambda version_id: stand_in_version(version_id, encoder), workers)(version_id)
-
-
-async def ended(threads: set[threading.Thread]) -> None:
-    """Wait until no other thread is left; pytest's own limit ends a wait without end."""
-    while not set(threading.enumerate()) <= threads:
-        await asyncio.sleep(0.005)
 
 
 def ids(answer: TimedAnswer) -> list[str]:
@@ -60,13 +55,12 @@ async def hold(encoder: StandInEncoder, batcher: Batcher) -> "asyncio.Future[Tim
     encoder.go.clear()
     encoder.entered.clear()
     future = submit(batcher, SearchQuery("0", Page(1)))
-    while not encoder.entered.is_set():
-        await asyncio.sleep(0.001)
+    await is_set(encoder.entered, "the encoder was not called")
     return future
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 20))
+    asyncio.run(asyncio.wait_for(test, 2 * WAIT_SECONDS))
 
 
 def test_an_idle_worker_takes_one_search_at_once_and_a_busy_one_gathers() -> None:
@@ -238,10 +232,10 @@ def test_a_busy_thread_gets_its_next_batch_beforehand_once_that_is_worth_it() ->
         async with batching(encoder, max_batch=16) as batcher:
             held = await hold(encoder, batcher)
             few = [submit(batcher, SearchQuery("1", Page(1))) for _ in range(10)]
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0)  # batches are sent at the end of a turn of the loop
             assert len(batcher) == 10, "they wait, so that more can come to them"
             many = [submit(batcher, SearchQuery("2", Page(1))) for _ in range(11)]
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0)
             assert len(batcher) == 5, "sixteen went ahead, and no second batch"
             encoder.go.set()
             await asyncio.gather(held, *few, *many)
@@ -308,7 +302,7 @@ def test_stopping_gives_up_on_a_thread_that_hangs() -> None:
         encoder = StandInEncoder()
         async with batching(encoder) as batcher:
             held = await hold(encoder, batcher)
-            await asyncio.wait_for(batcher.stop(0.05), 2)
+            await batcher.stop(0.05)
             assert not held.done()
             batcher.pause()
 

@@ -13,19 +13,21 @@ import pytest
 from artifacts.store import Store
 from service.core.device import Device
 from service.core.errors import ConflictError, UnknownVersionError, VersionRefusedError
-from service.dispatch import comparison as comparison_module
 from service.dispatch.comparison import Comparison
 from service.protocol.answers import RenderedAnswer
 from service.protocol.queries import Page, ProductQuery, Query, SearchQuery
 from service.worker.loaded_version import LoadedVersion, load_version
 from tests.service.in_threads import Loader, in_threads
 from tests.service.stand_ins import stand_in_version, submit
+from tests.service.unresponsive import UnresponsiveWorkers
+from tests.service.virtual_clock import run_on_virtual_clock
+from tests.service.waiting import WAIT_SECONDS, threads_ended
 
 NEAREST = SearchQuery("2", Page(1))
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(test)
+    asyncio.run(asyncio.wait_for(test, 2 * WAIT_SECONDS))
 
 
 def comparison(load: Loader = stand_in_version) -> Comparison:
@@ -34,12 +36,6 @@ def comparison(load: Loader = stand_in_version) -> Comparison:
 
 async def search(second: Comparison, query: Query = NEAREST) -> RenderedAnswer:
     return (await submit(second.use_batcher(), query)).answer
-
-
-async def ended(threads: set[threading.Thread]) -> None:
-    """Wait until no other thread is left; pytest's own limit ends a wait without end."""
-    while not set(threading.enumerate()) <= threads:
-        await asyncio.sleep(0.005)
 
 
 def test_it_searches_what_it_loaded_and_forgets_what_was_before() -> None:
@@ -64,7 +60,7 @@ def test_it_searches_what_it_loaded_and_forgets_what_was_before() -> None:
         assert second.version and second.version.version_id == "v2"
         await second.unload()
         assert second.version is None
-        await ended(threads)
+        await threads_ended(threads)
         gc.collect()
         assert [version() for version in loaded] == [None, None]
         await second.unload()
@@ -76,7 +72,7 @@ def test_one_load_at_a_time() -> None:
     go = threading.Event()
 
     def load(version_id: str) -> LoadedVersion:
-        assert go.wait(10)
+        assert go.wait(WAIT_SECONDS)
         return stand_in_version(version_id)
 
     async def test() -> None:
@@ -135,16 +131,20 @@ def test_an_unknown_version_is_told_by_the_loader() -> None:
     run(test())
 
 
-def test_what_nobody_asks_is_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison_module, "IDLE_SECONDS", 0.3)
+def test_what_is_not_used_for_a_quarter_of_an_hour_is_unloaded() -> None:
+    workers = UnresponsiveWorkers()
 
     async def test() -> None:
-        second = comparison()
+        second = Comparison(workers.open_version)
         await second.start_loading("v1")
-        for _ in range(4):
-            await asyncio.sleep(0.15)
-            await search(second)
-        while second.version is not None:  # pytest's own limit ends a wait without end
-            await asyncio.sleep(0.02)
+        for _ in range(3):
+            await asyncio.sleep(899)
+            second.use_batcher()
+        await asyncio.sleep(899)
+        assert second.version is not None
+        await asyncio.sleep(12)  # its process, which does not exit, is killed after five more seconds
+        assert second.version is None
+        assert [killed.is_set() for killed in workers.killed] == [True]
 
-    run(test())
+    run_on_virtual_clock(test(), limit_seconds=5_000)
+    workers.close()

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.service.processes import service_process
 from tests.service.stand_ins import submit
 from tests.service.unresponsive import UnresponsiveWorkers
 from tests.service.virtual_clock import run_on_virtual_clock
+from tests.service.waiting import WAIT_SECONDS, wait_until
 
 BATCHERS_SECONDS = 5.0  # until all batchers together give up their batches
 PROCESS_SECONDS = 10.0  # until a worker process is killed: five to reply and five to exit
@@ -108,14 +108,18 @@ def test_the_whole_process_ends_though_its_worker_is_stopped(good_store: Path, t
     ) as process:
         (worker,) = process.search_pids()
         os.kill(worker, signal.SIGSTOP)
-        with socket.create_connection(("127.0.0.1", int(process.url.rpartition(":")[2])), timeout=60) as client:
+        with socket.create_connection(
+            ("127.0.0.1", int(process.url.rpartition(":")[2])), timeout=WAIT_SECONDS
+        ) as client:
             client.sendall(SEARCH)
-            give_up_at = time.monotonic() + 60
-            while "vitrine_batch_size_count 1.0" not in httpx.get(f"{process.url}/metrics", timeout=60).text:
-                assert time.monotonic() < give_up_at, "the search was not sent to the worker"
-                time.sleep(0.01)
+            wait_until(lambda: _batches_sent(process.url) == 1, "the search was not sent to the worker")
             process.stop()
             # With the bounds as they are it would take 15 s more.
             assert process.popen.wait(12) == 0
             assert client.recv(1000).startswith(b"HTTP/1.1 500 ")
     assert not Path(f"/proc/{worker}").exists()
+
+
+def _batches_sent(url: str) -> int:
+    lines = httpx.get(f"{url}/metrics", timeout=WAIT_SECONDS).text.splitlines()
+    return next(int(float(line.split()[1])) for line in lines if line.startswith("vitrine_batch_size_count "))

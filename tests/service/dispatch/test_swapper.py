@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from service.telemetry.metrics import Metrics
 from service.worker.loaded_version import LoadedVersion
 from tests.service.in_threads import Loader, in_threads
 from tests.service.stand_ins import stand_in_version, submit
+from tests.service.waiting import WAIT_SECONDS, until
 
 
 class StandInLoader:
@@ -40,7 +41,7 @@ class StandInLoader:
         self.loaded: list[weakref.ref[LoadedVersion]] = []
 
     def __call__(self, version_id: str) -> LoadedVersion:
-        assert self.go.wait(10), "a test forgot to let the loader go"
+        assert self.go.wait(WAIT_SECONDS), "a test forgot to let the loader go"
         if version_id == "bad":
             raise VersionRefusedError("version bad: index.faiss is damaged")
         if version_id == "broken":
@@ -65,12 +66,12 @@ async def swapping(store: Path, loader: Loader, published: str | None) -> AsyncI
     finally:
         if isinstance(loader, StandInLoader):
             loader.go.set()
-        await batcher.stop(10)
+        await batcher.stop(WAIT_SECONDS)
         await swapper.stop()
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 20))
+    asyncio.run(asyncio.wait_for(test, 2 * WAIT_SECONDS))
 
 
 async def served(swapper: Swapper, batcher: Batcher) -> str:
@@ -110,8 +111,10 @@ def test_a_replaced_version_leaves_memory(tmp_path: Path) -> None:
                 for version_id in ("v2", "v3"):
                     await swapper.swap(version_id)
                     await served(swapper, batcher)
-                await asyncio.sleep(0.05)
-                assert [version() is None for version in loader.loaded] == [True, True, False]
+                await until(
+                    lambda: [version() is None for version in loader.loaded] == [True, True, False],
+                    "replaced versions are still in memory, or the served one is not",
+                )
             finally:
                 gc.enable()
 
@@ -185,8 +188,7 @@ def test_one_change_at_a_time(tmp_path: Path) -> None:
             await swapper.swap("v2")
             loader.go.clear()
             first = asyncio.create_task(swapper.swap("v3"))
-            await asyncio.sleep(0.02)
-            assert swapper.loading == "v3"
+            await until(lambda: swapper.loading == "v3", "v3 is not being loaded")
             for second in (swapper.swap("v1"), swapper.rollback()):
                 with pytest.raises(ConflictError, match="version v3 is being loaded"):
                     await second
@@ -234,9 +236,27 @@ async def following(swapper: Swapper) -> AsyncIterator[None]:
     task.cancel()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
+async def is_served(swapper: Swapper, version_id: str) -> None:
+    """Wait until a version is served."""
+    await until(lambda: swapper.served and swapper.served.version_id == version_id, f"{version_id} is not served")
+
+
+async def is_in(swapper: Swapper, state: ServiceState) -> None:
+    """Wait until the service is in a state."""
+    await until(lambda: swapper.state is state, f"the state is not {state}")
+
+
+def checks_of(swapper: Swapper) -> list[str | None]:
+    """What a swapper reads from now on as the version that its store publishes."""
+    checks: list[str | None] = []
+    read = swapper._read_published
+
+    def noted() -> str | None:
+        checks.append(read())
+        return checks[-1]
+
+    swapper._read_published = noted  # type: ignore[method-assign]
+    return checks
 
 
 @pytest.fixture
@@ -252,9 +272,10 @@ def test_what_the_store_publishes_is_followed(tmp_path: Path) -> None:
         async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher), following(swapper):
             for version in ("v2", "v3", "v1"):
                 publish(tmp_path, version)
-                await until(lambda version=version: swapper.served and swapper.served.version_id == version)
+                await is_served(swapper, version)
                 assert await served(swapper, batcher) == version
-            await until(lambda: swapper.previous == ("v3", "v2", "v1"))  # told when the version before has ended
+            # It is extended when the version before has ended.
+            await until(lambda: swapper.previous == ("v3", "v2", "v1"), "the versions before are not remembered")
             assert await served(swapper, batcher) == "v1"
 
     run(test())
@@ -265,10 +286,11 @@ def test_a_swap_by_hand_stays_until_the_store_publishes_another(tmp_path: Path) 
     async def test() -> None:
         async with swapping(tmp_path, StandInLoader(), "v1") as (swapper, batcher), following(swapper):
             await swapper.swap("v2")
-            await asyncio.sleep(0.3)
+            checks = checks_of(swapper)
+            await until(lambda: len(checks) > 3, "the store is not checked")
             assert await served(swapper, batcher) == "v2"
             publish(tmp_path, "v3")
-            await until(lambda: swapper.served is not None and swapper.served.version_id == "v3")
+            await is_served(swapper, "v3")
 
     run(test())
 
@@ -276,26 +298,30 @@ def test_a_swap_by_hand_stays_until_the_store_publishes_another(tmp_path: Path) 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("bad", ["bad", "broken", "v9", '"]'])
 def test_what_cannot_be_served_leaves_the_served_version_and_is_tried_again(tmp_path: Path, bad: str) -> None:
-    loader = StandInLoader()
+    loader, mended = StandInLoader(), threading.Event()
     tried: list[str] = []
 
     def load(version_id: str) -> LoadedVersion:
         tried.append(version_id)
-        return stand_in_version(version_id) if tried.count(version_id) > 2 else loader(version_id)
+        return stand_in_version(version_id) if mended.is_set() else loader(version_id)
 
     async def test() -> None:
         async with swapping(tmp_path, loader, "v1") as (swapper, batcher):
             swapper._open = in_threads(load)
+            checks = checks_of(swapper)
             async with following(swapper):
                 publish(tmp_path, bad)
-                await asyncio.sleep(0.05)
-                assert await served(swapper, batcher) == "v1"
-                if bad == '"]':  # which CURRENT cannot be read with: nothing is tried
+                if bad == '"]':  # CURRENT cannot be read: nothing is tried
+                    await until(lambda: len(checks) > 3, "the store is not checked")
+                    assert (await served(swapper, batcher), tried) == ("v1", [])
                     publish(tmp_path, "v2")
-                    await until(lambda: swapper.served is not None and swapper.served.version_id == "v2")
+                    await is_served(swapper, "v2")
                     return
-                await until(lambda: swapper.served is not None and swapper.served.version_id == bad)
-                assert tried == [bad] * 3
+                await until(lambda: len(tried) > 1, "the version is not tried again")
+                assert await served(swapper, batcher) == "v1"
+                mended.set()
+                await is_served(swapper, bad)
+                assert {*tried} == {bad}
 
     run(test())
 
@@ -307,7 +333,7 @@ def test_a_store_that_publishes_nothing_good_yet_is_waited_for(tmp_path: Path, p
         async with swapping(tmp_path, StandInLoader(), published) as (swapper, batcher), following(swapper):
             assert swapper.state is ServiceState.WAITING
             publish(tmp_path, "v2")
-            await until(lambda: swapper.state is ServiceState.SERVING)
+            await is_in(swapper, ServiceState.SERVING)
             assert await served(swapper, batcher) == "v2"
 
     run(test())
@@ -340,7 +366,7 @@ def test_a_swap_that_ends_while_draining_does_not_end_the_draining(tmp_path: Pat
         async with swapping(tmp_path, loader, "v1") as (swapper, _):
             loader.go.clear()
             first = asyncio.create_task(swapper.swap("v2"))
-            await asyncio.sleep(0.02)
+            await until(lambda: swapper.loading == "v2", "v2 is not being loaded")
             swapper.drain()
             loader.go.set()
             await first
@@ -362,13 +388,13 @@ def test_a_version_whose_process_ends_is_loaded_again(tmp_path: Path) -> None:
             await swapper.swap("v2")
             loader.go.clear()
             lose(swapper)
-            await until(lambda: swapper.loading == "v2")
+            await until(lambda: swapper.loading == "v2", "v2 is not being loaded again")
             assert (swapper.state, swapper.served) == (ServiceState.STARTING, None)
             assert swapper.reason == "the process that searched version v2 ended; another one is being started"
             with pytest.raises(NotReadyError):
                 submit(batcher, SearchQuery("0", Page(1)))
             loader.go.set()
-            await until(lambda: swapper.state is ServiceState.SERVING)
+            await is_in(swapper, ServiceState.SERVING)
             assert await served(swapper, batcher) == "v2"
             assert (swapper.last_attempt and swapper.last_attempt.kind, swapper.previous) == ("recover", ("v1",))
             await swapper.rollback()
@@ -388,15 +414,15 @@ def test_a_version_that_cannot_be_loaded_again_is_tried_until_it_can_or_another_
     async def test() -> None:
         async with swapping(tmp_path, load, "v1") as (swapper, batcher):
             lose(swapper)
-            await until(lambda: swapper.state is ServiceState.WAITING)
+            await is_in(swapper, ServiceState.WAITING)
             assert swapper.reason.startswith("version v1 cannot be loaded again: ")
-            await until(lambda: swapper.state is ServiceState.SERVING)
+            await is_in(swapper, ServiceState.SERVING)
             assert (await served(swapper, batcher), tried) == ("v1", ["v1"] * 4)
             tried[:] = ["v1"]
             lose(swapper)
-            await until(lambda: swapper.state is ServiceState.WAITING)
+            await is_in(swapper, ServiceState.WAITING)
             assert (await swapper.swap("v2")).replaced is None
-            await asyncio.sleep(0.3)
+            await until(lambda: not swapper._recoveries.running, "v1 is still to be loaded again")
             assert (await served(swapper, batcher), tried) == ("v2", ["v1", "v1", "v2"])
 
     run(test())

@@ -22,6 +22,7 @@ from service.protocol.messages import Message, answer_from_message, queries_to_m
 from service.protocol.queries import Page, Query, SearchQuery, SimilarQuery
 from service.protocol.worker_config import WorkerConfig
 from tests.service.shop import Shop
+from tests.service.waiting import WAIT_SECONDS, until
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +35,7 @@ def config(store: Path, max_bytes: int | None = None) -> WorkerConfig:
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 60))
+    asyncio.run(asyncio.wait_for(test, 2 * WAIT_SECONDS))
 
 
 async def ask(channel: WorkerChannel, queries: list[Query]) -> BatchAnswer | None:
@@ -103,8 +104,7 @@ def test_what_cannot_be_served_is_refused_in_words_and_leaves_no_process(shop: S
             await open_version("v1", config(tmp_path), 1)
         with pytest.raises(VersionRefusedError, match=r"version v2: it takes about 0\.\d\d GB .*VITRINE_COMPARE_MB"):
             await open_version("v2", config(tmp_path, max_bytes=1), 1)
-        while not children() <= before:
-            await asyncio.sleep(0.01)
+        await until(lambda: children() <= before, "a process is left")
 
     before = children()
     run(test())
@@ -132,8 +132,7 @@ def test_a_load_that_is_given_up_ends_its_process(good_store: Path, monkeypatch:
     async def test() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(open_version("v1", config(good_store), 1), 0.5)
-        while not children() <= before:
-            await asyncio.sleep(0.01)
+        await until(lambda: children() <= before, "a process is left")
 
     run(test())
 
@@ -144,22 +143,24 @@ def test_one_that_ends_by_itself_says_so_once_and_answers_nothing_more(good_stor
         lost: list[int] = []
         process.on_lost = lambda: lost.append(1)
         os.kill(process.pid, signal.SIGSTOP)
-        while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-            await asyncio.sleep(0.005)
+        await until(lambda: state_of(process.pid) == "T", "the process is not stopped")
         waiting = [
             asyncio.ensure_future(ask(channel, [SearchQuery("hat", Page(1))])) for channel in process.search_channels
         ]
         os.kill(process.pid, signal.SIGKILL)
         assert await asyncio.gather(*waiting) == [None, None]
-        while not lost:
-            await asyncio.sleep(0.01)
+        await until(lambda: lost, "nobody was called")
         assert await ask(process.search_channels[0], [SearchQuery("hat", Page(1))]) is None
         assert lost == [1]
-        while is_there(process):
-            await asyncio.sleep(0.01)
+        await until(lambda: not is_there(process), "the process was not reaped")
         await process.shut_down()
 
     run(test())
+
+
+def state_of(pid: int) -> str:
+    """The letter with which the system names a process's state; T for stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def children() -> set[int]:
