@@ -24,6 +24,7 @@ from pydantic import Field
 from artifacts.atomic import replace_file
 from artifacts.records import Record, read_record
 from training.errors import ExperimentError
+from training.threads import core_count
 
 LOG_FOLDER = "logs"
 TIMES_FILE = "stages.json"
@@ -122,7 +123,7 @@ def _start(stage: Stage, label: str, out: Path, shares: int) -> _Running:
     print(f"{label}: python -m {shlex.join(stage.arguments)}" + (f" > {log}" if log else ""), flush=True)
     environment = {**os.environ}
     if shares > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, _core_count() // shares)))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, core_count() // shares)))
     command = [sys.executable, "-m", *stage.arguments]
     began = time.monotonic()
     if log is None:
@@ -176,10 +177,6 @@ def _die_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _core_count() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _record_time(out: Path, name: str, seconds: float) -> None:

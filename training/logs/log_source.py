@@ -1,7 +1,6 @@
 """Where a search log is read from: Parquet by an embedded DuckDB, or a table behind a URL that Ibis connects to."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import ibis
 from artifacts.interactions import QUERIED_COLUMNS, check_interactions, interaction_files
 from artifacts.tables import check_columns
 from training.errors import LogError
+from training.threads import core_count
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def open_log(log: Path | LogTable, connection: Any, resources: Resources) -> Any
 
 
 def _limit(connection: Any, folder: Path, resources: Resources) -> None:
-    threads = resources.threads or len(os.sched_getaffinity(0))
+    threads = resources.threads or core_count()
     connection.con.execute(f"SET memory_limit = '{resources.memory_gb}GB'")
     connection.con.execute(f"SET threads = {threads}")
     connection.con.execute("SET temp_directory = ?", [str(folder)])

@@ -3,18 +3,22 @@
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import click
 import pytest
 import typer
+import yaml
+from typer.testing import CliRunner
 
 import evaluation.cli
 import training.cli
 from artifacts.bundle import open_bundle
 from artifacts.dataset import Dataset
 from evaluation.tables.paper import PAPER_TABLE_2
+from tests.training.small_fits import Fits
+from tests.training.small_recipes import small
 from training.errors import ExperimentError
 from training.experiments.all_rows import ROWS, ROWS_OF_OURS, Experiments, default_judgments, run_experiments, stages
 from training.experiments.stages import Stage
@@ -102,30 +106,54 @@ def test_impossible_rows_are_refused(experiments: Experiments, rows: tuple[str, 
     assert str(refused.value) == sentence
 
 
+WAIT_SECONDS = 240  # a fit takes some of them
+
+
+def write_small(folder: Path, *names: str) -> list[str]:
+    """Files of small recipes, as options of the command."""
+    for name in names:
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(small(name).model_dump(mode="json", exclude_none=True)))
+    return [f"--row={folder / name}.yaml" for name in names]
+
+
+def kill_when_it_says(words: str, command: list[str]) -> None:
+    """Run a command until it prints these words, then kill it."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        end = threading.Timer(WAIT_SECONDS, process.kill)
+        end.start()
+        try:
+            assert process.stdout is not None
+            said = list[str]()
+            for line in process.stdout:
+                said.append(line)
+                if words in line:
+                    return
+            pytest.fail(f"it ended, or was ended after {WAIT_SECONDS} s, without saying {words!r}: {''.join(said)}")
+        finally:
+            end.cancel()
+            process.kill()
+
+
 @pytest.mark.integration
-def test_a_run_that_is_killed_goes_on_and_ends_with_tables_and_report(shop: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_goes_on_and_ends_with_tables_and_report(shop: Path, fits: Fits, tmp_path: Path) -> None:
     # Without labels of training queries: an annotator takes minutes, and its command is tested for itself.
     shop = shutil.copytree(shop, tmp_path / "shop", ignore=shutil.ignore_patterns("judgments_train.parquet"))
-    out = tmp_path / "runs"
-    rows = ("bibert", "4tmm-alpha", "3tmm-mlp-sn")
-    options = [f"--shop={shop}", f"--out={out}", "--steps=8", *(f"--row={row}" for row in rows)]
+    out, rows = tmp_path / "runs", ("bibert", "4tmm-alpha", "3tmm-mlp-sn")
+    clip = f"--clip={fits.bundle('clip-small').path}"
+    options = [f"--shop={shop}", f"--out={out}", "--steps=2", clip, *write_small(tmp_path, *rows)]
     command = [sys.executable, "-m", "training", "experiments", *options]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    while not (out / "bibert").exists() and first.poll() is None:
-        time.sleep(0.05)
-    first.kill()
-    first.wait()
+    kill_when_it_says("4tmm-alpha: python -m training fit", command)
     untouched = open_bundle(out / "bibert").card.origin.created_at
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "bibert: finished before" in finished.stdout
     assert open_bundle(out / "bibert").card.origin.created_at == untouched
     assert {path.stem for path in (out / "results").glob("*.retrieved.parquet")} >= {f"{row}.retrieved" for row in rows}
     assert (out / "results" / "tables.md").is_file() and (out / "report.html").is_file()
 
-    again = subprocess.run([*command, "--seed=7"], capture_output=True, text=True, check=False)
-    assert again.returncode == 2 and "remove it or choose another --out" in again.stderr
+    again = CliRunner().invoke(training.cli.app, ["experiments", *options, "--seed=7"])
+    assert again.exit_code == 2 and "remove it or choose another --out" in " ".join(again.output.split())
     with pytest.raises(
         ExperimentError, match=r"bibert was fitted with another seed; remove it or choose another --out"
     ):
-        run_experiments(Experiments(data=out / "data", out=out, rows=("bibert",), seed=7))
+        run_experiments(Experiments(data=out / "data", out=out, rows=(str(tmp_path / "bibert.yaml"),), seed=7))

@@ -96,6 +96,7 @@ def test_gradients_reach_what_the_recipe_names_and_nothing_else(
     name: str, data: TrainingData, fits: Fits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(name)
+    towers = fits.towers_of(recipe)
     steps: list[RetrievalModule] = []
 
     def one_step(module: RetrievalModule, plan: BatchPlan, work: Path, seed: int, devices: int) -> None:
@@ -105,7 +106,7 @@ def test_gradients_reach_what_the_recipe_names_and_nothing_else(
 
     monkeypatch.setattr("training.fitting.fit.run", one_step)
     with pytest.raises(OneStepTaken):
-        fit(FitRequest(recipe, data, fits.towers_of(recipe), tmp_path / name, fits.cache))
+        fit(FitRequest(recipe, data, towers, tmp_path / name, fits.cache))
     (module,) = steps
     for part, parameters in parameters_by_part(module.model).items():
         flows = {_has_gradient(parameter) for parameter in parameters}
@@ -115,10 +116,11 @@ def test_gradients_reach_what_the_recipe_names_and_nothing_else(
             assert part != "fusion" or flows == {True}
         else:
             assert flows <= {False}, part
-    for side, other in ((module.model.query, module.model.product), (module.model.product, module.model.query)):
+    query, product = module.model.query, module.model.product
+    for name, side, other in (("query", query, product), ("product", product, query)):
         for tower in set(side.towers) & set(recipe.train):
             reached = {_has_gradient(parameter) for parameter in own_parameters(side, other, tower)}
-            assert True in reached and (tower == "clip" or reached == {True}), f"{tower} of {side.spec}"
+            assert True in reached and (tower == "clip" or reached == {True}), f"{tower} of the {name} side"
 
 
 def _has_gradient(parameter: torch.nn.Parameter) -> bool:

@@ -1,7 +1,6 @@
 """Batches encoded in parts: by two processes, in chunks, or both. Loss and gradients are those of the whole."""
 
-import os
-import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,11 +47,11 @@ class Step(nn.Module):
 CASES = [(False, None), (True, None), (True, 2)]  # symmetric, chunk_size
 
 
-def one_of_two(rank: int, port: int, out: str) -> None:
+def one_of_two(rank: int, out: str) -> None:
     """A process of two: backward through its share, averaged by DistributedDataParallel, for each case."""
     torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+    meeting = f"file://{out}.meeting"  # a file, not a port, which another process could take
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=timedelta(minutes=2))
     for number, (symmetric, chunk_size) in enumerate(CASES):
         step = DistributedDataParallel(Step(module_with(symmetric, chunk_size)))
         loss = step(batch())
@@ -80,11 +79,8 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 
 @pytest.mark.integration
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     out = str(tmp_path / "gradients")
-    torch.multiprocessing.spawn(one_of_two, (port, out), nprocs=2)
+    torch.multiprocessing.spawn(one_of_two, (out,), nprocs=2)
     for number, (symmetric, _) in enumerate(CASES):
         for rank in range(2):
             assert_same(load_file(f"{out}.{number}.{rank}"), whole(symmetric))

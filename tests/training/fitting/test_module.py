@@ -107,7 +107,7 @@ def test_frozen_parts_stay_in_evaluation_mode() -> None:
 
 
 def test_a_step_changes_both_sides_of_a_trained_bibert() -> None:
-    """BiBERT's sides share all weights but LayerNorms and projection: training one side would move most of the other."""
+    """BiBERT's sides share all weights but LayerNorms and projection: training one side moves much of the other."""
     module = tiny_module()
     before = copy.deepcopy(module.model)
     optimizer = module.configure_optimizers()["optimizer"]
