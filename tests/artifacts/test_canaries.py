@@ -28,7 +28,7 @@ def test_a_mean_below_it_is_refused_and_names_the_worst() -> None:
     with pytest.raises(MismatchError) as caught:
         check_canaries([canary("a"), canary("b")], lambda queries, k: [answers[query] for query in queries])
     assert str(caught.value) == (
-        "its canary queries find 75% of the products that they should, expected at least 80%; the worst is 'b' with 60%"
+        "its canary queries find 75% of the expected products, expected at least 80%; the worst is 'b' with 60%"
     )
 
 
