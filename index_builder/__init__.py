@@ -1,4 +1,4 @@
-"""From a catalogue and a fitted model to an index version in a store: encoded, tuned, checked, published.
+"""Builds index versions in a store from a catalogue and a fitted model: encodes, tunes, checks, publishes.
 
 python -m index_builder build --bundle BUNDLE --catalog catalog.parquet --store STORE --publish
 """

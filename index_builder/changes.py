@@ -1,7 +1,7 @@
-"""Changes of a catalogue: which products of a version are replaced, added and removed.
+"""Files of changes: which products of a version are replaced, added and removed.
 
 A file of changes is Parquet: product_id (unique), `change` ("upsert" or "delete"), and the columns of the version's
-products. An upsert replaces a product's whole row, or adds the product; a delete needs its id alone.
+products. An upsert replaces the whole row of a product, or adds the product; a delete needs only the id.
 """
 
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ class Changes:
     """The content of a file of changes.
 
     Attributes:
-        path: of the file.
-        upserts: whole rows of products, in the columns of the version.
+        path: the file.
+        upserts: whole rows of products, with the columns of the version.
         deletes: ids of the products to remove.
     """
 
@@ -41,10 +41,10 @@ class ChangedRow:
     """A product of the new version whose row comes from the changes.
 
     Attributes:
-        row: in the new version.
+        row: row in the new version.
         upsert: row among the upserts.
-        base_row: in the version that is changed; None for a new product.
-        same_entry: whether it had the same title and entry for its photo there.
+        base_row: row in the base version; None for a new product.
+        same_entry: whether title and image entry are the same in the base version.
     """
 
     row: int
@@ -55,13 +55,13 @@ class ChangedRow:
 
 @dataclass(eq=False)
 class Merge:
-    """The products of a version with changes applied, each where it was, and new ones at the end.
+    """The products of a version with changes applied: each keeps its place, and new ones are appended.
 
     Attributes:
-        base: the products of the version that is changed.
-        changes: what becomes of them.
-        kept: by `batches`: rows of `base` that are not changed, and where they are now. Shapes: (n, 2).
-        changed: by `batches`: the rows that come from the changes.
+        base: products of the base version.
+        changes: changes to apply.
+        kept: rows of unchanged products in `base` and in the new version, (n, 2) for each batch; filled by `batches`.
+        changed: rows that come from the changes; filled by `batches`.
     """
 
     base: CatalogStream
@@ -70,10 +70,10 @@ class Merge:
     changed: list[ChangedRow] = field(default_factory=list)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The products of the new version; to be read once.
+        """Yield the products of the new version; call it once.
 
         Raises:
-            BuildError: a product that is to be deleted is not there.
+            BuildError: the base version lacks a product that is to be deleted.
         """
         upserts = {key: row for row, key in enumerate(self.changes.upserts["product_id"].to_pylist())}
         deletes, row, base_row = set(self.changes.deletes), 0, 0
@@ -96,7 +96,7 @@ class Merge:
     def _merge(
         self, batch: pa.RecordBatch, left: list[int], found: dict[int, int], row: int, base_row: int
     ) -> pa.RecordBatch:
-        """A batch without what is deleted, and with what is replaced."""
+        """Return a batch without deleted products and with replaced rows."""
         new = self.changes.upserts.take(pa.array(list(found.values()), pa.int64())).combine_chunks()
         source = {place: len(batch) + number for number, place in enumerate(found)}
         both = pa.concat_tables([pa.Table.from_batches([batch]), new])
@@ -119,12 +119,12 @@ def read_changes(path: Path, base: pa.Schema) -> Changes:
 
     Args:
         path: the file.
-        base: the columns of the products that are changed.
+        base: columns of the products of the base version.
 
     Raises:
-        DamagedError: it is missing or no Parquet.
-        FormatError: its columns are not those of the products, or of other types, a change is neither an upsert nor a
-            delete, or a product is in it twice.
+        DamagedError: the file is missing or no Parquet.
+        FormatError: columns or their types are not those of the products, a change is neither an upsert nor a delete,
+            or a product occurs twice.
     """
     table = read_table(path, {"product_id": pa.string(), "change": pa.string()})
     ids, kinds = table["product_id"], table["change"]
@@ -143,7 +143,7 @@ def read_changes(path: Path, base: pa.Schema) -> Changes:
 
 
 def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
-    """Whole rows in the columns of the products."""
+    """Return upserts with the columns and types of the products."""
     differing = {
         "lacks": set(base.names) - set(upserts.column_names),
         "has": set(upserts.column_names) - set(base.names),

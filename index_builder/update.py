@@ -197,6 +197,6 @@ def _check_kept(keys: Keys, pool: Pool, base: _Base) -> None:
     lost = int((pool.find(keys) < 0).sum())
     if lost:
         raise BuildError(
-            f"{lost:,} vectors of version {base.version} are no longer in the store, and their photos are not at hand; "
-            "build the whole catalogue, which encodes them again"
+            f"{lost:,} vectors of version {base.version} are no longer in the store; "
+            "build the whole catalogue, which encodes their products again"
         )

@@ -1,4 +1,4 @@
-"""Products with their vectors to an index version: index, measure, write."""
+"""Writes an index version from products and their vectors: index, measure, write."""
 
 import datetime
 import shutil
@@ -47,13 +47,13 @@ from towers.query_encoder import OnnxQueryEncoder, Vectors
 
 @dataclass(frozen=True, eq=False)
 class VersionInputs:
-    """What is checked before the work begins.
+    """The inputs of a version, checked before products are encoded.
 
     Attributes:
         bundle: the model.
-        index_request: what kind of index is wanted.
-        specs: the types that come into question.
-        queries: to measure with.
+        index_request: which index to build.
+        specs: candidate index types.
+        queries: queries to measure with.
     """
 
     bundle: ModelBundle
@@ -63,10 +63,10 @@ class VersionInputs:
 
 
 def prepare_version(bundle: ModelBundle, products: CatalogStream, index_request: IndexRequest) -> VersionInputs:
-    """Find out whether an index of these products can be made and measured.
+    """Check that an index of these products can be made and measured.
 
     Raises:
-        BuildError: there is nothing to measure with, or no index fits into the memory.
+        BuildError: there is no query to measure with, or no index fits into the memory.
         KnnError: the index cannot be made.
     """
     specs = plan_index(index_request, products.count, bundle.card.width)
@@ -75,17 +75,17 @@ def prepare_version(bundle: ModelBundle, products: CatalogStream, index_request:
 
 
 def new_version_id(bundle: ModelBundle) -> str:
-    """An id of the time and the model."""
+    """Return a version id made of the time and the model."""
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{bundle.fingerprint[:8]}"
 
 
 def write_products(folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> CatalogStream:
     """Write the products of a new version, a batch at a time, and open them.
 
-    Everything else is made from this copy, whatever becomes of the catalogue meanwhile.
+    Everything else is made from this copy, so that changes of the catalogue during the build do no harm.
 
     Raises:
-        FormatError: product ids are not unique any more.
+        FormatError: product ids are not unique.
     """
     with pq.ParquetWriter(folder / PRODUCTS_FILE, schema) as writer:
         for batch in batches:
@@ -101,7 +101,7 @@ def write_version(
     embedded: EmbeddedProducts,
     report: ProgressReporter,
 ) -> None:
-    """Fill the folder of a new version, which has its products and vectors already, and seal it."""
+    """Write the index, figures and manifest into the folder of a new version, which has products and vectors."""
     set_threads(core_count())
     queries = _query_vectors(inputs)
     choice = choose_index(inputs.specs, inputs.index_request, embedded.vectors, queries, report)
@@ -116,7 +116,7 @@ def write_version(
     index, measurement = build(choice.spec)
     if not measurement.tuning.reached_target and choice.highest_recall != choice.spec:
         report(f"{choice.spec.factory} misses the target over all products")
-        del index  # there need not be room for two
+        del index  # the memory may not have room for two
         choice = replace(choice, spec=choice.highest_recall)
         index, measurement = build(choice.spec)
     description = describe_index(choice, measurement, inputs.index_request)
@@ -125,14 +125,14 @@ def write_version(
     draw_curve(description, products.count, folder / CURVE_FILE)
     write_failures(folder / FAILURES_FILE, embedded.failures)
     np.save(folder / KEYS_FILE, embedded.keys, allow_pickle=False)
-    for part in (QUERY_FOLDER, PHOTO_ENCODER_FOLDER):
-        _copy_part(inputs.bundle, part, folder)
+    for name in (QUERY_FOLDER, PHOTO_ENCODER_FOLDER):
+        _copy_subfolder(inputs.bundle, name, folder)
     (folder / VECTORS_FILE).unlink()
     finish_index_version(folder, _manifest(version, inputs, embedded, description, measurement.canaries))
 
 
 def _in_memory(products: CatalogStream, columns: list[str]) -> Catalog:
-    """These columns alone."""
+    """Return the products with only these columns, in memory."""
     schema = pa.schema([products.schema.field(name) for name in columns])
     return Catalog(products.path, pa.Table.from_batches(products.batches(columns) if columns else [], schema))
 
@@ -143,13 +143,13 @@ def _query_vectors(inputs: VersionInputs) -> Vectors:
     return encode_queries(encoder, inputs.queries.texts)
 
 
-def _copy_part(bundle: ModelBundle, part: str, folder: Path) -> None:
-    """Copy the files that the bundle records of a part, and no others: the fingerprint is over these.
+def _copy_subfolder(bundle: ModelBundle, subfolder: str, folder: Path) -> None:
+    """Copy the files of a subfolder that the bundle records, and no others: its fingerprint is over these.
 
     Permissions are not copied: the service may run as another user than training did.
     """
     for name in bundle.card.files:
-        if name.startswith(f"{part}/"):
+        if name.startswith(f"{subfolder}/"):
             copy = folder / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle.path / name, copy)

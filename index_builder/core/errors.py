@@ -4,8 +4,8 @@ IndexBuilderError
 ├── BuildError           a version cannot be built from what was given
 ├── LedgerError          a version has no ledger of failures, or one that does not fit it
 ├── OptionError          options are out of range or contradict each other
-├── GateError            a version that misses a limit of the gate was to be published
-└── VerificationError    a version is damaged, or does not find what its builder found
+├── GateError            a version misses a limit of the gate and is not published
+└── VerificationError    a version is damaged, or its parts do not belong together
 """
 
 

@@ -1,4 +1,4 @@
-"""Keys: 16 bytes that say of which title and photo a vector was made.
+"""Product keys: 16-byte hashes of the title and photo that a vector was made of.
 
 Shape of keys: (n, 2), uint64.
 """
@@ -10,35 +10,35 @@ import numpy as np
 import numpy.typing as npt
 
 KEY_BYTES = 16
-NO_PHOTO = b""  # identity of the photo of a product that enters by its title alone
+NO_PHOTO = b""  # photo identity of a product that is encoded from its title alone
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 
 
 def product_key(title: str, photo: bytes) -> bytes:
-    """The key of a title and the identity of a photo: NO_PHOTO, `url_identity`, or `content_identity`."""
+    """Return the key of a title and a photo identity: NO_PHOTO, `url_identity` or `content_identity`."""
     encoded = title.encode()
     return hashlib.blake2b(b"%d:%b%b" % (len(encoded), encoded, photo), digest_size=KEY_BYTES).digest()
 
 
 def url_identity(url: str) -> bytes:
-    """The identity of a photo on the web: its address, since to look at its content is to download it."""
+    """Return the identity of a photo behind a URL: the URL, since only a download would show its content."""
     return b"url " + url.encode()
 
 
 def content_identity(sha256: bytes) -> bytes:
-    """The identity of a photo in a file: what the file holds, wherever it lies."""
+    """Return the identity of a photo in a file: its content, whatever its path."""
     return b"content " + sha256
 
 
 def joined_keys(keys: Iterable[bytes]) -> Keys:
-    """Keys as an array."""
+    """Return keys as an array, (n, 2)."""
     return np.frombuffer(b"".join(keys), "<u8").reshape(-1, 2)
 
 
 def first_rows(keys: Keys) -> Rows:
-    """The rows at which a key occurs for the first time, ascending."""
+    """Return the rows at which a key occurs for the first time, ascending."""
     order = _order(keys)
     ordered = keys[order]
     is_first = np.ones(len(keys), np.bool_)
@@ -47,20 +47,20 @@ def first_rows(keys: Keys) -> Rows:
 
 
 class KeyIndex:
-    """Where among these keys a key stands; the last place, if it stands there more than once."""
+    """Looks up the row of a key among many; of a repeated key the last row."""
 
     def __init__(self, keys: Keys) -> None:
         self._order = _order(keys)
         self._keys = keys[self._order]
 
     def find(self, wanted: Keys) -> Rows:
-        """Row of each wanted key, -1 where it is not there. Shape (n,)."""
+        """Return the row of each wanted key, -1 where it is missing. Shape (n,)."""
         rows = np.full(len(wanted), -1, np.int64)
         if not len(self._keys):
             return rows
         high, low = self._keys[:, 0], self._keys[:, 1]
         found = np.searchsorted(high, wanted[:, 0], side="right") - 1
-        while True:  # once: that two keys share their first half is a rare accident
+        while True:  # runs once, except where two keys share their first half, which is rare
             halfway = (found >= 0) & (high[found] == wanted[:, 0])
             elsewhere = halfway & (low[found] != wanted[:, 1])
             if not elsewhere.any():
@@ -71,5 +71,5 @@ class KeyIndex:
 
 
 def _order(keys: Keys) -> Rows:
-    """What sorts keys; equal ones stay in the order of their rows."""
+    """Return the order that sorts keys; equal keys stay in the order of their rows."""
     return np.lexsort((keys[:, 1], keys[:, 0])).astype(np.int64)

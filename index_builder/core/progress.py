@@ -1,4 +1,4 @@
-"""How far the encoding of a catalogue has come: a bar on a terminal, a line a minute in a log."""
+"""Progress of encoding: a bar on a terminal, a line a minute in a log."""
 
 import datetime
 import time
@@ -7,22 +7,22 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-ProgressReporter = Callable[[str], None]  # takes one line on what is done now
+ProgressReporter = Callable[[str], None]  # receives one line on what the build does now
 
 SECONDS_BETWEEN_LINES = 60.0
 
 
 @contextmanager
 def report_progress(total: int, done: int, report: ProgressReporter) -> Iterator[Callable[[int], None]]:
-    """Yield what is told of each number of products that were just encoded.
+    """Yield a function that counts encoded products: call it with the number of products just encoded.
 
     Args:
-        total: products of the catalogue.
-        done: those encoded by an earlier build.
-        report: told of number, rate and remaining time where standard error is no terminal.
+        total: number of products to encode.
+        done: number of them that an earlier build encoded.
+        report: receives number, rate and remaining time where standard error is no terminal.
     """
     with tqdm(total=total, initial=done, desc="encode", unit="product", disable=None) as bar:
-        lines = _Lines(total, done, report)
+        lines = _ProgressLines(total, done, report)
 
         def advance(products: int) -> None:
             bar.update(products)
@@ -32,18 +32,18 @@ def report_progress(total: int, done: int, report: ProgressReporter) -> Iterator
         yield advance
 
 
-class _Lines:
-    """Tells of progress every SECONDS_BETWEEN_LINES."""
+class _ProgressLines:
+    """Reports a line of progress every SECONDS_BETWEEN_LINES."""
 
     def __init__(self, total: int, done: int, report: ProgressReporter) -> None:
         self._total, self._before, self._done, self._report = total, done, done, report
-        self._started_s = self._told_s = time.monotonic()
+        self._started_s = self._reported_s = time.monotonic()
 
     def advance(self, products: int) -> None:
         self._done += products
         now_s = time.monotonic()
-        if now_s - self._told_s >= SECONDS_BETWEEN_LINES:
-            self._told_s = now_s
+        if now_s - self._reported_s >= SECONDS_BETWEEN_LINES:
+            self._reported_s = now_s
             self._report(self._line(now_s - self._started_s))
 
     def _line(self, elapsed_s: float) -> str:

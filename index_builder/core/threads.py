@@ -1,13 +1,10 @@
-"""How many threads a build may use."""
+"""The number of threads that a build may use."""
 
 import os
 
 
 def core_count() -> int:
-    """OMP_NUM_THREADS where it is set, as torch and FAISS take it themselves; otherwise all cores.
-
-    All cores are those that this process may run on.
-    """
+    """Return OMP_NUM_THREADS where it is set, as torch and FAISS do; otherwise the cores that this process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)

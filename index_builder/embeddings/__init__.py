@@ -1,1 +1,4 @@
-"""Products to vectors: planned, encoded here or on a Ray cluster, kept in a pool. It knows no index and no version."""
+"""Encodes products into vectors: planned, encoded here or on a Ray cluster, kept in a pool.
+
+It knows no index and no version.
+"""

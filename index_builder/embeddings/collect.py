@@ -1,4 +1,4 @@
-"""Vectors out of the shards of a pool into one file, in the order of the products, and what became of the photos."""
+"""Collects the vectors of a catalogue from the shards of a pool into one file, and the outcomes of its photos."""
 
 import datetime
 from collections import Counter
@@ -26,7 +26,7 @@ from towers.query_encoder import Vectors
 
 VECTORS_FILE = "vectors.f32"
 
-_Outcome = tuple[str, int, datetime.datetime]  # of a photo: PHOTO_COLUMNS of its shard
+_Outcome = tuple[str, int, datetime.datetime]  # values of PHOTO_COLUMNS
 MappedVectors = np.memmap[Any, np.dtype[np.float32]]
 
 
@@ -36,10 +36,10 @@ class EmbeddedProducts:
 
     Attributes:
         vectors: (count, D) float32 of unit length, memory-mapped; row i is the catalogue's row i.
-        keys: (count, 2) what they were made of.
-        photos: how many products entered with and without their photo; all zero for a model that reads none.
-        failures: the photos that could not be used, in the catalogue's order.
-        with_history: how many products have a history in their vectors; None where none was to be added.
+        keys: (count, 2), of which title and photo each vector was made.
+        photos: number of products by outcome of their photo; all zero for a model that reads no photos.
+        failures: photos that could not be used, in the catalogue's order.
+        with_history: number of products with a history in their vectors; None where none was added.
     """
 
     vectors: Vectors
@@ -58,63 +58,65 @@ def collect(
     report: ProgressReporter,
     history: ProductHistory | None = None,
 ) -> EmbeddedProducts:
-    """Vectors and photos of products, all of which the pool has.
+    """Collect vectors and photo outcomes of products, all of which the pool has.
 
     Args:
-        pool: where the vectors are.
-        bundle: the model that made them.
-        products: whose they are.
-        identified: which vectors they need.
-        folder: where VECTORS_FILE goes, and if the pool has them the vectors of the towers.
-        report: told of shards that were damaged meanwhile.
-        history: added to the vectors; the pool's are without, so that equal products share theirs.
+        pool: pool that has the vectors.
+        bundle: model that made the vectors.
+        products: products to collect.
+        identified: which vectors the products need.
+        folder: folder for VECTORS_FILE and, where the pool has tower vectors, TOWER_VECTORS_FILE.
+        report: receives a line for each damaged shard.
+        history: history to add to the vectors. Those of the pool are without, so that equal products share one.
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
-    towers = TowerVectorsFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_tower_vectors else None
+    tower_file = (
+        TowerVectorsFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_tower_vectors else None
+    )
     usable, outcomes = np.zeros(products.count, np.bool_), dict[int, _Outcome]()
     for rows, shard in pool.shards(pool.find(identified.keys), report):
         vectors[rows] = shard.vectors
         usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
         outcomes.update(_failed_outcomes(rows, shard))
-        if towers and shard.tower_vectors is not None:
-            towers.put(rows, shard.tower_vectors, usable[rows])
+        if tower_file and shard.tower_vectors is not None:
+            tower_file.put(rows, shard.tower_vectors, usable[rows])
     failed = dict(_failed_photos(products, outcomes))
     failed |= {row: photo for row, photo in identified.refused.items() if not usable[row] and row not in failed}
     photos = PhotoCounts(usable=0, absent=0)
     if bundle.product.reads_photos:
         photos = _count_photos(products.count, int(usable.sum()), failed)
-    moved = _add_history(history, vectors, products) if history else None
-    return EmbeddedProducts(vectors, identified.keys, photos, [failed[row] for row in sorted(failed)], moved)
+    with_history = _add_history(history, vectors, products) if history else None
+    return EmbeddedProducts(vectors, identified.keys, photos, [failed[row] for row in sorted(failed)], with_history)
 
 
 def _add_history(history: ProductHistory, vectors: MappedVectors, products: CatalogStream) -> int:
-    """Add the history of those that have one, in place; gives their number."""
-    start = moved = 0
+    """Add the history of products that have one to their vectors, in place; return their number."""
+    start = count = 0
     for batch in products.batches(["product_id"]):
         rows = slice(start, start + len(batch))
         places = history.places(batch.column(0))
         vectors[rows] = history.move(vectors[rows], places)
-        moved += int((places >= 0).sum())
+        count += int((places >= 0).sum())
         start += len(batch)
-    return moved
+    return count
 
 
 def _new_vectors(path: Path, count: int, width: int) -> MappedVectors:
-    """An array on disk, (count, width). A disk too small is an error here and not a bus error while writing."""
+    """Return an array on disk, (count, width). A full disk is an error here, not a bus error while writing."""
     with path.open("wb") as file:
         reserve(file, count * width * np.dtype(np.float32).itemsize)
     return np.memmap(path, dtype=np.float32, mode="r+", shape=(count, width))
 
 
 def _failed_outcomes(rows: Rows, shard: Shard) -> Iterator[tuple[int, _Outcome]]:
-    """Rows of the catalogue whose photo could not be used, with what the shard says of each."""
+    """Yield rows of the catalogue whose photo could not be used, with the outcome that the shard records."""
     failed = shard.taken(np.flatnonzero(shard.failed)).photos
     columns = (failed[name].to_pylist() for name in PHOTO_COLUMNS)
     yield from zip(rows[shard.failed].tolist(), zip(*columns, strict=True), strict=True)
 
 
 def _failed_photos(products: CatalogStream, outcomes: Mapping[int, _Outcome]) -> Iterator[tuple[int, FailedPhoto]]:
-    """Failed photos by row of the catalogue, from which their product ids and images are read."""
+    """Yield failed photos by row; product ids and images are read from the catalogue."""
     rows, start = np.sort(np.array(list(outcomes), np.int64)), 0
     for batch in products.batches(["product_id", "image"]) if outcomes else ():
         first, after = np.searchsorted(rows, [start, start + len(batch)])
@@ -125,7 +127,7 @@ def _failed_photos(products: CatalogStream, outcomes: Mapping[int, _Outcome]) ->
 
 
 def _count_photos(count: int, usable: int, failed: Mapping[int, FailedPhoto]) -> PhotoCounts:
-    """Numbers of products by what became of their photo, as the manifest records them."""
+    """Count products by the outcome of their photo, as the manifest records them."""
     reasons = Counter(photo.reason for photo in failed.values())
     unusable = {reason: reasons[reason] for reason in sorted(reasons)}
     return PhotoCounts(usable=usable, absent=count - usable - len(failed), unusable=unusable)

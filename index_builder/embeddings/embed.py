@@ -1,4 +1,4 @@
-"""Products to vectors in the pool: what it has not is planned and encoded."""
+"""Fills a pool with the vectors of products: those that it lacks are planned and encoded."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.tasks import Advance, EncodingJob, Engine, encode_tasks, load_encoder
 from index_builder.photos.download import DownloadSettings
 
-_ROUNDS = 3  # of looking at photos and encoding them, in the hope that nobody changes them meanwhile
+_ROUNDS = 3  # attempts to encode all photos before anybody changes one of them
 
 
 def encode_here(job: EncodingJob, tasks: Sequence[int], advance: Advance) -> None:
-    """Do tasks in this process, in order."""
+    """Encode tasks in this process, in order."""
     for _ in encode_tasks(job, load_encoder(job), tasks, advance):
         pass
 
@@ -34,11 +34,11 @@ class EncodingOptions:
     """How products are encoded.
 
     Attributes:
-        downloads: how photos by URL are had.
-        retry_failed: try the photos again that could not be used.
-        refetch_photos: download the photos by URL again, since others may stand there now.
-        shard_rows: products encoded between two writings.
-        engine: does the tasks of a plan.
+        downloads: how photos are downloaded.
+        retry_failed: try photos again that could not be used.
+        refetch_photos: download photos again, since their URLs may show others now.
+        shard_rows: number of products in a shard, which is written at once.
+        engine: encodes the tasks of a plan.
 
     Raises:
         BuildError: a number is out of range.
@@ -57,17 +57,17 @@ class EncodingOptions:
 
 @dataclass(frozen=True)
 class Embedder:
-    """Gives products their vectors, in a pool.
+    """Encodes products into a pool.
 
     Attributes:
-        bundle: whose product side it is.
-        pool: of that product side, held by nobody else.
+        bundle: model whose product side encodes.
+        pool: pool of that product side, locked by this process.
         options: how products are encoded.
-        photos: the folder that paths of photos are relative to.
-        source: what the products come from, after which the plan is named.
-        purpose: what decides which products are to be encoded, besides the pool: a killed build of the same purpose
-            is gone on with.
-        report: told of what is done, and of progress where there is no terminal for a bar.
+        photos: folder that paths of photos are relative to.
+        source: file or folder that the products come from; the plan is named after it.
+        purpose: digest of what decides which products are encoded, besides the pool: a killed build with the same
+            purpose is continued.
+        report: receives a line at each step, and lines of progress where there is no terminal for a bar.
     """
 
     bundle: ModelBundle
@@ -81,16 +81,19 @@ class Embedder:
     def fill_pool(
         self, products: CatalogStream, identify: Callable[[], IdentifiedProducts]
     ) -> tuple[IdentifiedProducts, int]:
-        """Encode what the pool has not, equal products once; gives all products' keys, and how many were encoded.
+        """Encode the products that the pool lacks, equal ones once.
 
-        Photos that cannot be used stop nothing: their products enter by their titles.
+        Photos that cannot be used stop nothing: their products are encoded from their titles.
 
         Args:
-            products: what the pool must have afterwards.
-            identify: says which vectors they need; called again where photos were changed meanwhile.
+            products: products that the pool must have afterwards.
+            identify: returns which vectors they need; called again where photos were changed meanwhile.
+
+        Returns:
+            Which vectors the products need, and how many were encoded.
 
         Raises:
-            BuildError: photos are changed again and again.
+            BuildError: photos were changed in each of several attempts.
         """
         self.pool.read(self.report)
         identified = identify()
@@ -100,23 +103,23 @@ class Embedder:
                 return identified, encoded
             identified = identify()
             encoded += self._run(self._write_plan(products, identified, again=False))
-        raise BuildError("photos are changed while they are encoded; build again when nobody writes them")
+        raise BuildError("photos were changed while they were encoded; build again when nobody writes them")
 
     def forget_plan(self) -> None:
-        """Remove the plan, when the version is written that it was for."""
+        """Remove the plan once the version is written."""
         self.pool.plan_path(self.source).unlink(missing_ok=True)
 
     def _open_plan(self, products: CatalogStream, identified: IdentifiedProducts) -> Plan | None:
-        """The plan that a killed build left, or a new one; None where there is nothing to encode."""
+        """Return the plan that a killed build left, or a new one; None where there is nothing to encode."""
         plan = open_plan(self.pool.plan_path(self.source), self.purpose)
         if plan is None:
             return self._write_plan(products, identified, again=True)
         left = sum(plan.rows_of(task) for task in plan.unfinished)
-        self.report(f"going on with a stopped build: {left:,} of {plan.rows:,} products are still to be encoded")
+        self.report(f"continuing a stopped build: {left:,} of {plan.rows:,} products are still to be encoded")
         return plan
 
     def _write_plan(self, products: CatalogStream, identified: IdentifiedProducts, again: bool) -> Plan | None:
-        """A plan for what the pool has not, and with `again` for what the options ask to do again."""
+        """Write a plan for what the pool lacks and, with `again`, for what the options ask to encode again."""
         distinct = first_rows(identified.keys)
         places = self.pool.find(identified.keys[distinct])
         wanted = places < 0
@@ -132,7 +135,7 @@ class Embedder:
         return write_plan(self.pool.plan_path(self.source), self.purpose, batches, self.options.shard_rows)
 
     def _run(self, plan: Plan | None) -> int:
-        """Do what is left of a plan; gives the number of products encoded."""
+        """Encode the unfinished tasks of a plan; return the number of products encoded."""
         tasks = plan.unfinished if plan else []
         if plan is None or not tasks:
             return 0
@@ -147,7 +150,7 @@ class Embedder:
 def _rows_to_encode(
     products: CatalogStream, rows: Rows, refused: Mapping[int, FailedPhoto]
 ) -> Iterator[pa.RecordBatch]:
-    """Titles and photos of these rows, which ascend; photos that are not to be had are left out."""
+    """Yield titles and photos of these rows, which ascend; photos that are refused become None."""
     start = 0
     for batch in products.batches(["title", "image"]):
         first, after = np.searchsorted(rows, [start, start + len(batch)])
@@ -155,6 +158,6 @@ def _rows_to_encode(
         if len(here):
             titles = pc.fill_null(batch.column("title"), "").take(pa.array(here - start))
             images = batch.column("image").take(pa.array(here - start)).to_pylist()
-            had = [None if row in refused else image for row, image in zip(here.tolist(), images, strict=True)]
-            yield pa.RecordBatch.from_arrays([titles, pa.array(had, pa.string())], names=["title", "image"])
+            usable = [None if row in refused else image for row, image in zip(here.tolist(), images, strict=True)]
+            yield pa.RecordBatch.from_arrays([titles, pa.array(usable, pa.string())], names=["title", "image"])
         start += len(batch)

@@ -1,4 +1,4 @@
-"""Which vectors a catalogue's products need."""
+"""Finds out which vectors the products of a catalogue need, from their titles and photos."""
 
 import datetime
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class IdentifiedProducts:
-    """Which vectors products need.
+    """Which vectors products need, by row.
 
     Attributes:
-        keys: (n, 2) by row.
-        refused: by row, the photos that are not to be had at all, so that the product enters by its title.
-        by_url: (n,) whether the photo is named by a URL.
+        keys: (n, 2), product keys.
+        refused: photos that cannot be read or requested at all, so that the product is encoded from its title.
+        by_url: (n,), whether the photo is named by a URL.
     """
 
     keys: Keys
@@ -33,11 +33,11 @@ class IdentifiedProducts:
 
 
 def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -> IdentifiedProducts:
-    """Which vectors a catalogue's products need, from their titles and photos.
+    """Return which vectors the products of a catalogue need.
 
     Args:
         products: the catalogue.
-        photos: tells the identities of its photos; None for a model that reads none.
+        photos: identities of its photos; None for a model that reads no photos.
     """
     keys, refused, by_url = list[Keys](), dict[int, FailedPhoto](), list[Flags]()
     start, now = 0, datetime.datetime.now(datetime.UTC)

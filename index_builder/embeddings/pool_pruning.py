@@ -1,4 +1,4 @@
-"""Vectors that no version needs any more go out of the pools."""
+"""Removes vectors that no version needs from the pools of a store."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ from index_builder.embeddings.pool import (
     SHARD_SUFFIX,
     Pool,
     hold_pool,
-    leftovers,
     pool_folder,
+    temporary_files,
 )
 from index_builder.embeddings.shard import read_shard, write_shard
 
-_LEAST_NEEDED = 0.5  # share of a shard that is needed; one with less is written again without the rest
+_LEAST_NEEDED = 0.5  # share of a shard; below it the shard is rewritten with its needed rows only
 
 
 def prune_pools(store: Store) -> list[Removal]:
-    """Remove the vectors that no version needs, of builds that are over.
+    """Remove the vectors that no version needs; return what was removed, by pool.
 
-    What a build needs that is running, or was killed and may be gone on with, stays. Nothing is removed where it cannot
-    be told what a version needs.
+    Vectors of a running build, and of a killed one that may be continued, stay. Nothing is removed from a pool that is
+    in use, nor where a version cannot be read.
     """
     pools = store.path / POOLS_FOLDER
     folders = sorted(pools.iterdir()) if pools.is_dir() else []
@@ -44,19 +44,19 @@ def _prune_pool(store: Store, folder: Path) -> Removal:
     before = _size(folder)
     try:
         with hold_pool(folder):
-            for path in leftovers(folder):
+            for path in temporary_files(folder):
                 path.unlink()
-            _remove_shards(folder, _needed(store).get(folder, []))  # now that no build can add a version
+            _remove_shards(folder, _needed(store).get(folder, []))  # the lock keeps builds from adding a version
     except (BuildError, ArtifactError, OSError, ValueError):  # in use, or a version is damaged
         pass
     return Removal(folder.relative_to(store.path).as_posix(), before - _size(folder))
 
 
 def _needed(store: Store) -> dict[Path, list[tuple[Manifest, Keys]]]:
-    """What each pool's versions need.
+    """Return, for each pool, the manifests and keys of the versions that use it.
 
     Raises:
-        ArtifactError: a version is damaged, or of another Vitrine.
+        ArtifactError: a version is damaged, or was written by another release of Vitrine.
     """
     needed = defaultdict[Path, list[tuple[Manifest, Keys]]](list)
     for version in store.version_ids():
@@ -70,11 +70,11 @@ def _needed(store: Store) -> dict[Path, list[tuple[Manifest, Keys]]]:
 
 
 def _remove_shards(folder: Path, needed: list[tuple[Manifest, Keys]]) -> None:
-    """Remove what neither a version needs nor a plan that may be gone on with."""
+    """Remove shards that neither a version needs nor a plan that may be continued."""
     planned = {sequence_of(path) for path in folder.iterdir() if path.suffix == PLAN_SUFFIX}
     if not needed:
-        gone = [path for path in folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path) not in planned]
-        for path in gone + ([] if planned else list(folder.glob(f"*{PHOTO_CACHE_SUFFIX}"))):
+        unused = [path for path in folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path) not in planned]
+        for path in unused + ([] if planned else list(folder.glob(f"*{PHOTO_CACHE_SUFFIX}"))):
             path.unlink()
         return
     width = needed[0][0].width
@@ -89,20 +89,21 @@ def _remove_shards(folder: Path, needed: list[tuple[Manifest, Keys]]) -> None:
 
 
 def _needed_rows(folder: Path, width: int, needed: list[tuple[Manifest, Keys]]) -> Iterator[tuple[Path, Rows, int]]:
-    """The rows of each shard that some version needs, and how many rows it has.
+    """Yield for each shard its path, the rows that some version needs, and its number of rows.
 
-    Versions with and without the towers' vectors may have had the same product from different shards.
+    Versions with and without tower vectors may use different shards for the same product.
     """
-    kinds = defaultdict[bool, list[Keys]](list)
+    keys_by_kind = defaultdict[bool, list[Keys]](list)
     for manifest, keys in needed:
-        kinds[TOWER_VECTORS_FILE in manifest.files].append(keys)
+        keys_by_kind[TOWER_VECTORS_FILE in manifest.files].append(keys)
     pools = {
-        with_tower_vectors: Pool(folder, width, with_tower_vectors=with_tower_vectors) for with_tower_vectors in kinds
+        with_tower_vectors: Pool(folder, width, with_tower_vectors=with_tower_vectors)
+        for with_tower_vectors in keys_by_kind
     }
     for pool in pools.values():
         pool.read(lambda line: None)
     found = zip(
-        *(pool.needed_rows(kinds[with_tower_vectors]) for with_tower_vectors, pool in pools.items()), strict=True
+        *(pool.needed_rows(keys_by_kind[with_tower_vectors]) for with_tower_vectors, pool in pools.items()), strict=True
     )
     for seen in found:
         paths, rows, counts = zip(*seen, strict=True)

@@ -1,10 +1,10 @@
-"""A shard: the vectors of some products in one file, each with its key and what became of its photo.
+"""Shards: files of the vectors of some products, each with its key and the outcome of its photo.
 
     32 bytes     SHA-256 of what follows
     Arrow file   columns key (16 bytes), vector (D times float32), outcome, attempts, tried_at, and where a build keeps
                  them towers (T times float16); schema version
 
-It is written wholly or not at all, and one that is damaged, or that another Vitrine wrote, is made again.
+A shard is written wholly or not at all; a damaged one, or one of another schema version, is encoded again.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from index_builder.core.keys import KEY_BYTES, Keys, Rows
 from towers.photos import ABSENT, USABLE
 from towers.query_encoder import Vectors
 
-SHARD_SCHEMA_VERSION = 1  # another one also where the same model would encode the same photo otherwise
+SHARD_SCHEMA_VERSION = 1  # raise it also when the same model encodes the same photo differently
 _VERSION_KEY = b"vitrine_shard"
 _TOWERS = "towers"
 PHOTO_COLUMNS: dict[str, pa.DataType] = {
-    "outcome": pa.string(),  # of the photo: USABLE, ABSENT, or a PhotoError's reason
+    "outcome": pa.string(),  # USABLE, ABSENT, or the reason of a PhotoError
     "attempts": pa.int32(),
     "tried_at": pa.timestamp("ms", tz="UTC"),
 }
@@ -37,10 +37,10 @@ class Shard:
     """The content of a shard.
 
     Attributes:
-        keys: (n, 2) of the products' titles and photos, as they were read.
-        vectors: (n, D) float32 of unit length.
-        photos: what became of the photos, PHOTO_COLUMNS.
-        tower_vectors: (n, T) the unit vectors of the product side's towers side by side, where a build keeps them.
+        keys: (n, 2), keys of titles and photos as they were read.
+        vectors: (n, D), float32 of unit length.
+        photos: outcomes of the photos, with PHOTO_COLUMNS.
+        tower_vectors: (n, T), unit vectors of all towers of the product side, concatenated, where the build keeps them.
     """
 
     keys: Keys
@@ -50,13 +50,13 @@ class Shard:
 
     @property
     def failed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Whether a photo could not be used. Shape (n,), bool."""
-        fine = pc.is_in(self.photos["outcome"], value_set=pa.array([USABLE, ABSENT]))
-        failed: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~fine.to_numpy()
+        """Whether each photo could not be used. Shape (n,), bool."""
+        not_failed = pc.is_in(self.photos["outcome"], value_set=pa.array([USABLE, ABSENT]))
+        failed: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~not_failed.to_numpy()
         return failed
 
     def taken(self, rows: Rows) -> "Shard":
-        """These rows of it alone."""
+        """Return a shard of these rows only."""
         towers = None if self.tower_vectors is None else self.tower_vectors[rows]
         return Shard(self.keys[rows], self.vectors[rows], self.photos.take(pa.array(rows)), towers)
 
@@ -78,7 +78,7 @@ def write_shard(path: Path, shard: Shard) -> None:
 
 
 def read_shard(path: Path, width: int) -> Shard | None:
-    """The content of a shard; None where it is missing, damaged, of another width or of another schema version."""
+    """Return the content of a shard; None where it is missing, damaged, of another width or schema version."""
     content = read_checksummed(path)
     if content is None:
         return None

@@ -1,7 +1,7 @@
-"""The tasks of a plan to shards: all that a machine does which takes part in a build.
+"""Encodes the tasks of a plan into shards, on any machine that takes part in a build.
 
-An `EncodingJob` is plain data. Whoever has it and the same file system can do any task, in any order and more than
-once: a shard is written wholly or not at all, and where it lies depends on the task alone.
+An `EncodingJob` is plain data. A process that has it and the same file system can encode any task, in any order and
+more than once: a shard is written wholly or not at all, and its path depends on the task alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,19 +29,19 @@ from towers.side_encoder import SideEncoder
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
 
-Advance = Callable[[int], None]  # told how many more products are encoded
+Advance = Callable[[int], None]  # receives the number of products just encoded
 
 
 @dataclass(frozen=True)
 class EncodingJob:
-    """What to encode and with what.
+    """What to encode, and with which model.
 
     Attributes:
         bundle: folder of the model bundle.
-        photos: the folder that paths of photos are relative to.
-        plan: the tasks; their shards go beside it.
-        downloads: how photos by URL are had.
-        with_tower_vectors: whether the shards have the towers' own vectors too.
+        photos: folder that paths of photos are relative to.
+        plan: tasks to encode; their shards are written beside it.
+        downloads: how photos are downloaded.
+        with_tower_vectors: whether shards have tower vectors too.
     """
 
     bundle: Path
@@ -51,7 +51,7 @@ class EncodingJob:
     with_tower_vectors: bool = False
 
 
-Engine = Callable[[EncodingJob, Sequence[int], Advance], None]  # does tasks of a job
+Engine = Callable[[EncodingJob, Sequence[int], Advance], None]  # encodes tasks of a job
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class _Task:
 
 
 def load_encoder(job: EncodingJob) -> SideEncoder:
-    """The product side of a job's model, on a GPU where there is one.
+    """Load the product side of a job's model, onto a GPU where there is one.
 
     Raises:
         DamagedError: the bundle is damaged.
@@ -75,16 +75,16 @@ def load_encoder(job: EncodingJob) -> SideEncoder:
 def encode_tasks(
     job: EncodingJob, encoder: SideEncoder, tasks: Iterable[int], advance: Advance = lambda products: None
 ) -> Iterator[int]:
-    """Encode tasks one after the other; yields the number of each whose shard is written.
+    """Encode tasks one after the other; yield the number of each task whose shard is written.
 
-    Photos are downloaded and decoded ahead of what is encoded, across the border to the next task. One that cannot be
-    used never stops the others: its product enters by its title.
+    Photos are downloaded and decoded ahead of encoding, also those of the next task. A photo that cannot be used stops
+    nothing: its product is encoded from its title.
 
     Args:
         job: what to encode.
-        encoder: see `load_encoder`.
-        tasks: their numbers.
-        advance: told of encoded products.
+        encoder: encoder of the job's model; see `load_encoder`.
+        tasks: numbers of the tasks.
+        advance: receives the number of products just encoded.
 
     Raises:
         BuildError: the plan is damaged.
@@ -101,44 +101,44 @@ def encode_tasks(
 def _open_photos(
     job: EncodingJob, side: Side, tasks: Iterator[_Task]
 ) -> Iterator[tuple[Iterator[_Task], Iterator[FetchedPhoto]]]:
-    """The tasks, and the photos of all of them in one stream; no photos where no tower reads them."""
+    """Yield the tasks, and the photos of all of them in one stream; no photos where no tower reads them."""
     if not side.spec.reads_photos:
         yield tasks, iter(())
         return
     with open_feed(job.photos, photo_input(side), job.downloads) as feed:
-        tasks, ahead = tee(tasks)  # which keeps those that the feed has seen and nobody has encoded yet
+        tasks, ahead = tee(tasks)  # keeps the tasks whose photos the feed reads ahead of encoding
         yield tasks, feed.photos(image for task in ahead for image in task.images)
 
 
 def _encode(
     encoder: SideEncoder, task: _Task, photos: Iterator[FetchedPhoto], advance: Advance, with_tower_vectors: bool
 ) -> Shard:
-    """The shard of a task."""
+    """Return the shard of a task."""
     vectors: dict[TowerName, Vectors] = {}
     tried: list[FetchedPhoto] = []
     for tower in encoder.side.spec.towers:
         if isinstance(tower, ClipImageTowerSpec):
-            noted = _noting(photos, tried)
-            vectors[tower.name] = encode_decoded(encoder.side, noted, len(task.titles), advance).vectors
+            decoded = _record_outcomes(photos, tried)
+            vectors[tower.name] = encode_decoded(encoder.side, decoded, len(task.titles), advance).vectors
         else:
             vectors[tower.name] = encoder.text_vectors(tower.name, task.titles)
     if not encoder.side.spec.reads_photos:
         tried = [FetchedPhoto(None, ABSENT, attempts=0)] * len(task.titles)
         advance(len(task.titles))
     keys = joined_keys(product_key(title, photo.identity) for title, photo in zip(task.titles, tried, strict=True))
-    towers = np.hstack(list(vectors.values())).astype(np.float16) if with_tower_vectors else None
-    return Shard(keys, encoder.fuse(vectors), _photo_table(tried), towers)
+    tower_vectors = np.hstack(list(vectors.values())).astype(np.float16) if with_tower_vectors else None
+    return Shard(keys, encoder.fuse(vectors), _photo_table(tried), tower_vectors)
 
 
-def _noting(photos: Iterator[FetchedPhoto], tried: list[FetchedPhoto]) -> Iterator[Decoded]:
-    """Pass photos on to the encoder, and note what became of each; their pixels are not kept."""
+def _record_outcomes(photos: Iterator[FetchedPhoto], tried: list[FetchedPhoto]) -> Iterator[Decoded]:
+    """Yield the photos, and append the outcome of each, without its pixels, to `tried`."""
     for photo in photos:
         tried.append(replace(photo, pixels=None))
         yield photo.pixels, photo.outcome
 
 
 def _photo_table(tried: Sequence[FetchedPhoto]) -> pa.Table:
-    """What became of the photos. One that was not there is as good as absent: the next build looks for it again."""
+    """Return the outcomes of photos. A missing file counts as absent, so that the next build looks for it again."""
     outcomes = [photo.outcome if photo.identity else ABSENT for photo in tried]
     columns = [outcomes, [photo.attempts for photo in tried], [photo.tried_at for photo in tried]]
     return pa.Table.from_arrays(

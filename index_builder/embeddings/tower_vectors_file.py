@@ -1,4 +1,4 @@
-"""The vectors of the products' towers in a version: they explain the scores of a fusion that mixes the towers."""
+"""The file of tower vectors in a version: they explain the scores of a fusion that mixes the towers."""
 
 import os
 from pathlib import Path
@@ -15,10 +15,10 @@ from towers.query_encoder import OnnxQueryEncoder
 
 
 def needs_tower_vectors(bundle: ModelBundle) -> bool:
-    """Whether scores of this model can be explained only with the vectors of the towers.
+    """Return whether scores of this model can be explained only with tower vectors.
 
     Raises:
-        BuildError: they can not be explained even so, since the queries' side was exported by an older Vitrine.
+        BuildError: an older release of Vitrine exported the query side, so that they cannot be explained at all.
     """
     if not bundle.product.mixes_towers:
         return False
@@ -31,17 +31,19 @@ def needs_tower_vectors(bundle: ModelBundle) -> bool:
 
 
 class TowerVectorsFile:
-    """The file in the making; see `IndexVersion.open_tower_vectors`.
+    """Writes the tower vectors of a version; see `IndexVersion.open_tower_vectors`.
 
     Args:
-        path: of the file.
+        path: the file.
         bundle: the model.
-        count: how many products.
+        count: number of products.
     """
 
     def __init__(self, path: Path, bundle: ModelBundle, count: int) -> None:
         of_products, of_queries = bundle.product.tower_slices, bundle.query.tower_slices
-        self._columns = np.hstack([np.r_[of_products[name]] for name in of_queries])  # those that queries have too
+        self._columns = np.hstack(
+            [np.r_[of_products[name]] for name in of_queries]
+        )  # of the towers that queries have too
         self._photo = of_queries.get("clip", slice(0))
         shape = (count, len(self._columns))
         with path.open("wb") as file:
@@ -50,21 +52,21 @@ class TowerVectorsFile:
             reserve(file, count * len(self._columns) * np.dtype(np.float16).itemsize)
         self._vectors: TowerVectors = np.load(path, mmap_mode="r+", allow_pickle=False)
 
-    def put(self, rows: Rows, towers: TowerVectors, usable: npt.NDArray[np.bool_]) -> None:
-        """Write some products.
+    def put(self, rows: Rows, vectors: TowerVectors, usable: npt.NDArray[np.bool_]) -> None:
+        """Write the tower vectors of some products.
 
         Args:
-            rows: of the products.
-            towers: (n, T) of the product side, as a shard has them.
-            usable: whether the photo of each was.
+            rows: rows of the products.
+            vectors: (n, T), as a shard has them.
+            usable: (n,), whether the photo of each product could be used.
         """
-        chosen = towers[:, self._columns]
+        chosen = vectors[:, self._columns]
         chosen[~usable, self._photo] = np.nan
         self._vectors[rows] = chosen
 
 
 def reserve(file: BinaryIO, size_bytes: int) -> None:
-    """Room for this much after what is written. A disk too small is an error here, not a bus error while mapped."""
+    """Allocate this many bytes at the end of a file. A full disk is an error here, not a bus error when mapped."""
     if hasattr(os, "posix_fallocate"):
         file.flush()
         os.posix_fallocate(file.fileno(), file.tell(), size_bytes)

@@ -1,1 +1,4 @@
-"""Vectors to a measured FAISS index: its type, its memory, its operating point. It knows no product and no photo."""
+"""Builds a measured FAISS index of vectors: its type, its memory, its operating point.
+
+It knows no product and no photo.
+"""

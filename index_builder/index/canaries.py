@@ -1,4 +1,4 @@
-"""Which queries become a version's canaries (see `artifacts/canaries.py`)."""
+"""Chooses the queries that become the canaries of a version (see `artifacts/canaries.py`)."""
 
 from collections.abc import Sequence
 
@@ -17,17 +17,17 @@ CANARY_QUERIES = 32
 def choose_canaries(
     queries: Sequence[str], exact: Neighbours, found: Neighbours, product_ids: pa.ChunkedArray
 ) -> tuple[Canary, ...]:
-    """Up to CANARY_QUERIES queries that the new index answers best, with their exact answers.
+    """Return up to CANARY_QUERIES queries that the new index answers best, with their exact answers.
 
-    An approximate index misses some products by design, and among equal scores any order is right. So the
-    queries that it answers like exact search come first, and of those the ones without a tie at the cut:
-    if such a query comes out otherwise later, something is wrong.
+    An approximate index misses some products by design, and equal scores may come in any order. So queries that it
+    answers like exact search come first, and of these the ones without a tie at the cut: if such a query has another
+    answer later, something is wrong.
 
     Args:
         queries: n queries.
-        exact: their exact answers, at least min(CANARY_DEPTH, count) columns and one more to see ties.
-        found: what the index finds at its operating point, as many columns as are compared.
-        product_ids: by row.
+        exact: their exact answers, min(CANARY_DEPTH, count) columns or more; one more shows ties.
+        found: answers of the index at its operating point, min(CANARY_DEPTH, count) columns.
+        product_ids: product ids by row.
     """
     depth = min(CANARY_DEPTH, len(product_ids))
     wanted = exact.rows[:, :depth]
@@ -42,7 +42,7 @@ def choose_canaries(
 
 
 def _tied(exact: Neighbours, depth: int) -> npt.NDArray[np.bool_]:
-    """Whether the last product that counts scores like the first that does not. Shape (n,), bool."""
+    """Return whether the last product that counts scores like the first that does not. Shape (n,), bool."""
     if exact.scores.shape[1] <= depth:
         return np.zeros(len(exact.scores), dtype=np.bool_)
     tied: npt.NDArray[np.bool_] = exact.scores[:, depth - 1] - exact.scores[:, depth] <= TIE_EPSILON

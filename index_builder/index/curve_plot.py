@@ -1,4 +1,4 @@
-"""The picture of an index's recall against time, for people who wonder what was chosen and why."""
+"""Plots the recall of an index against its time, to show what was chosen and why."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,9 +12,9 @@ from matplotlib.ticker import NullLocator
 
 from artifacts.index_version import IndexDescription, IndexTrial, MeasuredPoint
 
-# Okabe and Ito's colours, which those who see fewer of them can tell apart as well.
+# The palette of Okabe and Ito, which is readable with colour blindness too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-_MARKS = ("o", "s", "^", "D", "v")
+_MARKERS = ("o", "s", "^", "D", "v")
 _INK, _MUTED, _GRID = "#202124", "#5f6368", "#dadce0"
 _PANEL_INCHES, _HEIGHT_INCHES, _DPI = 6.4, 6.4, 130
 _SETTINGS: Any = {
@@ -29,20 +29,20 @@ _SETTINGS: Any = {
     "legend.frameon": False,
     "legend.fontsize": 10,
 }
-# Recall is drawn by the share it misses, on a logarithmic axis: between 0.9 and 0.999 everything happens. What
-# misses less than this is drawn at the top.
+# Recall is drawn as 1 - recall on a logarithmic axis, which spreads out 0.9 to 0.999. Smaller misses than this are
+# drawn at the top.
 _LEAST_MISS = 5e-4
 _RECALL_TICKS = (0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 _MS_TICKS = tuple(digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5))
 
 
 def draw_curve(index: IndexDescription, count: int, path: Path) -> None:
-    """Write the picture as PNG: the curve over all products and, where types were tried, theirs on the sample.
+    """Write a PNG with the curve over all products and, where types were tried, their curves on the sample.
 
     Args:
-        index: what was measured.
+        index: description of the index with its measurements.
         count: number of products.
-        path: where to; the folder must exist.
+        path: file to write; its folder must exist.
     """
     with mpl.rc_context(_SETTINGS):
         panels = 2 if index.trials else 1
@@ -65,7 +65,7 @@ def _draw_index(axes: Axes, index: IndexDescription, count: int) -> None:
             times, strict = _line(curve)[0], [_height(point.strict_recall_at_100) for point in curve]
             label = f"among the exact 100 (strict){name}"
             axes.plot(times, strict, marker="o", ms=3.5, lw=1, ls=":", color=_MUTED, label=label)
-            _mark_nprobes(axes, curve)
+            _annotate_nprobes(axes, curve)
     chosen = index.chosen
     assert chosen is not None, "the builder measured the point that it chose"
     axes.plot(
@@ -80,16 +80,17 @@ def _draw_trials(axes: Axes, index: IndexDescription) -> None:
     for place, trial in enumerate(index.trials):
         chosen = trial.factory == index.factory
         axes.plot(
-            *_line(_front(trial.curve)),
-            marker=_MARKS[place % len(_MARKS)], ms=5, lw=2.4 if chosen else 1.4, color=_COLOURS[place % len(_COLOURS)],
+            *_line(_pareto_front(trial.curve)),
+            marker=_MARKERS[place % len(_MARKERS)], ms=5, lw=2.4 if chosen else 1.4,
+            color=_COLOURS[place % len(_COLOURS)],
             label=f"{trial.factory}: {_describe_trial(trial)}{', chosen' if chosen else ''}",
         )  # fmt: skip
-    _finish(axes, index, [point for trial in index.trials for point in _front(trial.curve)], strict=False)
+    _finish(axes, index, [point for trial in index.trials for point in _pareto_front(trial.curve)], strict=False)
     sample = index.trials[0]
     axes.set_title(f"Types tried on {sample.sample_rows:,} products (recall@{sample.recall_depth})")
 
 
-def _mark_nprobes(axes: Axes, curve: Sequence[MeasuredPoint]) -> None:
+def _annotate_nprobes(axes: Axes, curve: Sequence[MeasuredPoint]) -> None:
     for point in curve:
         if point.nprobe is not None:
             place = point.ms_per_query, _height(point.recall_at_100)
@@ -105,7 +106,7 @@ def _mark_nprobes(axes: Axes, curve: Sequence[MeasuredPoint]) -> None:
 
 
 def _finish(axes: Axes, index: IndexDescription, points: Sequence[MeasuredPoint], strict: bool) -> None:
-    """Target, axes and legend."""
+    """Draw target, axes and legend."""
     recalls = [point.recall_at_100 for point in points]
     recalls += [point.strict_recall_at_100 for point in points] if strict else []
     lowest, low, high = min([*recalls, 0.9]), *_time_range([point.ms_per_query for point in points])
@@ -128,7 +129,7 @@ def _finish(axes: Axes, index: IndexDescription, points: Sequence[MeasuredPoint]
 
 
 def _time_range(times_ms: Sequence[float]) -> tuple[float, float]:
-    """From and to where the time axis runs: a little more than the times, and at least a power of ten."""
+    """Return the limits of the time axis: a little more than the times, and at least a power of ten."""
     low, high = min(times_ms) / 1.3, max(times_ms) * 1.3
     widening = max(1.0, math.sqrt(10 * low / high))
     return low / widening, high * widening
@@ -139,8 +140,8 @@ def _by_k_factor(curve: Sequence[MeasuredPoint]) -> Iterable[tuple[float | None,
         yield k_factor, [point for point in curve if point.k_factor == k_factor]
 
 
-def _front(curve: Sequence[MeasuredPoint]) -> list[MeasuredPoint]:
-    """The points that no other one beats in both time and recall, the fastest first."""
+def _pareto_front(curve: Sequence[MeasuredPoint]) -> list[MeasuredPoint]:
+    """Return the points that no other point beats in both time and recall, the fastest first."""
     front: list[MeasuredPoint] = []
     for point in sorted(curve, key=lambda point: (point.ms_per_query, -point.recall_at_100)):
         if not front or point.recall_at_100 > front[-1].recall_at_100:
@@ -157,8 +158,10 @@ def _height(recall: float) -> float:
 
 
 def _describe(point: MeasuredPoint) -> str:
-    dials = [f"{name} {value:g}" for name, value in (("nprobe", point.nprobe), ("k_factor", point.k_factor)) if value]
-    return ", ".join([*dials, f"{point.recall_at_100:.4f} in {point.ms_per_query:.2g} ms"])
+    parameters = [
+        f"{name} {value:g}" for name, value in (("nprobe", point.nprobe), ("k_factor", point.k_factor)) if value
+    ]
+    return ", ".join([*parameters, f"{point.recall_at_100:.4f} in {point.ms_per_query:.2g} ms"])
 
 
 def _describe_trial(trial: IndexTrial) -> str:

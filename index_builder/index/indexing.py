@@ -1,4 +1,4 @@
-"""Which types of index come into question, and the vectors on disk into one."""
+"""Finds the candidate types of an index, and builds an index from vectors on disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ BLOCK_ROWS = 65_536  # vectors added at once: 64 MiB at a width of 256
 
 @dataclass(frozen=True)
 class IndexRequest:
-    """What kind of index is wanted.
+    """Which index to build.
 
     Attributes:
-        index: a FAISS factory string, or AUTO for the best of some types, by measurement.
+        index: FAISS factory string, or AUTO for the best of several types by measurement.
         target_recall: tie-tolerant recall@100 against exact search that the operating point should reach.
-        device: what will search it; the machine that builds it need not have one.
-        memory_budget_bytes: what the index may take where it is served, if the type is AUTO; None for half the
-            memory of this machine, or of its GPU.
-        seed: of everything drawn: the training sample, the clustering, the queries measured with.
+        device: device that will search it; the machine that builds it need not have one.
+        memory_budget_bytes: memory that an AUTO index may take where it is served; None for half the memory of this
+            machine, or of its GPU.
+        seed: seed of the training sample, the clustering and the measured queries.
 
     Raises:
         BuildError: the target is out of range.
@@ -52,13 +52,13 @@ class IndexRequest:
 
 
 def plan_index(index_request: IndexRequest, count: int, width: int) -> tuple[IndexSpec, ...]:
-    """The types that come into question, the one to take in case of doubt first: one of them where it was given.
+    """Return the candidate types, the preferred one first; a single one where the request names a factory string.
 
     Raises:
-        BuildError: none fits into the memory.
-        OptionError: the memory budget is no number above 0, or unknown.
-        IndexSpecError: FAISS does not know the factory string or cannot make it at this width. Faults that
-            only show on vectors, such as more lists than products, come later.
+        BuildError: no type fits into the memory budget.
+        OptionError: the memory budget is not above 0, or cannot be found out.
+        IndexSpecError: FAISS does not know the factory string or cannot make it at this width. Faults that only show
+            with vectors, such as more lists than products, are raised by `fill_index`.
     """
     if index_request.index != AUTO:
         return (_given_spec(index_request.index, count, width),)
@@ -76,13 +76,13 @@ def plan_index(index_request: IndexRequest, count: int, width: int) -> tuple[Ind
 
 
 def fill_index(spec: IndexSpec, vectors: Vectors, seed: int, centres: Vectors | None = None) -> VectorIndex:
-    """An index of all vectors, row by row; besides the index, one block and the training sample are held.
+    """Build an index of all vectors; besides the index, one block and the training sample are in memory.
 
     Args:
-        spec: what to build.
+        spec: type to build.
         vectors: (count, D) float32; may be memory-mapped.
-        seed: of the training sample and the clustering.
-        centres: of its lists, if they are known already.
+        seed: seed of the training sample and the clustering.
+        centres: centres of its lists, (lists, D), where they are known already.
 
     Raises:
         IndexSpecError: the index cannot be trained on these vectors, or takes none.
@@ -92,7 +92,7 @@ def fill_index(spec: IndexSpec, vectors: Vectors, seed: int, centres: Vectors | 
 
 
 def sample_vectors(vectors: Vectors, rows: int, seed: int) -> Vectors:
-    """Vectors drawn at random, in the order of their rows, which reads a disk from front to back."""
+    """Draw vectors at random; they come in the order of their rows, so that a disk is read from front to back."""
     drawn = np.random.default_rng(seed).choice(len(vectors), min(rows, len(vectors)), replace=False)
     return np.asarray(vectors[np.sort(drawn)])
 

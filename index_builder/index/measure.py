@@ -1,4 +1,4 @@
-"""How well an index answers: real queries, the exact answers, and the operating point they lead to."""
+"""Measures an index with real queries against exact search, and chooses its operating point."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class QuerySample:
     """Queries to measure with.
 
     Attributes:
-        texts: distinct and not empty.
+        texts: distinct queries, none of them empty.
         held_out: whether they are real queries that training never saw; otherwise they are product titles.
     """
 
@@ -45,13 +45,13 @@ class QuerySample:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """An index measured against exact search.
+    """The results of measuring an index against exact search.
 
     Attributes:
-        tuning: the curve and the point chosen from it.
+        tuning: the measured curve and the point chosen from it.
         canaries: queries by which the version is checked when it is loaded.
-        queries: what was measured with.
-        timed_on: where its queries were timed.
+        queries: queries that were measured with.
+        timed_on: device on which queries were timed.
     """
 
     tuning: Tuning
@@ -61,7 +61,7 @@ class Measurement:
 
 
 def sample_queries(bundle: ModelBundle, catalog: Catalog, seed: int) -> QuerySample:
-    """Up to MEASURED_QUERIES of the bundle's held-out queries; titles where it was fitted without a log.
+    """Draw up to MEASURED_QUERIES of the bundle's held-out queries, or titles where it was fitted without a log.
 
     Raises:
         BuildError: the bundle has no queries and the catalogue no titles.
@@ -72,12 +72,15 @@ def sample_queries(bundle: ModelBundle, catalog: Catalog, seed: int) -> QuerySam
         return QuerySample(_sample(held_out, rng), held_out=True)
     titles = [title for title in dict.fromkeys(catalog.titles) if title.strip()]
     if not titles:
-        raise BuildError(f"{bundle.path} has no held-out queries and {catalog.path} no titles: nothing to measure with")
+        raise BuildError(
+            f"{bundle.path} has no held-out queries and {catalog.path} has no titles, so that there is nothing to "
+            "measure with; fit with a query log, or add titles"
+        )
     return QuerySample(_sample(titles, rng), held_out=False)
 
 
 def encode_queries(encoder: QueryEncoder, queries: Sequence[str]) -> Vectors:
-    """Unit vectors of queries in batches of moderate memory. Shape (n, D), float32."""
+    """Return unit vectors of queries, encoded in batches of moderate memory. Shape (n, D), float32."""
     batches = range(0, len(queries), _QUERIES_PER_BATCH)
     return np.concatenate([encoder.encode(queries[start : start + _QUERIES_PER_BATCH]) for start in batches])
 
@@ -92,15 +95,15 @@ def measure(
 ) -> Measurement:
     """Measure an index over its curve and choose the cheapest operating point that reaches the target.
 
-    Latencies are those of one thread. Recall is taken at RECALL_DEPTH, or at the count of a smaller catalogue.
+    Latencies are of one thread. Recall is taken at RECALL_DEPTH, or at the count of a smaller catalogue.
 
     Args:
-        index: over all vectors.
-        embedded: (count, D) the vectors themselves; may be memory-mapped.
-        catalog: the products, row by row those of the vectors.
-        queries: what to measure with.
-        query_vectors: (n, D) of these queries, by the encoder that will serve.
-        index_request: the target, and the device that will serve.
+        index: index of all vectors.
+        embedded: (count, D), the vectors themselves; may be memory-mapped.
+        catalog: the products, row i of which has vector i.
+        queries: queries to measure with.
+        query_vectors: (n, D), vectors of these queries by the encoder that will serve.
+        index_request: target recall, and the device that will serve.
     """
     ground_truth = make_ground_truth(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
     with on_device(index, index_request.device) as served:
@@ -111,7 +114,7 @@ def measure(
 
 
 def describe_index(choice: Choice, measurement: Measurement, index_request: IndexRequest) -> IndexDescription:
-    """The manifest's record of an index, its curve, and what it was chosen from."""
+    """Return the manifest's record of an index, its curve, and the trials that it was chosen from."""
     tuning = measurement.tuning
     return IndexDescription(
         factory=choice.spec.factory,

@@ -1,4 +1,4 @@
-"""How much memory an index may take."""
+"""The memory that an index may take."""
 
 import os
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from index_builder.core.errors import OptionError
 from knn import Device
 
-# While versions are exchanged the old one and the new one are both in memory.
+# While a service swaps versions, the old one and the new one are both in memory.
 INDEX_SHARE = 0.5
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def memory_budget(device: Device, budget_bytes: int | None = None) -> int:
-    """What was asked for; otherwise half the memory of this machine, or of its GPU, taking it for one that serves.
+    """Return the given budget; without one, half the memory of this machine or, for "cuda", of its GPU.
 
     Raises:
-        OptionError: the budget is not above 0, or is to be that of a GPU and there is none here.
+        OptionError: the budget is not above 0, or half a GPU's memory is asked for and there is no GPU here.
     """
     if budget_bytes is not None:
         if budget_bytes <= 0:
@@ -25,7 +25,7 @@ def memory_budget(device: Device, budget_bytes: int | None = None) -> int:
 
 
 def _machine_bytes() -> int:
-    """Memory of the machine, or of the container that this process runs in."""
+    """Return the memory of the machine, or of the container that this process runs in."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limits = [path.read_text().strip() for path in _CGROUP_LIMITS if path.is_file()]
     return min([physical, *(int(limit) for limit in limits if limit.isdecimal())])
@@ -37,6 +37,6 @@ def _gpu_bytes() -> int:
     if not torch.cuda.is_available():
         raise OptionError(
             "an index for a GPU is built on a machine without one: say how much of its memory the index may take "
-            "(--memory-budget, in GB; half of what the GPU has, since two versions are held while they are exchanged)"
+            "(--memory-budget, in GB; half of what the GPU has, since a service holds two versions while it swaps them)"
         )
     return int(torch.cuda.get_device_properties(0).total_memory)

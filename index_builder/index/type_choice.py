@@ -1,16 +1,15 @@
-"""The type of index, chosen by measurement.
+"""Chooses the type of an index by measurement.
 
-All types that come into question are built over a sample of the products, tuned to the target recall, and
-compared in time. The inverted lists are those of the final index: their centres are found once, for all types and for
-what is built in the end. What a sample then tells of the whole catalogue:
+All candidate types are built over a sample of the products, tuned to the target recall, and compared in time. Their
+inverted lists are those of the final index: the centres are found once, for all types and for the final index. From the
+sample the figures for the whole catalogue are estimated:
 
-- Recall. A random sample of a share p of the products thins out the neighbours of a query as it thins out what
-  they can be confused with. So the k best of all, k times p of the sample, stand at the same distance, in the same
-  lists, with the same number of rivals for each, and coarse codes lose the same share of them. Recall on the sample is
-  taken at that depth. At 100 it would be too kind to coarse codes.
-- Time. Over all products the lists are longer, so a query is timed with the full k and with as many more lists as holds
-  the rows that it would score. That is somewhat more than it will take, since lists have a price of their own. A search
-  through all rows grows with the count.
+- Recall. A random sample of a share p of the products thins out the nearest neighbours of a query and their rivals
+  alike. So the k best of all products, which are k * p of the sample, are at the same distance, in the same lists, with
+  the same number of rivals for each, and coarse codes lose the same share of them. Recall on the sample is taken at
+  that depth. At 100 it would flatter coarse codes.
+- Time. Over all products the lists are longer. So a query is timed over an index of the sample with fewer lists, as
+  long as those of the final index, and with the full k. The time of a search without lists grows with the count.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,26 +37,26 @@ from knn import (
 )
 from towers.query_encoder import Vectors
 
-RECALL_DEPTH = 100  # as many products as a search returns
-# Rows that types are compared on. At a width of 256 and 8,192 lists a type takes some 20 s of two cores. Of 100,000
-# rows such a list holds a dozen, and then the price of the lists hides that of the codes.
+RECALL_DEPTH = 100  # number of products that a search returns
+# Number of products that types are compared on. At a width of 256 and 8,192 lists a type takes about 20 s of two cores.
+# With 100,000 products such a list holds a dozen, and the cost of visiting lists hides that of comparing codes.
 SAMPLE_ROWS = 300_000
 MOST_LISTS_TIMED = 2048  # what a GPU visits at most
-# How much faster a type must be than one that stands before it in the list, which is the simpler one: two
-# measurements of the same thing differ by some percent.
+# How much faster a type must be than an earlier, simpler one of the list: two measurements of the same type differ by
+# some percent.
 LEAST_ADVANTAGE = 0.1
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A type that was tried on a sample.
+    """A type that was measured on a sample.
 
     Attributes:
-        spec: as it would be built over all products.
-        sample_rows: size of the sample.
-        index_bytes: over all products, estimated.
-        tuning: on the sample; its k is the depth there.
-        estimated_ms: of a query over all products, at the point that tuning chose.
+        spec: the type as it would be built over all products.
+        sample_rows: number of products of the sample.
+        index_bytes: estimated size over all products.
+        tuning: operating points measured on the sample; its k is the depth there.
+        estimated_ms: estimated time of a query over all products, at the chosen operating point.
     """
 
     spec: IndexSpec
@@ -69,12 +68,12 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What to build.
+    """The chosen type.
 
     Attributes:
-        spec: the type chosen.
-        trials: what the choice rests on; empty where there was only one type.
-        centres: of the lists of every type that has them, (lists, D) float32; None where they are still to be found.
+        spec: the type to build.
+        trials: measurements of all candidates; empty where there was only one.
+        centres: (lists, D) float32, centres of the inverted lists; None where they were not computed.
     """
 
     spec: IndexSpec
@@ -83,22 +82,22 @@ class Choice:
 
     @property
     def highest_recall(self) -> IndexSpec:
-        """The type with the best recall on the sample: where over all products the chosen one misses the target."""
+        """The type with the best recall on the sample, for when the chosen one misses the target over all products."""
         best = max(self.trials, key=lambda trial: trial.tuning.best_recall, default=None)
         return best.spec if best else self.spec
 
 
 @dataclass(frozen=True, eq=False)
 class TrialData:
-    """What all types are tried on.
+    """The data that all types are measured on.
 
     Attributes:
-        sample: (m, D) float32, of the products.
-        queries: (n, D) float32.
-        count: of all products.
-        index_request: what the index is for.
-        few_centres: (lists, D) float32, of so few lists that they are as long over the sample as those of the final
-            index over all; None where no type has lists.
+        sample: (m, D) float32, vectors of the sampled products.
+        queries: (n, D) float32, vectors of the queries.
+        count: number of all products.
+        index_request: which index to build.
+        few_centres: (lists, D) float32, centres of so few lists that over the sample they are as long as those of the
+            final index; None where no type has lists.
     """
 
     sample: Vectors
@@ -115,17 +114,17 @@ def choose_index(
     queries: Vectors,
     report: ProgressReporter = lambda line: None,
 ) -> Choice:
-    """The type that answers fastest among those that reach the target; where none does, the best recall.
+    """Choose the fastest type of those that reach the target recall; where none does, the one with the best recall.
 
-    Where the index is for a GPU and there is none here, times say nothing: then the first in the list that
-    reaches the target.
+    Where the index is for a GPU and there is none here, times say nothing: then the first candidate that reaches the
+    target is chosen.
 
     Args:
-        specs: what comes into question, the one to take in case of doubt first; those with lists have equally many.
-        index_request: the target, and what it is for.
-        vectors: (count, D) float32, those to be indexed; may be memory-mapped.
-        queries: (n, D) float32, real ones.
-        report: told of each trial.
+        specs: candidate types, the preferred one first; those with inverted lists have equally many.
+        index_request: target recall, device and seed.
+        vectors: (count, D) float32, vectors to index; may be memory-mapped.
+        queries: (n, D) float32, vectors of real queries.
+        report: receives a line on each trial.
     """
     if len(specs) == 1:
         return Choice(specs[0])
@@ -137,14 +136,14 @@ def choose_index(
         centres = _cluster(with_lists, vectors, index_request.seed)
         few = with_lists.with_lists(max(1, with_lists.list_count * len(sample) // len(vectors)), len(sample))
         few_centres = _cluster(few, sample, index_request.seed)
-    tried = TrialData(sample, queries, len(vectors), index_request, few_centres)
+    data = TrialData(sample, queries, len(vectors), index_request, few_centres)
     ground_truth = make_ground_truth(sample, queries, _depth(len(sample), len(vectors)))
     trials = []
     for spec in specs:
         index = fill_index(spec, sample, index_request.seed, centres)
         with on_device(index, index_request.device) as served:
             tuning = tune_operating_point(served, ground_truth, index_request.target_recall, timed_k=RECALL_DEPTH)
-        estimated_ms = _estimate_ms(index, spec, tuning, tried)
+        estimated_ms = _estimate_ms(index, spec, tuning, data)
         trials.append(Trial(spec, index.count, _estimate_bytes(index, len(vectors)), tuning, estimated_ms))
         report(describe_trial(trials[-1]))
     return Choice(_best(trials, timed=_can_time(index_request.device)).spec, tuple(trials), centres)
@@ -152,7 +151,7 @@ def choose_index(
 
 @contextmanager
 def on_device(index: VectorIndex, device: Device) -> Iterator[VectorIndex]:
-    """The index as it will be searched, if this machine has such a device and it takes the type; else the same."""
+    """Yield the index on the device that will search it, or as it is where that is not possible on this machine."""
     moved = _moved(index) if device == "cuda" and _can_time(device) else None
     try:
         yield moved or index
@@ -162,7 +161,7 @@ def on_device(index: VectorIndex, device: Device) -> Iterator[VectorIndex]:
 
 
 def describe_trial(trial: Trial) -> str:
-    """One line on what came out."""
+    """Return one line on the results of a trial."""
     recall = trial.tuning.chosen.recall.tie_tolerant
     missed = "" if trial.tuning.reached_target else ", which misses the target"
     return (
@@ -190,23 +189,23 @@ def _cluster(spec: IndexSpec, vectors: Vectors, seed: int) -> Vectors:
     return cluster_lists(spec.list_count, sample_vectors(vectors, spec.training_rows, seed), seed)
 
 
-def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, tried: TrialData) -> float:
-    """What a query takes over all products, at the point that tuning chose over the sample."""
-    growth, few_centres, point = tried.count / trial.count, tried.few_centres, tuning.operating_point
+def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, data: TrialData) -> float:
+    """Estimate the time of a query over all products, at the operating point chosen on the sample."""
+    growth, few_centres, point = data.count / trial.count, data.few_centres, tuning.operating_point
     if few_centres is None or point.nprobe is None:
         return tuning.chosen.latency_ms * growth
     if growth == 1:
         return tuning.chosen.latency_ms
     few = spec.with_lists(len(few_centres), trial.count)
-    long = fill_index(few, tried.sample, tried.index_request.seed, few_centres)
+    long_list_index = fill_index(few, data.sample, data.index_request.seed, few_centres)
     visited = min(point.nprobe, len(few_centres))
 
     def time_in(index: VectorIndex, k: int, nprobe: int) -> float:
-        with on_device(index, tried.index_request.device) as served:
-            return time_queries(served, tried.queries, k, replace(point, nprobe=nprobe))
+        with on_device(index, data.index_request.device) as served:
+            return time_queries(served, data.queries, k, replace(point, nprobe=nprobe))
 
-    visit_ms = time_in(long, RECALL_DEPTH, visited) * point.nprobe / visited
-    return visit_ms + max(0.0, time_in(trial, 1, 1) - time_in(long, 1, 1))
+    visit_ms = time_in(long_list_index, RECALL_DEPTH, visited) * point.nprobe / visited
+    return visit_ms + max(0.0, time_in(trial, 1, 1) - time_in(long_list_index, 1, 1))
 
 
 def _estimate_bytes(index: VectorIndex, count: int) -> int:
@@ -215,11 +214,11 @@ def _estimate_bytes(index: VectorIndex, count: int) -> int:
 
 
 def _best(trials: Sequence[Trial], timed: bool) -> Trial:
-    good = [trial for trial in trials if trial.tuning.reached_target]
-    if not good:
+    reaching = [trial for trial in trials if trial.tuning.reached_target]
+    if not reaching:
         return max(trials, key=lambda trial: trial.tuning.chosen.recall.tie_tolerant)
-    best = good[0]
-    for trial in good[1:] if timed else ():
+    best = reaching[0]
+    for trial in reaching[1:] if timed else ():
         if trial.estimated_ms < (1 - LEAST_ADVANTAGE) * best.estimated_ms:
             best = trial
     return best

@@ -1,4 +1,4 @@
-"""Photos of a catalogue, from files and URLs: fetched within limits, identified, decoded ahead.
+"""Reads the photos of a catalogue, from files and URLs: within limits, identified, decoded ahead.
 
 It knows no model and no index.
 """

@@ -1,8 +1,8 @@
-"""Which addresses a download may connect to.
+"""Checks the addresses that downloads connect to.
 
-A product feed is outside input: its URLs must not reach the network that the builder stands in. The host is resolved
-here and the connection goes to the very address that was checked, so that a name whose answer changes in between
-(DNS rebinding) gains nothing. Every connection passes here, those of redirects too.
+A product feed is outside input: its URLs must not reach the internal network of the builder. The host is resolved here
+and the connection goes to the address that was checked, so that a name whose address changes in between (DNS rebinding)
+gains nothing. Every connection is checked here, those of redirects too.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ import httpcore
 from towers.errors import PhotoError
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]  # host and port to IP addresses
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 behind a translator (RFC 6052)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 addresses behind a translator (RFC 6052)
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the open internet.
+    """Return whether an IP address belongs to the public internet.
 
     Private, loopback, link-local, shared, multicast, reserved and documentation addresses do not, nor do tunnels
-    (6to4, Teredo). An IPv4 address that is written as an IPv6 one counts as what it is.
+    (6to4, Teredo). An IPv4 address that is written as IPv6 is checked as IPv4.
     """
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
@@ -37,10 +37,10 @@ def is_public(address: str) -> bool:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """IP addresses of a host, best first, as the system's resolver knows them.
+    """Return the IP addresses of a host by the resolver of the system, best first.
 
     Raises:
-        httpcore.ConnectError: the name is not known, or is none.
+        httpcore.ConnectError: the name is unknown or malformed.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -50,11 +50,11 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class CheckedBackend(httpcore.AsyncNetworkBackend):
-    """The network as httpcore uses it, without the addresses that are refused.
+    """The network backend of httpcore, which refuses addresses outside the public internet.
 
     Args:
-        allow_private: refuse none.
-        resolve: who knows the addresses of hosts.
+        allow_private: allow all addresses.
+        resolve: returns the addresses of a host.
     """
 
     def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
@@ -75,7 +75,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         Raises:
             PhotoError: none of them is allowed ("address-refused").
             httpcore.ConnectError: none can be reached.
-            httpcore.ConnectTimeout: the last one does not answer.
+            httpcore.ConnectTimeout: the last one did not answer in time.
         """
         *others, last = self._allowed(host, await self._resolve(host, port))
         for address in others:
@@ -90,7 +90,6 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         if not allowed:
             raise PhotoError(
                 "address-refused",
-                f"{host} is at {', '.join(addresses)}, which is no public address; "
-                "--allow-private-addresses lets the builder go there",
+                f"{host} is at {', '.join(addresses)}, which is no public address; --allow-private-addresses allows it",
             )
         return allowed

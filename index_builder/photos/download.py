@@ -1,7 +1,7 @@
-"""Photos by URL: many at a time, each within limits, so that none of them stops or fills the builder.
+"""Downloads photos by URL: many at a time, each within limits of time and size.
 
-A photo is tried again where the fault may pass (no answer, a busy server), with growing pauses. What a server says of
-a file is not believed: the first bytes tell whether it is a picture.
+A download is tried again after a transient failure (no answer, a busy server), with growing pauses. The content type
+that a server declares is ignored: the first bytes show whether a file is a picture.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from towers.photos import SIGNATURE_BYTES, USABLE, Pixels, is_picture
 MAX_PHOTO_BYTES = 32 * 2**20
 MAX_REDIRECTS = 5
 MAX_ATTEMPTS = 4
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0  # between attempts; the pause doubles each time
-LONGEST_SILENCE_S = 10.0  # until a connection stands, and between two pieces of an answer
-BUSY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})  # that may pass
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0  # between attempts; the pause doubles each time
+MAX_SILENCE_S = 10.0  # until a connection is open, and between two pieces of a response
+BUSY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})  # transient
 
-# Compressed content could swell; photos are compressed already.
+# Without content encoding a small response cannot decompress to a huge one; photos are compressed already.
 _HEADERS = {"User-Agent": "Vitrine-index-builder", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 ReadPhoto = Callable[[bytes, str], Pixels]  # content and URL to pixels; raises PhotoError
@@ -44,9 +44,9 @@ class DownloadSettings:
     """How photos are downloaded.
 
     Attributes:
-        allow_private_addresses: also from hosts that are not on the open internet.
-        concurrency: how many at a time.
-        timeout_s: of one attempt, from its first connection to its last byte, redirects included.
+        allow_private_addresses: download also from hosts outside the public internet.
+        concurrency: number of downloads at a time.
+        timeout_s: limit of one attempt, from its first connection to its last byte, redirects included.
 
     Raises:
         BuildError: a number is out of range.
@@ -65,15 +65,15 @@ class DownloadSettings:
 
 @dataclass(frozen=True, eq=False)
 class FetchedPhoto:
-    """What became of a product's photo.
+    """A product's photo, or the reason why there is none.
 
     Attributes:
         pixels: None where there is no usable photo.
-        outcome: USABLE, ABSENT, or a PhotoError's reason.
-        attempts: how often it was tried; 0 where nobody was asked.
-        tried_at: when it was tried last.
+        outcome: USABLE, ABSENT, or the reason of a PhotoError.
+        attempts: number of attempts; 0 where no server was asked.
+        tried_at: time of the last attempt.
         identity: the photo's part of the product key (index_builder/core/keys.py); NO_PHOTO where there
-            was nothing to try.
+            was no photo.
     """
 
     pixels: Pixels | None
@@ -83,8 +83,8 @@ class FetchedPhoto:
     identity: bytes = NO_PHOTO
 
 
-class _PassingError(Exception):
-    """An attempt failed in a way that may pass; `pause_s` is how long the server asks to be left alone."""
+class _TransientError(Exception):
+    """An attempt failed, and another may succeed; `pause_s` is how long the server asks to wait."""
 
     def __init__(self, reason: str, pause_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -96,13 +96,13 @@ class _PassingError(Exception):
 def open_downloader(
     settings: DownloadSettings, read: ReadPhoto, pool: Executor
 ) -> Iterator[Callable[[str], "Future[FetchedPhoto]"]]:
-    """Yield what starts the download of a URL, which goes on in a thread of its own.
+    """Yield a function that starts the download of a URL in a thread of the downloader.
 
     Args:
-        settings: limits.
-        read: decodes what was downloaded. It runs while the download still counts as one of
-            `settings.concurrency`, which bounds the memory that undecoded photos take.
-        pool: where `read` runs.
+        settings: limits of downloads.
+        read: decodes the downloaded file. It runs while the download still counts as one of `settings.concurrency`,
+            which bounds the memory that undecoded photos take.
+        pool: runs `read`.
     """
     with (
         start_blocking_portal(name="downloads") as portal,
@@ -116,10 +116,10 @@ class Downloader:
     """Downloads photos inside an event loop.
 
     Args:
-        client: follows no redirects.
-        settings: limits.
+        client: HTTP client that follows no redirects.
+        settings: limits of downloads.
         read: decodes a photo.
-        pool: where `read` runs.
+        pool: runs `read`.
     """
 
     def __init__(self, client: httpx.AsyncClient, settings: DownloadSettings, read: ReadPhoto, pool: Executor) -> None:
@@ -131,10 +131,10 @@ class Downloader:
         self._hosts = FailingHosts()
 
     async def fetch(self, url: str) -> FetchedPhoto:
-        """Download and decode a photo; a failure is an outcome and no error.
+        """Download and decode a photo; a failure is an outcome, not an exception.
 
         Reasons: "bad-url", "address-refused", "unreachable", "timeout", "status-NNN", "redirects", "broken-transfer",
-        "too-large", "not-an-image", "unreadable", and "host-down" for a host that answers nobody any more.
+        "too-large", "not-an-image", "unreadable", and "host-down" for a host that no longer answers.
         """
         attempts = 0
         try:
@@ -144,7 +144,7 @@ class Downloader:
                 attempts += 1
                 try:
                     return FetchedPhoto(await self._attempt(url, host), USABLE, attempts)
-                except _PassingError as error:
+                except _TransientError as error:
                     if attempts == MAX_ATTEMPTS:
                         self._hosts.failed(host)
                         return FetchedPhoto(None, error.reason, attempts)
@@ -163,16 +163,16 @@ class Downloader:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, content, url)
 
     async def _content_in_time(self, url: str) -> bytes:
-        """The file behind a URL; httpx's errors as ours."""
+        """Return the content of a URL within the time limit; translate the errors of httpx."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._content(url)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise _PassingError("timeout") from error
+            raise _TransientError("timeout") from error
         except httpx.ConnectError as error:
-            raise _PassingError("unreachable") from error
-        except httpx.TransportError as error:  # cut off, or no HTTP
-            raise _PassingError("broken-transfer") from error
+            raise _TransientError("unreachable") from error
+        except httpx.TransportError as error:  # cut off, or not HTTP
+            raise _TransientError("broken-transfer") from error
 
     async def _content(self, url: str) -> bytes:
         address = checked_url(url)
@@ -185,37 +185,37 @@ class Downloader:
 
 
 def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
-    """A URL that may be asked for.
+    """Parse a URL and check that it may be downloaded.
 
     Args:
-        url: as the catalogue or a redirect names it.
-        base: what the URL of a redirect is relative to.
+        url: URL from the catalogue or a redirect.
+        base: URL that a redirect is relative to.
 
     Raises:
-        PhotoError: "bad-url": it is malformed, not of http or https, or carries a user's name.
+        PhotoError: "bad-url": it is malformed, not of http or https, or contains a user name.
     """
     try:
         parsed = httpx.URL(url) if base is None else base.join(url)
-        host = parsed.host  # may be no name that IDNA allows
+        host = parsed.host  # raises where IDNA does not allow the name
     except (httpx.InvalidURL, ValueError) as error:
         raise PhotoError("bad-url", f"{url!r} is no URL: {error}") from error
     if parsed.scheme not in ("http", "https") or not host or parsed.userinfo:
-        raise PhotoError("bad-url", f"{url!r}: expected http(s)://HOST/PATH without a user's name")
+        raise PhotoError("bad-url", f"{url!r}: expected http(s)://HOST/PATH without a user name")
     return parsed
 
 
 def pause_s(attempt: int, asked_s: float = 0.0) -> float:
-    """Seconds to wait after a failed attempt.
+    """Return the seconds to wait after a failed attempt.
 
-    They double with each attempt, are drawn from their upper half so that many downloads do not come back at the same
-    moment, and are at least what the server asks for, up to LONGEST_PAUSE_S.
+    They double with each attempt, are drawn from the upper half so that many downloads do not retry at the same moment,
+    and are at least what the server asks for, up to MAX_PAUSE_S.
     """
     doubled = FIRST_PAUSE_S * 2 ** (attempt - 1)
-    return min(LONGEST_PAUSE_S, max(asked_s, random.uniform(doubled / 2, doubled)))  # noqa: S311 (no secret)
+    return min(MAX_PAUSE_S, max(asked_s, random.uniform(doubled / 2, doubled)))  # noqa: S311 (no secret)
 
 
 def retry_after_s(header: str) -> float:
-    """Seconds that a Retry-After header asks for: a number of them, or a date; 0 where it is neither."""
+    """Return the seconds that a Retry-After header asks for, as a number or a date; 0 where it is neither."""
     if header.strip().isdecimal():
         return float(header)
     try:
@@ -225,19 +225,19 @@ def retry_after_s(header: str) -> float:
 
 
 async def _body(response: httpx.Response) -> bytes:
-    """The content of an answer, unless its status, size or beginning says that it is no photo."""
+    """Read the content of a response; raise where its status, size or first bytes show that it is no photo."""
     status = response.status_code
     if status in BUSY_STATUSES:
-        raise _PassingError(f"status-{status}", retry_after_s(response.headers.get("retry-after", "")))
+        raise _TransientError(f"status-{status}", retry_after_s(response.headers.get("retry-after", "")))
     if status != httpx.codes.OK:
         raise PhotoError(f"status-{status}", f"{response.url} is answered with status {status}")
-    content, looked_at = bytearray(), False
-    async for part in response.aiter_raw():
-        content += part
+    content, checked = bytearray(), False
+    async for piece in response.aiter_raw():
+        content += piece
         if len(content) > MAX_PHOTO_BYTES:
             raise PhotoError("too-large", f"{response.url} has more than {MAX_PHOTO_BYTES:,} bytes")
-        if not looked_at and len(content) >= SIGNATURE_BYTES:
-            looked_at = True
+        if not checked and len(content) >= SIGNATURE_BYTES:
+            checked = True
             head = bytes(content[:SIGNATURE_BYTES])
             if not is_picture(head):
                 raise PhotoError("not-an-image", f"{response.url} begins with {head!r}")
@@ -245,8 +245,8 @@ async def _body(response: httpx.Response) -> bytes:
 
 
 def _client(settings: DownloadSettings) -> httpx.AsyncClient:
-    """A client that follows no redirects, keeps no cookies, and takes no proxy or password from the environment."""
-    silence_s = min(LONGEST_SILENCE_S, settings.timeout_s)
+    """Return a client that follows no redirects, keeps no cookies, and takes no proxy or password from outside."""
+    silence_s = min(MAX_SILENCE_S, settings.timeout_s)
     no_cookies = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     return httpx.AsyncClient(
         transport=_CheckedTransport(settings),
@@ -259,7 +259,7 @@ def _client(settings: DownloadSettings) -> httpx.AsyncClient:
 
 
 class _CheckedTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport over CheckedBackend, for which it has no argument of its own."""
+    """The transport of httpx over CheckedBackend, which its constructor cannot be given."""
 
     def __init__(self, settings: DownloadSettings) -> None:
         context = httpx.create_ssl_context()

@@ -1,7 +1,7 @@
-"""Hosts that answer nobody any more.
+"""Keeps downloads from hosts that no longer answer.
 
-A dead host with a hundred thousand photos would hold a build for hours, each photo with all its attempts. After many
-failures in a row and some time without any answer its photos are given up at once, but for one try now and then.
+A dead host with a hundred thousand photos would delay a build for hours, with several attempts for each photo. After
+many failures in a row and some time without any answer its photos fail at once, except for one attempt a minute.
 """
 
 import time
@@ -10,27 +10,27 @@ from dataclasses import dataclass
 from towers.errors import PhotoError
 
 FAILURES_IN_A_ROW = 20  # photos, each after all its attempts
-GIVE_UP_AFTER_S = 120.0  # a busy server that still answers some is waited for
-RETRY_INTERVAL_S = 60.0  # between tries of a host that was given up
+GIVE_UP_AFTER_S = 120.0  # without any answer; a busy server that answers some requests is not given up
+RETRY_INTERVAL_S = 60.0  # between attempts at a host that was given up
 
 
 @dataclass
 class _Record:
-    """How a host did lately; times are of the monotonic clock."""
+    """The recent failures of a host; times are of the monotonic clock."""
 
-    since_s: float  # of its last answer, or of its first failure
+    since_s: float  # time of its first failure since its last answer
     failures: int = 0
     tried_s: float = 0.0
 
 
 class FailingHosts:
-    """Remembers which hosts fail. For one thread."""
+    """Remembers which hosts fail; for use in one thread."""
 
     def __init__(self) -> None:
         self._records: dict[str, _Record] = {}
 
     def check(self, host: str) -> None:
-        """Let a download begin.
+        """Check that a download from a host may start.
 
         Raises:
             PhotoError: the host was given up ("host-down").
@@ -40,14 +40,14 @@ class FailingHosts:
             return
         if now_s - record.tried_s < RETRY_INTERVAL_S:
             raise PhotoError("host-down", f"{host} failed {record.failures} times in a row")
-        record.tried_s = now_s  # this one may try; the others wait for its answer
+        record.tried_s = now_s  # this download may try; the others wait for its result
 
     def answered(self, host: str) -> None:
-        """The host gave a photo, or said that it has none."""
+        """Record that a host answered, with a photo or with an error status."""
         self._records.pop(host, None)
 
     def failed(self, host: str) -> None:
-        """A download was given up after all its attempts."""
+        """Record that a download from a host failed in all its attempts."""
         now_s = time.monotonic()
         record = self._records.setdefault(host, _Record(since_s=now_s))
         record.failures += 1

@@ -1,4 +1,4 @@
-"""A catalogue's photos, decoded ahead of whoever encodes them: files beside it, and URLs."""
+"""Reads photos from files and URLs, and decodes them ahead of encoding."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,18 +17,18 @@ from towers.encoding import PHOTOS_PER_BATCH, decode_photo
 from towers.errors import PhotoError
 from towers.photos import Pixels, is_url, read_photo
 
-# Photos that are decoded, downloaded or waited for while others are encoded. It bounds memory: 77 MB at 224 x 224.
+# Photos in download, in decoding or decoded while others are encoded. It bounds memory: 77 MB at 224 x 224.
 PHOTOS_AHEAD = 2 * PHOTOS_PER_BATCH
 
 
 class PhotoFeed:
-    """Photos in the order of a catalogue.
+    """Yields photos in the order of a catalogue.
 
     Args:
-        folder: what image paths are relative to, and must not leave.
-        photo: the size that a tower reads.
-        settings: how URLs are downloaded.
-        stack: closes what is opened on the way.
+        folder: folder that image paths are relative to, and must not leave.
+        photo: photo size that a tower reads.
+        settings: how photos are downloaded.
+        stack: closes the threads and the HTTP client of the feed.
     """
 
     def __init__(self, folder: Path, photo: PhotoInput, settings: DownloadSettings, stack: ExitStack) -> None:
@@ -41,19 +41,19 @@ class PhotoFeed:
         self._download: Callable[[str], Future[FetchedPhoto]] | None = None
 
     def photos(self, images: Iterable[str | None]) -> Iterator[FetchedPhoto]:
-        """Decoded photos, one for each of these entries of the catalogue."""
+        """Yield a decoded photo for each of these image entries of the catalogue."""
         images = iter(images)
-        pending = deque(self._begin(image) for image in islice(images, PHOTOS_AHEAD))
+        pending = deque(self._start(image) for image in islice(images, PHOTOS_AHEAD))
         while pending:
             photo, identity = pending.popleft()
-            pending.extend(self._begin(image) for image in islice(images, 1))
+            pending.extend(self._start(image) for image in islice(images, 1))
             yield replace(photo.result(), identity=identity) if identity else photo.result()
 
-    def _begin(self, image: str | None) -> tuple[Future[FetchedPhoto], bytes]:
-        """A photo that is on its way, and its identity where that is known already."""
+    def _start(self, image: str | None) -> tuple[Future[FetchedPhoto], bytes]:
+        """Start to read a photo; return its future, and its identity where that is known already."""
         if image is None or not is_url(image):
             return self._pool.submit(self._load, image), NO_PHOTO
-        if self._download is None:  # no thread and no client for a catalogue without URLs
+        if self._download is None:  # a catalogue without URLs needs no thread and no client
             self._download = self._stack.enter_context(open_downloader(self._settings, self._read, self._pool))
         return self._download(image), url_identity(image)
 
@@ -70,6 +70,6 @@ class PhotoFeed:
 
 @contextmanager
 def open_feed(folder: Path, photo: PhotoInput, settings: DownloadSettings) -> Iterator[PhotoFeed]:
-    """Yield a feed; what it began ends with the block."""
+    """Yield a feed; its downloads and threads end with the block."""
     with ExitStack() as stack:
         yield PhotoFeed(folder, photo, settings, stack)

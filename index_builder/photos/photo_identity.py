@@ -1,8 +1,8 @@
-"""Whether a product's photo is still the one that was encoded.
+"""Identifies photos, so that a build sees which are still those that were encoded.
 
-A photo in a file is known by its content. To read all files of a shop every night takes too long, so the content of
-each is remembered with the state of its file, as git does: what has the same size and times is not read again. A photo
-on the web is known by its address.
+A photo in a file is identified by its content. Reading all files of a shop every night takes too long, so the SHA-256
+of each is cached with the state of its file, as git does: a file of the same size and times is not read again. A photo
+behind a URL is identified by the URL.
 """
 
 import hashlib
@@ -22,20 +22,21 @@ from towers.errors import PhotoError
 from towers.photos import ABSENT, is_url, photo_path
 
 _SHA256_BYTES = 32
-# A file that was written just before it was read may be written again without a new time: clocks of files tick.
-_SETTLED_NS = 2_000_000_000
-_FILES_TRIED = 64  # by one thread, to see whether it has to wait for them
-_READERS = 16  # threads, where it has
-_FILES_BETWEEN_NOTES = 65_536  # that are read between two writings of the memory
+# A file that was written less than this before it was read may be written again without a new time, since file times
+# have a coarse resolution.
+_MIN_FILE_AGE_NS = 2_000_000_000
+_FILES_TRIED = 64  # read by one thread, to see whether it mostly waits
+_READERS = 16  # threads, where it does
+_FILES_BETWEEN_WRITES = 65_536  # files read between two writes of the cache
 
 
 @dataclass(frozen=True)
 class PhotoIdentity:
-    """What is known of a product's photo before it is decoded.
+    """The identity of a product's photo, known before the photo is decoded.
 
     Attributes:
-        content: the identity that goes into the product's key; NO_PHOTO where there is none to be had.
-        reason: ABSENT where the catalogue names no photo, or a PhotoError's why it is not to be had; None otherwise.
+        content: identity that goes into the product key; NO_PHOTO where there is no photo.
+        reason: ABSENT where the catalogue names no photo, the reason of a PhotoError where it cannot be read, or None.
     """
 
     content: bytes
@@ -43,14 +44,14 @@ class PhotoIdentity:
 
 
 def identity_of_file(folder: Path, image: str) -> bytes:
-    """The identity of a photo beside a catalogue; reads the file.
+    """Read a photo file and return its identity.
 
     Raises:
-        PhotoError: there is none ("missing"), it lies outside of the folder or cannot be read; see `photo_path`.
+        PhotoError: the file is missing, lies outside of the folder or cannot be read; see `photo_path`.
     """
     path = photo_path(folder, image)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for somebody to write into it
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
             raise PhotoError("unreadable", f"{path} is no file")
         with path.open("rb") as file:
             return content_identity(hashlib.file_digest(file, "sha256").digest())
@@ -61,33 +62,33 @@ def identity_of_file(folder: Path, image: str) -> bytes:
 
 
 class PhotoIdentities:
-    """Tells the identities of a catalogue's photos, and remembers the content of files between builds.
+    """Identifies the photos of a catalogue, and caches the identities of files between builds.
 
     Args:
-        folder: what image paths are relative to, and must not leave.
-        memory: the file of what is remembered; None to read every file and remember nothing.
+        folder: folder that image paths are relative to, and must not leave.
+        cache: file of the cache; None to read every file and cache nothing.
     """
 
-    def __init__(self, folder: Path, memory: Path | None = None) -> None:
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
         self._folder = folder
-        self._path = memory
-        self._known = _CachedIdentities(read_checksummed(memory) or b"" if memory else b"")
+        self._path = cache
+        self._known = _CachedIdentities(read_checksummed(cache) or b"" if cache else b"")
         self._known_index = KeyIndex(self._known.states)
-        self._seen = bytearray()  # as the memory's file has it, of the files of this time
+        self._seen = bytearray()  # entries of the files of this build, as the cache has them
         self._unsaved = 0
 
     def of(self, images: Sequence[str | None]) -> list[PhotoIdentity]:
-        """Identities of these entries of the catalogue."""
+        """Return the identities of these image entries of the catalogue."""
         identities = [_without_file(image) for image in images]
         files = [row for row, identity in enumerate(identities) if identity is None]
         for row, identity in zip(files, self._of_files([images[row] or "" for row in files]), strict=True):
             identities[row] = identity
-        if self._unsaved >= _FILES_BETWEEN_NOTES:
+        if self._unsaved >= _FILES_BETWEEN_WRITES:
             self._write(self._known.entries + self._seen)
         return [identity for identity in identities if identity is not None]
 
     def save(self) -> None:
-        """Remember the files that were seen, and forget those that are no longer in the catalogue."""
+        """Write the cache with the files of this build; those that left the catalogue are dropped."""
         if self._unsaved or len(self._seen) != len(self._known.entries):
             self._write(self._seen)
 
@@ -115,46 +116,46 @@ class PhotoIdentities:
 
 @dataclass(frozen=True, eq=False)
 class _CachedIdentities:
-    """States of files, each before the SHA-256 of the file's content."""
+    """The entries of the cache: the state of each file, followed by the SHA-256 of its content."""
 
     entries: bytes
 
     @property
     def states(self) -> Keys:
-        """Shape (n, 2)."""
+        """States of the files. Shape (n, 2)."""
         rows = np.frombuffer(self.entries, np.uint8).reshape(-1, KEY_BYTES + _SHA256_BYTES)
         return np.ascontiguousarray(rows[:, :KEY_BYTES]).view("<u8")
 
     def content(self, row: int) -> bytes:
-        """SHA-256 of a file."""
+        """Return the SHA-256 of the file of an entry."""
         end = (row + 1) * (KEY_BYTES + _SHA256_BYTES)
         return self.entries[end - _SHA256_BYTES : end]
 
 
 def _without_file(image: str | None) -> PhotoIdentity | None:
-    """The identity of a photo that is in no file beside the catalogue; None for one that is."""
+    """Return the identity of a photo that is not in a file; None for one in a file."""
     if not image:
         return PhotoIdentity(NO_PHOTO, ABSENT)
     return PhotoIdentity(url_identity(image)) if is_url(image) else None
 
 
 def _state(folder: Path, image: str) -> bytes | None:
-    """Path, size and times of a file, digested; None where it is not there or was written just now."""
+    """Return a digest of path, size and times of a file; None where it is missing or was written just now."""
     try:
         found = os.stat(f"{folder}/{image}")
     except (OSError, ValueError):
         return None
     written_ns = max(found.st_mtime_ns, found.st_ctime_ns)
-    if written_ns > time.time_ns() - _SETTLED_NS:
+    if written_ns > time.time_ns() - _MIN_FILE_AGE_NS:
         return None
     state = f"{image}\0{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
     return hashlib.blake2b(state.encode(), digest_size=KEY_BYTES).digest()
 
 
 def _read_identities(folder: Path, images: Sequence[str]) -> list[PhotoIdentity]:
-    """Read files: with several threads where one would wait most of the time, for a network or a slow disk.
+    """Read files: with several threads where one waits most of the time, for a network or a slow disk.
 
-    Otherwise threads only wait for each other, which takes several times as long as reading a small file.
+    Otherwise threads would only wait for each other, several times as long as it takes to read a small file.
     """
     begin, busy_before = time.perf_counter(), time.thread_time()
     found = [_read_identity(folder, image) for image in images[:_FILES_TRIED]]

@@ -1,4 +1,4 @@
-"""Versions in a store: verified, gated, published, listed, compared, pruned.
+"""Verifies, gates, publishes, lists, compares and prunes the versions of a store.
 
 It does not know how a version is built.
 """

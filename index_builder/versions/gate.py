@@ -1,8 +1,8 @@
-"""The gate: what a version must keep to before it is published.
+"""The gate: the checks that a version must pass before it is published.
 
-A version is loaded as the service would load it, and its figures are compared with limits and with the version that
-is published now. A price file cut in half, a photo server that was down, or a model exchanged by mistake all build
-without an error: they show in these figures alone.
+A version is loaded as the service would load it, and its figures are compared with limits and with the version that is
+published now. A product feed cut in half, a photo server that was down, or a wrong model all build without an error:
+only these figures show them.
 """
 
 import datetime
@@ -21,14 +21,14 @@ from index_builder.versions.verify import VerifiedVersion, verify_version
 
 @dataclass(frozen=True)
 class Examination:
-    """What the gate found of a version.
+    """The results of the gate for a version.
 
     Attributes:
-        version: its id.
-        published: what CURRENT named at the time; None where nothing was published.
-        compared_with: the version that it was compared with, if any.
-        fault: why it cannot be loaded; the checks are then those that its manifest alone allows, if it has one.
-        checks: every figure with its limit.
+        version: id of the version.
+        published: version that was published at the time; None where there was none.
+        compared_with: id of the version that it was compared with, if any.
+        fault: why it cannot be loaded; `checks` are then those that its manifest alone allows, if it has one.
+        checks: all figures with their limits.
     """
 
     version: str
@@ -39,11 +39,11 @@ class Examination:
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """The fault and all failed checks, each as a part of a sentence."""
+        """The fault and all failed checks, each as part of a sentence."""
         return failures_of(self.fault, self.checks)
 
     def decide(self, outcome: Outcome, reason: str | None = None) -> GateDecision:
-        """The record of what came of it."""
+        """Return the record of the gate's decision."""
         return GateDecision(
             decided_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             outcome=outcome,
@@ -55,7 +55,7 @@ class Examination:
 
 
 def examine_version(store: Store, version: str, limits: GateLimits) -> Examination:
-    """Load a version and check all its figures, also where the first ones fail. Writes nothing.
+    """Load a version and check all its figures, also after a failed check; write nothing.
 
     Raises:
         StoreError: the store has no such version, or the id is malformed.
@@ -73,7 +73,7 @@ def examine_version(store: Store, version: str, limits: GateLimits) -> Examinati
 
 
 def check_and_record(store: Store, version: str, limits: GateLimits) -> Examination:
-    """Examine a version and note in the store whether it passed; it is not published.
+    """Examine a version and record in the store whether it passed; it is not published.
 
     Raises:
         StoreError: the store has no such version.
@@ -98,7 +98,7 @@ def _manifest_or_none(store: Store, version: str) -> Manifest | None:
 
 
 def _read_published(store: Store, published: str | None) -> Manifest | None:
-    """The published version's manifest; None where it is gone or damaged, since a good one must get past it."""
+    """Return the manifest of the published version; None where it is missing or damaged, which blocks nothing."""
     try:
         return read_manifest(store.version_path(published)) if published else None
     except (ArtifactError, OSError):
@@ -106,7 +106,7 @@ def _read_published(store: Store, published: str | None) -> Manifest | None:
 
 
 def _figures(manifest: Manifest, before: Manifest | None, limits: GateLimits) -> Iterator[GateCheck]:
-    """What the manifest alone tells."""
+    """Yield the checks that need the manifest alone."""
     index = manifest.index
     target = index.target_recall if limits.least_recall is None else limits.least_recall
     yield _at_least(target, "recall@100", index.recall_at_100)
@@ -131,13 +131,13 @@ def _compare_answers(verified: VerifiedVersion, before: Manifest, limits: GateLi
 
 
 def _same_model(one: ModelIdentity, other: ModelIdentity) -> bool:
-    """Whether both give the same vectors; names and metrics may differ."""
+    """Return whether both models give the same vectors; names and metrics may differ."""
     sides = [(model.query_fingerprint, model.product_fingerprint) for model in (one, other)]
     return sides[0] == sides[1]
 
 
 def _share_without_photo(photos: PhotoCounts) -> float | None:
-    """Share of products without a usable photo; None for a model that reads none."""
+    """Return the share of products without a usable photo; None for a model that reads no photos."""
     without = photos.absent + sum(photos.unusable.values())
     return without / (photos.usable + without) if photos.usable + without else None
 

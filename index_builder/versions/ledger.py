@@ -1,6 +1,6 @@
-"""The ledger of photos that could not be used: which, why, and when it was tried last.
+"""The ledger of a version: the photos that could not be used, why, and when each was tried last.
 
-A version has it as failures.parquet, in the order of its products; the counts in its manifest agree with it.
+It is the file failures.parquet, in the order of the products; the counts in the manifest agree with it.
 """
 
 import datetime
@@ -33,7 +33,7 @@ _HEADER = ("product_id", "reason", "attempts", "tried at", "image")
 
 
 def write_failures(path: Path, failures: Sequence[FailedPhoto]) -> None:
-    """Write a ledger, wholly or not at all."""
+    """Write a ledger atomically."""
     table = pa.Table.from_pylist([asdict(failure) for failure in failures], schema=pa.schema(FAILURE_COLUMNS))
     sink = io.BytesIO()
     pq.write_table(table, sink)
@@ -44,7 +44,7 @@ def read_failures(path: Path) -> list[FailedPhoto]:
     """Read a ledger.
 
     Raises:
-        DamagedError: no file is there, or it is not Parquet.
+        DamagedError: the file is missing, or not Parquet.
         FormatError: a column is missing or of another type.
     """
     table = read_table(path, FAILURE_COLUMNS).select(list(FAILURE_COLUMNS))
@@ -52,31 +52,33 @@ def read_failures(path: Path) -> list[FailedPhoto]:
 
 
 def version_failures(store: Store, version: str) -> list[FailedPhoto]:
-    """The ledger of a version, its bytes verified.
+    """Verify and read the ledger of a version.
 
     Raises:
         StoreError: the store has no such version.
         DamagedError: the version's manifest or ledger is damaged.
-        LedgerError: the version has none, or one that does not fit its manifest.
+        LedgerError: the version has no ledger, or one that does not fit its manifest.
     """
     path = store.version_path(version)
     manifest = read_manifest(path)
     if FAILURES_FILE not in manifest.files:
-        raise LedgerError(f"version {version} has no ledger of failures: it was built before there was one")
+        raise LedgerError(
+            f"version {version} has no ledger of failures, since an older release of Vitrine built it; build it again"
+        )
     verify_files(path, {FAILURES_FILE: manifest.files[FAILURES_FILE]})
-    return fitting_failures(path, manifest)
+    return read_fitting_failures(path, manifest)
 
 
-def fitting_failures(path: Path, manifest: Manifest) -> list[FailedPhoto]:
-    """The ledger of a version whose files are verified.
+def read_fitting_failures(path: Path, manifest: Manifest) -> list[FailedPhoto]:
+    """Read the ledger of a version whose files are verified, and compare it with the manifest.
 
     Args:
-        path: folder of the version.
-        manifest: of the version; it has a ledger.
+        path: folder of the version, which has a ledger.
+        manifest: manifest of the version.
 
     Raises:
         DamagedError: the ledger is not Parquet.
-        LedgerError: it does not fit the manifest.
+        LedgerError: the ledger does not fit the manifest.
     """
     failures = read_failures(path / FAILURES_FILE)
     if Counter(failure.reason for failure in failures) != manifest.photos.unusable:
@@ -87,7 +89,7 @@ def fitting_failures(path: Path, manifest: Manifest) -> list[FailedPhoto]:
 
 
 def format_failures(failures: Sequence[FailedPhoto]) -> str:
-    """A ledger as lines of text, columns aligned, and the numbers by reason at the end."""
+    """Return a ledger as lines of text with aligned columns, and the numbers by reason at the end."""
     if not failures:
         return "every photo that the catalogue names was usable"
     rows = [_HEADER, *(_cells(failure) for failure in failures)]
@@ -109,5 +111,5 @@ def _cells(failure: FailedPhoto) -> tuple[str, ...]:
 
 
 def _printable(text: str) -> str:
-    """Text of a feed as a terminal may show it: without what would move the cursor or colour the screen."""
+    """Escape the characters of a feed's text that would move the cursor or colour the screen."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,4 +1,4 @@
-"""The versions of a store as a table."""
+"""Lists the versions of a store as a table."""
 
 from dataclasses import dataclass, replace
 
@@ -17,16 +17,16 @@ class ListedVersion:
     """A version of a store.
 
     Attributes:
-        version: its id.
-        mark: "current", "previous" (what a rollback goes back to), or nothing.
-        manifest: what it says of itself; None where that cannot be read.
-        damage: why not.
-        gate: what the gate decided last, if it ever did; see artifacts/gate.py.
-        gate_damage: why that cannot be read.
+        version: id of the version.
+        publication: "current", "previous" (published again by a rollback), or empty.
+        manifest: manifest of the version; None where it cannot be read.
+        damage: why the manifest cannot be read.
+        gate: last decision of the gate, if there is one; see artifacts/gate.py.
+        gate_damage: why the gate's record cannot be read.
     """
 
     version: str
-    mark: str
+    publication: str
     manifest: Manifest | None
     damage: str = ""
     gate: GateDecision | None = None
@@ -35,14 +35,14 @@ class ListedVersion:
 
 @dataclass(frozen=True)
 class StoreListing:
-    """A store's versions by id, and what is wrong with its CURRENT, if anything."""
+    """The versions of a store by id, and what is wrong with its CURRENT file, if anything."""
 
     versions: tuple[ListedVersion, ...]
     fault: str = ""
 
 
 def list_versions(store: Store) -> StoreListing:
-    """All complete versions of a store. Manifests are read, files are not verified."""
+    """List all complete versions of a store; manifests are read, files are not verified."""
     publication, fault = _publication(store)
     versions = tuple(_listed(store, version, publication) for version in store.version_ids())
     if publication.current and publication.current not in {listed.version for listed in versions}:
@@ -51,7 +51,7 @@ def list_versions(store: Store) -> StoreListing:
 
 
 def format_listing(listing: StoreListing) -> str:
-    """A listing as lines of text, columns aligned."""
+    """Return a listing as lines of text with aligned columns."""
     if not listing.versions:
         return "\n".join(["no versions", *filter(None, [listing.fault])])
     rows = [_HEADER, *(_cells(listed) for listed in listing.versions)]
@@ -62,12 +62,12 @@ def format_listing(listing: StoreListing) -> str:
 
 
 def gate_note(store: Store, version: str) -> str:
-    """Why the gate marked a version of a store; nothing where it passed or never came to it."""
+    """Return why the gate refused a version or was overruled; empty where it passed or was never checked."""
     return describe_gate(_with_gate(store, ListedVersion(version, "", None)))
 
 
 def describe_gate(listed: ListedVersion) -> str:
-    """Why a version is marked; nothing where it passed the gate or never came to it."""
+    """Return why the gate refused a version or was overruled; empty where it passed or was never checked."""
     if listed.gate_damage:
         return f"the gate's record of {listed.version} is damaged: {listed.gate_damage}"
     decision = listed.gate
@@ -88,8 +88,8 @@ def _publication(store: Store) -> tuple[Publication, str]:
 
 def _listed(store: Store, version: str, publication: Publication) -> ListedVersion:
     before = publication.previous[0] if publication.previous else None
-    mark = {publication.current: "current", before: "previous"}.get(version, "")
-    listed = _with_gate(store, ListedVersion(version, mark, None))
+    status = {publication.current: "current", before: "previous"}.get(version, "")
+    listed = _with_gate(store, ListedVersion(version, status, None))
     try:
         return replace(listed, manifest=read_manifest(store.version_path(version)))
     except (ArtifactError, OSError) as error:
@@ -107,10 +107,10 @@ def _with_gate(store: Store, listed: ListedVersion) -> ListedVersion:
 def _cells(listed: ListedVersion) -> tuple[str, ...]:
     manifest, gate = listed.manifest, listed.gate.outcome if listed.gate else ""
     if manifest is None:
-        return (listed.mark, listed.version, "damaged", "", "", "", "", "", gate)
+        return (listed.publication, listed.version, "damaged", "", "", "", "", "", gate)
     recall = f"{manifest.index.recall_at_100:.4f}"
     return (
-        listed.mark,
+        listed.publication,
         listed.version,
         manifest.created_at,
         manifest.model.name,

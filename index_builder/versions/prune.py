@@ -1,4 +1,4 @@
-"""Which versions of a store may go."""
+"""Removes old versions and unused files from a store."""
 
 import datetime
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Pruning:
     """What was removed from a store.
 
     Attributes:
-        versions: the versions, oldest first.
+        versions: removed versions, oldest first.
         unused: files that killed programs left, and vectors that no version needs, by their path in the store.
     """
 
@@ -25,20 +25,20 @@ class Pruning:
 
     @property
     def freed_bytes(self) -> int:
-        """Of all that was removed."""
+        """Size of all that was removed."""
         return sum(removal.freed_bytes for removal in (*self.versions, *self.unused))
 
 
 def prune_store(store: Store, keep: int) -> Pruning:
-    """Remove all versions but the newest `keep`, the published one, and the one that a rollback goes back to.
+    """Remove all versions but the newest `keep`, the published one, and the one that a rollback would publish.
 
-    What builds, publications and removals left when they were killed is removed too, and the vectors that no version
-    needs. What a running build writes is not, nor what a killed one has encoded.
+    Files that killed builds, publications and removals left are removed too, and vectors that no version needs. Files
+    of a running build stay, and so do vectors that a killed build has encoded.
 
     Raises:
         OptionError: `keep` is below 1.
-        DamagedError: CURRENT is not readable, so that nobody knows which version is published.
-        StoreError: the store is not there, or its lock is not to be had.
+        DamagedError: CURRENT is not readable, so that the published version is unknown.
+        StoreError: the store does not exist, or another program holds its lock.
     """
     if keep < 1:
         raise OptionError(f"keep: expected at least 1, got {keep}")
@@ -50,7 +50,7 @@ def prune_store(store: Store, keep: int) -> Pruning:
 
 
 def _created_at(store: Store, version: str) -> datetime.datetime:
-    """When a version was built; where its manifest cannot be read, when its folder last changed."""
+    """Return when a version was built or, where its manifest cannot be read, when its folder last changed."""
     path = store.version_path(version)
     try:
         created_at = datetime.datetime.fromisoformat(read_manifest(path).created_at)

@@ -1,4 +1,4 @@
-"""Which version the service loads: only one that passed the gate becomes the current one, or one that is forced."""
+"""Publishes versions: only one that passed the gate becomes the current one, or one that is forced."""
 
 from artifacts.errors import StoreError
 from artifacts.gate import add_decision
@@ -10,7 +10,7 @@ from index_builder.versions.verify import verify_version
 
 
 def current_version(store: Store) -> str:
-    """Id of the published version.
+    """Return the id of the published version.
 
     Raises:
         StoreError: nothing is published.
@@ -25,19 +25,19 @@ def current_version(store: Store) -> str:
 def publish_version(
     store: Store, version: str, limits: GateLimits | None = None, reason: str | None = None
 ) -> Publication:
-    """Run the gate over a version, note what it found, and make the version the current one if it passed.
+    """Run the gate over a version, record its decision, and make the version the current one if it passed.
 
     Args:
-        store: where it is.
-        version: its id.
-        limits: of the gate; the usual ones by default.
-        reason: why it is to be published though checks fail; None not to force it. A version that cannot be
-            loaded is refused all the same: a service would refuse it too.
+        store: store of the version.
+        version: id of the version.
+        limits: limits of the gate; None for the defaults.
+        reason: why it is published although checks fail; None not to force it. A version that cannot be loaded is
+            refused all the same, as a service would refuse it.
 
     Raises:
-        StoreError: the store has no such version, or another publication came in between.
+        StoreError: the store has no such version, or another version was published meanwhile.
         OptionError: the reason is empty.
-        GateError: it failed; CURRENT stays as it was, and the version is marked.
+        GateError: a check failed; CURRENT stays as it was, and the decision is recorded.
     """
     if reason is not None and not reason.strip():
         raise OptionError("reason: expected why the version is published all the same, got nothing")
@@ -45,28 +45,28 @@ def publish_version(
 
 
 def record_and_publish(store: Store, examination: Examination, reason: str | None = None) -> Publication:
-    """Note what the gate found and publish the version, or refuse it. See `publish_version`."""
+    """Record the decision of the gate and publish the version, or refuse it; see `publish_version`."""
     version, failures = examination.version, examination.failures
     with store.locked() as held:
         _check_unchanged(held, examination)
         if failures and (examination.fault or reason is None):
             add_decision(held, version, examination.decide("refused"))
             raise GateError(_describe_refusal(examination))
-        # The decision first: a kill in between leaves a forced version unpublished, never unrecorded.
+        # The decision is recorded first: a kill in between leaves a forced version unpublished, never unrecorded.
         decision = examination.decide("forced", reason) if failures else examination.decide("passed")
         add_decision(held, version, decision)
         return held.publish(version)
 
 
 def rollback_version(store: Store) -> Publication:
-    """Verify the version published before this one and make it the current one again.
+    """Verify the version that was published before the current one, and publish it again.
 
-    The gate is not asked: a rollback is for when what is served is worse.
+    The gate does not check it: a rollback is for when the current version is worse.
 
     Raises:
-        StoreError: there is none, or it was removed, or another publication came in between.
+        StoreError: there is none, or it was removed, or another version was published meanwhile.
         DamagedError: CURRENT is not readable.
-        VerificationError: it is damaged; CURRENT stays as it was.
+        VerificationError: the version is damaged; CURRENT stays as it was.
     """
     before = store.publication()
     if before.previous:
@@ -92,5 +92,5 @@ def _describe_refusal(examination: Examination) -> str:
         if examination.fault
         else "build it again, or publish it with other limits or with --force --reason TEXT"
     )
-    told = "; ".join(examination.failures)
-    return f"version {examination.version} is kept, but not published: {told}; {remedy}"
+    failures = "; ".join(examination.failures)
+    return f"version {examination.version} is kept, but not published: {failures}; {remedy}"

@@ -1,4 +1,4 @@
-"""Is a version what its builder wrote, and does it still find what its builder found?"""
+"""Verifies that a version is what its builder wrote, and that it still finds what its builder found."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ from artifacts.store import Store
 from index_builder.core.errors import LedgerError, VerificationError
 from index_builder.core.threads import core_count
 from index_builder.index.measure import encode_queries
-from index_builder.versions.ledger import fitting_failures
+from index_builder.versions.ledger import read_fitting_failures
 from knn import KnnError, OperatingPoint, VectorIndex, read_index
 from towers.query_encoder import OnnxQueryEncoder
 
 
 @dataclass(frozen=True, eq=False)
 class VerifiedVersion:
-    """A version that passed every check. It holds the index in memory.
+    """A version that passed every check, with its index in memory.
 
     Attributes:
-        manifest: its manifest.
-        canary_overlap: mean share of the expected products that its canary queries find, from 0 to 1.
-        search: its own search: queries and k to product ids, best first.
+        manifest: manifest of the version.
+        canary_overlap: mean share of expected products that its canary queries find, from 0 to 1.
+        search: function of queries and k that returns product ids, best first.
     """
 
     manifest: Manifest
@@ -33,15 +33,15 @@ class VerifiedVersion:
 
 
 def verify_version(store: Store, version: str) -> VerifiedVersion:
-    """Load a version as the service does: check its files, fit of its parts, and answers to its canary queries.
+    """Load a version as the service does: check its files, that they fit together, and its answers to canary queries.
 
     Raises:
         StoreError: the store has no such version, or the id is malformed.
-        VerificationError: a check failed; says which and what to do.
+        VerificationError: a check failed; the message says which, and what to do.
     """
     path = store.version_path(version)
     try:
-        opened = open_index_version(path, leave_index=True)  # of gigabytes, it is compared when it is read
+        opened = open_index_version(path, leave_index=True)  # it is large, and its checksum is compared when it is read
         if opened.manifest.version != version:
             raise VerificationError(
                 f"{path}: its manifest is that of version {opened.manifest.version!r}; build it again"
@@ -59,14 +59,14 @@ def _verify(opened: IndexVersion) -> VerifiedVersion:
     encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
     if opened.open_tower_vectors() is not None and not encoder.gives_tower_vectors:
         raise VerificationError(
-            f"{opened.path} keeps vectors of towers, but its encoder gives none of queries; build it again"
+            f"{opened.path} keeps tower vectors of products, but its encoder gives none of queries; build it again"
         )
     search = _search_of(opened.manifest, index, encoder, products["product_id"])
     return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search)
 
 
 def _whole_products(opened: IndexVersion) -> pa.Table:
-    """The products, their values checked: the service reads every one of them when it loads them."""
+    """Return the products with all values validated, since the service reads every value when it loads them."""
     products = opened.products()
     try:
         products.validate(full=True)
@@ -88,10 +88,10 @@ def _check_agreement(opened: IndexVersion, index: VectorIndex) -> None:
 
 
 def _check_records(opened: IndexVersion) -> None:
-    """The ledger and the keys, which versions have since there are such."""
+    """Check the ledger and the keys; versions of older releases have none."""
     manifest = opened.manifest
     if FAILURES_FILE in manifest.files:
-        fitting_failures(opened.path, manifest)
+        read_fitting_failures(opened.path, manifest)
     if KEYS_FILE in manifest.files:
         shape = np.load(opened.path / KEYS_FILE, mmap_mode="r", allow_pickle=False).shape
         if shape != (manifest.count, 2):

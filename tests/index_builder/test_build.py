@@ -161,7 +161,7 @@ def test_an_id_of_its_own(text_bundle: Path, catalog: Path, tmp_path: Path) -> N
     [
         ({"version": "flat"}, StoreError, "has a version 'flat' already, and versions never change"),
         ({"version": "../out"}, StoreError, r"'\.\./out' is no version id"),
-        ({"index_request": IndexRequest("IVF16,Nonsense")}, IndexSpecError, "factory 'IVF16,Nonsense': FAISS cannot make it"),
+        ({"index_request": IndexRequest("IVF16,Nonsense")}, IndexSpecError, "'IVF16,Nonsense': FAISS cannot make it"),
         ({"bundle": Path("nowhere")}, DamagedError, "nowhere is no model bundle"),
         ({"catalog": Path("no.parquet")}, DamagedError, r"no\.parquet is missing"),
     ],
@@ -200,7 +200,7 @@ STAGES = (
     "fill_index",
     "measure",
     "write_index",
-    "_copy_part",
+    "_copy_subfolder",
     "finish_index_version",
 )
 
@@ -222,7 +222,7 @@ def test_a_build_that_fails_leaves_the_store_as_it_was(
     monkeypatch.undo()
     reported: list[str] = []
     built = build_version(BuildRequest(text_bundle, catalog, store, "new"), reported.append)
-    went_on = "going on with a stopped build: 0 of 300 products are still to be encoded"
+    went_on = "continuing a stopped build: 0 of 300 products are still to be encoded"
     assert reported[0] == ("encoding 300 of 300 products" if stage == "write_products" else went_on)
     assert built.encoded == (300 if stage == "write_products" else 0)
     verify_version(Store(store), "new")

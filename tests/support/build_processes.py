@@ -18,7 +18,7 @@ from index_builder.versions import gate, publish  # noqa: F401
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
 
-STAGES = {"encoding ": "encode", "going on ": "encode", "building ": "build", str(os.sep): "publish"}
+STAGES = {"encoding ": "encode", "continuing ": "encode", "building ": "build", str(os.sep): "publish"}
 
 
 class BuildProcess:

@@ -12,9 +12,7 @@ from artifacts.store import Publication, Store
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 # None makes every import of the package fail, as where it is not installed.
-WITHOUT_TORCH = (
-    "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('index_builder', run_name='__main__')"
-)
+WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; runpy.run_module('index_builder', run_name='__main__')"
 
 
 @pytest.fixture

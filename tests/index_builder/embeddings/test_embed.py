@@ -199,7 +199,7 @@ def test_a_damaged_shard_is_encoded_again(bundle: Path, catalog: Path, tmp_path:
     shard.write_bytes(shard.read_bytes()[:-8] + bytes(8))
     again = embed_shop(bundle, catalog, tmp_path, SMALL)
     assert again.reported == [
-        f"{shard} is damaged, or of another Vitrine: its products are encoded again",
+        f"{shard} is damaged, or was written by another release of Vitrine: its products are encoded again",
         "encoding 70 of 300 products",
     ]
     np.testing.assert_allclose(again.products.vectors, before, atol=1e-6)
@@ -251,7 +251,7 @@ def test_a_stopped_encoding_goes_on_where_it_was_bit_by_bit(
                 embed_shop(bundle, catalog, tmp_path / "broken", SMALL)
     encoded_titles.clear()
     last = embed_shop(bundle, catalog, tmp_path / "broken", EncodingOptions(shard_rows=11))  # the plan is made already
-    assert last.reported == ["going on with a stopped build: 90 of 300 products are still to be encoded"]
+    assert last.reported == ["continuing a stopped build: 90 of 300 products are still to be encoded"]
     assert (last.encoded, [len(titles) for titles in encoded_titles]) == (90, [70, 20])
     np.testing.assert_array_equal(last.products.vectors, unbroken)
     assert shard_vectors(tmp_path / "broken") == shard_vectors(tmp_path / "unbroken")
@@ -299,7 +299,7 @@ def test_photos_that_are_changed_again_and_again_end_the_build(
 
     monkeypatch.setattr(photo_identity.PhotoIdentities, "save", changing(photo_identity.PhotoIdentities.save))
     monkeypatch.setattr(tasks, "write_shard", changing(tasks.write_shard))
-    with pytest.raises(BuildError, match="photos are changed while they are encoded; build again when nobody"):
+    with pytest.raises(BuildError, match="photos were changed while they were encoded; build again when nobody"):
         embed_shop(bundle, shop, tmp_path)
 
 

@@ -96,7 +96,9 @@ def test_a_damaged_shard_is_as_good_as_absent_and_it_is_told(pool: Pool) -> None
     path.write_bytes(path.read_bytes()[:-1])
     reported: list[str] = []
     pool.read(reported.append)
-    assert reported == [f"{path} is damaged, or of another Vitrine: its products are encoded again"]
+    assert reported == [
+        f"{path} is damaged, or was written by another release of Vitrine: its products are encoded again"
+    ]
     assert not path.exists()
     np.testing.assert_array_equal(vectors_of(pool, [1, 2]), sound.vectors)
     assert pool.find(joined_keys([key(3)])).tolist() == [-1]

@@ -108,9 +108,9 @@ def test_a_damaged_plan_is_a_sentence(job: EncodingJob) -> None:
     assert f"{job.plan.path} cannot be read" in fault
 
 
-def test_a_task_that_kills_its_process_is_not_begun_for_ever(job: EncodingJob) -> None:
+def test_a_task_that_kills_its_process_is_not_started_for_ever(job: EncodingJob) -> None:
     actor = Encoder(job, 1)
     for _ in range(4):
-        assert next(actor._counted([2])) == 2  # begun, and its process lost
-    assert rows(actor, 2) == [(-1, "task 2 was begun 4 times, and each time its process was lost")]
+        assert next(actor._count_starts([2])) == 2  # started, and its process lost
+    assert rows(actor, 2) == [(-1, "task 2 was started 4 times, and each time its process was lost")]
     assert rows(actor, 3) == [(3, "")]

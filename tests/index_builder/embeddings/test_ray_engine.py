@@ -107,12 +107,12 @@ def test_tasks_that_are_left_are_counted(job: EncodingJob) -> None:
     with pytest.raises(BuildError) as caught:
         ray_engine._check_all_written(job.plan, {1: "10.0.0.1"})
     assert str(caught.value) == (
-        "2 of 3 tasks are left, which the Ray cluster could not do; the same command goes on where it stopped"
+        "2 of 3 tasks are left, which the Ray cluster could not do; the same command continues where it stopped"
     )
 
 
 def test_a_store_that_each_node_has_for_itself_is_noticed(job: EncodingJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_engine, "_SECONDS_TO_SEE_SHARDS", 0.1)
+    monkeypatch.setattr(ray_engine, "_SHARDS_TIMEOUT_S", 0.1)
     job.plan.shard_path(0).touch()
     with pytest.raises(BuildError) as caught:
         ray_engine._check_all_written(job.plan, {0: "10.0.0.1", 1: "10.0.0.1", 2: "10.0.0.2"})

@@ -95,7 +95,7 @@ def test_every_damage_is_noticed(tmp_path: Path) -> None:
     assert read_shard(path, 2) is None
 
 
-def test_what_is_sealed_but_no_shard_is_not_read(tmp_path: Path) -> None:
+def test_a_checksummed_file_that_is_no_shard_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "x"
     write_checksummed(path, b"no Arrow")
     assert read_shard(path, 2) is None
@@ -115,7 +115,7 @@ def test_another_width_or_schema_version_is_not_read(tmp_path: Path, monkeypatch
 
 
 def test_anybody_can_read_a_shard_with_arrow(tmp_path: Path) -> None:
-    """The seal stands before a file of Arrow's own format."""
+    """The checksum stands before a file of Arrow's own format."""
     write_shard(tmp_path / "x", a_shard(3, 2))
     content = read_checksummed(tmp_path / "x")
     assert content is not None

@@ -81,7 +81,7 @@ def test_a_stopped_build_is_gone_on_with_only_by_its_like(
             with pytest.raises(Stop):
                 build(mixed_bundle, catalog, tmp_path / "broken", "v", explain)
     last = build(mixed_bundle, catalog, tmp_path / "broken", "v", report=reported.append)
-    assert reported[0] == "going on with a stopped build: 100 of 300 products are still to be encoded"
+    assert reported[0] == "continuing a stopped build: 100 of 300 products are still to be encoded"
     for name in (INDEX_FILE, TOWER_VECTORS_FILE):
         assert (last.path / name).read_bytes() == (unbroken.path / name).read_bytes()
 

@@ -69,8 +69,7 @@ def test_a_name_that_turns_private_is_refused() -> None:
         assert not web.asked
     assert (caught.value.reason, str(caught.value)) == (
         "address-refused",
-        "shop.example is at 10.0.0.7, 127.0.0.1, which is no public address; "
-        "--allow-private-addresses lets the builder go there",
+        "shop.example is at 10.0.0.7, 127.0.0.1, which is no public address; --allow-private-addresses allows it",
     )
 
 

@@ -48,7 +48,7 @@ def read(content: bytes, url: str) -> Pixels:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(download, "LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr(download, "MAX_PAUSE_S", 0.1)
 
 
 def fetch_all(urls: list[str], settings: DownloadSettings = ALLOWED) -> list[FetchedPhoto]:
@@ -133,7 +133,7 @@ def test_a_slow_server_is_not_waited_for(answer: Answer, monkeypatch: pytest.Mon
 
 
 def test_silence_ends_an_attempt_before_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "LONGEST_SILENCE_S", 0.1)
+    monkeypatch.setattr(download, "MAX_SILENCE_S", 0.1)
     patient = DownloadSettings(allow_private_addresses=True, timeout_s=60)
     assert outcome(in_turn(slowly(PHOTO, 0, wait_s=1.0), page(content=PHOTO)), patient) == ("usable", 2)
 
@@ -239,9 +239,9 @@ def test_downloads_that_nobody_waits_for_end_with_the_downloader() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("ftp://h/x", "'ftp://h/x': expected http(s)://HOST/PATH without a user's name"),
-        ("http://u:p@h/x", "'http://u:p@h/x': expected http(s)://HOST/PATH without a user's name"),
-        ("http://", "'http://': expected http(s)://HOST/PATH without a user's name"),
+        ("ftp://h/x", "'ftp://h/x': expected http(s)://HOST/PATH without a user name"),
+        ("http://u:p@h/x", "'http://u:p@h/x': expected http(s)://HOST/PATH without a user name"),
+        ("http://", "'http://': expected http(s)://HOST/PATH without a user name"),
         ("http://h:port/x", "'http://h:port/x' is no URL: Invalid port: 'port'"),
     ],
 )
@@ -261,7 +261,7 @@ def test_a_relative_redirect_is_relative_to_its_page() -> None:
 def real_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
     """Pauses as they are outside of tests, with a chance that is given."""
     monkeypatch.setattr(download, "FIRST_PAUSE_S", 0.5)
-    monkeypatch.setattr(download, "LONGEST_PAUSE_S", 30.0)
+    monkeypatch.setattr(download, "MAX_PAUSE_S", 30.0)
     yield lambda share: monkeypatch.setattr("random.uniform", lambda low, high: low + share * (high - low))
 
 

@@ -18,7 +18,7 @@ LONG_AGO_NS = 1_700_000_000 * 10**9
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as settled at once, but where a test says otherwise."""
-    monkeypatch.setattr(photo_identity, "_SETTLED_NS", -(10**12))
+    monkeypatch.setattr(photo_identity, "_MIN_FILE_AGE_NS", -(10**12))
 
 
 @pytest.fixture
@@ -124,11 +124,11 @@ def test_what_was_written_just_now_is_not_remembered(
     shop: Path, tmp_path: Path, read_files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another writing in the same tick of the clock might not show."""
-    monkeypatch.setattr(photo_identity, "_SETTLED_NS", 10**12)
+    monkeypatch.setattr(photo_identity, "_MIN_FILE_AGE_NS", 10**12)
     for _ in range(2):
         assert look(shop, ["a"], tmp_path / "memory") == [A]
     assert read_files == ["a", "a"]
-    monkeypatch.setattr(photo_identity, "_SETTLED_NS", 10**9)
+    monkeypatch.setattr(photo_identity, "_MIN_FILE_AGE_NS", 10**9)
     time.sleep(1.1)
     for _ in range(2):
         look(shop, ["a"], tmp_path / "memory")
@@ -155,7 +155,7 @@ def test_what_was_read_is_noted_on_the_way(
 ) -> None:
     """A build that is killed while it reads photos need not read them again; what was known before stays known."""
     look(shop, ["c"], tmp_path / "memory")
-    monkeypatch.setattr(photo_identity, "_FILES_BETWEEN_NOTES", 1)
+    monkeypatch.setattr(photo_identity, "_FILES_BETWEEN_WRITES", 1)
     PhotoIdentities(shop, tmp_path / "memory").of(["a"])  # and no save
     assert look(shop, ["a", "b", "c"], tmp_path / "memory") == [A, B, C]
     assert read_files == ["c", "a", "b"]

@@ -57,8 +57,8 @@ def test_a_damaged_manifest_is_listed_as_damaged(store: Path) -> None:
 def test_only_the_version_a_rollback_goes_to_is_previous(store: Path) -> None:
     for version in ("low", "ivf", "flat"):
         Store(store).publish(version)
-    marks = {listed.version: listed.mark for listed in list_versions(Store(store)).versions}
-    assert marks == {"flat": "current", "ivf": "previous", "low": ""}
+    published = {listed.version: listed.publication for listed in list_versions(Store(store)).versions}
+    assert published == {"flat": "current", "ivf": "previous", "low": ""}
 
 
 def test_a_store_without_versions(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_store_without_versions(tmp_path: Path) -> None:
 def test_an_unreadable_current_is_told(store: Path) -> None:
     (store / "CURRENT").write_text("{")
     listing = list_versions(Store(store))
-    assert [listed.mark for listed in listing.versions] == ["", "", ""]
+    assert [listed.publication for listed in listing.versions] == ["", "", ""]
     assert "CURRENT is not readable" in format_listing(listing).splitlines()[-1]
 
 

@@ -31,7 +31,7 @@ class Bench:
     text_bundle: Path
     rewrite_manifest: Callable[..., None]
 
-    def seal(self, **changes: Any) -> None:
+    def rewrite_manifest(self, **changes: Any) -> None:
         self.rewrite_manifest(self.version, **changes)
 
     def replace_query_side(self, bundle: Path) -> None:
@@ -63,9 +63,9 @@ def test_an_index_too_coarse_for_its_own_canaries_is_refused(store: Path) -> Non
         verify_version(Store(store), "low")
 
 
-def test_a_resealed_version_passes(bench: Bench, store: Path) -> None:
-    """So that the refusals below are due to the damage and not to the sealing."""
-    bench.seal()
+def test_a_version_with_a_rewritten_manifest_passes(bench: Bench, store: Path) -> None:
+    """So that the refusals below are due to the damage and not to the rewriting."""
+    bench.rewrite_manifest()
     assert verify_version(Store(store), "ivf").canary_overlap > 0.98
 
 
@@ -81,77 +81,77 @@ def cut_the_index(bench: Bench) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def cut_the_index_and_seal(bench: Bench) -> None:
+def cut_the_index_and_rewrite(bench: Bench) -> None:
     cut_the_index(bench)
-    bench.seal()
+    bench.rewrite_manifest()
 
 
 def index_of_fewer_products(bench: Bench) -> None:
     vectors = np.random.default_rng(0).standard_normal((299, 56)).astype(np.float32)
     spec = knn.IndexSpec("IVF16,SQ8", 299)
     knn.write_index(knn.build_index(spec, 56, [vectors], vectors), bench.version / "index.faiss")
-    bench.seal()
+    bench.rewrite_manifest()
 
 
 def index_of_other_vectors(bench: Bench) -> None:
     vectors = np.random.default_rng(0).standard_normal((300, 56)).astype(np.float32)
     spec = knn.IndexSpec("IVF16,SQ8", 300)
     knn.write_index(knn.build_index(spec, 56, [vectors], vectors), bench.version / "index.faiss")
-    bench.seal()
+    bench.rewrite_manifest()
 
 
-def spoil_a_title_and_seal(bench: Bench) -> None:
+def spoil_a_title_and_rewrite(bench: Bench) -> None:
     path = bench.version / "products.parquet"
     table = pq.read_table(path)
     texts = [title.encode() for title in table["title"].to_pylist()]
     spoilt = pa.array([b"\xff\xfe", *texts[1:]]).view(pa.string())
     pq.write_table(table.set_column(table.column_names.index("title"), "title", spoilt), path)
-    bench.seal()
+    bench.rewrite_manifest()
 
 
 def swap_the_products(bench: Bench) -> None:
     bench.rewrite_products(np.arange(300)[::-1])
 
 
-def swap_the_products_and_seal(bench: Bench) -> None:
+def swap_the_products_and_rewrite(bench: Bench) -> None:
     bench.rewrite_products(np.arange(300)[::-1])
-    bench.seal()
+    bench.rewrite_manifest()
 
 
-def drop_a_product_and_seal(bench: Bench) -> None:
+def drop_a_product_and_rewrite(bench: Bench) -> None:
     bench.rewrite_products(np.arange(299))
-    bench.seal()
+    bench.rewrite_manifest()
 
 
 def query_side_of_another_model(bench: Bench) -> None:
     bench.replace_query_side(bench.other_bundle)
 
 
-def query_side_of_another_model_and_seal(bench: Bench) -> None:
+def query_side_of_another_model_and_rewrite(bench: Bench) -> None:
     bench.replace_query_side(bench.other_bundle)
-    bench.seal()
+    bench.rewrite_manifest()
 
 
 def query_side_of_another_model_and_forge(bench: Bench) -> None:
     bench.replace_query_side(bench.other_bundle)
-    bench.seal(model=bench.identity_with(open_bundle(bench.other_bundle).query_fingerprint))
+    bench.rewrite_manifest(model=bench.identity_with(open_bundle(bench.other_bundle).query_fingerprint))
 
 
-def query_side_of_another_width_and_seal(bench: Bench) -> None:
+def query_side_of_another_width_and_rewrite(bench: Bench) -> None:
     bench.replace_query_side(bench.text_bundle)
-    bench.seal()
+    bench.rewrite_manifest()
 
 
 def query_side_of_another_width_and_forge(bench: Bench) -> None:
     bench.replace_query_side(bench.text_bundle)
-    bench.seal(model=bench.identity_with(open_bundle(bench.text_bundle).query_fingerprint), width=32)
+    bench.rewrite_manifest(model=bench.identity_with(open_bundle(bench.text_bundle).query_fingerprint), width=32)
 
 
 def spoil_the_encoder_and_forge(bench: Bench) -> None:
     (bench.version / "query" / "encoder.onnx").write_bytes(b"no model")
-    bench.seal()
+    bench.rewrite_manifest()
     files = read_manifest(bench.version).files
-    bench.seal(model=bench.identity_with(fingerprint_of(files, prefix="query/")))
+    bench.rewrite_manifest(model=bench.identity_with(fingerprint_of(files, prefix="query/")))
 
 
 def remove_the_encoder(bench: Bench) -> None:
@@ -168,64 +168,64 @@ def cut_the_manifest(bench: Bench) -> None:
 
 
 def manifest_of_the_future(bench: Bench) -> None:
-    bench.seal(schema_version=99)
+    bench.rewrite_manifest(schema_version=99)
 
 
 def canaries_of_another_shop(bench: Bench) -> None:
     canaries = read_manifest(bench.version).canaries
     shifted = [canaries[(i + 7) % len(canaries)].product_ids for i in range(len(canaries))]
     mixed = [Canary(query=canary.query, product_ids=ids) for canary, ids in zip(canaries, shifted, strict=True)]
-    bench.seal(canaries=tuple(mixed))
+    bench.rewrite_manifest(canaries=tuple(mixed))
 
 
 def no_canaries(bench: Bench) -> None:
-    bench.seal(canaries=())
+    bench.rewrite_manifest(canaries=())
 
 
 def operating_point_of_another_type(bench: Bench) -> None:
-    bench.seal(index=read_manifest(bench.version).index.model_copy(update={"nprobe": None}))
+    bench.rewrite_manifest(index=read_manifest(bench.version).index.model_copy(update={"nprobe": None}))
 
 
 def name_of_another_version(bench: Bench) -> None:
-    bench.seal(version="flat")
+    bench.rewrite_manifest(version="flat")
 
 
-def ledger_of_other_photos_and_seal(bench: Bench) -> None:
+def ledger_of_other_photos_and_rewrite(bench: Bench) -> None:
     path = bench.version / "failures.parquet"
     pq.write_table(pq.read_table(path)[:-1], path)
-    bench.seal()
+    bench.rewrite_manifest()
 
 
-def keys_of_fewer_products_and_seal(bench: Bench) -> None:
+def keys_of_fewer_products_and_rewrite(bench: Bench) -> None:
     path = bench.version / "keys.npy"
     np.save(path, np.load(path)[:-1])
-    bench.seal()
+    bench.rewrite_manifest()
 
 
-def vectors_of_other_towers_and_seal(bench: Bench) -> None:
+def vectors_of_other_towers_and_rewrite(bench: Bench) -> None:
     np.save(bench.version / "towers.npy", np.zeros((300, 40), np.float16))
-    bench.seal()
+    bench.rewrite_manifest()
 
 
-def vectors_of_towers_that_queries_lack_and_seal(bench: Bench) -> None:
+def tower_vectors_that_queries_lack_and_rewrite(bench: Bench) -> None:
     np.save(bench.version / "towers.npy", np.zeros((300, 56), np.float16))
-    bench.seal()
+    bench.rewrite_manifest()
 
 
 DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (flip_a_bit_of_the_index, r"index\.faiss: expected SHA-256"),
     (cut_the_index, r"index\.faiss: expected \d+ bytes, got \d+; the file is damaged"),
-    (cut_the_index_and_seal, r"index\.faiss: not an index that can be read here"),
+    (cut_the_index_and_rewrite, r"index\.faiss: not an index that can be read here"),
     (index_of_fewer_products, "the index has 299 vectors, its manifest says 300"),
     (index_of_other_vectors, "its canary queries find .* expected at least 80%"),
-    (spoil_a_title_and_seal, r"its products are damaged: .*[Ii]nvalid UTF"),
+    (spoil_a_title_and_rewrite, r"its products are damaged: .*[Ii]nvalid UTF"),
     (swap_the_products, r"products\.parquet"),
-    (swap_the_products_and_seal, "its canary queries find .* expected at least 80%"),
-    (drop_a_product_and_seal, r"products\.parquet has 299 rows, the index 300 vectors"),
+    (swap_the_products_and_rewrite, "its canary queries find .* expected at least 80%"),
+    (drop_a_product_and_rewrite, r"products\.parquet has 299 rows, the index 300 vectors"),
     (query_side_of_another_model, r"query/.* does not have the SHA-256|query/.* bytes, but"),
-    (query_side_of_another_model_and_seal, "query side has fingerprint .* but the vectors were made for"),
+    (query_side_of_another_model_and_rewrite, "query side has fingerprint .* but the vectors were made for"),
     (query_side_of_another_model_and_forge, "its canary queries find .* expected at least 80%"),
-    (query_side_of_another_width_and_seal, "the query side gives width 32, the index has 56"),
+    (query_side_of_another_width_and_rewrite, "the query side gives width 32, the index has 56"),
     (query_side_of_another_width_and_forge, "the index has width 56, its manifest says 32"),
     (spoil_the_encoder_and_forge, r"encoder\.onnx cannot be loaded as a query encoder"),
     (remove_the_encoder, r"encoder\.onnx is missing"),
@@ -235,10 +235,13 @@ DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (canaries_of_another_shop, "its canary queries find .*the worst is '.*' with 0%"),
     (no_canaries, "has no canary queries to check it with"),
     (operating_point_of_another_type, "expected a value for nprobe with an index of type IVF16,SQ8"),
-    (ledger_of_other_photos_and_seal, "lists other photos than the manifest counts"),
-    (keys_of_fewer_products_and_seal, r"keys\.npy has the shape \(299, 2\) for 300 products"),
-    (vectors_of_other_towers_and_seal, r"towers\.npy has float16 of the shape \(300, 40\), expected .*\(300, 56\)"),
-    (vectors_of_towers_that_queries_lack_and_seal, "keeps vectors of towers, but its encoder gives none of queries"),
+    (ledger_of_other_photos_and_rewrite, "lists other photos than the manifest counts"),
+    (keys_of_fewer_products_and_rewrite, r"keys\.npy has the shape \(299, 2\) for 300 products"),
+    (vectors_of_other_towers_and_rewrite, r"towers\.npy has float16 of the shape \(300, 40\), expected .*\(300, 56\)"),
+    (
+        tower_vectors_that_queries_lack_and_rewrite,
+        "keeps tower vectors of products, but its encoder gives none",
+    ),
     (name_of_another_version, "its manifest is that of version 'flat'"),
 ]
 
@@ -269,7 +272,7 @@ def test_a_product_or_two_out_of_place_are_no_damage(bench: Bench, store: Path) 
         first, *others = canaries[i].product_ids
         canaries[i] = Canary(query=canaries[i].query, product_ids=("elsewhere", *others))
         assert first not in others
-    bench.seal(canaries=tuple(canaries))
+    bench.rewrite_manifest(canaries=tuple(canaries))
     assert verify_version(Store(store), "ivf").canary_overlap == pytest.approx(0.95, abs=0.01)
 
 
