@@ -31,7 +31,7 @@ class Bench:
     text_bundle: Path
     rewrite_manifest: Callable[..., None]
 
-    def rewrite_manifest(self, **changes: Any) -> None:
+    def rewrite(self, **changes: Any) -> None:
         self.rewrite_manifest(self.version, **changes)
 
     def replace_query_side(self, bundle: Path) -> None:
@@ -65,7 +65,7 @@ def test_an_index_too_coarse_for_its_own_canaries_is_refused(store: Path) -> Non
 
 def test_a_version_with_a_rewritten_manifest_passes(bench: Bench, store: Path) -> None:
     """So that the refusals below are due to the damage and not to the rewriting."""
-    bench.rewrite_manifest()
+    bench.rewrite()
     assert verify_version(Store(store), "ivf").canary_overlap > 0.98
 
 
@@ -83,21 +83,21 @@ def cut_the_index(bench: Bench) -> None:
 
 def cut_the_index_and_rewrite(bench: Bench) -> None:
     cut_the_index(bench)
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def index_of_fewer_products(bench: Bench) -> None:
     vectors = np.random.default_rng(0).standard_normal((299, 56)).astype(np.float32)
     spec = knn.IndexSpec("IVF16,SQ8", 299)
     knn.write_index(knn.build_index(spec, 56, [vectors], vectors), bench.version / "index.faiss")
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def index_of_other_vectors(bench: Bench) -> None:
     vectors = np.random.default_rng(0).standard_normal((300, 56)).astype(np.float32)
     spec = knn.IndexSpec("IVF16,SQ8", 300)
     knn.write_index(knn.build_index(spec, 56, [vectors], vectors), bench.version / "index.faiss")
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def spoil_a_title_and_rewrite(bench: Bench) -> None:
@@ -106,7 +106,7 @@ def spoil_a_title_and_rewrite(bench: Bench) -> None:
     texts = [title.encode() for title in table["title"].to_pylist()]
     spoilt = pa.array([b"\xff\xfe", *texts[1:]]).view(pa.string())
     pq.write_table(table.set_column(table.column_names.index("title"), "title", spoilt), path)
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def swap_the_products(bench: Bench) -> None:
@@ -115,12 +115,12 @@ def swap_the_products(bench: Bench) -> None:
 
 def swap_the_products_and_rewrite(bench: Bench) -> None:
     bench.rewrite_products(np.arange(300)[::-1])
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def drop_a_product_and_rewrite(bench: Bench) -> None:
     bench.rewrite_products(np.arange(299))
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def query_side_of_another_model(bench: Bench) -> None:
@@ -129,29 +129,29 @@ def query_side_of_another_model(bench: Bench) -> None:
 
 def query_side_of_another_model_and_rewrite(bench: Bench) -> None:
     bench.replace_query_side(bench.other_bundle)
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def query_side_of_another_model_and_forge(bench: Bench) -> None:
     bench.replace_query_side(bench.other_bundle)
-    bench.rewrite_manifest(model=bench.identity_with(open_bundle(bench.other_bundle).query_fingerprint))
+    bench.rewrite(model=bench.identity_with(open_bundle(bench.other_bundle).query_fingerprint))
 
 
 def query_side_of_another_width_and_rewrite(bench: Bench) -> None:
     bench.replace_query_side(bench.text_bundle)
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def query_side_of_another_width_and_forge(bench: Bench) -> None:
     bench.replace_query_side(bench.text_bundle)
-    bench.rewrite_manifest(model=bench.identity_with(open_bundle(bench.text_bundle).query_fingerprint), width=32)
+    bench.rewrite(model=bench.identity_with(open_bundle(bench.text_bundle).query_fingerprint), width=32)
 
 
 def spoil_the_encoder_and_forge(bench: Bench) -> None:
     (bench.version / "query" / "encoder.onnx").write_bytes(b"no model")
-    bench.rewrite_manifest()
+    bench.rewrite()
     files = read_manifest(bench.version).files
-    bench.rewrite_manifest(model=bench.identity_with(fingerprint_of(files, prefix="query/")))
+    bench.rewrite(model=bench.identity_with(fingerprint_of(files, prefix="query/")))
 
 
 def remove_the_encoder(bench: Bench) -> None:
@@ -168,48 +168,48 @@ def cut_the_manifest(bench: Bench) -> None:
 
 
 def manifest_of_the_future(bench: Bench) -> None:
-    bench.rewrite_manifest(schema_version=99)
+    bench.rewrite(schema_version=99)
 
 
 def canaries_of_another_shop(bench: Bench) -> None:
     canaries = read_manifest(bench.version).canaries
     shifted = [canaries[(i + 7) % len(canaries)].product_ids for i in range(len(canaries))]
     mixed = [Canary(query=canary.query, product_ids=ids) for canary, ids in zip(canaries, shifted, strict=True)]
-    bench.rewrite_manifest(canaries=tuple(mixed))
+    bench.rewrite(canaries=tuple(mixed))
 
 
 def no_canaries(bench: Bench) -> None:
-    bench.rewrite_manifest(canaries=())
+    bench.rewrite(canaries=())
 
 
 def operating_point_of_another_type(bench: Bench) -> None:
-    bench.rewrite_manifest(index=read_manifest(bench.version).index.model_copy(update={"nprobe": None}))
+    bench.rewrite(index=read_manifest(bench.version).index.model_copy(update={"nprobe": None}))
 
 
 def name_of_another_version(bench: Bench) -> None:
-    bench.rewrite_manifest(version="flat")
+    bench.rewrite(version="flat")
 
 
 def ledger_of_other_photos_and_rewrite(bench: Bench) -> None:
     path = bench.version / "failures.parquet"
     pq.write_table(pq.read_table(path)[:-1], path)
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def keys_of_fewer_products_and_rewrite(bench: Bench) -> None:
     path = bench.version / "keys.npy"
     np.save(path, np.load(path)[:-1])
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def vectors_of_other_towers_and_rewrite(bench: Bench) -> None:
     np.save(bench.version / "towers.npy", np.zeros((300, 40), np.float16))
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 def tower_vectors_that_queries_lack_and_rewrite(bench: Bench) -> None:
     np.save(bench.version / "towers.npy", np.zeros((300, 56), np.float16))
-    bench.rewrite_manifest()
+    bench.rewrite()
 
 
 DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
@@ -272,7 +272,7 @@ def test_a_product_or_two_out_of_place_are_no_damage(bench: Bench, store: Path) 
         first, *others = canaries[i].product_ids
         canaries[i] = Canary(query=canaries[i].query, product_ids=("elsewhere", *others))
         assert first not in others
-    bench.rewrite_manifest(canaries=tuple(canaries))
+    bench.rewrite(canaries=tuple(canaries))
     assert verify_version(Store(store), "ivf").canary_overlap == pytest.approx(0.95, abs=0.01)
 
 
