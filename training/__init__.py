@@ -1,1 +1,1 @@
-"""Training: a shop's search log, catalogue and photos to fitted model bundles."""
+"""Training: makes data sets from a shop's search log, catalogue and photos, and fits model bundles to them."""

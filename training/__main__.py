@@ -1,4 +1,4 @@
-"""`python -m training`."""
+"""Run the command line of training: `python -m training`."""
 
 from training.cli import app
 

@@ -1,4 +1,4 @@
-"""The command line of training."""
+"""The command line of `python -m training`."""
 
 import datetime
 from pathlib import Path
@@ -17,26 +17,28 @@ from training.annotator.cli import annotator
 from training.errors import TrainingError
 from training.esci.choices import Locale, Version
 
-app = typer.Typer(help="Search logs, catalogue and photos to fitted models.", no_args_is_help=True)
+app = typer.Typer(help="Make data sets from search logs, and fit models to them.", no_args_is_help=True)
 
 # The towers' errors name what a recipe or an option asked for; the sample shop refuses sizes with ValueError.
 _friendly = friendly_errors(TrainingError, TowerError, ValueError)
 
 Out = Annotated[Path, typer.Option(help="Folder to write; it must not exist.")]
 Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
-Seed = Annotated[int, typer.Option(help="Of everything random.")]
-Devices = Annotated[int, typer.Option(min=1, help="GPUs, or processes where there is no GPU, that share each batch.")]
-Steps = Annotated[int | None, typer.Option(min=1, help="Batches to fit, in place of the recipe's epochs.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+Devices = Annotated[
+    int, typer.Option(min=1, help="Number of GPUs, or of processes where there is no GPU, that share each batch.")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Number of batches to fit, in place of the recipe's epochs.")]
 
 
 @app.command("sample-shop")
 @_friendly
 def sample_shop(
-    out: Annotated[Path, typer.Option(help="Folder of the shop.")],
-    products: Annotated[int, typer.Option(help="How many products to draw.")] = 3000,
+    out: Annotated[Path, typer.Option(help="Folder of the shop to write.")],
+    products: Annotated[int, typer.Option(help="Number of products.")] = 3000,
     seed: Seed = 0,
 ) -> None:
-    """Draw a shop: catalogue, photos, thirteen months of searches, and judgments."""
+    """Generate a sample shop: catalogue, drawn photos, thirteen months of searches, and judgments."""
     from training.sample_shop import generate_sample_shop
 
     with tqdm(total=products, desc="products", unit="product", disable=None) as bar:
@@ -55,31 +57,45 @@ def prepare(
     out: Out,
     interactions: Annotated[
         str | None,
-        typer.Option(help="The log: a Parquet file, a folder of them, or with --connection the name of a table."),
+        typer.Option(
+            help="The search log: a Parquet file, a folder of them, or with --connection the name of a table."
+        ),
     ] = None,
     connection: Annotated[
-        str | None, typer.Option(help="Where the table is: a URL that Ibis takes, such as bigquery://PROJECT/DATASET.")
+        str | None,
+        typer.Option(help="Database of the table: a URL that Ibis takes, such as bigquery://PROJECT/DATASET."),
     ] = None,
     evaluation_start: Annotated[
         datetime.datetime | None,
         typer.Option(help="First moment of the evaluation window; by default the log's last month."),
     ] = None,
     evaluation_end: Annotated[
-        datetime.datetime | None, typer.Option(help="Its end, not included; by default after the last purchase.")
+        datetime.datetime | None,
+        typer.Option(help="End of the evaluation window, not included; by default after the last purchase."),
     ] = None,
-    training_start: Annotated[datetime.datetime | None, typer.Option(help="First moment of training.")] = None,
+    training_start: Annotated[
+        datetime.datetime | None, typer.Option(help="First moment of the training window.")
+    ] = None,
     training_months: Annotated[
-        int | None, typer.Option(min=1, help="Or months of training before the evaluation window; 12 by default.")
+        int | None,
+        typer.Option(min=1, help="Length of the training window in months, in place of its start; 12 by default."),
     ] = None,
     weight: Annotated[
-        list[str] | None, typer.Option(help="EVENT=NUMBER, what an event of a pair counts; purchase=1 by default.")
+        list[str] | None,
+        typer.Option(
+            help="EVENT=NUMBER, what an event adds to the sum of its query and product; purchase=1 by default."
+        ),
     ] = None,
-    threshold: Annotated[float, typer.Option(help="The sum from which on a pair is a training positive.")] = 1.0,
-    memory: Annotated[float, typer.Option(min=0.1, help="GB that DuckDB may use before it writes to disk.")] = 2.0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of DuckDB; by default all cores.")] = None,
+    threshold: Annotated[
+        float, typer.Option(help="Sum of weights from which a query and a product are a training pair.")
+    ] = 1.0,
+    memory: Annotated[
+        float, typer.Option(min=0.1, help="GB of memory that DuckDB may use before it writes to disk.")
+    ] = 2.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of DuckDB; by default one for each core.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Search log to data set: pairs by time window, held-out queries, seen negatives."""
+    """Make a data set from a search log: pairs by time window, held-out queries, seen negatives."""
     from training.logs.interest import interest_of
     from training.logs.log_source import Resources, log_of
     from training.logs.prepare import PrepareOptions
@@ -108,14 +124,16 @@ def prepare(
 def import_shopping_queries(
     esci: Annotated[Path, typer.Option(help="Folder with ESCI's two Parquet files.")],
     out: Out,
-    locale: Annotated[list[Locale] | None, typer.Option(help="Whose queries; may be repeated. us by default.")] = None,
-    version: Annotated[Version, typer.Option(help="Which of ESCI's sets of judgments.")] = Version.SMALL,
+    locale: Annotated[
+        list[Locale] | None, typer.Option(help="Shop whose queries are read; may be repeated; us by default.")
+    ] = None,
+    version: Annotated[Version, typer.Option(help="ESCI's set of judgments.")] = Version.SMALL,
     sqid: Annotated[Path | None, typer.Option(help="SQID's folder `sqid`, with URLs of photos.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder with photos named PRODUCT_ID.jpg.")] = None,
     descriptions: Annotated[bool, typer.Option(help="Keep descriptions and bullet points.")] = False,
     seed: Seed = 0,
 ) -> None:
-    """The public Shopping Queries data (ESCI, with SQID's photos): catalogue, judgments and a data set."""
+    """Import the public Shopping Queries data (ESCI, with SQID's photos) as catalogue, judgments and data set."""
     from training.esci.importing import EsciRequest, describe_import, import_esci
 
     locales = tuple(dict.fromkeys(locale or [Locale.US]))
@@ -128,23 +146,23 @@ def import_shopping_queries(
 def clip(
     out: Out,
     data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`.")] = None,
-    catalog: Annotated[Path | None, typer.Option(help="catalog.parquet, where there is no search log.")] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(help="catalog.parquet, in place of --data where there is no search log.")
+    ] = None,
     architecture: Annotated[str | None, typer.Option(help="open_clip's name of a pretrained architecture.")] = None,
     pretrained: Annotated[
         str | None,
         typer.Option(
-            help="Its tag or a checkpoint file; or, with a configuration of its own, a folder or hf-hub:OWNER/NAME. "
-            "Without it the recipe is fitted."
+            help="Tag or checkpoint file of --architecture; without it, a folder or hf-hub:OWNER/NAME. "
+            "Without this option the recipe is fitted."
         ),
     ] = None,
-    recipe: Annotated[
-        str, typer.Option(help="How the CLIP is made; by default a small one is trained.")
-    ] = "clip-small",
+    recipe: Annotated[str, typer.Option(help="Recipe of the CLIP; by default a small one is trained.")] = "clip-small",
     seed: Seed = 0,
     steps: Steps = None,
     devices: Devices = 1,
 ) -> None:
-    """The CLIP towers: a small one trained on the catalogue's photos, or a pretrained one."""
+    """Make CLIP towers: train a small CLIP on the catalogue's photos, or take a pretrained one."""
     from towers.vector_cache import VectorCache
     from training.batches.training_data import data_from_catalog, data_from_dataset
     from training.fitting.fit import fit
@@ -167,7 +185,7 @@ def clip(
 @app.command("fit")
 @_friendly
 def fit_recipe(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a .yaml file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or path of a .yaml file.")],
     data: Data,
     out: Out,
     bibert: Annotated[Path | None, typer.Option(help="Bundle with a fitted BiBERT.")] = None,
@@ -193,10 +211,10 @@ def fit_recipe(
 @app.command("add-photo-encoder")
 @_friendly
 def add_encoder(
-    bundle: Annotated[Path, typer.Argument(help="A bundle that was written without one.")],
+    bundle: Annotated[Path, typer.Argument(help="A bundle without a photo encoder.")],
     out: Out,
 ) -> None:
-    """Copy a bundle and give the copy a photo encoder, so that photos can be queries."""
+    """Copy a bundle and add a photo encoder to the copy, so that photos can be queries."""
     from training.after_fit.photo_encoder import add_photo_encoder
 
     _report(add_photo_encoder(open_bundle(bundle), out))
@@ -205,24 +223,27 @@ def add_encoder(
 @app.command()
 @_friendly
 def experiments(
-    out: Annotated[Path, typer.Option(help="Folder of the runs; what is finished there is not done again.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs; finished stages in it are not repeated.")],
     shop: Annotated[Path | None, typer.Option(help="Folder of a shop; its data set is prepared in OUT/data.")] = None,
     data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`, in place of a shop.")] = None,
     row: Annotated[
         list[str] | None,
-        typer.Option(help="A recipe to fit; may be given several times; default: the eleven of the paper and ours."),
+        typer.Option(help="A recipe to fit; may be repeated. By default the eleven rows of the paper and our own."),
     ] = None,
-    clip: Annotated[Path | None, typer.Option(help="Bundle of CLIP towers; default: a small CLIP is trained.")] = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="Bundle with CLIP towers; by default a small CLIP is trained.")
+    ] = None,
     judgments: Annotated[
         Path | None,
-        typer.Option(help="Labels to fit an annotator on; default: judgments_train.parquet beside the catalogue."),
+        typer.Option(help="Labels to fit an annotator on; by default judgments_train.parquet beside the catalogue."),
     ] = None,
     sentence_transformers: Annotated[
-        list[Path] | None, typer.Option(help="Folder of a text encoder, evaluated beside the rows.")
+        list[Path] | None,
+        typer.Option(help="Folder of a sentence-transformers encoder to evaluate beside the rows; may be repeated."),
     ] = None,
     jobs: Annotated[
         int,
-        typer.Option(min=1, help="Stages that run at a time and share the cores; 1 where a GPU holds but one."),
+        typer.Option(min=1, help="Number of stages that run at once and share the cores; 1 where they share a GPU."),
     ] = 2,
     seed: Seed = 0,
     steps: Steps = None,
@@ -265,7 +286,7 @@ app.command()(_friendly(annotator))
 
 
 def describe_dataset(dataset: Dataset) -> str:
-    """A data set as the paper's Table 1, with its windows."""
+    """Return a data set's counts as in the paper's Table 1, with its windows and fingerprint."""
     return f"{table1(dataset.card)}\n\n{dataset.path}, fingerprint {dataset.fingerprint[:12]}"
 
 

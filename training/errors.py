@@ -2,12 +2,12 @@
 
 TrainingError
 ├── ExperimentError  a stage of the experiments failed, or its folder holds other runs
-├── FitError       a fit diverged, or asks for devices that are not there
-├── RecipeError    a recipe has an unknown key or a bad value, or lacks a tower that it needs
-├── LogError       the search log cannot be made into a data set
-│   └── LeakageError   the data set that was made lets training see what it is judged by
-├── JudgmentsError the judgments cannot be made into an annotator, or not into one that is right often enough
-└── EsciError      the files of ESCI or SQID do not hold what was asked for
+├── FitError         a fit diverged, or there are fewer GPUs than it asks for
+├── RecipeError      a recipe has an unknown key or a bad value, or does not go with the towers, data or devices
+├── LogError         the search log cannot be made into a data set
+│   └── LeakageError   the data set would let training see what it is evaluated on
+├── JudgmentsError   an annotator cannot be fitted to the judgments, or is not right often enough
+└── EsciError        the files of ESCI or SQID do not hold what was asked for
 """
 
 
@@ -16,11 +16,11 @@ class TrainingError(Exception):
 
 
 class FitError(TrainingError):
-    """A fit diverged, or asks for devices that are not there."""
+    """A fit diverged, or there are fewer GPUs than it asks for."""
 
 
 class RecipeError(TrainingError):
-    """A recipe is wrong, or was given the wrong towers."""
+    """A recipe has an unknown key or a bad value, or does not go with the towers, data or devices of a fit."""
 
 
 class LogError(TrainingError):
@@ -28,7 +28,7 @@ class LogError(TrainingError):
 
 
 class JudgmentsError(TrainingError):
-    """An annotator cannot be fitted to the judgments that were given."""
+    """An annotator cannot be fitted to the judgments, or is not right often enough."""
 
 
 class EsciError(TrainingError):
@@ -36,8 +36,8 @@ class EsciError(TrainingError):
 
 
 class ExperimentError(TrainingError):
-    """A stage of the experiments failed, or the folder of runs holds those of other experiments."""
+    """A stage of the experiments failed, or its folder holds the runs of other experiments."""
 
 
 class LeakageError(LogError):
-    """A data set lets training see what it is judged by."""
+    """A data set would let training see what it is evaluated on."""

@@ -1,1 +1,1 @@
-"""What is added to a fitted bundle: product history, the int8 encoder, the photo encoder. It knows no batches."""
+"""What is computed after a fit: product history, the choice of int8, the photo encoder. It knows no batches."""

@@ -1,18 +1,18 @@
 """Products' history: the mean of the vectors of queries for which a shop showed them, weighted by how often.
 
-What a shop shows for a query it shows for a reason: most of it fits, bought or not, and it stands for knowledge that
-neither title nor photo has. So the log's impressions, of which the paper makes negatives (section 4.1), are evidence
-here. With u_q the fitted query vector, n(q, p) the impressions of product p for query q, and W the recipe's weight:
+Most products that a shop shows for a query fit it, bought or not, and the shop's search knows more of them than title
+and photo tell. The log's impressions, which the paper uses as negatives (section 4.1), are used as evidence here. With
+u_q the fitted query vector, n(q, p) the impressions of product p for query q, and W the recipe's weight:
 
     s_p = sum_q log(1 + n(q, p)) u_q,    h_p = W s_p / |s_p|
 
-The logarithm keeps a few frequent queries from deciding alone. Nothing of it is fitted, so that no training pair can
-leak into itself.
+The logarithm limits the influence of a few frequent queries. No parameter is fitted, so no training pair can leak
+into its own prediction.
 
-A product that was never shown has no history. By ridge regression over those that have one its expected history is
-guessed from its vector v: h = f [v ; 1] B, where B minimises the mean of |h_p - [v_p ; 1] B|^2, plus RIDGE |B|^2. What
-is expected fits no query as well as what is known, so with f = 1 new products would stand behind old ones. The f of the
-recipes was chosen with the histories of a fifth of the products hidden (docs/experiments.md).
+A product that was never shown has no history. Its expected history is estimated from its vector v, by ridge regression
+over the products that have one: h = f [v ; 1] B, where B minimises the mean of |h_p - [v_p ; 1] B|^2, plus
+RIDGE |B|^2. An estimate fits queries less well than a history, so that with f = 1 new products would be ranked below
+old ones. The f of the recipes was chosen with the histories of a fifth of the products hidden (docs/experiments.md).
 
 Source: artifacts/history.py. Vectors of documents from those of queries and their clicks: Jiang et al., Learning Query
 and Document Relevance from a Web-scale Click Graph, SIGIR 2016, who start from words and use clicks.
@@ -34,13 +34,13 @@ _ROWS_PER_BLOCK = 1 << 16  # pairs whose query vectors are held at once
 def product_history(
     shown: pa.Table, encode: Callable[[list[str]], Vectors], weight: float, place: slice = slice(None)
 ) -> ProductHistory:
-    """The history of every product that was shown.
+    """Return the history of every product that was shown.
 
     Args:
         shown: query, product_id, impressions; distinct pairs.
-        encode: gives the unit vectors of queries, (n, d), in their order.
+        encode: returns the unit vectors of queries, (n, d), in their order.
         weight: W, the length of each history.
-        place: where products' vectors have what it moves.
+        place: the part of products' vectors that the history is added to.
     """
     queries = shown["query"].combine_chunks().dictionary_encode()
     products = shown["product_id"].combine_chunks().dictionary_encode()
@@ -54,7 +54,7 @@ def product_history(
         found, first = np.unique(product_of[pairs], return_index=True)
         sums[found] += np.add.reduceat(vectors[query_of[pairs]] * counts[pairs, None], first)
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    known = lengths[:, 0] > 0  # vectors that cancel out say nothing
+    known = lengths[:, 0] > 0  # query vectors that cancel out give no direction
     histories = weight * sums[known] / lengths[known]
     ids = products.dictionary.filter(pa.array(known))
     return ProductHistory(ids, histories.astype(np.float16), place=place)
@@ -63,13 +63,13 @@ def product_history(
 def with_estimate(
     history: ProductHistory, vectors: Vectors, product_ids: Sequence[str], factor: float = 1.0
 ) -> ProductHistory:
-    """The history with an estimate for products that have none.
+    """Return the history with an estimate for products that have none.
 
     Args:
-        history: of some of the products; of none, it is returned as it is, for there is nothing to estimate from.
+        history: histories of some of the products; if of none, it is returned unchanged.
         vectors: (m, d) unit vectors of products by their own content.
-        product_ids: whose they are.
-        factor: f.
+        product_ids: the ids of these m products.
+        factor: f, by which estimates are multiplied.
     """
     rows = {product_id: row for row, product_id in enumerate(product_ids)}
     known = [(rows[one], place) for place, one in enumerate(history.product_ids.to_pylist()) if one in rows]

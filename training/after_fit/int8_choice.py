@@ -1,7 +1,7 @@
-"""Whether a bundle's query encoder for CPUs is the export in float32 or its int8 version.
+"""The choice between the float32 export and its int8 version as a bundle's query encoder for CPUs.
 
-Int8 is shipped if it finds the same products, gives a query the same vector in any company, and is faster. Exactly one
-of the two becomes encoder.onnx, so that the index builder, the canaries and the service measure and use the same.
+Int8 is chosen if it finds the same products, gives a query the same vector alone and in a batch, and is faster. Exactly
+one of the two becomes encoder.onnx, so that index builder, canaries and service use the same encoder.
 """
 
 import os
@@ -20,13 +20,13 @@ from towers.int8 import write_int8
 from towers.query_encoder import OnnxQueryEncoder, Vectors, encoder_inputs
 from towers.tokens import read_tokenizers
 
-DEPTH = 100  # products of a list that are compared
+DEPTH = 100  # nearest products that are compared
 LEAST_OVERLAP = 0.99
 LEAST_BATCH_COSINE = 0.99999  # rounding alone gives 1e-6 less than 1
-# Of float32's time for a query alone. A smaller gain could be noise, by which equal fits would ship different files.
+# Share of float32's time for a query alone. A smaller gain could be noise, and equal fits would get different files.
 MOST_TIME = 0.9
-MOST_BATCH_TIME = 1.0  # likewise in batches
-LEAST_QUERIES = 100  # fewer do not tell 0.99 from 0.98
+MOST_BATCH_TIME = 1.0  # the same share for a query in a batch
+LEAST_QUERIES = 100  # with fewer, 0.99 and 0.98 cannot be told apart
 BATCH = 32
 _MOST_QUERIES = 1000
 _MOST_SAMPLES = 2048  # queries of the training logs
@@ -35,14 +35,14 @@ _MOST_SAMPLES = 2048  # queries of the training logs
 def choose_encoder(
     folder: Path, spec: SideSpec, queries: Sequence[str], samples: Sequence[str], products: Callable[[], Vectors]
 ) -> EncoderChoice:
-    """Compare the export with its int8 version, and put that in its place if it is to be shipped.
+    """Compare the float32 export with its int8 version, and replace it if int8 is chosen.
 
     Args:
-        folder: the query side, with its export in float32.
+        folder: the query side's folder, with the float32 export.
         spec: its side.json.
-        queries: held-out ones, which are compared on; of many, up to _MOST_QUERIES at even steps are used.
-        samples: other ones, on which int8 finds its ranges; of many, up to _MOST_SAMPLES at even steps are used.
-        products: gives the vectors of the catalogue, shape (n, D); asked only if there are enough queries.
+        queries: held-out queries to compare on; at most _MOST_QUERIES, evenly spaced, are used.
+        samples: training queries on which int8 finds its ranges; at most _MOST_SAMPLES, evenly spaced, are used.
+        products: returns the vectors of the catalogue, shape (n, D); called only if there are enough queries.
     """
     if len(queries) < LEAST_QUERIES:
         reason = f"{len(queries)} held-out queries are too few to compare int8 on, {LEAST_QUERIES} are needed"
@@ -64,12 +64,12 @@ def choose_encoder(
 
 
 def compare(folders: tuple[Path, Path], spec: SideSpec, queries: Sequence[str], products: Vectors) -> EncoderComparison:
-    """Measure two query sides, in float32 and in int8, each with a thread.
+    """Measure the float32 and the int8 version of a query side, each on one thread.
 
     Args:
-        folders: theirs.
-        spec: side.json of both.
-        queries: at least one.
+        folders: the folders of the float32 and of the int8 version.
+        spec: the side.json of both.
+        queries: the queries to compare on, at least one.
         products: vectors of more than DEPTH products, shape (n, D).
     """
     fp32, int8 = (OnnxQueryEncoder(folder, spec) for folder in folders)
@@ -92,7 +92,7 @@ def compare(folders: tuple[Path, Path], spec: SideSpec, queries: Sequence[str], 
 
 
 def choose(comparison: EncoderComparison) -> EncoderChoice:
-    """Int8 if it is as good, and faster alone without being slower in batches; otherwise float32."""
+    """Choose int8 if it is as good, faster for a query alone and not slower in batches; otherwise float32."""
     fp32, int8 = comparison.fp32, comparison.int8
     same = f"int8 finds {comparison.overlap_at_100:.1%} of the {DEPTH} products that fp32 finds"
     times = f"takes {int8.ms:.3g} ms a query for {fp32.ms:.3g}, in batches {int8.batch_ms:.3g} for {fp32.batch_ms:.3g}"
@@ -114,7 +114,7 @@ def write_candidate(folder: Path, spec: SideSpec, samples: Sequence[str], candid
     """Write the int8 version of a query side with its tokenizers, so that it is measured as it would be served.
 
     Args:
-        folder: the query side, with its export in float32.
+        folder: the query side's folder, with the float32 export.
         spec: its side.json.
         samples: queries on which int8 finds its ranges, at least one.
         candidate: an empty folder.
@@ -127,7 +127,7 @@ def write_candidate(folder: Path, spec: SideSpec, samples: Sequence[str], candid
 
 
 def _some(queries: Sequence[str], most: int) -> Sequence[str]:
-    """So many at most, at even steps."""
+    """Return at most `most` queries, evenly spaced."""
     return queries[:: -(-len(queries) // most)]
 
 
@@ -136,9 +136,9 @@ def _batches(queries: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _median_ms(encoders: Sequence[OnnxQueryEncoder], batches: Sequence[Sequence[str]]) -> list[float]:
-    """Median milliseconds a query of each encoder, by turns.
+    """Return the median milliseconds that each encoder takes for a query, measured in turns.
 
-    Processor time of this thread, which does all the work: other programs do not count.
+    The time is processor time of this thread, which does all the work, so that other programs do not count.
     """
     seconds: list[list[float]] = [[] for _ in encoders]
     for batch in batches:

@@ -1,4 +1,4 @@
-"""The photo encoder of a bundle, by which the service takes photos as queries."""
+"""The photo encoder of a bundle, with which the service answers photos as queries."""
 
 import shutil
 import warnings
@@ -17,7 +17,7 @@ from towers.storage import load_model
 def write_photo_encoder(model: Model, folder: Path) -> None:
     """Write the photo encoder into a bundle's folder, if photos can be queries of this model.
 
-    A tower that cannot be exported costs no more than these queries: it is warned of, and the bundle goes without.
+    If the tower cannot be exported, a warning is given and the bundle has no photo encoder.
     """
     if PhotoSubspace.of(model.query.spec) is None:
         return
@@ -29,12 +29,13 @@ def write_photo_encoder(model: Model, folder: Path) -> None:
 
 
 def add_photo_encoder(bundle: ModelBundle, out: Path) -> ModelBundle:
-    """Copy a bundle that was written without a photo encoder, and give the copy one.
+    """Copy a bundle that was written without a photo encoder, and add one to the copy.
 
-    Both sides keep their fingerprints, so that the vectors in a store serve the new bundle too.
+    Both sides keep their fingerprints, so that vectors in a store stay valid for the new bundle.
 
     Raises:
-        ExportError: it has one, its model takes no photos as queries, or the tower cannot be exported.
+        ExportError: the bundle has a photo encoder, its model takes no photos as queries, or its tower cannot be
+            exported.
         FileExistsError: there is something at `out`.
     """
     if bundle.photo is not None:

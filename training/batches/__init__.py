@@ -1,1 +1,1 @@
-"""What a fit reads: pairs, captions, photos, and the batches drawn from them. It knows no model and no loss."""
+"""The data of a fit: pairs, captions, photos, and the batches drawn from them. It knows no loss and no optimiser."""

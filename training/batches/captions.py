@@ -1,4 +1,4 @@
-"""What a CLIP is trained on: photos with their captions."""
+"""The captions of photos, on which a CLIP is trained."""
 
 import pyarrow as pa
 
@@ -6,13 +6,13 @@ from artifacts.catalog import Catalog
 
 
 def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float) -> pa.Table:
-    """Captions of products: titles and, where logs are given, queries that bought the product.
+    """Return captions of products: titles and, where there is a log, the queries for which the product was bought.
 
     Args:
-        catalog: products without a photo or without a title give no title pair.
-        bought: query, product_id of the training window.
-        title_share: which share of the pairs is titles, where there are queries too; titles are
-            repeated as often as comes nearest, at least once.
+        catalog: the products; those without a photo or without a title get no caption.
+        bought: query, product_id of the training window; None without a log.
+        title_share: the share of titles among the captions, where there are queries too; each title is
+            repeated as often as comes nearest to it, between 1 and 100 times.
 
     Returns:
         query (the caption), product_id.

@@ -13,13 +13,13 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Grouped:
-    """Product rows by query: those of query q are `products[offsets[q] : offsets[q + 1]]`."""
+    """Product rows by query: the rows of query q are `products[offsets[q] : offsets[q + 1]]`."""
 
     offsets: Integers
     products: Integers
 
     def of(self, queries: Integers) -> tuple[Integers, Integers]:
-        """Positions within `queries` and product rows of all their entries, flattened."""
+        """Return the products of some queries, flattened: the position of each one's query, and its row."""
         counts = self.offsets[queries + 1] - self.offsets[queries]
         positions = np.repeat(np.arange(len(queries)), counts)
         starts = np.repeat(self.offsets[queries] - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
@@ -28,7 +28,7 @@ class Grouped:
 
 @dataclass(frozen=True)
 class TrainingPairs:
-    """Query-product pairs, with what else is known of their queries."""
+    """Query-product pairs as numbers, with the known positives and seen negatives of their queries."""
 
     queries: list[str]  # distinct, numbered by position
     query_of_pair: Integers  # (pairs,)
@@ -49,9 +49,9 @@ class Batch:
         products: (n,) catalogue rows, distinct.
         positives: (b,) positions in `products`.
         known: (b, n) bool, the known positives of each query among the products.
-        counts: (n,) float32, in how many of the pairs each product stands; 1 for seen negatives.
-        seen: (n,) bool, the products that stand in none of the pairs: seen negatives of its queries.
-        popularity: (n,) float32, in how many pairs of all batches each product stands, at least 1.
+        counts: (n,) float32, the number of pairs of the batch that have the product; 1 for seen negatives.
+        seen: (n,) bool, the products that are in none of the pairs: seen negatives of the batch's queries.
+        popularity: (n,) float32, the number of all training pairs that have the product, at least 1.
     """
 
     queries: Tensor
@@ -68,8 +68,8 @@ def training_pairs(pairs: pa.Table, seen_negatives: pa.Table | None, rows: dict[
 
     Args:
         pairs: query, product_id.
-        seen_negatives: query, product_id; queries that have no pair are passed over.
-        rows: catalogue row by product id; it holds every product.
+        seen_negatives: query, product_id; queries that have no pair are left out.
+        rows: the catalogue row of every product id.
     """
     encoded = pairs["query"].combine_chunks().dictionary_encode()
     queries: list[str] = encoded.dictionary.to_pylist()
@@ -93,16 +93,16 @@ def training_pairs(pairs: pa.Table, seen_negatives: pa.Table | None, rows: dict[
 
 
 class BatchPlan:
-    """The batches of a whole run, each a pure function of the seed and its number.
+    """The batches of a whole run; each depends only on the seed and its step.
 
-    So a run that is resumed at a step goes on with the batches that it would have had.
+    A run that is resumed at a step therefore has the batches of an uninterrupted run.
 
     Args:
-        pairs: what is drawn from; each visit of all pairs has an order of its own.
-        batch_size: pairs in a batch; the rest of a visit that does not fill one is left out.
-        steps: how many batches the run has.
-        use_seen_negatives: whether the seen negatives of a batch's queries join its products.
-        seed: of the orders.
+        pairs: the pairs to draw from; each epoch has an order of its own.
+        batch_size: number of pairs in a batch; pairs at the end of an epoch that do not fill a batch are left out.
+        steps: number of batches of the run.
+        use_seen_negatives: whether the seen negatives of a batch's queries are added to its products.
+        seed: decides the order of each epoch.
 
     Raises:
         ValueError: there are fewer pairs than fill one batch.
@@ -123,7 +123,7 @@ class BatchPlan:
         self.steps = steps
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, 0 <= step < steps."""
+        """Return the batch of a step, 0 <= step < steps."""
         epoch, position = divmod(step, self._per_epoch)
         if self._order[0] != epoch:
             order = np.random.default_rng((self._seed, epoch)).permutation(len(self._pairs))

@@ -1,4 +1,4 @@
-"""All photos of a catalogue, decoded once to the size that a tower reads, on disk and memory-mapped."""
+"""The photos of a catalogue, decoded once to the size that a tower reads, in a memory-mapped file."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ class PhotoStore:
     """Decoded photos by catalogue row.
 
     Attributes:
-        path: file with the pixels, in numpy's format.
+        path: the file with the pixels, in numpy's format.
         present: (products,) bool, which products have a usable photo.
     """
 
@@ -27,20 +27,17 @@ class PhotoStore:
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """Memory-mapped, (products, height, width, 3); rows without a photo are zero."""
+        """The pixels, memory-mapped: (products, height, width, 3); rows without a photo are zero."""
         mapped: npt.NDArray[np.uint8] = np.load(self.path, mmap_mode="r")
         return mapped
 
     def __getstate__(self) -> dict[str, object]:
-        """What goes to another process: the place of the pixels, which are mapped there again, not the pixels."""
+        """Return what is sent to another process: the path of the pixels, which it maps itself, and not the pixels."""
         return {"path": self.path, "present": self.present}
 
 
 def decode_catalog(products: Products, photo: PhotoInput, folder: Path) -> PhotoStore:
-    """Decode every photo into a file in `folder`, which the caller removes when it is done.
-
-    Photos that cannot be used are left out.
-    """
+    """Decode every usable photo of a catalogue into a file in `folder`; the caller removes the folder."""
     count, path = len(products.images), folder / "photos.npy"
     pixels: npt.NDArray[np.uint8] = np.lib.format.open_memmap(
         path, mode="w+", dtype=np.uint8, shape=(count, photo.height, photo.width, 3)

@@ -1,7 +1,7 @@
-"""What a tower's vectors are made of while a model is fitted.
+"""Where a tower's vectors come from during a fit.
 
-A frozen tower's vectors were encoded once and are looked up; a tower that is trained reads its texts or
-photos anew in every step. Rows are query numbers on the query side, catalogue rows on the product side.
+The vectors of a frozen tower were encoded once and are looked up; a trained tower encodes its texts or
+photos again in every step. Rows are query numbers on the query side and catalogue rows on the product side.
 """
 
 from collections.abc import Sequence
@@ -22,32 +22,32 @@ from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 from training.batches.photo_store import PhotoStore
 
-# Towers that read padded texts get a batch in this many groups of like length, so that little of it is padding.
+# Towers that read padded texts get a batch in this many groups of similar length, so that little of it is padding.
 LENGTH_GROUPS = 8
-LARGEST_SHIFT = 3  # pixels, of the training photos
+LARGEST_SHIFT = 3  # pixels by which training photos are moved at most
 
 
 class TowerSource(Protocol):
     """Gives a tower's unit vectors for rows of its side."""
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
-        """Unit vectors, shape (len(rows), d)."""
+        """Return unit vectors, shape (len(rows), d)."""
 
 
 @dataclass(frozen=True)
 class FrozenVectors:
-    """A frozen tower: vectors that were encoded before."""
+    """The vectors of a frozen tower, encoded before the fit."""
 
     encoded: Vectors  # (rows of the side, d)
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
-        """Looked up, shape (len(rows), d)."""
+        """Look the vectors up, shape (len(rows), d)."""
         found = torch.from_numpy(self.encoded[rows.cpu().numpy()])
         return found.to(next(side.parameters(), found).device)
 
 
 class Texts:
-    """A text tower that is trained: the token ids of all texts of a side."""
+    """The texts of a trained text tower, as token ids."""
 
     def __init__(self, tokenizer: TextTokenizer, texts: Sequence[str]) -> None:
         ids = tokenizer.encode(texts)
@@ -55,7 +55,7 @@ class Texts:
         self._lengths = torch.from_numpy((ids != tokenizer.text.pad_id).sum(axis=1))
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
-        """Encoded now, with gradients, shape (len(rows), d)."""
+        """Encode the rows with gradients, shape (len(rows), d)."""
         device, cpu_rows = next(side.parameters()).device, rows.cpu()
         ids, lengths = self._ids[cpu_rows], self._lengths[cpu_rows]
         if isinstance(side.towers[tower], BertTower):
@@ -71,13 +71,13 @@ class Texts:
 
 @dataclass(frozen=True)
 class Photos:
-    """A CLIP image tower that is trained: all photos of a catalogue, flipped and shifted at random."""
+    """The photos of a trained CLIP image tower, mirrored and shifted at random."""
 
     store: PhotoStore
     photo: PhotoInput  # how pixels are normalised
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
-        """Encoded now, with gradients, shape (len(rows), d)."""
+        """Encode the rows with gradients, shape (len(rows), d)."""
         device = next(side.parameters()).device
         numbers = rows.cpu().numpy()
         present = self.store.present[numbers]

@@ -1,4 +1,4 @@
-"""What a fit reads: catalogue, pairs, and the queries held out of training."""
+"""The inputs of a fit: catalogue, pairs, and the queries held out of training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ class TrainingData:
     """The inputs of a fit.
 
     Attributes:
-        fingerprint: of the data set or, where there is only a catalogue, of that.
+        fingerprint: SHA-256 of the data set or, where there is only a catalogue, of the catalogue.
         catalog: the products.
         train: query, product_id bought in the training window; None without a log.
         seen_negatives: query, product_id shown but not bought; None without a log.
@@ -37,11 +37,11 @@ class TrainingData:
         return products_of(self.catalog)
 
     def held_out_queries(self) -> list[str]:
-        """The distinct validation queries, sorted."""
+        """Return the distinct validation queries, sorted."""
         return _queries(self.validation)
 
     def training_queries(self) -> list[str]:
-        """The distinct queries of the training window that are not held out, sorted."""
+        """Return the distinct queries of the training window that are not held out, sorted."""
         held_out = set(self.held_out_queries())
         return [query for query in _queries(self.train) if query not in held_out]
 
@@ -55,12 +55,12 @@ def _queries(pairs: pa.Table | None) -> list[str]:
 
 
 def products_of(catalog: Catalog) -> Products:
-    """A catalogue as a product side reads it."""
+    """Return a catalogue as a product side reads it."""
     return Products(catalog.titles, catalog.images, catalog.folder, catalog.product_ids)
 
 
 def data_from_dataset(path: Path) -> TrainingData:
-    """Inputs from a prepared data set; see `open_dataset` and `Dataset.catalog` for errors raised."""
+    """Return the inputs from a prepared data set; see `open_dataset` and `Dataset.catalog` for errors raised."""
     dataset = open_dataset(path)
     return TrainingData(
         fingerprint=dataset.fingerprint,
@@ -73,7 +73,7 @@ def data_from_dataset(path: Path) -> TrainingData:
 
 
 def data_from_catalog(path: Path) -> TrainingData:
-    """Inputs from a catalogue alone, which is enough to train a CLIP on titles."""
+    """Return the inputs from a catalogue alone, which is enough to train a CLIP on titles."""
     catalog = read_catalog(path)
     nothing = {"train": None, "seen_negatives": None, "shown": None, "validation": None}
     return TrainingData(fingerprint=catalog.sha256(), catalog=catalog, **nothing)

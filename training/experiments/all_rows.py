@@ -1,6 +1,6 @@
-"""All experiments of the paper on one shop: every row of Table 2 fitted and evaluated, with the tables and the report.
+"""All experiments of the paper on one shop: every row of Table 2 is fitted and evaluated, with tables and report.
 
-Each stage is a command line of Vitrine that anybody could type (training/experiments/stages.py runs them).
+Each stage is a command line of Vitrine (training/experiments/stages.py runs them).
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ ROWS = (
     "3tmm-joint-sn",
     "3tmm-mlp-sn",
 )
-# Ours, after them.
+# Our own rows, which follow them.
 ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
 ALL_ROWS = (*ROWS, *ROWS_OF_OURS)
 BASELINE = "bibert"
@@ -43,17 +43,17 @@ TRAINING_JUDGMENTS = "judgments_train.parquet"
 
 @dataclass(frozen=True)
 class Experiments:
-    """What is to be fitted and evaluated, and where.
+    """What to fit and evaluate, and where to put the runs.
 
     Attributes:
         data: a prepared data set.
-        out: folder of the runs.
+        out: the folder of the runs.
         rows: names of recipes, or paths of recipe files.
-        clip: bundle of CLIP towers to use; without one a small CLIP is trained.
-        judgments: labels of training queries, to fit an annotator on; without them there is no annotator.
-        sentence_transformers: folders of text encoders for context rows.
-        seed: of every fit.
-        steps: batches of every fit, in place of the recipes' epochs.
+        clip: bundle with CLIP towers; None: a small CLIP is trained.
+        judgments: labels of training queries, to fit an annotator on; None: there is no annotator.
+        sentence_transformers: folders of text encoders that are evaluated beside the rows.
+        seed: the seed of every fit.
+        steps: number of batches of every fit, in place of the recipes' epochs.
     """
 
     data: Path
@@ -67,10 +67,10 @@ class Experiments:
 
 
 def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
-    """The data set of a shop in OUT/data, prepared unless it is there.
+    """Return the data set of a shop in OUT/data; prepare it unless it exists.
 
     Raises:
-        ExperimentError: the shop cannot be prepared, or the data set there is another shop's or of another seed.
+        ExperimentError: the shop cannot be prepared, or the existing data set is of another shop or seed.
     """
     path = out / "data"
 
@@ -87,16 +87,16 @@ def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
 
 
 def run_experiments(experiments: Experiments, jobs: int = 1) -> None:
-    """Run every stage that is not finished yet, `jobs` at a time.
+    """Run every stage that is not finished, at most `jobs` at once.
 
     Raises:
-        ExperimentError: a stage failed, or what stands in `out` was made from other data, recipes or seeds.
+        ExperimentError: a stage failed, or an output in `out` was made from other data, recipes or seeds.
     """
     run_stages(stages(experiments), experiments.out, jobs)
 
 
 def stages(experiments: Experiments) -> list[Stage]:
-    """The stages of the experiments, each after those that it needs, the annotator as early as it can be fitted."""
+    """Return the stages of the experiments, each after those that it needs."""
     recipes = [load_recipe(row) for row in experiments.rows]
     names = [recipe.name for recipe in recipes]
     repeated = {name for name in names if names.count(name) > 1}
@@ -106,7 +106,7 @@ def stages(experiments: Experiments) -> list[Stage]:
         raise ExperimentError("the rows take a fitted BiBERT: add the row bibert")
     clip = [] if experiments.clip or not _needs(recipes, "clip") else [_clip_towers(experiments)]
     towers = [recipe for recipe in recipes if not recipe.fitted_towers]
-    # What takes the towers of others comes after them; the evaluation shows the rows in the order asked for.
+    # Rows that take fitted towers come after the towers; the evaluation shows the rows in the order of the request.
     fusions = sorted((recipe for recipe in recipes if recipe.fitted_towers), key=lambda it: len(it.fitted_towers))
     paths = dict(zip(names, experiments.rows, strict=True))
     first = {tuple(recipe.fitted_towers): recipe.name for recipe in reversed(fusions)}
@@ -119,7 +119,7 @@ def stages(experiments: Experiments) -> list[Stage]:
 
 
 def _fit(experiments: Experiments, row: str, recipe: Recipe, first: str | None = None) -> Stage:
-    """A row; `first` is the row that encodes the towers for all that take them, so that this is done once."""
+    """Return the stage of a row; the row `first` comes before it and encodes the towers once for all rows."""
     out = experiments.out / recipe.name
     towers = {"bibert": experiments.out / BASELINE, "clip": _clip_bundle(experiments)}
     given = [f"--{tower}={towers[tower]}" for tower in recipe.fitted_towers]
@@ -153,7 +153,7 @@ def _annotator(experiments: Experiments, names: Sequence[str]) -> Stage:
 
 
 def _text_attributes(catalog: Path) -> list[str]:
-    """The catalogue's columns of text beside its own: the annotator reads them with the title."""
+    """Return the catalogue's additional text columns, which the annotator reads with the title."""
     fields = [field for field in read_schema(catalog) if field.name not in CATALOG_COLUMNS]
     return [field.name for field in fields if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
 
@@ -188,7 +188,7 @@ def _needs(recipes: Sequence[Recipe], tower: str) -> bool:
 
 
 def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callable[[], None]:
-    """A check that the bundle at `out` is what the stage would make."""
+    """Return a check that the bundle at `out` was made from the same recipe, data set and seed."""
 
     def check() -> None:
         origin = open_bundle(out).card.origin
@@ -208,7 +208,7 @@ def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callabl
 
 
 def _as_recipe(content: dict[str, Any]) -> Recipe | None:
-    """The recipe of a bundle, perhaps of an older version that lacked fields; None where it is no recipe of today."""
+    """Return the recipe that a bundle records, with defaults for newer fields; None if it is no valid recipe."""
     try:
         return Recipe.model_validate(content)
     except ValidationError:
@@ -216,6 +216,6 @@ def _as_recipe(content: dict[str, Any]) -> Recipe | None:
 
 
 def default_judgments(dataset: Dataset) -> Path | None:
-    """Labels of training queries that lie beside the catalogue, if there are any."""
+    """Return the path of the labels of training queries beside the catalogue, if there is such a file."""
     path = Path(dataset.card.catalog).parent / TRAINING_JUDGMENTS
     return path if path.is_file() else None

@@ -1,9 +1,8 @@
-"""Running the stages of an experiment: command lines, some of them side by side, each of them once.
+"""Running the stages of an experiment: command lines, several at once, each of them once.
 
-A stage leaves one file or folder, which is written in one piece, so that a stage whose output is there is
-finished and is not done again. Where several run at a time, each has its share of the cores, which serves
-small models better than all cores one after another, and its own log. A stage that can only run alone has all
-cores, and the terminal.
+A stage writes one file or folder atomically, so that a stage whose output exists is finished and is not repeated.
+Stages that run at once share the cores, which is faster for small models than one stage after another on all cores,
+and each has its own log. A stage that has to run alone has all cores, and writes to the terminal.
 """
 
 import ctypes
@@ -38,11 +37,11 @@ class Stage:
     """One command line of an experiment.
 
     Attributes:
-        name: for people, for its log and for the table of times.
-        arguments: of `python -m`.
-        output: what it leaves when it is finished; None if it always runs (it reuses its own results).
-        needs: names of the stages that come before it.
-        check: raises ExperimentError when a finished output was made from something else.
+        name: the name in messages, of the log and in the table of times.
+        arguments: the arguments of `python -m`.
+        output: the file or folder that exists when the stage is finished; None: it always runs and reuses its results.
+        needs: names of the stages that have to be finished before.
+        check: raises ExperimentError if a finished output was made from other data, recipes or seeds.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Stage:
 
 
 class StageTimes(Record):
-    """The content of stages.json: seconds that each finished stage took, in its last uninterrupted run."""
+    """The content of stages.json: how many seconds the last complete run of each finished stage took."""
 
     schema_version: int = TIMES_SCHEMA_VERSION
     seconds: dict[str, float] = Field(default_factory=dict)
@@ -69,16 +68,16 @@ class _Running:
 
 
 def run_stages(todo: Sequence[Stage], out: Path, jobs: int = 1) -> None:
-    """Run every stage that is not finished yet, as soon as what it needs is there.
+    """Run every stage that is not finished, as soon as the stages that it needs are.
 
     Args:
-        todo: the stages; each stands after those that it needs.
-        out: folder of the times, and of the logs of stages that ran side by side.
-        jobs: how many run at a time.
+        todo: the stages, each after those that it needs.
+        out: folder for the times, and for the logs of stages that run at once.
+        jobs: most stages that run at once.
 
     Raises:
-        ExperimentError: a stage failed, or what it left before was made from something else. Stages that run
-            beside it are stopped.
+        ExperimentError: a stage failed, or its finished output was made from other data, recipes or seeds. Other
+            stages that run at that moment are stopped.
     """
     labels = {stage.name: f"[{number}/{len(todo)}] {stage.name}" for number, stage in enumerate(todo, 1)}
     waiting = list(todo)
@@ -100,7 +99,7 @@ def run_stages(todo: Sequence[Stage], out: Path, jobs: int = 1) -> None:
 
 
 def describe_times(out: Path) -> str:
-    """How long the stages took, as a line for people."""
+    """Return a line that says how long each stage took."""
     times = read_record(out / TIMES_FILE, StageTimes, schema_version=TIMES_SCHEMA_VERSION).seconds
     total = datetime.timedelta(seconds=round(sum(times.values())))
     return f"the stages took {total}, one by one: " + ", ".join(
@@ -117,7 +116,7 @@ def _is_finished(stage: Stage, label: str) -> bool:
 
 
 def _start(stage: Stage, label: str, out: Path, shares: int) -> _Running:
-    """Start a stage with its share of the cores; alone its output goes to the terminal, otherwise to its log."""
+    """Start a stage with its share of the cores; its output goes to its log, or to the terminal if it runs alone."""
     out.mkdir(parents=True, exist_ok=True)
     log = out / LOG_FOLDER / f"{stage.name}.log" if shares > 1 else None
     print(f"{label}: python -m {shlex.join(stage.arguments)}" + (f" > {log}" if log else ""), flush=True)
@@ -138,7 +137,7 @@ def _start(stage: Stage, label: str, out: Path, shares: int) -> _Running:
 
 
 def _ended(running: Sequence[_Running]) -> list[_Running]:
-    """Those that are no longer running; waits until there is one, if any runs."""
+    """Return the stages that have ended; wait for the first if none has."""
     while running:
         ended = [run for run in running if run.process.poll() is not None]
         if ended:
@@ -160,7 +159,7 @@ def _check_ended(run: _Running, out: Path) -> None:
 
 @contextmanager
 def _stopping(running: list[_Running]) -> Iterator[None]:
-    """Leave no stage running."""
+    """Stop the stages that still run when the block is left."""
     try:
         yield
     finally:
@@ -171,9 +170,9 @@ def _stopping(running: list[_Running]) -> Iterator[None]:
 
 
 def _die_with_parent() -> None:
-    """Where the system can (Linux), a stage ends with the run that started it, however that ended.
+    """Have the system end this process when its parent ends, in whatever way, where it can (Linux).
 
-    Otherwise the next run would work beside it on the same files.
+    Otherwise a stage could outlive its run, and the next run would write the same files at the same time.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""A recipe and data to a model bundle: the fit itself, its curves and its validation. It knows no search log."""
+"""Fits a recipe to data and writes a model bundle, with its curves and its validation. It knows no search log."""

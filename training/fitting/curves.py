@@ -1,4 +1,4 @@
-"""The curves of a fit, written for TensorBoard while it goes on, and the watch for a loss that is not a number."""
+"""The curves of a fit, written for TensorBoard during the fit, and the check that every loss is finite."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +17,22 @@ STEPS_PER_POINT = 10
 
 
 class Curves(lightning.Callback):
-    """Writes loss (the mean since the last point), temperature and learning rate every STEPS_PER_POINT steps.
+    """Callback that writes loss (the mean since the last point), temperature and learning rate.
 
-    Losses are fetched from the device only then, so that steps need not wait for them. A fit that is resumed
-    goes on where its checkpoint was: what had been written after that is marked as void.
+    It writes every STEPS_PER_POINT steps and fetches losses from the device only then, so that the other steps need
+    not wait for them. A resumed fit continues at its checkpoint: points written after the checkpoint are purged.
 
     Args:
-        folder: of the event files.
+        folder: where the event files are written.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: SummaryWriter | None = None
-        self._losses: list[Tensor] = []  # of the steps since the last point
+        self._losses: list[Tensor] = []  # one for each step since the last point
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Open the file, in the first process alone."""
+        """Open the event file, in the first process only."""
         if trainer.is_global_zero:
             self._writer = SummaryWriter(self._folder, purge_step=trainer.global_step + 1)
 
@@ -44,20 +44,20 @@ class Curves(lightning.Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Remember the loss; write a point when one is due."""
+        """Keep the loss, and write a point when one is due."""
         self._losses.append(outputs["loss"].detach())
         if trainer.global_step % STEPS_PER_POINT == 0:
             self._write(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Look at the last losses before the span's checkpoint is written."""
+        """Check and write the remaining losses before the span's checkpoint is written."""
         if self._losses:
             self._write(trainer, pl_module)
         if self._writer:
             self._writer.flush()
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Close the file."""
+        """Close the event file."""
         if self._writer:
             self._writer.close()
 
@@ -79,14 +79,14 @@ class Curves(lightning.Callback):
 
 @dataclass(frozen=True)
 class CurveFiles:
-    """The event files of a fit that is over."""
+    """The event files of a finished fit."""
 
     folder: Path
-    steps: int  # of the fit
+    steps: int  # how many the fit took
 
 
 def write_last_point(curves: CurveFiles, values: dict[str, float]) -> None:
-    """Add what was measured after the last step."""
+    """Add values that were measured after the last step."""
     with SummaryWriter(curves.folder) as writer:
         for name, value in values.items():
             writer.add_scalar(name, value, curves.steps)

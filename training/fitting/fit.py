@@ -1,4 +1,4 @@
-"""A recipe and data to a model bundle: what can be refused is refused, the model is fitted, measured and written."""
+"""Fitting a recipe: preflight, training, product history, validation, and the bundle."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The LightningModule: it wires sides, sources and loss, and owns the optimiser's schedule."""
+"""The LightningModule: connects sides, sources and loss, and sets up the optimiser and its schedule."""
 
 import dataclasses
 import math
@@ -18,19 +18,19 @@ from training.objective.gradient_cache import encode_in_chunks
 from training.objective.nt_xent import EncodedBatch, nt_xent, symmetric_nt_xent
 from training.recipes.recipe import Optimisation, Part
 
-_COLDEST = 0.01  # a learned temperature never falls below this, as in CLIP
+_MIN_TEMPERATURE = 0.01  # a learned temperature never falls below this, as in CLIP
 
 
 class RetrievalModule(lightning.LightningModule):
     """Fits the trainable parts of a model to pairs of queries and products.
 
     Args:
-        model: with the weights to start from.
-        sources: for each side ("query", "product") and tower, where its vectors come from.
-        train: the parts that get gradients.
-        scratch: those of them that start from random weights.
-        optimisation: rates, schedule and temperature.
-        steps: of the whole run.
+        model: the model with its starting weights.
+        sources: for each side ("query", "product") and tower, where the tower's vectors come from.
+        train: the parts to train.
+        scratch: the parts that start from random weights.
+        optimisation: learning rates, schedule and temperature.
+        steps: number of steps of the whole run.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class RetrievalModule(lightning.LightningModule):
     @property
     def temperature(self) -> Tensor:
         """The temperature tau."""
-        return self.log_temperature.exp().clamp(min=_COLDEST)
+        return self.log_temperature.exp().clamp(min=_MIN_TEMPERATURE)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """The loss over this process's pairs of a batch, against the products of all processes."""
+        """Return the loss over this process's pairs of a batch, against the products of all processes."""
         share = share_of_pairs(len(batch.queries))
-        # A query that stands in several pairs is read once.
+        # A query that occurs in several pairs is encoded once.
         distinct, position = batch.queries[share].unique(return_inverse=True)  # type: ignore[no-untyped-call]
         queries = self._encode(self.model.query, "query", distinct)[position.to(self.device)]
         products = self._encode(self.model.product, "product", share_of_rows(batch.products))
@@ -69,12 +69,12 @@ class RetrievalModule(lightning.LightningModule):
             return self._loss(batch, queries.float(), gather(products.float())[: len(batch.products)], share)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """The batch on a device; row numbers stay where texts and photos are looked up."""
+        """Return the batch on a device; row numbers stay on the CPU, where their texts and photos are."""
         names = ("positives", "known", "counts", "seen", "popularity")
         return dataclasses.replace(batch, **{name: getattr(batch, name).to(device) for name in names})
 
     def configure_optimizers(self) -> Any:
-        """Adam (paper, section 4.2; AdamW where weights decay), with warm-up and cosine decay by steps."""
+        """Return Adam (paper, section 4.2), or AdamW if weights decay, with warm-up and cosine decay by steps."""
         chosen = self._optimisation
         kind = torch.optim.AdamW if chosen.weight_decay else torch.optim.Adam
         optimizer = kind(
@@ -113,7 +113,7 @@ class RetrievalModule(lightning.LightningModule):
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self._steps - warmup)))
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Fresh parts learn at the learning rate, fitted towers at their own (if the recipe gives one)."""
+        """Group the parameters by learning rate: parts from scratch, and the others with `tower_learning_rate`."""
         fresh: list[nn.Parameter] = [self.log_temperature] if self.log_temperature.requires_grad else []
         fitted: list[nn.Parameter] = []
         for part, parameters in parameters_by_part(self.model).items():
@@ -125,13 +125,13 @@ class RetrievalModule(lightning.LightningModule):
 
 
 def negative_weights(batch: Batch, optimisation: Optimisation) -> Tensor:
-    """How many times each product counts where it is a negative, (n,)."""
+    """Return how many times each product counts where it is a negative, (n,)."""
     weights = batch.counts if optimisation.repeated_products == "each" else torch.ones_like(batch.counts)
     return weights.masked_fill(batch.seen, optimisation.seen_negative_weight)
 
 
 def parameters_by_part(model: Model) -> dict[Part, list[nn.Parameter]]:
-    """A model's parameters by the part that a recipe names; shared ones stand once."""
+    """Return a model's parameters by the part that a recipe names; those that both sides share are listed once."""
     parts: dict[Part, dict[int, nn.Parameter]] = {"bibert": {}, "clip": {}, "fusion": {}}
     for side in (model.query, model.product):
         modules: list[tuple[Part, nn.Module]] = [("fusion", side.fusion)]
@@ -142,7 +142,7 @@ def parameters_by_part(model: Model) -> dict[Part, list[nn.Parameter]]:
 
 
 def mark_trainable(model: Model, train: tuple[Part, ...]) -> None:
-    """Let gradients flow into the named parts only; the other towers stay in evaluation mode."""
+    """Make the named parts trainable; the others are frozen and put in evaluation mode."""
     for part, parameters in parameters_by_part(model).items():
         for parameter in parameters:
             parameter.requires_grad_(part in train)

@@ -1,4 +1,4 @@
-"""One Lightning run: steps in spans, a checkpoint after each, and resumption where a kill left off."""
+"""A Lightning run: steps in spans, a checkpoint after each span, and resumption from the last checkpoint."""
 
 import logging
 import warnings
@@ -18,20 +18,19 @@ from training.errors import FitError
 from training.fitting.curves import Curves
 from training.fitting.module import RetrievalModule
 
-# A checkpoint is written every so many steps; a kill costs at most these.
+# A checkpoint is written after so many steps; a fit that is killed repeats at most these.
 STEPS_PER_SPAN = 100
 CURVES = "curves"  # folder of the event files, in the work folder
 
 
 def run(module: RetrievalModule, plan: BatchPlan, work: Path, seed: int, devices: int = 1) -> None:
-    """Fit the module by the plan, going on from the last checkpoint in `work` if there is one.
+    """Fit a module to the batches of a plan, resuming from the last checkpoint in `work` if there is one.
 
-    The run is a chain of spans (Lightning's epochs). Batches and random numbers of a span depend on
-    nothing but the seed, its number and the process's, so that a resumed run ends with the weights of an
-    unbroken one.
+    The run is a sequence of spans (Lightning's epochs). Batches and random numbers of a span depend only on the
+    seed, the span's number and the process's rank, so that a resumed run ends with the weights of an uninterrupted one.
 
     Several devices share each batch of the plan (training/objective/gather.py): as many GPUs where there are GPUs,
-    otherwise processes. They are started here and end here; the weights come back to this process.
+    otherwise processes. They start and end within this call, and the module in this process gets the weights.
 
     Raises:
         FitError: the loss became infinite or not a number.
@@ -82,13 +81,13 @@ def _trainer(steps: int, work: Path, devices: int) -> lightning.Trainer:
 
 
 def _in_this_process(error: ProcessRaisedException) -> Exception:
-    """A fit error that another process raised, which arrives as the last line of a traceback; or the error itself."""
+    """Return the FitError that another process raised, read from its traceback's last line; or the error itself."""
     name, _, sentence = str(error).strip().splitlines()[-1].partition(": ")
     return FitError(sentence) if name == f"{FitError.__module__}.{FitError.__qualname__}" else error
 
 
 def best_precision() -> Any:
-    """bfloat16 mixed precision where the machine computes in it, otherwise float32."""
+    """Return Lightning's precision: bfloat16 mixed where the hardware computes in it, otherwise float32."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     capabilities = torch.cpu.get_capabilities()
@@ -105,7 +104,7 @@ class _Spans(lightning.LightningDataModule):
         self._seed = seed
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Loader of the span that begins now."""
+        """Return the loader of the span that begins now, and seed its random numbers."""
         assert self.trainer is not None
         span = self.trainer.current_epoch
         torch.manual_seed((self._seed * 1_000_003 + span) + 1_000_000_007 * self.trainer.global_rank)
@@ -115,7 +114,7 @@ class _Spans(lightning.LightningDataModule):
 
 
 class _PlannedBatches(Dataset[Batch]):
-    """Batches of a plan by their number in a span."""
+    """The batches of a span, by their position in it."""
 
     def __init__(self, plan: BatchPlan, steps: range) -> None:
         self._plan = plan
@@ -129,7 +128,7 @@ class _PlannedBatches(Dataset[Batch]):
 
 
 class _ProgressBar(lightning.Callback):
-    """One bar over all steps of the run, with loss and temperature."""
+    """A progress bar over all steps of the run, with loss and temperature."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps

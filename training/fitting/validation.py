@@ -22,7 +22,7 @@ VALIDATION_RECALL = f"validation_recall_at_{RECALL_DEPTH}"  # name of the metric
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Held-out queries with the catalogue rows that were bought for them."""
+    """Held-out queries, with the catalogue rows that were bought for them."""
 
     queries: list[str]
     bought: list[npt.NDArray[np.int64]]  # rows of the catalogue, one array for each query

@@ -1,4 +1,4 @@
-"""The model that a fit starts from: towers from scratch, fitted before, or pretrained by others.
+"""The model that a fit starts from: towers from scratch, from earlier fits, or pretrained by others.
 
-It knows no data set and no loss.
+The room knows no data set and no loss.
 """

@@ -1,4 +1,4 @@
-"""The vector of products without a usable photo: the mean direction of the catalogue's photos."""
+"""The "no image" vector of products without a usable photo: the mean direction of the catalogue's photos."""
 
 import torch
 
@@ -12,7 +12,7 @@ from towers.side_encoder import Products
 def set_no_image(side: Side, products: Products) -> None:
     """Set the "no image" vector of a product side's CLIP tower from the photos that can be used.
 
-    A catalogue without any usable photo leaves it as it was.
+    A catalogue without any usable photo leaves the vector unchanged.
     """
     encoded = encode_photos(side, products.folder, products.images)
     usable = torch.tensor([outcome == USABLE for outcome in encoded.outcomes])

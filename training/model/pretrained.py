@@ -1,4 +1,4 @@
-"""Towers that others have pretrained: a CLIP by open_clip, and a Hugging Face encoder as BiBERT."""
+"""Pretrained towers: a CLIP of open_clip, and a Hugging Face encoder in place of BiBERT."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from training.recipes.recipe import PretrainedBertRecipe, PretrainedClipRecipe
 
 
 def pretrained_clip(recipe: PretrainedClipRecipe) -> TowerPair:
-    """CLIP's text tower for queries and its image tower for products.
+    """Load a CLIP: its text tower for queries and its image tower for products.
 
     Raises:
         ClipError: there is no such CLIP, or its checkpoint or tokenizer cannot be used.
@@ -33,7 +33,7 @@ def pretrained_clip(recipe: PretrainedClipRecipe) -> TowerPair:
 
 
 def pretrained_bibert(recipe: PretrainedBertRecipe) -> TowerPair:
-    """The first layers of a Hugging Face encoder, for queries and for titles.
+    """Load the first layers of a Hugging Face encoder, for queries and for titles.
 
     Raises:
         EncoderError: the folder holds no encoder that can be a text tower.

@@ -1,4 +1,4 @@
-"""The model that a fit starts from: its composition, and the weights of towers that were fitted before."""
+"""The model that a fit starts from: its composition, and the weights of towers from earlier fits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -190,7 +190,7 @@ def _side_spec(recipe: SideRecipe, towers: Mapping[str, TowerSpec]) -> SideSpec:
 
 
 def _fusion_spec(fusion: FusionRecipe) -> FusionSpec:
-    """A recipe's fusion; alpha stands at its first choice until validation decides."""
+    """Return a recipe's fusion; alpha is its first choice until validation decides."""
     return AlphaConcatenation(alpha=fusion.choices[0]) if isinstance(fusion, AlphaSearch) else fusion
 
 

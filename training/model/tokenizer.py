@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[START]"
-# CLIP's text encoder reads its vector at the token with the highest id: the end token stands last.
+# CLIP's text encoder takes its vector at the token with the highest id, so the end token has the last id.
 END = "[END]"
 PAD_ID = 0
-CONTINUATION = "##"  # before a piece that goes on with a word
+CONTINUATION = "##"  # prefix of a piece that continues a word
 LARGEST_ALPHABET = 500  # rarer characters become UNKNOWN
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary_size: int, *, with_end: bool) -> Tokenizer:
-    """A lower-casing WordPiece tokenizer fitted on titles and queries; the same texts give the same one.
+    """Return a lower-casing WordPiece tokenizer fitted on texts; the same texts give the same tokenizer.
 
     Args:
-        texts: what the vocabulary is learned from.
-        vocabulary_size: at most so many entries.
-        with_end: whether sequences are START text END, as CLIP needs them, or START text.
+        texts: titles and queries, from which the vocabulary is learned.
+        vocabulary_size: the most entries that the vocabulary may have.
+        with_end: whether token sequences are START text END, as CLIP needs, or START text.
     """
     vocabulary = {**_learn(texts, vocabulary_size - 1)}
     vocabulary[END] = len(vocabulary)
@@ -40,10 +40,10 @@ def _empty(vocabulary: dict[str, int]) -> Tokenizer:
 
 
 def _learn(texts: Sequence[str], size: int) -> dict[str, int]:
-    """Pieces and their ids.
+    """Return pieces and their ids.
 
-    The trainer numbers continuation characters in the order of a hash map, and breaks ties by number, so
-    that each run would give another vocabulary. Giving it these pieces beforehand, sorted, fixes the order.
+    The trainer numbers continuation characters in the order of a hash map and breaks ties by number, so that each
+    run would give another vocabulary. Passing these pieces as special tokens, sorted, makes the order deterministic.
     """
     tokenizer = _empty({UNKNOWN: 0})
     counts: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""A tower of both sides, as a fit starts with it."""
+"""The two towers of one name, one on each side, from which a model is built."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from artifacts.side import TowerSpec
 
 @dataclass(frozen=True)
 class TowerPair:
-    """What both sides' towers of one name are made of.
+    """The specifications of both sides' towers of one name, with their tokenizer and weights.
 
     Attributes:
-        query: the query side's tower.
-        product: the product side's tower.
-        tokenizer: of those that read text.
-        weights: modules of both towers whose weights are taken over, query side first; None for fresh ones.
+        query: specification of the query side's tower.
+        product: specification of the product side's tower.
+        tokenizer: the tokenizer of the towers that read text.
+        weights: modules with the weights to copy, query side first; None: random weights, or those of a bundle.
     """
 
     query: TowerSpec

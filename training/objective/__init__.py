@@ -1,1 +1,1 @@
-"""The losses of the paper and how their gradients are gathered. They know vectors only."""
+"""The losses of the paper, and gradients over several processes or chunks of a batch. The room knows only vectors."""

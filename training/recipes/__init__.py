@@ -1,4 +1,4 @@
-"""Recipes: what is trained and how, one YAML file for each row of the paper's Table 2 and for each model of ours.
+"""Recipes: what is trained and how, a YAML file for each row of the paper's Table 2 and each model of our own.
 
-They know no data.
+The room knows no data.
 """

@@ -1,4 +1,4 @@
-"""Recipes: what is trained and how, one YAML file a row of the paper's Table 2."""
+"""The records of a recipe: composition, towers, optimisation and history, checked on construction."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ Part = Literal["bibert", "clip", "fusion"]
 
 
 class AlphaSearch(Record):
-    """Alpha-weighted concatenation whose alpha is the best of these on the validation queries."""
+    """Alpha-weighted concatenation whose alpha is chosen among these on the held-out queries."""
 
     kind: Literal["alpha"] = "alpha"
     choices: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=1)
@@ -32,7 +32,7 @@ class SideRecipe(Record):
 class BertRecipe(Record):
     """Sizes of a BiBERT that is trained from scratch."""
 
-    vocabulary: int = Field(default=8000, ge=100)  # WordPiece entries, at most
+    vocabulary: int = Field(default=8000, ge=100)  # most WordPiece entries
     width: int = Field(default=256, gt=0)
     layers: int = Field(default=2, gt=0)  # paper, section 2.2
     heads: int = Field(default=4, gt=0)  # paper, section 2.2
@@ -46,7 +46,7 @@ class PretrainedBertRecipe(Record):
 
     pretrained: str  # folder with config.json, model.safetensors and tokenizer.json
     layers: int = Field(default=2, gt=0)  # paper, section 2.2
-    width: int | None = Field(default=None, gt=0)  # of the projection; by default the encoder's
+    width: int | None = Field(default=None, gt=0)  # width of the tower's vector; by default the encoder's
     pooling: Literal["mean", "cls"] = "mean"
     query_tokens: int = Field(default=16, ge=3)
     title_tokens: int = Field(default=22, ge=3)
@@ -58,18 +58,20 @@ class ClipRecipe(Record):
     architecture: str = "vitrine-small"
     vocabulary: int = Field(default=8000, ge=100)
     caption_tokens: int = Field(default=20, ge=3)
-    title_share: float = Field(default=0.2, ge=0, le=1)  # of the captions, where there are queries too
+    title_share: float = Field(
+        default=0.2, ge=0, le=1
+    )  # share of titles among the captions, where there are queries too
 
 
 class PretrainedClipRecipe(Record):
     """A CLIP that open_clip loads."""
 
     pretrained: str  # a tag, a checkpoint file, a folder with open_clip_config.json, or hf-hub:OWNER/NAME
-    architecture: str | None = None  # open_clip's name; not for the last two, which bring theirs
+    architecture: str | None = None  # open_clip's name; not for a folder or hf-hub, which name theirs
 
 
 def _source_of_tower(tower: Any) -> str:
-    """Tells a tower from scratch from a pretrained one, so that faults are reported against what was meant."""
+    """Return which of two records a tower's keys are meant for, so that faults are reported against that one."""
     given = tower if isinstance(tower, dict) else dict(tower) if isinstance(tower, Record) else {}
     return "pretrained" if "pretrained" in given else "scratch"
 
@@ -87,24 +89,25 @@ AnyClipRecipe = Annotated[
 class Optimisation(Record):
     """How the trainable parts are fitted: Adam, linear warm-up, cosine decay to zero."""
 
-    epochs: float = Field(gt=0)  # visits of each pair
-    least_steps: int = Field(default=1, ge=1)  # a small shop visits its pairs more often, until so many steps
+    epochs: float = Field(gt=0)  # how often each pair is used
+    least_steps: int = Field(default=1, ge=1)  # with few pairs the epochs are extended to so many steps
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
-    tower_learning_rate: float | None = Field(default=None, gt=0)  # of towers that were fitted before
+    tower_learning_rate: float | None = Field(
+        default=None, gt=0
+    )  # of trained towers that do not start from random weights
     weight_decay: float = Field(default=0.0, ge=0)
-    warmup_share: float = Field(default=0.05, ge=0, lt=1)  # of all steps
-    temperature: float = Field(default=0.05, gt=0)  # tau of Eq. 1 at the start
+    warmup_share: float = Field(default=0.05, ge=0, lt=1)  # share of the steps
+    temperature: float = Field(default=0.05, gt=0)  # tau of Eq. 1 at the first step
     learned_temperature: bool = True
     seen_negatives: bool = False  # append the products shown for a query but not bought (section 4.1)
-    # How many times each of them counts: log(weight) is added to its logit. One that also stands in a pair of the
-    # batch counts as that.
+    # How many times each of them counts: log(weight) is added to its logit. One that is also a product of a pair of the
+    # batch counts like the other products of pairs.
     seen_negative_weight: float = Field(default=1.0, gt=0)
-    # A product of several pairs of a batch is, to other queries, a negative once, or once for each of the pairs,
-    # as Eq. 1 has it.
+    # A product of several pairs of a batch is a negative of another query once, or once for each pair as in Eq. 1.
     repeated_products: Literal["once", "each"] = "each"
-    # How much of what makes popular products unlikely is taken back: this times the logarithm of a product's training
-    # pairs is taken from its logit (training/objective/nt_xent.py).
+    # Correction of the bias against popular products: this times the logarithm of a product's number of training pairs
+    # is subtracted from its logit (training/objective/nt_xent.py).
     popularity: float = Field(default=0.0, ge=0, le=1)
     symmetric: bool = False  # also from products to queries, as CLIP is trained
     # Queries or products whose activations are kept at a time (training/objective/gradient_cache.py); absent: all.
@@ -117,14 +120,14 @@ class Optimisation(Record):
         return self
 
     def steps(self, pairs: int) -> int:
-        """Batches of a run over so many pairs: the epochs' whole batches, and at least `least_steps`."""
+        """Return the number of batches of a run over so many pairs: those of the epochs, and at least `least_steps`."""
         return max(self.least_steps, round(pairs // self.batch_size * self.epochs))
 
 
 class HistoryRecipe(Record):
-    """What shoppers asked for to whom a product was shown, added to its vector (artifacts/history.py)."""
+    """The queries that a product was shown for, added to its vector (artifacts/history.py)."""
 
-    weight: float = Field(gt=0)  # length of a product's history, beside 1 of its own vector
+    weight: float = Field(gt=0)  # length of a product's history vector; its own vector has length 1
     # Products that were never shown get an estimated history, multiplied by this (training/after_fit/history.py).
     estimate: float = Field(default=1.3, ge=0)
 
@@ -167,7 +170,7 @@ class Recipe(Record):
 
     @property
     def fitted_towers(self) -> list[TowerName]:
-        """Towers that must come from a fitted bundle."""
+        """Towers that are taken from a fitted bundle."""
         towers = dict.fromkeys((*self.query.towers, *self.product.towers))
         given = {"bibert": self.bibert, "clip": self.clip}
         return [tower for tower in towers if given[tower] is None]

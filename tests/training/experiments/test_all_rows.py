@@ -138,11 +138,11 @@ def kill_when_it_says(words: str, command: list[str]) -> None:
 def test_a_run_that_is_killed_goes_on_and_ends_with_tables_and_report(shop: Path, fits: Fits, tmp_path: Path) -> None:
     # Without labels of training queries: an annotator takes minutes, and its command is tested for itself.
     shop = shutil.copytree(shop, tmp_path / "shop", ignore=shutil.ignore_patterns("judgments_train.parquet"))
-    out, rows = tmp_path / "runs", ("bibert", "4tmm-alpha", "3tmm-mlp-sn")
+    out, rows = tmp_path / "runs", ("bibert", "3tmm-mlp-sn")
     clip = f"--clip={fits.bundle('clip-small').path}"
     options = [f"--shop={shop}", f"--out={out}", "--steps=2", clip, *write_small(tmp_path, *rows)]
     command = [sys.executable, "-m", "training", "experiments", *options]
-    kill_when_it_says("4tmm-alpha: python -m training fit", command)
+    kill_when_it_says("3tmm-mlp-sn: python -m training fit", command)
     untouched = open_bundle(out / "bibert").card.origin.created_at
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
     assert finished.returncode == 0, finished.stdout + finished.stderr
