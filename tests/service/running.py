@@ -1,5 +1,6 @@
 """The real service on a real socket, in a thread of the test's process."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import httpx
 
@@ -55,6 +57,17 @@ class Running:
         return 0.0
 
 
+class PromptServer(DrainingServer):
+    """A server that stops at once when it is told to, and not at the next of ten looks a second."""
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            await asyncio.sleep(0.005)
+
+
 @contextlib.contextmanager
 def running_service(
     store: Path,
@@ -80,16 +93,18 @@ def running_service(
     ports = [listener.getsockname()[1] for listener in listeners]
     url, admin_url = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[-1]}"
     app = create_app(made, service, None if made.admin_port is None else ports[1])
-    server = DrainingServer(uvicorn_config(app, made), service)
+    server = PromptServer(uvicorn_config(app, made), service)
     thread = threading.Thread(target=server.run, kwargs={"sockets": listeners})
     thread.start()
-    try:
-        with httpx.Client(base_url=url, timeout=60) as client:
-            _wait(client, until)
-            yield Running(url, client, service, admin_url)
-    finally:
-        server.should_exit = True
-        thread.join(timeout=60)
+    with mock.patch("service.server._LAST_READ_SECONDS", 0.01):
+        try:
+            # Without certificates, since reading them takes longer than the rest of the start.
+            with httpx.Client(base_url=url, timeout=60, verify=False) as client:
+                _wait(client, until)
+                yield Running(url, client, service, admin_url)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=60)
     assert not thread.is_alive(), "the service did not stop"
 
 

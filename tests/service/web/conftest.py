@@ -1,6 +1,7 @@
 """A real headless Chromium before the real service, over the sample shop and small real models with random weights."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.index.indexing import IndexRequest
 from tests.service.running import TOKEN, Running, running_service
+from tests.service.waiting import WAIT_SECONDS
 from tests.support.models import tiny_bundle
 from training.sample_shop.generate import generate_sample_shop
 
@@ -24,6 +26,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 PRODUCTS = 300
 HOSTILE = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 HOSTILE_ID = "P00007"
+QUIET_FRAMES = 4
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 _MEASURED = pytest.StashKey[list[str]]()
 
@@ -101,22 +104,45 @@ class Tab:
         page: Playwright's.
         faults: Errors of scripts, and what the content security policy stopped.
         foreign: Requests to another host.
+        loading: Requests without an answer yet.
+        requests: How many there have been.
     """
 
     page: "Page"
     url: str
     faults: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    loading: set["Request"] = field(default_factory=set)
+    requests: int = 0
 
     def open(self, path: str) -> "Page":
         """Go to a path of the service and wait until nothing is loaded any more."""
         self.page.goto(self.url + path)
-        self.page.wait_for_load_state("networkidle")
+        self._wait_until_quiet()
         return self.page
 
+    def _wait_until_quiet(self) -> None:
+        """Wait until no request is under way and none has begun while the page drew several frames.
+
+        Playwright's own "networkidle" waits for half a second without a request.
+        """
+        quiet_frames, requests, give_up_at = 0, -1, time.monotonic() + WAIT_SECONDS
+        while quiet_frames < QUIET_FRAMES:
+            assert time.monotonic() < give_up_at, f"still loading {[request.url for request in self.loading]}"
+            self.page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)))")
+            is_quiet = not self.loading and self.requests == requests
+            quiet_frames, requests = (quiet_frames + 1 if is_quiet else 0), self.requests
+
     def note_request(self, request: "Request") -> None:
+        """Note a request that begins."""
+        self.loading.add(request)
+        self.requests += 1
         if not request.url.startswith((f"{self.url}/", "data:", f"blob:{self.url}/")):
             self.foreign.append(request.url)
+
+    def note_end(self, request: "Request") -> None:
+        """Note that a request has its answer, or gets none."""
+        self.loading.discard(request)
 
 
 OpenTab = Callable[..., Tab]
@@ -124,7 +150,9 @@ OpenTab = Callable[..., Tab]
 
 def wait_until(page: "Page", expression: str, arg: object = None) -> None:
     """Wait until an expression holds in the page. Playwright's own way is an eval in it, which the policy stops."""
-    while not page.evaluate(expression, arg):  # pytest's own limit ends a wait without end
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < give_up_at, f"after {WAIT_SECONDS:g} s it does not hold: {expression}"
         page.wait_for_timeout(20)
 
 
@@ -142,6 +170,8 @@ def open_tab(browser: "Browser") -> Iterator[OpenTab]:
         page.on("pageerror", lambda error: tab.faults.append(str(error)))
         page.on("console", lambda message: _note_console(tab, message.type, message.text))
         page.on("request", tab.note_request)
+        page.on("requestfinished", tab.note_end)
+        page.on("requestfailed", tab.note_end)
         tabs.append(tab)
         return tab
 

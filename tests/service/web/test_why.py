@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from artifacts.index_version import open_index_version
@@ -12,7 +13,7 @@ from index_builder.build import BuildRequest, build_version
 from index_builder.index.indexing import IndexRequest
 from knn import read_index
 from tests.service.running import Running, running_service
-from tests.service.web.conftest import PRODUCTS, OpenTab
+from tests.service.web.conftest import OpenTab
 from tests.support.models import tiny_bundle
 from tests.support.specs import BERT_WIDTH
 from towers.query_encoder import OnnxQueryEncoder
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.integration]
 ROUNDING = 2e-5
 QUERY = "blue cotton dress"
 PAGE_SIZE = 24  # of search.js
+FEW_PRODUCTS = 60
 
 
 def by_numpy(version: Path, product_id: str, part: slice) -> tuple[range, float]:
@@ -106,9 +108,11 @@ def test_a_mixed_model_tells_how_near_what_its_queries_know_is(
     sample_shop: Path, open_tab: OpenTab, tmp_path: Path, composition: str, words: str
 ) -> None:
     tiny_bundle(tmp_path / "bundle", composition)
+    catalog = sample_shop / f"few-{composition}.parquet"  # beside the photos
+    pq.write_table(pq.read_table(sample_shop / "catalog.parquet").slice(0, FEW_PRODUCTS), catalog)
     request = BuildRequest(
         tmp_path / "bundle",
-        sample_shop / "catalog.parquet",
+        catalog,
         tmp_path / "store",
         "v",
         IndexRequest("Flat"),
@@ -117,7 +121,7 @@ def test_a_mixed_model_tells_how_near_what_its_queries_know_is(
     build_version(request)
     Store(tmp_path / "store").publish("v")
     with running_service(tmp_path / "store", photos=sample_shop) as running:
-        hits = running.search("mug", k=PRODUCTS, explain=True).json()["hits"]
+        hits = running.search("mug", k=FEW_PRODUCTS, explain=True).json()["hits"]
         first = {bool(hit["image"]): hit["rank"] for hit in reversed(hits)}  # with a photo and without
         assert len(first) == 2
         page = open_tab(running).page
