@@ -1,19 +1,18 @@
 """The assembled application: its description, and that it starts and stops as a context."""
 
-import time
 from pathlib import Path
 
 from starlette.testclient import TestClient
 
 from service.core.settings import Settings
 from service.main import create_app
+from tests.service.waiting import wait_until
 
 
 def test_the_application_starts_and_stops_as_a_context(good_store: Path) -> None:
     app = create_app(Settings(store=good_store, device="cpu"))
     with TestClient(app) as client:
-        while client.get("/ready").status_code != 200:  # pytest's own limit ends a wait without end
-            time.sleep(0.02)
+        wait_until(lambda: client.get("/ready").status_code == 200, "the version is not served")
         answer = client.post("/search", json={"query": "red shoes", "k": 3})
         assert [hit["rank"] for hit in answer.json()["hits"]] == [1, 2, 3]
 

@@ -106,11 +106,11 @@ def test_too_many_at_a_time_are_refused(folder: Path, monkeypatch: pytest.Monkey
     go = threading.Event()
     monkeypatch.setattr(module, "_MOST_WAITING", 3)
     photos = Photos(folder, 1_000_000)
-    monkeypatch.setattr(photos, "_make", lambda *_: go.wait(10) and Picture(b"", ""))
+    monkeypatch.setattr(photos, "_make", lambda *_: go.wait(60) and Picture(b"", ""))
 
     async def ask_four() -> list[Picture | BaseException]:
         asked = [asyncio.ensure_future(photos.picture("images/0.png", 10)) for _ in range(4)]
-        await asyncio.sleep(0.05)
+        await asyncio.wait({asked[3]}, timeout=60)
         assert [task.done() for task in asked] == [False, False, False, True]
         go.set()
         return await asyncio.gather(*asked, return_exceptions=True)
