@@ -72,7 +72,7 @@ def test_a_swap_shows_its_progress_and_why_it_was_refused(page_store: Path, tmp_
 
     def load(version_id: str) -> LoadedVersion:
         if version_id == "mlp":
-            assert go.wait(20)
+            assert go.wait(60)
         if is_damaged.is_set():
             raise VersionRefusedError(f"version {version_id}: index.faiss is <b>damaged</b>")
         return stand_in_version(version_id)

@@ -80,7 +80,7 @@ def test_while_a_second_version_is_loaded_the_page_says_so_and_why_it_is_refused
 
     def load(version_id: str) -> LoadedVersion:
         if version_id == "mlp":
-            assert go.wait(20)
+            assert go.wait(60)
         return stand_in_version(version_id)
 
     with running_service(page_store, load=load) as running:
