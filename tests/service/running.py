@@ -58,10 +58,10 @@ class Running:
 
 
 class PromptServer(DrainingServer):
-    """A server that stops at once when it is told to, and not at the next of ten looks a second."""
+    """A server that checks 200 times a second whether it should stop, and not ten times."""
 
     async def main_loop(self) -> None:
-        """Serve until told to stop."""
+        """Serve until `should_exit` is set."""
         counter = 0
         while not await self.on_tick(counter):
             counter += 1

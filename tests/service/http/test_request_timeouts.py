@@ -20,9 +20,9 @@ from service.http.request_timeouts import MAX_HEAD_BYTES, request_timeout_protoc
 from tests.service.http.test_coalesced_write import RecordingTransport
 from tests.service.running import Running, running_service
 from tests.service.stand_ins import StandInEncoder, stand_in_version
+from tests.service.waiting import WAIT_SECONDS
 
 READ_SECONDS = 1.0  # of the real service below; a whole request takes milliseconds
-PATIENCE_SECONDS = 30.0  # of these tests, for what should come at once or after READ_SECONDS
 HEAD = b"POST /search HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
 CHUNKED = HEAD.replace(b"Content-Length: 14", b"Transfer-Encoding: chunked")
 BODY = b'{"query": "1"}'
@@ -142,7 +142,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def connect(running: Running) -> socket.socket:
     host, port = running.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS)
+    return socket.create_connection((host, int(port)), timeout=WAIT_SECONDS)
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -177,7 +177,7 @@ def test_clients_that_drip_get_no_more_time_and_hold_nobody(limited: Running) ->
         connections = [connection for connection, _ in dripping]
         for number, connection in enumerate(connections):
             connection.sendall(kinds[number // 10][0])
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        give_up_at = time.monotonic() + WAIT_SECONDS
         while dripping:
             assert time.monotonic() < give_up_at, f"{len(dripping)} clients still drip and are not answered"
             assert limited.search("1").status_code == 200
@@ -208,7 +208,7 @@ def test_bodies_without_end_are_refused_and_hold_nobody(limited: Running) -> Non
     threads = [threading.Thread(target=send_on) for _ in range(8)]
     for thread in threads:
         thread.start()
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    give_up_at = time.monotonic() + WAIT_SECONDS
     while len(cut_off) < len(threads) and time.monotonic() < give_up_at:
         assert limited.search("1").status_code == 200
     stop.set()
