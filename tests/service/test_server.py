@@ -1,4 +1,4 @@
-"""The process itself: how it starts, what it imports, how it stops."""
+"""The service as a process: how it starts, what it imports, how it stops."""
 
 import contextlib
 import os
@@ -65,14 +65,14 @@ def test_a_cpu_service_of_the_sample_shops_size_starts_fast_and_small(tmp_path: 
     index = Shop(tmp_path / "model").add_version(tmp_path, "v1", count=3000, manifest={"width": 256}) / "index.faiss"
     Store(tmp_path).publish("v1")
     with service_process(tmp_path, tmp_path, STRICT_IMPORTS) as process:
-        # Of the processor, and so of the clock where the machine does nothing else: a start waits for nothing.
+        # Processor time, which does not depend on what else the machine does.
         assert process.cpu_seconds() < 5
         assert httpx.post(f"{process.url}/search", json={"query": "red shoes"}, timeout=60).status_code == 200
         assert process.resident_bytes() - index.stat().st_size < 300e6
 
 
 def accepted_searches(url: str) -> float:
-    """How many searches the service has taken, answered or not."""
+    """Return how many searches the service has accepted, answered or not."""
     numbers = {
         sample.name: sample.value
         for family in text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=60).text)
@@ -82,7 +82,7 @@ def accepted_searches(url: str) -> float:
 
 
 def is_closed(url: str) -> bool:
-    """Whether nobody listens there any more."""
+    """Return whether nothing listens on the address any more."""
     try:
         httpx.get(f"{url}/health", timeout=60)
     except httpx.ConnectError:
@@ -130,7 +130,7 @@ def test_sigterm_answers_what_is_under_way_and_is_seen_at_ready(good_store: Path
 
 
 def test_a_drain_under_load_loses_no_request(good_store: Path, tmp_path: Path) -> None:
-    """Shoppers who search on until the notice is over, each of whom waits for an answer when the listener closes."""
+    """Every shopper waits for an answer when the notice ends and the listener closes."""
     shoppers = 12
     answers: list[httpx.Response] = []
     lost: list[httpx.HTTPError] = []

@@ -1,4 +1,4 @@
-"""Who may use the admin routes."""
+"""Authorization of the admin routes."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 def states(running: Running) -> tuple[object, object, object]:
-    """What /health says, and the status of /ready and /search."""
+    """Return the answer of /health and the statuses of /ready and /search."""
     health = running.client.get("/health")
     assert health.status_code == 200
     return health.json(), running.client.get("/ready").status_code, running.search("1").status_code

@@ -1,4 +1,4 @@
-"""The pages as files: what is served, under which policy, and what their modules must never do."""
+"""The files of the web pages: how they are served, and what they must not contain."""
 
 import re
 import shutil

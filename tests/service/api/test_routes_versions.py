@@ -1,4 +1,4 @@
-"""What versions say of themselves, over a real socket."""
+"""The figures and curves of versions over a real socket."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The client against a real service, and against one that fails as told."""
+"""The clients against a real service, and against one that fails in prescribed ways."""
 
 import asyncio
 import itertools
@@ -69,7 +69,7 @@ Respond = Callable[[httpx.Request], httpx.Response]
 
 
 def failing(*outcomes: httpx.Response | Exception) -> tuple[Respond, list[httpx.Request]]:
-    """What gives these outcomes one after the other, the last one for ever; and the requests it got."""
+    """Return a function that gives these outcomes in turn and then repeats the last, and the requests that it gets."""
     left: Iterator[httpx.Response | Exception] = itertools.chain(outcomes, itertools.repeat(outcomes[-1]))
     asked: list[httpx.Request] = []
 
@@ -97,7 +97,7 @@ def search(respond: Respond, on_a_loop: bool, **options: Any) -> SearchResponse:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long clients would have waited."""
+    """Record the times that clients would have waited."""
     waited: list[float] = []
 
     async def note(seconds: float) -> None:

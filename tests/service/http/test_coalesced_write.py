@@ -1,4 +1,4 @@
-"""Answers in one write: the same bytes as uvicorn sends, its own protocol beside, and fewer packets."""
+"""The coalescing protocol sends the same bytes as uvicorn's own, in fewer writes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ HEADERS = {"content-type": "application/json", "content-length": str(len(BODY))}
 
 
 class RecordingTransport(asyncio.Transport):
-    """Keeps what is written, a list for each call."""
+    """Records the data of each write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class RecordingTransport(asyncio.Transport):
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers as its path says."""
+    """An application that answers in the way that the path names."""
     headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
     async def start(status: int = 200, headers: list[tuple[bytes, bytes]] = headers) -> None:
@@ -90,7 +90,7 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def written(protocol: type[HttpToolsProtocol], *requests: bytes) -> tuple[list[bytes], bool]:
-    """What a protocol writes call by call, and whether it closes the connection."""
+    """Return what a protocol writes call by call, and whether it closes the connection."""
 
     async def run() -> tuple[list[bytes], bool]:
         config = uvicorn.Config(answer, http=protocol, lifespan="off", ws="none", log_config=None)

@@ -1,4 +1,4 @@
-"""Bodies read in one step: the same answers as FastAPI's own reading gives, to good bodies and to all others."""
+"""The fast JSON route answers valid and invalid bodies as FastAPI itself does."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ JSON = "application/json"
 
 
 def client(fast: bool) -> TestClient:
-    """An application that tells what it read, and whether FastAPI made objects of the body."""
+    """An application that answers with the body it read, and says whether FastAPI parsed it."""
     router = APIRouter()
 
     @router.post("/search", response_class=Response)
@@ -44,7 +44,7 @@ def client(fast: bool) -> TestClient:
 
 
 def answers(method: str, path: str, **request: Any) -> list[tuple[int, Any]]:
-    """Status and content, by the fast route and by FastAPI alone."""
+    """Return status and content of the answers of the fast route and of FastAPI alone."""
     given = [client(fast).request(method, path, **request) for fast in (True, False)]
     return [(answer.status_code, answer.json()) for answer in given]
 

@@ -1,4 +1,4 @@
-"""The whole service with the fast JSON route and without: the same answers, and the fast route takes what it should."""
+"""With the fast JSON route and without, the service answers and counts alike; the route takes what it should."""
 
 import contextlib
 import json
@@ -55,7 +55,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     passed_on: list[str] = []
 
     class CountingFastRoute(FastJsonRoute):
-        """Notes what it passes on."""
+        """A fast route that notes which requests it passes on."""
 
         def __init__(self, app: ASGIApp, **arguments: Any) -> None:
             async def noting_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,7 +166,7 @@ def send(running: Running, case: Case) -> httpx.Response:
 
 
 def counters(running: Running) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """Every number of the service that does not measure time or memory."""
+    """Return every metric of the service that measures neither time nor memory."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(running.client.get("/metrics").text)
@@ -178,7 +178,7 @@ def counters(running: Running) -> dict[tuple[str, tuple[tuple[str, str], ...]], 
 
 
 def comparable(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
-    """An answer but for when it was given, how long that took, and an id that was drawn for it."""
+    """Return an answer without its date, its duration and its random request id."""
     headers = dict(answer.headers)
     assert headers.pop("date")
     assert int(headers.pop("content-length")) == len(answer.content)

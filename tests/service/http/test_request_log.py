@@ -1,4 +1,4 @@
-"""Ids of requests, and what is logged of them."""
+"""Request ids and the log of requests."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Clients that send slowly, or without end."""
+"""Clients that send slowly or without end are refused."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ UNFINISHED = [b"", b"P", HEAD[:40], HEAD[:-2], HEAD, HEAD + BODY[:-1]]
 
 
 class ManualLoop:
-    """The running event loop, whose timers a test lets run out."""
+    """The running event loop with timers that only a test runs out."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -47,7 +47,7 @@ class ManualLoop:
 
 
 class Timer:
-    """A timer that ends when a test says so."""
+    """A timer that a test runs out."""
 
     def __init__(self, delay: float, run: Callable[[], None]) -> None:
         self.delay = delay
@@ -80,7 +80,7 @@ class Connection:
         await send({"type": "http.response.body", "body": b"done"})
 
     async def receive(self, data: bytes) -> None:
-        """Let bytes come in, and the application run as far as it can."""
+        """Receive bytes and let the application run as far as it can."""
         self.protocol.data_received(data)
         for _ in range(20):
             await asyncio.sleep(0)
@@ -146,7 +146,7 @@ def connect(running: Running) -> socket.socket:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """Everything until the service closes the connection."""
+    """Read until the service closes the connection."""
     found = b""
     while part := connection.recv(65536):
         found += part
@@ -192,7 +192,7 @@ def test_clients_that_drip_get_no_more_time_and_hold_nobody(limited: Running) ->
 
 @pytest.mark.integration
 def test_bodies_without_end_are_refused_and_hold_nobody(limited: Running) -> None:
-    """Each is answered 413 when it is too long; who sends on is cut off when the time of a request is over."""
+    """Each is answered with 413 when it is too long; a client that sends on is disconnected at the time limit."""
     before = limited.metric("vitrine_requests_total", route="/search", status="413")
     stop = threading.Event()
     cut_off: list[bool] = []
@@ -234,7 +234,7 @@ def test_a_search_may_take_longer_than_its_request(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 def test_a_head_that_is_too_long_is_refused(limited: Running) -> None:
-    """The last byte is the one too many, so that none is left unread, which would reset the connection."""
+    """The last byte exceeds the limit, so that no byte is left unread, which would reset the connection."""
     head = b"GET /health HTTP/1.1\r\nHost: shop\r\nx: "
     with connect(limited) as connection:
         connection.sendall(head + b"y" * (MAX_HEAD_BYTES + 1 - len(head)))

@@ -1,4 +1,4 @@
-"""Labels in their file: kept over processes, one for a query and a product, and read by the evaluation."""
+"""The file of labels: one label for each query and product, shared by processes, readable by the evaluation."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""Resized photos: those of the folder alone, as they are now, in bounded memory, and no more at once than allowed."""
+"""Resized photos: only from the folder, always up to date, in bounded memory, with a limit on how many wait."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""A real headless Chromium before the real service, over the sample shop and small real models with random weights."""
+"""Headless Chromium with the real service over the sample shop, with small models of random weights."""
 
 import shutil
 import time
@@ -36,14 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What the tests measured stands in the report."""
+    """Add the measured figures to the report."""
     for line in config.stash[_MEASURED]:
         terminalreporter.write_line(f"measured: {line}")
 
 
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Puts a measured figure into the report of the run."""
+    """Adds a measured figure to the report of the run."""
     return request.config.stash[_MEASURED].append
 
 
@@ -98,7 +98,7 @@ def browser() -> "Iterator[Browser]":
 
 @dataclass
 class Tab:
-    """A page of the service in a browser, and what must never come up in one.
+    """A page of the service in a browser, with the faults that it must not have.
 
     Attributes:
         page: Playwright's.
@@ -116,7 +116,7 @@ class Tab:
     requests: int = 0
 
     def open(self, path: str) -> "Page":
-        """Go to a path of the service and wait until nothing is loaded any more."""
+        """Go to a path of the service and wait until everything is loaded."""
         self.page.goto(self.url + path)
         self._wait_until_quiet()
         return self.page
@@ -149,7 +149,7 @@ OpenTab = Callable[..., Tab]
 
 
 def wait_until(page: "Page", expression: str, arg: object = None) -> None:
-    """Wait until an expression holds in the page. Playwright's own way is an eval in it, which the policy stops."""
+    """Wait until an expression holds in the page. Playwright's own way uses eval, which the policy forbids."""
     give_up_at = time.monotonic() + WAIT_SECONDS
     while not page.evaluate(expression, arg):
         assert time.monotonic() < give_up_at, f"after {WAIT_SECONDS:g} s it does not hold: {expression}"
@@ -158,7 +158,7 @@ def wait_until(page: "Page", expression: str, arg: object = None) -> None:
 
 @pytest.fixture
 def open_tab(browser: "Browser") -> Iterator[OpenTab]:
-    """Opens tabs; at the end none of them may have had a fault or asked another host."""
+    """Opens tabs, and checks at the end that none had a fault or sent a request to another host."""
     tabs: list[Tab] = []
 
     def open_one(running: Running, *, signed_in: bool = False, **options: object) -> Tab:
@@ -189,5 +189,5 @@ def _note_console(tab: Tab, kind: str, text: str) -> None:
 
 
 def settle(page: "Page") -> None:
-    """Wait until the search that the page has begun is shown."""
+    """Wait until the page shows the results of its search."""
     wait_until(page, "document.querySelector('[aria-busy]').getAttribute('aria-busy') === 'false'")
