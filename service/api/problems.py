@@ -64,4 +64,6 @@ def answer_http_error(path: str, method: str, error: HTTPException) -> Response:
 def internal_error_response() -> Response:
     """Return the answer to a request that raised an unexpected error, without its details."""
     title = http.HTTPStatus.INTERNAL_SERVER_ERROR.phrase
-    return ProblemResponse(500, "about:blank", title, "something broke inside the service; its log says what")
+    return ProblemResponse(
+        500, "about:blank", title, "an unexpected error occurred inside the service; its log has the details"
+    )

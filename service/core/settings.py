@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         try:
             return given | {"admin_token": Path(path).read_text(encoding="utf-8").strip()}
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ValueError(f"{ENV_PREFIX}ADMIN_TOKEN_FILE is {str(path)!r}: cannot be read: {reason}") from error
 
     @field_validator("admin_token")
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
         if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
             raise ValueError(
-                "expected at least 16 printable ASCII characters without blanks; "
+                "expected at least 16 printable ASCII characters without spaces; "
                 "leave it unset to turn the admin routes off"
             )
         return token

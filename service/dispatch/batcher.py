@@ -201,4 +201,4 @@ def _fail(jobs: Sequence[_Job]) -> None:
     """Fail all requests of a batch whose worker process has ended."""
     for job in jobs:
         if not job.future.done():
-            job.future.set_exception(SearchFailedError("the search broke inside the service; its log says how"))
+            job.future.set_exception(SearchFailedError("the search failed inside the service; its log says why"))

@@ -230,7 +230,8 @@ class Swapper:
             _log.error(kind, outcome="refused", version=version_id, reason=str(error))
             raise
         except Exception:
-            self._record(Attempt(kind, version_id, "failed", "something broke inside the service; its log says what"))
+            reason = "an unexpected error occurred inside the service; its log has the details"
+            self._record(Attempt(kind, version_id, "failed", reason))
             _log.exception(kind, outcome="failed", version=version_id)
             raise
         finally:
@@ -267,7 +268,7 @@ class Swapper:
         version_id, self.served, self._process = self.served.version_id, None, None
         for batcher in self._batchers:
             batcher.pause()
-        self.reason = f"the process that searched version {version_id} ended; another one is being started"
+        self.reason = f"the worker process of version {version_id} ended; another one is being started"
         _log.error("search_process_lost", version=version_id)
         if self._state is ServiceState.SERVING:
             self._state = ServiceState.STARTING

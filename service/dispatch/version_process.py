@@ -226,13 +226,13 @@ async def connect(
         message = await report
         if message is None:
             code = await run_in_daemon_thread(wait, "vitrine-end")
-            raise VersionRefusedError(
-                f"version {version_id}: the process that was to search it ended {_describe_exit(code)}"
-            )
+            raise VersionRefusedError(f"version {version_id}: its worker process ended {_describe_exit(code)}")
         if "refused" in message.head:
             raise error_from_json(message.head["refused"])
         if "broken" in message.head:
-            raise SearchFailedError("something broke while the version was loaded; the log says what")
+            raise SearchFailedError(
+                "an unexpected error occurred while the version was loaded; the log has the details"
+            )
     except BaseException:
         for channel in (control, *channels):
             channel.close()
@@ -257,5 +257,5 @@ def _identity(channel: WorkerChannel) -> WorkerChannel:
 def _describe_exit(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
-        return f"by {name}" + (", perhaps for want of memory" if name == "SIGKILL" else "")
+        return f"by {name}" + (", perhaps because memory ran out" if name == "SIGKILL" else "")
     return f"with exit code {code}"

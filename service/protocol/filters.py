@@ -73,7 +73,7 @@ def _parse_range(column: str, bounds: Mapping[str, object]) -> Range:
     for operator, bound in bounds.items():
         if operator not in RANGE_OPERATORS:
             raise FilterError(
-                f"filters.{column}.{operator} is no range operator: expected {', '.join(RANGE_OPERATORS)}"
+                f"filters.{column}.{operator} is not a range operator: expected {', '.join(RANGE_OPERATORS)}"
             )
         if not _is_number(bound):
             raise FilterError(f"filters.{column}.{operator} is {show_value(bound)}: expected a number")

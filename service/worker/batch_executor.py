@@ -66,7 +66,7 @@ def answer_batch(queries: Sequence[Query], version: LoadedVersion) -> BatchAnswe
         answers = [answer_batch([query], version) for query in queries]
         seconds = BatchSeconds(*map(sum, zip(*(astuple(answer.seconds) for answer in answers), strict=True)))
         return BatchAnswer([outcome for answer in answers for outcome in answer.outcomes], seconds)
-    failure = SearchFailedError("the search broke inside the service; its log says how")
+    failure = SearchFailedError("the search failed inside the service; its log says why")
     return BatchAnswer([failure], BatchSeconds(0, 0, 0, 0))
 
 
@@ -105,7 +105,7 @@ def plan_searches(queries: Sequence[Query], version: LoadedVersion) -> list[Plan
             return _plan_photo_search(query, version)
         row = version.product_rows.row_of(query.product_id)
         if row is None:
-            return UnknownProductError("the served products have none of this id")
+            return UnknownProductError("the served version has no product with this id")
         if isinstance(query, ProductQuery):
             return ProductRow(row)
         if isinstance(query, ImageQuery):
@@ -139,14 +139,14 @@ def execute_plans(plans: Sequence[Plan], version: LoadedVersion) -> list[Result]
 def _plan_text_search(query: SearchQuery, vector: Vector, version: LoadedVersion) -> PlannedSearch | ServiceError:
     if query.explain and version.modality_scores is None and version.modality_similarities is None:
         return QueryError(
-            f"explain is true, {_mixing_model(version)}, and version {version.version_id} keeps no vectors of its "
-            "towers: build one with `index_builder build --explain`"
+            f"explain is true, {_mixing_model(version)}, and version {version.version_id} holds no tower "
+            "vectors: build one with `index_builder build --explain`"
         )
     if query.modality:
         if version.modality_scores is None:
             return QueryError(
                 f"part is {query.modality!r}, {_mixing_model(version)}: "
-                "a score has parts where they are concatenated (cat, alpha)"
+                "only models that concatenate both (cat, alpha) have scores by part"
             )
         try:
             vector = version.modality_scores.restrict(vector, query.modality)

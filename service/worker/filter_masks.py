@@ -176,7 +176,7 @@ class _OtherColumn:
     def matches(self, condition: Condition) -> Mask:
         raise FilterError(
             f"filters.{condition.column} cannot be used: the column holds {self.kind}, "
-            "and filters know text, numbers and true or false"
+            "and filters support text, numbers and true or false"
         )
 
     def describe(self, name: str) -> ColumnDescription:

@@ -212,7 +212,7 @@ def _check_sizes(manifest: Manifest, products: pa.Table, index: VectorIndex, enc
     for what, numbers in (("products", counts), ("width", widths)):
         if len(set(numbers.values())) > 1:
             claims = ", ".join(f"{number} by the {source}" for source, number in numbers.items())
-            raise VersionRefusedError(f"its parts disagree on the {what}: {claims}; build it again")
+            raise VersionRefusedError(f"its files disagree on the {what}: {claims}; build it again")
 
 
 def _check_answers(version: LoadedVersion, product_ids: pa.ChunkedArray) -> None:

@@ -43,7 +43,7 @@ class ModalitySimilarities:
             return None
         if not encoder.gives_tower_vectors:
             raise VersionRefusedError(
-                "its encoder gives no vectors of towers, which it keeps of its products; build it again"
+                "it holds tower vectors of its products, but its query encoder gives none; build it again"
             )
         return cls(version.query.tower_slices, encoder, products)
 

@@ -79,7 +79,7 @@ def load_photo_queries(opened: IndexVersion, threads: int, wanted: bool) -> Phot
 
 def _refusal_reason(opened: IndexVersion, name: str) -> str:
     if all(tower.name != "clip" for tower in opened.query.towers):
-        return f"the served model, {name}, has no CLIP on its query side, in whose space photos have their vectors"
+        return f"the served model, {name}, has no CLIP on its query side, which searches by photo need"
     if opened.query.mixes_towers:
         return f"the served model, {name}, mixes title and photo, so that a photo alone has no vector in its space"
     return f"the served model, {name}, gives photos no weight"

@@ -12,7 +12,7 @@ from tests.service.shop import Shop, save_query_side
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Known also where these tests are run alone."""
+    """Register the marker here too, for runs of these tests alone."""
     config.addinivalue_line("markers", "integration: uses a socket or a process of its own")
 
 

@@ -1,4 +1,4 @@
-"""Searches that arrive at a fixed rate, whatever becomes of those before them."""
+"""Searches sent at a fixed rate, whether or not earlier ones have been answered."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Answered:
-    """One search: when it was sent after the beginning, what it was answered, and after how long."""
+    """An answered search: when it was sent, counted from the first one, its status, and how long the answer took."""
 
     sent_at: float
     status: int
@@ -18,13 +18,13 @@ class Answered:
 
 @dataclass
 class Flood:
-    """What became of all that arrived.
+    """The outcome of all searches.
 
     Attributes:
-        answers: In the order in which they came.
-        lost: Searches whose connection broke.
-        unsent: Searches for which no connection was left, since all waited for their answers.
-        seconds: From the first arrival to the last.
+        answers: the answers in the order of their arrival.
+        lost: how many searches lost their connection.
+        unsent: how many searches were not sent, since all connections were waiting for answers.
+        seconds: the time from the first search to the last.
     """
 
     answers: list[Answered] = field(default_factory=list)
@@ -33,19 +33,19 @@ class Flood:
     seconds: float = 0.0
 
     def of(self, status: int) -> list[Answered]:
-        """Those answered so."""
+        """Return the answers with this status."""
         return [answer for answer in self.answers if answer.status == status]
 
 
 async def flood(url: str, body: dict[str, object], *, rate: float, seconds: float, connections: int) -> Flood:
-    """Send a search every 1/rate seconds, each over a connection that waits for nothing.
+    """Send a search every 1/rate seconds, each over an idle connection.
 
     Args:
-        url: Of the service.
-        body: Of every search; "%d" in its query becomes the search's number.
-        rate: Searches a second.
-        seconds: For how long.
-        connections: Opened at most.
+        url: the address of the service.
+        body: the body of every search; "%d" in its query is replaced by the number of the search.
+        rate: searches per second.
+        seconds: how long searches are sent.
+        connections: the maximum number of connections.
     """
     host, port = url.removeprefix("http://").split(":")
     result = Flood()

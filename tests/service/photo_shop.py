@@ -37,7 +37,7 @@ class PhotoShop:
         return (self.folder / "images" / f"{row}.png").read_bytes()
 
     def cosines(self, photo: Path) -> np.ndarray:
-        """Of a photo and the photos of all products, by torch, shape (PRODUCTS,)."""
+        """Return the cosines of a photo and the photos of all products, computed with torch. Shape (PRODUCTS,)."""
         images = pq.read_table(self.folder / "catalog.parquet")["image"].to_pylist()
         side = load_side(self.bundle.product_folder)
         products = encode_photos(side, self.folder, images).vectors

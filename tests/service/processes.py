@@ -1,4 +1,4 @@
-"""The real service in processes of its own: one that speaks HTTP, and one for each version that it searches."""
+"""The real service in processes of its own: the HTTP process and a worker process for each version."""
 
 import contextlib
 import os
@@ -6,14 +6,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common.children import children_of
+from tests.service.waiting import wait_until
 
-# Runs `changes` in the process that speaks HTTP and in those that search.
+# Runs `changes` in the HTTP process and in the worker processes.
 _CHANGED = """
 import sys
 changes = {changes!r}
@@ -31,7 +31,7 @@ class Process:
     """A service in processes of its own.
 
     Attributes:
-        popen: The one that speaks HTTP.
+        popen: the HTTP process.
     """
 
     popen: "subprocess.Popen[str]"
@@ -39,19 +39,19 @@ class Process:
     log: Path
 
     def stop(self, sig: signal.Signals = signal.SIGTERM) -> None:
-        """Tell it to stop."""
+        """Send the HTTP process a signal to stop."""
         self.popen.send_signal(sig)
 
     def search_pids(self) -> list[int]:
-        """Of the processes that search."""
+        """Return the ids of the worker processes."""
         return children_of(self.popen.pid)
 
     def resident_bytes(self) -> int:
-        """Memory that they have now; what several have in common counts once."""
+        """Return the memory of all processes; memory that they share counts once."""
         return sum(_proportional_bytes(pid) for pid in (self.popen.pid, *self.search_pids()))
 
     def cpu_seconds(self) -> float:
-        """Time of the processor that they have taken."""
+        """Return the processor time that all processes have used."""
         return sum(_cpu_seconds(pid) for pid in (self.popen.pid, *self.search_pids()))
 
 
@@ -66,7 +66,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, with these settings and no others."""
+    """Return the environment of this process with these settings of the service and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
     return {**kept, "PYTHONUNBUFFERED": "1", **variables}
 
@@ -76,10 +76,10 @@ def service_process(store: Path, folder: Path, changes: str | None = None, **var
     """Start `python -m service serve` and wait until it is ready; kill it at the end if it still runs.
 
     Args:
-        store: That it serves.
-        folder: For its log.
-        changes: Python that each of its processes runs first.
-        variables: Of its environment.
+        store: the store that it serves.
+        folder: the folder of its log.
+        changes: Python code that each of its processes runs first.
+        variables: environment variables.
     """
     log = folder / "log"
     program = ["-m", "service"] if changes is None else ["-c", _CHANGED.format(changes=changes)]
@@ -99,12 +99,15 @@ def service_process(store: Path, folder: Path, changes: str | None = None, **var
 
 
 def wait_for(log: Path, popen: "subprocess.Popen[str]", pattern: str) -> str:
-    """The first group of a pattern, when the log has it."""
-    give_up_at = time.monotonic() + 60
-    while time.monotonic() < give_up_at:
-        found = re.search(pattern, log.read_text())
-        if found:
-            return found[1]
-        assert popen.poll() is None, log.read_text()
-        time.sleep(0.02)
-    raise AssertionError(f"no {pattern} in {log.read_text()}")
+    """Wait until the log of a process matches a pattern, and return the pattern's first group."""
+    found: list[str] = []
+
+    def matches() -> bool:
+        has_ended = popen.poll() is not None
+        match = re.search(pattern, log.read_text())
+        assert match or not has_ended, f"the process ended, and its log has no {pattern}: {log.read_text()}"
+        found.extend([match[1]] if match else [])
+        return match is not None
+
+    wait_until(matches, f"no {pattern} in {log}")
+    return found[0]

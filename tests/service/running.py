@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from service.main import create_app
 from service.server import DrainingServer, uvicorn_config
 from service.worker.loaded_version import load_version
 from tests.service.in_threads import Loader, in_threads
+from tests.service.waiting import WAIT_SECONDS, wait_until
 
 TOKEN = "correct-horse-battery"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -47,7 +47,7 @@ class Running:
         return self.client.post("/admin/index/rollback", headers=ADMIN)
 
     def metric(self, name: str, **labels: str) -> float:
-        """A number of GET /metrics; 0 where it is not there yet."""
+        """Return a number of GET /metrics; 0 if it is not there yet."""
         from prometheus_client.parser import text_string_to_metric_families
 
         for family in text_string_to_metric_families(self.client.get("/metrics").text):
@@ -80,11 +80,12 @@ def running_service(
     """Start the service over a store and stop it at the end.
 
     Args:
-        until: The state to wait for; None waits for no state.
-        load: Stands in for loading from the store.
-        in_processes: Search in processes as the service does by itself; by default threads do, by the same code, which
-            begin at once and which tests can reach into.
-        settings: Fields of Settings; the admin routes are on by default.
+        store: the store that it serves.
+        until: the state to wait for; None waits for no state.
+        load: loads versions instead of the store.
+        in_processes: whether worker processes search, as in production. By default threads run the same code, which
+            start at once and whose objects tests can reach.
+        settings: fields of Settings; the admin routes are turned on by default.
     """
     made = Settings(**{"store": store, "device": "cpu", "admin_token": TOKEN, **settings})  # type: ignore[arg-type]
     opener = None if in_processes else in_threads(load or _loader(made), made.max_search_threads)
@@ -99,12 +100,12 @@ def running_service(
     with mock.patch("service.server._LAST_READ_SECONDS", 0.01):
         try:
             # Without certificates, since reading them takes longer than the rest of the start.
-            with httpx.Client(base_url=url, timeout=60, verify=False) as client:
+            with httpx.Client(base_url=url, timeout=WAIT_SECONDS, verify=False) as client:
                 _wait(client, until)
                 yield Running(url, client, service, admin_url)
         finally:
             server.should_exit = True
-            thread.join(timeout=60)
+            thread.join(timeout=WAIT_SECONDS)
     assert not thread.is_alive(), "the service did not stop"
 
 
@@ -119,10 +120,7 @@ def _loader(settings: Settings) -> Loader:
 
 
 def _wait(client: httpx.Client, until: str | None) -> None:
-    give_up_at = time.monotonic() + 60
-    while True:
-        health = client.get("/health").json()
-        if until is None or health["state"] == until:
-            return
-        assert time.monotonic() < give_up_at, f"not {until} but {health}"
-        time.sleep(0.01)
+    def is_in_state() -> bool:
+        return client.get("/health").json()["state"] == until or until is None
+
+    wait_until(is_in_state, f"the service is not {until}")

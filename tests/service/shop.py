@@ -1,4 +1,4 @@
-"""A small real shop for these tests: one exported model, and stores of index versions made with it."""
+"""A small real shop for these tests: one exported model, and stores of index versions built with it."""
 
 import itertools
 import shutil
@@ -73,7 +73,7 @@ class Shop:
         return OnnxQueryEncoder(self.query_folder, read_side_spec(self.query_folder))
 
     def vectors(self, count: int = PRODUCTS) -> np.ndarray:
-        """What the index holds. Shape (count, WIDTH)."""
+        """Return the vectors that the index holds. Shape (count, WIDTH)."""
         return self.encoder().encode(titles(count))
 
     def add_version(

@@ -1,4 +1,4 @@
-"""A version whose encoder does what a test tells it, over a real small index."""
+"""A version over a small real index whose encoder a test controls."""
 
 import asyncio
 import threading
@@ -25,14 +25,14 @@ BROKEN, UNREADABLE = "break the encoder", "no words at all"
 
 
 class StandInEncoder:
-    """Encodes "N" as the N-th unit vector; notes its batches; waits where a test holds it.
+    """Encodes "N" as the N-th unit vector, records its batches, and blocks while a test wants it to.
 
     Attributes:
-        batches: The queries of each call.
-        go: Cleared, it holds every call until set.
-        held: If there is one, only calls with this query are held.
-        entered: Set when a call begins.
-        threads: That called, by name.
+        batches: the queries of each call.
+        go: blocks calls while it is cleared.
+        held: the only query whose calls are blocked; None blocks all calls.
+        entered: set when a call begins.
+        threads: the name of the thread of each call.
     """
 
     width = STAND_IN_WIDTH
@@ -104,7 +104,7 @@ def stand_in_version(
 
 
 def results_of(queries: Sequence[Query], version: LoadedVersion) -> list[Result]:
-    """What a batch of queries finds, before it is rendered."""
+    """Return the results of a batch of queries before they are rendered."""
     return execute_plans(plan_searches(queries, version), version)
 
 

@@ -109,7 +109,7 @@ def test_a_version_without_them_says_how_to_have_them(shop: MixedShop) -> None:
         answer = running.search(QUERIES[0], explain=True)
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:problem-type:vitrine:invalid-request")
         assert answer.json()["detail"].endswith(
-            "version plain keeps no vectors of its towers: build one with `index_builder build --explain`"
+            "version plain holds no tower vectors: build one with `index_builder build --explain`"
         )
         assert running.search(QUERIES[0]).status_code == 200
         assert running.swap("explained").status_code == 200

@@ -189,10 +189,10 @@ def test_where_the_process_that_searches_is_killed_the_service_goes_on(good_stor
         os.kill(first, signal.SIGKILL)
         waiting.join(60)
         assert answers[0].status_code == 500
-        assert answers[0].json()["detail"] == "the search broke inside the service; its log says how"
+        assert answers[0].json()["detail"] == "the search failed inside the service; its log says why"
         ready = httpx.get(f"{process.url}/ready")
         assert (ready.status_code, ready.json()["detail"]) == (
-            503, "the process that searched version v1 ended; another one is being started",
+            503, "the worker process of version v1 ended; another one is being started",
         )  # fmt: skip
         wait_for(process.log, process.popen, "event=recover outcome=(served) version=v1")
         assert search("hat") == 200
@@ -305,7 +305,7 @@ def test_bad_settings_end_with_a_sentence_each() -> None:
         "error: VITRINE_STORE is missing and has no default",
         "error: VITRINE_PORT is '70000': input should be less than or equal to 65535",
         "error: VITRINE_ADMIN_TOKEN is not usable: expected at least 16 printable ASCII characters without "
-        "blanks; leave it unset to turn the admin routes off",
+        "spaces; leave it unset to turn the admin routes off",
     ]
 
 

@@ -94,7 +94,7 @@ def bad_store(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("flipped", 422, "version-refused", "version flipped: versions/flipped/index.faiss: expected SHA-256 "),
         ("mixed", 422, "version-refused", "version mixed: versions/mixed: the query side has fingerprint "),
         ("foreign", 422, "version-refused", "version foreign: its canary queries find "),
-        ("wide", 422, "version-refused", "version wide: its parts disagree on the width: 32 by the "),
+        ("wide", 422, "version-refused", "version wide: its files disagree on the width: 32 by the "),
         ("v9", 404, "unknown-version", "the store has no version 'v9'; it has flipped, foreign, mixed, "),
         ("../v2", 404, "unknown-version", "'../v2' is no version id: expected up to 100 letters"),
         ("", 404, "unknown-version", "'' is no version id: expected up to 100 letters"),

@@ -52,9 +52,9 @@ def test_a_products_photo(pictured: Running, query: str, size: tuple[int, int]) 
     [
         ("p0", 404, "no-photo", "the catalogue names no photo of the product"),
         ("p21", 404, "no-photo", "the product's photo cannot be shown: missing"),
-        ("none", 404, "unknown-product", "the served products have none of this id"),
-        ("..%2Fp3", 404, "unknown-product", "the served products have none of this id"),
-        ("images/3.jpg", 404, "unknown-product", "the served products have none of this id"),
+        ("none", 404, "unknown-product", "the served version has no product with this id"),
+        ("..%2Fp3", 404, "unknown-product", "the served version has no product with this id"),
+        ("images/3.jpg", 404, "unknown-product", "the served version has no product with this id"),
         ("p3?size=huge", 422, "invalid-request", 'size is "huge": expected small or large'),
     ],
 )

@@ -37,7 +37,7 @@ def test_labels_are_given_seen_taken_back_and_exported(good_store: Path, tmp_pat
     ("fields", "status", "detail"),
     [
         ({"label": "X"}, 422, 'label is "X": expected E, S, C, I or null'),
-        ({"product_id": "none"}, 404, "the served products have none of this id"),
+        ({"product_id": "none"}, 404, "the served version has no product with this id"),
         ({"query": "  "}, 422, "query is empty: expected a text"),
         ({"rank": 1}, 422, "rank is not a known field"),
     ],

@@ -132,7 +132,7 @@ def test_bad_bodies(served: Running, body: object, detail: str) -> None:
     ("filters", "detail"),
     [
         ({"size": 1}, f"filters.size names no attribute column; the served products have: {COLUMNS}"),
-        ({"price": {"below": 5}}, "filters.price.below is no range operator: expected gte, gt, lte, lt"),
+        ({"price": {"below": 5}}, "filters.price.below is not a range operator: expected gte, gt, lte, lt"),
         ({"price": {"lt": "5"}}, 'filters.price.lt is "5": expected a number'),
         ({"price": "5"}, 'filters.price is "5": expected a number'),
         ({"category": 5}, "filters.category is 5: expected text"),
@@ -240,7 +240,7 @@ def test_what_is_like_a_product(served: Running, shop: Shop) -> None:
     assert "p7" not in {hit["product_id"] for hit in answer["hits"]}
     check_problem(
         served.client.post("/search/similar", json={"product_id": "q7"}), 404,
-        "urn:problem-type:vitrine:unknown-product", "the served products have none of this id",
+        "urn:problem-type:vitrine:unknown-product", "the served version has no product with this id",
     )  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def test_a_product_itself(served: Running) -> None:
     for unknown in ("p90", "p1/2", "..%2Fp1", "P12"):
         check_problem(
             served.client.get(f"/products/{unknown}"), 404,
-            "urn:problem-type:vitrine:unknown-product", "the served products have none of this id",
+            "urn:problem-type:vitrine:unknown-product", "the served version has no product with this id",
         )  # fmt: skip
 
 
@@ -434,7 +434,7 @@ def test_a_search_that_breaks_tells_nothing_of_the_inside(tmp_path: Path, caplog
     with stand_in_service(tmp_path, StandInEncoder()) as running:
         check_problem(
             running.search(BROKEN), 500, "urn:problem-type:vitrine:search-failed",
-            "the search broke inside the service; its log says how",
+            "the search failed inside the service; its log says why",
         )  # fmt: skip
         assert running.search("1").status_code == 200
     assert "RuntimeError: secret inside" in caplog.text
@@ -448,6 +448,11 @@ def test_a_bug_in_a_route_tells_nothing_of_the_inside(
 
     monkeypatch.setattr("service.api.routes_search.render_hits", render)
     with stand_in_service(tmp_path, StandInEncoder()) as running:
-        check_problem(running.search("1"), 500, "about:blank", "something broke inside the service; its log says what")
+        check_problem(
+            running.search("1"),
+            500,
+            "about:blank",
+            "an unexpected error occurred inside the service; its log has the details",
+        )
         assert running.metric("vitrine_requests_total", route="/search", status="500") == 1
     assert "RuntimeError: secret inside" in caplog.text

@@ -187,7 +187,7 @@ def test_models_and_versions_that_take_no_photos_refuse_at_once(served: Running,
     answer = post(served, b"is not even looked at")
     check_problem(
         answer, 422, OFF,
-        "the served model, bibert, has no CLIP on its query side, in whose space photos have their vectors: serve a "
+        "the served model, bibert, has no CLIP on its query side, which searches by photo need: serve a "
         "model of CLIP alone (clip) or of a concatenation (cat, alpha)",
     )  # fmt: skip
     with running_service(alpha_shop.store, photo_search=False) as running:

@@ -1,4 +1,4 @@
-"""What is kept is bounded in bytes, and what was not used for longest goes first."""
+"""The size of a cache is bounded in bytes, and the least recently used values are dropped first."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Settings: what they take from the environment, and every fault in words."""
+"""Settings are read from the environment, and every fault has its message."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from service.core.errors import SettingsError
 from service.core.settings import Settings, read_settings, unknown_variables, variable_name
 
 TOKEN_FAULT = (
-    "VITRINE_ADMIN_TOKEN is not usable: expected at least 16 printable ASCII characters without blanks; "
+    "VITRINE_ADMIN_TOKEN is not usable: expected at least 16 printable ASCII characters without spaces; "
     "leave it unset to turn the admin routes off"
 )
 
@@ -129,7 +129,7 @@ def test_the_token_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.Monke
     ("content", "fault"),
     [
         (None, "VITRINE_ADMIN_TOKEN_FILE is '{path}': cannot be read: No such file or directory"),
-        (b"\xff\xfe", "VITRINE_ADMIN_TOKEN_FILE is '{path}': cannot be read: it is no text"),
+        (b"\xff\xfe", "VITRINE_ADMIN_TOKEN_FILE is '{path}': cannot be read: it is not UTF-8 text"),
         (b"short", TOKEN_FAULT),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is handed to the threads that search, what is refused, what is survived."""
+"""Batches: how they are formed, what is refused, and which failures are survived."""
 
 import asyncio
 import json

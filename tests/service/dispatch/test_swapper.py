@@ -247,7 +247,7 @@ async def is_in(swapper: Swapper, state: ServiceState) -> None:
 
 
 def checks_of(swapper: Swapper) -> list[str | None]:
-    """What a swapper reads from now on as the version that its store publishes."""
+    """Return a list that grows by the published version whenever the swapper reads it from now on."""
     checks: list[str | None] = []
     read = swapper._read_published
 
@@ -376,7 +376,7 @@ def test_a_swap_that_ends_while_draining_does_not_end_the_draining(tmp_path: Pat
 
 
 def lose(swapper: Swapper) -> None:
-    """What is seen of a process that ends by itself."""
+    """Close a channel, which is what the swapper notices of a worker process that ends unasked."""
     assert swapper._process is not None
     swapper._process.search_channels[0].close()
 
@@ -390,7 +390,7 @@ def test_a_version_whose_process_ends_is_loaded_again(tmp_path: Path) -> None:
             lose(swapper)
             await until(lambda: swapper.loading == "v2", "v2 is not being loaded again")
             assert (swapper.state, swapper.served) == (ServiceState.STARTING, None)
-            assert swapper.reason == "the process that searched version v2 ended; another one is being started"
+            assert swapper.reason == "the worker process of version v2 ended; another one is being started"
             with pytest.raises(NotReadyError):
                 submit(batcher, SearchQuery("0", Page(1)))
             loader.go.set()

@@ -33,7 +33,9 @@ def test_a_break_before_the_answer_is_a_problem(caplog: pytest.LogCaptureFixture
     start, body = answer()
     assert start["status"] == 500
     assert (b"content-type", b"application/problem+json") in start["headers"]
-    assert json.loads(body["body"])["detail"] == "something broke inside the service; its log says what"
+    assert (
+        json.loads(body["body"])["detail"] == "an unexpected error occurred inside the service; its log has the details"
+    )
     assert "RuntimeError: secret inside" in caplog.text
 
 

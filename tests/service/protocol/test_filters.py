@@ -39,7 +39,7 @@ def test_none(filters: dict[str, object] | None) -> None:
         ('{"a": []}', "filters.a lists 0 values: expected 1 to 100"),
         (f'{{"a": {list(range(101))}}}', "filters.a lists 101 values: expected 1 to 100"),
         ('{"a": {}}', "filters.a is {}: expected bounds among gte, gt, lte, lt"),
-        ('{"a": {"ge": 1}}', "filters.a.ge is no range operator: expected gte, gt, lte, lt"),
+        ('{"a": {"ge": 1}}', "filters.a.ge is not a range operator: expected gte, gt, lte, lt"),
         ('{"a": {"gte": "1"}}', 'filters.a.gte is "1": expected a number'),
         ('{"a": {"gte": true}}', "filters.a.gte is true: expected a number"),
         ('{"a": {"lt": null}}', "filters.a.lt is null: expected a number"),

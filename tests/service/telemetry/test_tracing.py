@@ -90,7 +90,7 @@ def test_what_the_caller_does_not_sample_and_probes_have_no_span(
 
 
 class Collector(http.server.BaseHTTPRequestHandler):
-    """Keeps what it is sent."""
+    """A collector that keeps all requests."""
 
     received: list[ExportTraceServiceRequest]
 

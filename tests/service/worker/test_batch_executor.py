@@ -1,4 +1,4 @@
-"""A batch of searches over one version."""
+"""A batch of queries that one version answers."""
 
 import dataclasses
 
@@ -174,8 +174,8 @@ def test_mixed_towers_that_a_version_does_not_keep_explain_nothing() -> None:
     refused, other = results_of([SearchQuery("1", Page(3), True), SearchQuery("1", Page(3))], version)
     assert isinstance(refused, QueryError)
     assert str(refused) == (
-        "explain is true, but the served model, m, mixes title and photo, and version v1 keeps no vectors of its "
-        "towers: build one with `index_builder build --explain`"
+        "explain is true, but the served model, m, mixes title and photo, and version v1 holds no tower "
+        "vectors: build one with `index_builder build --explain`"
     )
     assert isinstance(other, Ranking)
 

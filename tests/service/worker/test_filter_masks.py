@@ -134,7 +134,7 @@ KNOWN = "colour, kind, price, price32, cost, stock, few, in_stock, tags, since, 
         (
             {"since": "2026-01-01"},
             "filters.since cannot be used: the column holds date32[day], "
-            "and filters know text, numbers and true or false",
+            "and filters support text, numbers and true or false",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Products as JSON: what `json` reads from it must be what the table holds."""
+"""Rendered products: Python's JSON parser must read what the table holds."""
 
 import datetime
 import decimal

@@ -1,4 +1,4 @@
-"""What a version needs, what is free, and what is given back."""
+"""The memory that a version needs, that is free, and that is returned to the system."""
 
 import resource
 import threading

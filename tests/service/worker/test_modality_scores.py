@@ -1,4 +1,4 @@
-"""The parts of a score, against each tower alone."""
+"""The contributions of title and photo to a score, compared with each tower alone."""
 
 import numpy as np
 import pytest

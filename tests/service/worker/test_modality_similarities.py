@@ -1,4 +1,4 @@
-"""Cosines of mixed towers, against each of them alone."""
+"""The similarities to title and photo, compared with each tower alone."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ NO_PHOTOS = PhotoCounts(usable=0, absent=0)
 
 
 class Encoder(StandInEncoder):
-    """Gives the same random vectors of towers for the same text, unless told otherwise."""
+    """Gives the same random vectors of towers for the same text, or none."""
 
     def __init__(self, width: int, gives_tower_vectors: bool = True) -> None:
         super().__init__()
@@ -70,6 +70,6 @@ def test_cosines_of_mixed_towers(tmp_path: Path, composition: str, width: int) -
 def test_vectors_of_towers_without_those_of_queries_are_refused(tmp_path: Path) -> None:
     version = a_version(tmp_path / "v", "mlp", np.zeros((3, 56), np.float16), NO_PHOTOS)
     with pytest.raises(
-        VersionRefusedError, match="its encoder gives no vectors of towers, which it keeps of its products"
+        VersionRefusedError, match="it holds tower vectors of its products, but its query encoder gives none"
     ):
         ModalitySimilarities.of(version, Encoder(56, gives_tower_vectors=False))
