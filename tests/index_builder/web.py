@@ -22,6 +22,8 @@ class Web:
     port: int = 0
     busy: int = 0
     busiest: int = 0  # requests at a time
+    two_at_once: threading.Event = field(default_factory=threading.Event)  # set once two requests were under way
+    pace: threading.Event = field(default_factory=threading.Event)  # set where answers need not be slow
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -41,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
             self.web.headers.append(dict(self.headers))
             self.web.busy += 1
             self.web.busiest = max(self.web.busiest, self.web.busy)
+            if self.web.busy > 1:
+                self.web.two_at_once.set()
         try:
             self.web.answers[self.path](self)
         except (BrokenPipeError, ConnectionResetError):

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from index_builder import build  # noqa: F401 (these four are what the commands import when they are run)
@@ -18,16 +19,17 @@ from index_builder.versions import gate, publish  # noqa: F401
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
 
+LONGEST_S = 240.0  # of a command, on a machine that is busy with other things
 STAGES = {"encoding ": "encode", "continuing ": "encode", "building ": "build", str(os.sep): "publish"}
 
 
 class BuildProcess:
-    """A command of the index builder.
+    """A command of the index builder, in a process of its own.
 
     Args:
-        arguments: of the command line.
-        log: file for what it says.
-        stage: in which it begins; otherwise it says so itself.
+        arguments: arguments of the command line.
+        log: file for its output.
+        stage: stage in which it begins; empty where its output names the stages.
     """
 
     def __init__(self, arguments: list[str], log: Path, stage: str = "") -> None:
@@ -37,27 +39,38 @@ class BuildProcess:
         self._process.start()
 
     def wait_for(self, stage: str, file: Path | None) -> None:
-        """Until a stage begins, or this file is there, or the process ends before."""
-        while self._process.is_alive() and not (file.exists() if file else stage in self.began):
-            time.sleep(0.001)
-            self._listen()
+        """Wait until a stage begins or a file exists; return early where the process ends before."""
+        awaited = str(file) if file else f"the stage {stage!r}"
+        for _ in self._until_it_ends(awaited):
+            if file.exists() if file else stage in self.began:
+                return
 
     def kill(self) -> bool:
-        """SIGKILL; False if it had ended by itself, and well."""
+        """Send SIGKILL; return False if the process had ended well before."""
         self._process.kill()
         return not self._ended_well()
 
     def finish(self) -> dict[str, float]:
-        """Let it end; gives how long each stage took, in seconds."""
-        while self._process.is_alive():
-            time.sleep(0.001)
-            self._listen()
+        """Wait until the process ends; return how long each stage took, in seconds."""
+        for _ in self._until_it_ends("its end"):
+            pass
         assert self._ended_well()
         times = [*self.began.values(), time.monotonic()]
         return {stage: after - began for stage, began, after in zip(self.began, times[:-1], times[1:], strict=True)}
 
-    def _listen(self) -> None:
-        """Note the stages that it tells of."""
+    def _until_it_ends(self, awaited: str) -> Iterator[None]:
+        """Yield every few milliseconds until the process ends, with its stages noted."""
+        deadline_s = time.monotonic() + LONGEST_S
+        while self._process.is_alive():
+            if time.monotonic() > deadline_s:
+                self._process.kill()
+                raise AssertionError(f"{awaited} did not come within {LONGEST_S:g} s; so far: {self._log.read_text()}")
+            self._note_stages()
+            yield
+            self._process.join(0.002)
+
+    def _note_stages(self) -> None:
+        """Note the time at which each stage is named in the output first."""
         for line in self._log.read_text().splitlines() if self._log.exists() else ():
             for beginning, stage in STAGES.items():
                 if line.startswith(beginning):

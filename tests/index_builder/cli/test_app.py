@@ -1,7 +1,6 @@
 """The command line: what it prints, and with which status it ends."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -314,18 +313,6 @@ def test_the_program_as_a_process(run_program: Program, bundle: Path, catalog: P
     assert (built.returncode, built.stdout.splitlines()[-1]) == (0, "published first; before it nothing")
     listed = run_program("list", "--store", store)
     assert listed.stdout.splitlines()[1].startswith("current  first")
-    refused = run_program("build", *inputs, "--version", "first")
+    refused = run_program("publish", "--store", store, "--version", "second")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.startswith("Error: ") and len(refused.stderr.splitlines()) == 1
-
-
-@pytest.mark.integration
-def test_verify_needs_no_torch(store: Path) -> None:
-    """Operators verify and publish on machines that serve, which have no torch."""
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from index_builder.cli.app import app\n"
-        f"app(['publish', '--store', {str(store)!r}, '--version', 'ivf'])"
-    )
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (finished.returncode, finished.stdout) == (0, "published ivf; before it nothing\n"), finished.stderr

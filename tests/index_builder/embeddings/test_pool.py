@@ -133,10 +133,11 @@ def test_one_build_at_a_time(tmp_path: Path) -> None:
 
 def test_another_process_holds_it_until_it_is_killed(tmp_path: Path) -> None:
     program = (
-        "import pathlib, sys, time\nfrom index_builder.embeddings.pool import open_pool\n"
-        "with open_pool(pathlib.Path(sys.argv[1]), 'a' * 64, 7):\n    print('held', flush=True)\n    time.sleep(60)\n"
+        "import pathlib, sys\nfrom index_builder.embeddings.pool import open_pool\n"
+        "with open_pool(pathlib.Path(sys.argv[1]), 'a' * 64, 7):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"held\n"
         with pytest.raises(BuildError, match="another build"), open_pool(tmp_path, "a" * 64, WIDTH):
             pytest.fail("shared")

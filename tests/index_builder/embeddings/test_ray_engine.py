@@ -129,27 +129,22 @@ def test_shards_that_are_seen_late_are_waited_for(job: EncodingJob) -> None:
     ray_engine._check_all_written(job.plan, dict.fromkeys(job.plan.tasks, "10.0.0.1"))
 
 
-def run_python(program: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
-
-
 @pytest.mark.integration
-def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:
-    """And it says so before anything else is looked at."""
-    program = "import sys; sys.modules['ray'] = None; from index_builder.cli.app import app; app()"
+def test_ray_is_loaded_only_where_asked_for_and_named_where_it_is_missing(tmp_path: Path) -> None:
+    """It is named before anything else is looked at."""
+    modules = "index_builder.cli.app, index_builder.build, index_builder.update, index_builder.embeddings.ray_engine"
+    program = (
+        f"import sys, {modules}\n"
+        "print('ray' in sys.modules, flush=True)\n"
+        "sys.modules['ray'] = None\n"
+        "index_builder.cli.app.app()\n"
+    )
     options = ["build", "--bundle", "none", "--catalog", "none", "--store", str(tmp_path / "s"), "--engine", "ray"]
     command = [sys.executable, "-c", program, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 2
+    assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
     assert done.stderr.startswith("Error: the engine 'ray' needs Ray Data (")
     assert done.stderr.endswith("); install it with: pip install 'vitrine[ray]'\n")
-
-
-@pytest.mark.integration
-def test_nothing_loads_ray_that_was_not_asked_for_it() -> None:
-    modules = "index_builder.cli.app, index_builder.build, index_builder.embeddings.ray_engine"
-    done = run_python(f"import sys, {modules}; print('ray' in sys.modules)")
-    assert done.stdout == "False\n", done.stderr
 
 
 def test_options_of_ray_need_the_engine(tmp_path: Path) -> None:
@@ -184,7 +179,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture
 def second_node(cluster: Any) -> Iterator[Any]:
-    """The other one, which the driver is not connected to."""
+    """The other node, which the driver is not connected to."""
     node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, wait=False)
     cluster.wait_for_nodes(200)
     raylet = raylet_of(node)
@@ -228,20 +223,21 @@ def when_two_ask(content: bytes) -> Any:
         handler.send_header("content-length", str(len(content)))
         handler.end_headers()
         sent = 0
-        while handler.web.busiest < 2 and sent < len(content) - 1:
+        while not handler.web.two_at_once.is_set() and sent < len(content) - 1:
             handler.wfile.write(content[sent : sent + 1])
             handler.wfile.flush()
             sent += 1
-            time.sleep(0.5)
-        time.sleep(0.03)
+            handler.web.two_at_once.wait(0.5)
+        handler.web.pace.wait(0.03)  # so that a node has work left when the other one is killed
         handler.wfile.write(content[sent:])
 
     return answer
 
 
-@pytest.fixture
-def shop(catalog: Path, tmp_path: Path) -> Iterator[tuple[Path, Web]]:
+@pytest.fixture(scope="module")
+def served_shop(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Web]]:
     """The shop with its whole photos on a server; broken ones as they were."""
+    folder = tmp_path_factory.mktemp("served") / "shop"
     table = pq.read_table(catalog)
     images = table["image"].to_pylist()
     whole = {image for image in images if image and image.startswith("images/")}
@@ -249,26 +245,37 @@ def shop(catalog: Path, tmp_path: Path) -> Iterator[tuple[Path, Web]]:
     with serve(answers | {"/gone": page(404)}) as web:
         urls = [web.url(f"/{image}") if image in whole else image for image in images]
         urls[0], urls[URL] = web.url("/gone"), None
-        (tmp_path / "shop").mkdir()
-        (tmp_path / "shop" / "truncated.png").write_bytes((catalog.parent / "truncated.png").read_bytes())
-        path = tmp_path / "shop" / "catalog.parquet"
+        folder.mkdir()
+        (folder / "truncated.png").write_bytes((catalog.parent / "truncated.png").read_bytes())
+        path = folder / "catalog.parquet"
         pq.write_table(table.set_column(table.column_names.index("image"), "image", pa.array(urls, pa.string())), path)
         yield path, web
 
 
 @pytest.fixture
-def build_here(mixed_bundle: Path, shop: tuple[Path, Web], tmp_path: Path) -> Any:
-    """Builds the shop with an engine, or with the local one; gives the store."""
+def shop(served_shop: tuple[Path, Web]) -> tuple[Path, Web]:
+    """The served shop as if nobody had asked for a photo yet."""
+    web = served_shop[1]
+    web.asked.clear()
+    web.busiest = 0
+    web.two_at_once.clear()
+    web.pace.clear()
+    return served_shop
 
-    def build(name: str, reported: list[str], **options: Any) -> Path:
-        encoding = EncodingOptions(ALLOWED, shard_rows=SHARD_ROWS, **options)
-        store = tmp_path / name
-        build_version(
-            BuildRequest(mixed_bundle, shop[0], store, "v", IndexRequest("Flat"), encoding, True), reported.append
-        )
-        return store
 
-    return build
+@pytest.fixture(scope="module")
+def local_store(served_shop: tuple[Path, Web], mixed_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the version that one machine builds of the shop."""
+    store, web = tmp_path_factory.mktemp("local") / "store", served_shop[1]
+    web.two_at_once.set()  # a single client need not wait for another one
+    web.pace.set()
+    build_version(request_of(mixed_bundle, served_shop[0], store))
+    return store
+
+
+def request_of(bundle: Path, catalog: Path, store: Path, **options: Any) -> BuildRequest:
+    encoding = EncodingOptions(ALLOWED, shard_rows=SHARD_ROWS, **options)
+    return BuildRequest(bundle, catalog, store, "v", IndexRequest("Flat"), encoding, True)
 
 
 def check_equal(one: Path, other: Path) -> None:
@@ -300,7 +307,7 @@ def pool_of(store: Path) -> dict[bytes, tuple[bytes, str, int]]:
 
 @pytest.mark.integration
 def test_two_nodes_make_what_one_machine_makes(
-    cluster: Any, second_node: Any, shop: tuple[Path, Web], mixed_bundle: Path, tmp_path: Path, build_here: Any
+    cluster: Any, second_node: Any, local_store: Path, shop: tuple[Path, Web], mixed_bundle: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "ray"
     options = ["--bundle", str(mixed_bundle), "--catalog", str(shop[0]), "--store", str(store), "--version", "v"]
@@ -312,12 +319,12 @@ def test_two_nodes_make_what_one_machine_makes(
     assert "encoding with Ray: actors 2, CPU threads each 1, nodes 2" in result.stderr.splitlines()
     assert "300 of 300 products encoded" in result.stdout
     assert shop[1].busiest == 2  # an actor on each node was at work
-    check_equal(build_here("local", []), store)
+    check_equal(local_store, store)
 
 
 @pytest.mark.integration
 def test_a_node_killed_midway_changes_nothing(
-    cluster: Any, second_node: Any, shop: tuple[Path, Web], tmp_path: Path, build_here: Any
+    cluster: Any, second_node: Any, local_store: Path, shop: tuple[Path, Web], mixed_bundle: Path, tmp_path: Path
 ) -> None:
     written: list[int] = []
 
@@ -329,12 +336,14 @@ def test_a_node_killed_midway_changes_nothing(
     killer = threading.Thread(target=kill)
     killer.start()
     reported: list[str] = []
-    store = build_here("ray", reported, engine=RayEngine(cluster.address, 1, reported.append))
-    killer.join()
+    store, engine = tmp_path / "ray", RayEngine(cluster.address, 1, reported.append)
+    build_version(request_of(mixed_bundle, shop[0], store, engine=engine), reported.append)
+    killer.join(200)
+    assert not killer.is_alive(), "the second node was not killed within 200 s"
     assert "encoding with Ray: actors 2, CPU threads each 1, nodes 2" in reported
     assert 1 <= written[0] < 25  # it was midway
-    assert shop[1].asked.total() > 300 - 6  # photos: what was lost with the node was done again
-    check_equal(build_here("local", []), store)
+    assert shop[1].asked.total() > 300 - 6  # photos: tasks lost with the node were done again
+    check_equal(local_store, store)
     assert not list(store.rglob(".*.tries"))
 
 

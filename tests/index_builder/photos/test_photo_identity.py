@@ -1,10 +1,11 @@
-"""Which photo a product has: reported by its content, without reading what was read before."""
+"""Photos are identified by their content, without reading again what was read before."""
 
 import hashlib
 import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,8 +129,10 @@ def test_what_was_written_just_now_is_not_remembered(
     for _ in range(2):
         assert look(shop, ["a"], tmp_path / "memory") == [A]
     assert read_files == ["a", "a"]
-    monkeypatch.setattr(photo_identity, "_MIN_FILE_AGE_NS", 10**9)
-    time.sleep(1.1)
+    later = SimpleNamespace(
+        time_ns=lambda: time.time_ns() + 10**13, perf_counter=time.perf_counter, thread_time=time.thread_time
+    )
+    monkeypatch.setattr(photo_identity, "time", later)
     for _ in range(2):
         look(shop, ["a"], tmp_path / "memory")
     assert read_files == ["a", "a", "a"]
@@ -166,23 +169,40 @@ def test_without_a_memory_nothing_is_written(shop: Path) -> None:
     assert sorted(os.listdir(shop)) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize(("waiting_s", "several"), [(0.0, False), (0.005, True)])
-def test_several_threads_read_where_one_would_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting_s: float, several: bool
-) -> None:
-    readers, read = set[str](), photo_identity.identity_of_file
+class Clocks:
+    """The clocks of the module: reading a file takes 10 ms, in which the thread is busy or waits."""
 
-    def read_slowly(folder: Path, image: str) -> bytes:
+    time_ns = staticmethod(time.time_ns)
+
+    def __init__(self, waits: bool) -> None:
+        self._waits = waits
+        self.files = 0
+
+    def perf_counter(self) -> float:
+        return self.files * 0.01
+
+    def thread_time(self) -> float:
+        return 0.0 if self._waits else self.files * 0.01
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_several_threads_read_where_one_would_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    readers, read, clocks = set[str](), photo_identity.identity_of_file, Clocks(waits)
+    main, both_read = threading.current_thread(), threading.Barrier(2)
+
+    def count_readers(folder: Path, image: str) -> bytes:
+        clocks.files += 1
         readers.add(threading.current_thread().name)
-        begin = time.perf_counter()
-        while not waiting_s and time.perf_counter() - begin < 2e-4:  # busy for longer than the disk may take
-            pass
-        time.sleep(waiting_s)
+        if threading.current_thread() is not main:
+            both_read.wait(timeout=60)  # for another thread: without one this fails
         return read(folder, image)
 
-    monkeypatch.setattr(photo_identity, "identity_of_file", read_slowly)
+    monkeypatch.setattr(photo_identity, "identity_of_file", count_readers)
+    monkeypatch.setattr(photo_identity, "time", clocks)
     for number in range(100):
         (tmp_path / f"{number}.jpg").write_bytes(bytes([number]))
     identities = PhotoIdentities(tmp_path).of([f"{number}.jpg" for number in range(100)])
     assert [identity.content for identity in identities] == [read(tmp_path, f"{number}.jpg") for number in range(100)]
-    assert (len(readers) > 1) is several
+    assert (len(readers) > 1) is waits
