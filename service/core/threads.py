@@ -21,7 +21,7 @@ def lower_thread_priority(niceness: int) -> None:
     Only Linux has priorities per thread; elsewhere this does nothing.
 
     Args:
-        niceness: is added to the thread's own, up to the system's maximum of 19. Each step gives the thread about a
+        niceness: the number to add to the thread's niceness, whose maximum is 19. Each step leaves the thread about a
             fifth less processor time than its competitors.
     """
     if sys.platform == "linux":
