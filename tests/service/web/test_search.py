@@ -1,6 +1,6 @@
 """The search page: what people type, filter, page through and share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,13 @@ PAINTED = """() => new Promise((resolve) => {
     resolve({ words: shown - asked, photo: painted.renderTime - asked });
   }).observe({ type: "element", buffered: true });
 })"""
+
+
+@pytest.fixture(scope="module")
+def shop_service(page_store: Path, sample_shop: Path) -> Iterator[Running]:
+    """A service of the version "cat" with photos. Tests share it, since they change nothing."""
+    with running_service(page_store, photos=sample_shop) as running:
+        yield running
 
 
 def ids(running: Running, query: str, **fields: object) -> list[str]:
