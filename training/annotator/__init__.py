@@ -1,4 +1,4 @@
-"""The relevance annotator: judgments to a model that labels pairs, calibrated, with what it reached.
+"""The relevance annotator: a model that labels pairs, fitted to judgments, calibrated, and measured.
 
 This file imports nothing, so that the command line starts without PyTorch.
 """

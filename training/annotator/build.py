@@ -1,4 +1,4 @@
-"""Judgments to an annotator's folder."""
+"""Building an annotator from judgments: fitting, calibration, measurement, and its folder."""
 
 import datetime
 import importlib.metadata
@@ -40,14 +40,14 @@ class AnnotatorRequest:
     """What to fit and where to put it.
 
     Attributes:
-        judgments: judgments.parquet.
-        catalog: catalog.parquet.
+        judgments: path of judgments.parquet.
+        catalog: path of catalog.parquet.
         out: the annotator's folder.
         attributes: columns of the catalogue that are read after the title.
-        bibert: a bundle whose BiBERT it starts from, or None for random weights.
-        precision: share of right labels that the threshold is chosen for.
-        seed: of the split, the weights and the batches.
-        steps: batches, in place of what the number of judgments gives.
+        bibert: a bundle whose BiBERT the annotator starts from; None: random weights.
+        precision: the share of right labels for which the confidence threshold is chosen.
+        seed: the seed of the split, the weights and the batches.
+        steps: number of batches, in place of the one that follows from the number of judgments.
     """
 
     judgments: Path
@@ -62,10 +62,10 @@ class AnnotatorRequest:
 
 @dataclass(frozen=True)
 class _Material:
-    """What is read once."""
+    """The judged pairs, their split, and the model and tokens that the fit starts from."""
 
     pairs: JudgedPairs
-    parts: Ints  # (pairs,) the Part of each
+    parts: Ints  # (pairs,) the Part of each pair
     products: Ints  # (pairs,) places in the tokens' products
     start: AnnotatorStart
     tokens: PairTokens  # the judged queries, then the nonsense ones
@@ -76,7 +76,7 @@ def build_annotator(request: AnnotatorRequest) -> AnnotatorFolder:
     """Fit, calibrate, measure and write an annotator.
 
     Raises:
-        JudgmentsError: the judgments or the bundle are of no use, or the precision is out of reach.
+        JudgmentsError: the judgments or the bundle cannot be used, or no threshold reaches the precision.
         FormatError: a table is not in its format, or the catalogue lacks an attribute column.
         FileExistsError: there is something at `out`.
     """

@@ -1,4 +1,4 @@
-"""Calibration: a temperature that makes confidence honest, and the confidence below which to abstain.
+"""Calibration: a temperature that makes confidence match accuracy, and the confidence below which to abstain.
 
 Both are chosen on judged queries that the model was not fitted to. Source of temperature scaling: Guo et al.,
 On Calibration of Modern Neural Networks, 2017.
@@ -15,13 +15,13 @@ from training.errors import JudgmentsError
 
 _ITERATIONS = 100  # of L-BFGS, which needs far fewer for one number
 # Where every calibration label is right, the likeliest temperature is 0, at which all confidences would be 1.
-COLDEST = 0.5
-LEAST_CONFIDENCE = 0.5  # no label is given that is likelier wrong than right, however right the others are
-LEAST_COVERAGE = 0.05  # a threshold has to leave at least this share of the calibration pairs
+MIN_TEMPERATURE = 0.5
+LEAST_CONFIDENCE = 0.5  # a label that is more likely wrong than right is never given
+LEAST_COVERAGE = 0.05  # at least this share of the calibration pairs must be above the threshold
 
 
 def best_temperature(logits: Logits, codes: Ints) -> float:
-    """The temperature at which the judged labels are likeliest, COLDEST at least.
+    """Return the temperature at which the judged labels are most likely, at least MIN_TEMPERATURE.
 
     Args:
         logits: (pairs, labels)
@@ -38,23 +38,23 @@ def best_temperature(logits: Logits, codes: Ints) -> float:
         return value
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return max(COLDEST, float(log_temperature.detach().exp()))
+    return max(MIN_TEMPERATURE, float(log_temperature.detach().exp()))
 
 
 def lowest_threshold(confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], precision: float) -> float:
-    """The lowest confidence such that, of the pairs with at least it, the wanted share is labelled right.
+    """Return the lowest confidence such that the wanted share of the pairs at or above it is labelled right.
 
     Args:
         confidences: (pairs,)
         right: (pairs,) whether the likeliest label is the judged one.
-        precision: the share.
+        precision: the wanted share.
 
     Raises:
-        JudgmentsError: none reaches it that leaves LEAST_COVERAGE of the pairs.
+        JudgmentsError: no confidence reaches it with at least LEAST_COVERAGE of the pairs.
     """
     order = np.argsort(-confidences, kind="stable")
     shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    # Pairs of equal confidence are kept or left together: a threshold ends where the next is lower.
+    # Pairs of equal confidence are labelled or left out together: a threshold lies where the next confidence is lower.
     ends = np.append(confidences[order][1:] < confidences[order][:-1], True)
     possible = ends & (np.arange(1, len(order) + 1) >= LEAST_COVERAGE * len(order))
     reached = np.flatnonzero(possible & (shares >= precision))
@@ -68,7 +68,7 @@ def lowest_threshold(confidences: npt.NDArray[np.float32], right: npt.NDArray[np
 
 
 def calibrated(logits: Logits, codes: Ints, precision: float) -> tuple[float, float]:
-    """Temperature and threshold, LEAST_CONFIDENCE at least, from logits and labels of the calibration pairs.
+    """Return temperature and threshold (at least LEAST_CONFIDENCE) from logits and labels of the calibration pairs.
 
     Raises:
         JudgmentsError: no threshold reaches the precision.

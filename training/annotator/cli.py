@@ -18,8 +18,8 @@ def annotator(
     precision: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the labels given that should be right.")
     ] = 0.85,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Batches to fit, in place of four epochs.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Number of batches to fit, in place of four epochs.")] = None,
 ) -> None:
     """Fit a relevance annotator to judgments: it labels pairs E, S, C or I, or abstains."""
     from artifacts.bundle import open_bundle

@@ -1,11 +1,11 @@
 """Fitting the cross-encoder to judged pairs.
 
-- Loss: cross-entropy, each label weighted by 1 / sqrt(its share of the pairs), so that a rare label is learned
-  and a common one not drowned. What the weights add to the logits (their logarithm) is taken back from the
-  output's bias at the end: the probabilities are those of the judgments as they were sampled.
-- Nonsense: some pairs get letters of a query in random order in its place and keep their label. Nothing can
-  be read from such a query, so the model learns to answer it with the labels' shares, which no threshold accepts.
-- AdamW with warm-up and cosine decay; pairs of like length share a batch.
+- Loss: cross-entropy, each label weighted by 1 / sqrt(its share of the pairs), so that rare labels are learned
+  beside common ones. The logarithm of the weights, which they add to the logits, is subtracted from the output's
+  bias at the end, so that the probabilities are those of the judgments as they were sampled.
+- Nonsense: in some pairs the query is replaced by letters in random order, and the label is kept. Such a query
+  says nothing, so the model learns to answer it with the labels' shares, which are below every threshold.
+- AdamW with warm-up and cosine decay; pairs of similar length share a batch.
 
 Shapes: n pairs, c labels.
 """
@@ -23,14 +23,14 @@ from tqdm import tqdm
 from towers.cross_encoder import CrossEncoder
 from towers.pair_tokens import Ints, PairTokens
 
-EPOCHS = 4.0  # visits of each pair
-LEAST_STEPS = 300  # few judgments are visited more often, until so many steps
+EPOCHS = 4.0  # how often each pair is used
+LEAST_STEPS = 300  # with few judgments the epochs are extended to so many steps
 BATCH_SIZE = 128
 WARMUP_SHARE = 0.1
 WEIGHT_DECAY = 0.01
-NONSENSE_SHARE = 0.1  # of the pairs, each time they are visited
+NONSENSE_SHARE = 0.1  # share of the pairs of a batch whose query is replaced
 NONSENSE_QUERIES = 1000
-_BATCHES_PER_POOL = 50  # so many batches of shuffled pairs are sorted by length together
+_BATCHES_PER_POOL = 50  # number of batches whose shuffled pairs are sorted by length together
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class FitPairs:
 
 
 def steps_for(pairs: int) -> int:
-    """Batches of a fit to so many pairs."""
+    """Return the number of batches of a fit to so many pairs."""
     return max(LEAST_STEPS, round(EPOCHS * pairs / BATCH_SIZE))
 
 
 def nonsense_queries(queries: Sequence[str], rng: np.random.Generator) -> list[str]:
-    """Letters of queries, spaces among them, in random order: all of a query's or some."""
+    """Return texts made of all or some letters of a query, spaces included, in random order."""
     lists = [list(queries[number]) for number in rng.choice(len(queries), NONSENSE_QUERIES)]
     return ["".join(rng.permutation(letters)[: rng.integers(1, len(letters) + 1)]) for letters in lists if letters]
 
@@ -65,13 +65,13 @@ def fit_cross_encoder(
     """Fit the model in place; the same arguments give the same weights on the same machine.
 
     Args:
-        model: with the weights to start from.
-        tokens: of the queries, nonsense ones included, and products.
-        pairs: what it is fitted to.
+        model: the model with its starting weights.
+        tokens: the tokens of queries, nonsense queries included, and of products.
+        pairs: the pairs to fit to.
         nonsense: places of the nonsense queries in `tokens`.
-        steps: batches.
-        learning_rate: the highest.
-        seed: of the order of pairs and of where nonsense is put.
+        steps: number of batches.
+        learning_rate: the highest learning rate.
+        seed: decides the order of pairs and which queries are replaced.
     """
     device = next(model.parameters()).device
     weights = label_weights(pairs.codes, model.config.outputs)
@@ -99,9 +99,9 @@ def fit_cross_encoder(
 
 
 def label_weights(codes: Ints, outputs: int) -> npt.NDArray[np.float32]:
-    """1 / sqrt(share) of each label, (c,), scaled so that a pair weighs 1 on average. Every label occurs.
+    """Return 1 / sqrt(share) of each label, (c,), scaled so that a pair weighs 1 on average.
 
-    Labels that are judged but, by chance of the split, not among these pairs weigh as much as one pair's label.
+    A label that, by chance of the split, occurs in none of these pairs weighs as much as one that occurs once.
     """
     counts = np.maximum(np.bincount(codes, minlength=outputs), 1)
     raw = 1 / np.sqrt(counts / counts.sum())
@@ -117,7 +117,7 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _batches(tokens: PairTokens, pairs: FitPairs, rng: np.random.Generator) -> Iterator[Ints]:
-    """Batches of pairs for ever, epoch by epoch."""
+    """Yield batches of pairs without end, epoch by epoch."""
     lengths = tokens.lengths(pairs.query_numbers, pairs.product_numbers)
     while True:
         order = rng.permutation(len(lengths))

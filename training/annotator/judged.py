@@ -35,8 +35,8 @@ class JudgedPairs:
         query_numbers: (pairs,) places in `queries`.
         rows: (pairs,) rows of the catalogue.
         codes: (pairs,) places in `labels`.
-        labels: those that occur, in the order of Relevance.
-        unknown_products: judgments left out because the catalogue lacks their product.
+        labels: the labels that occur, in the order of Relevance.
+        unknown_products: number of judgments left out because the catalogue lacks their product.
     """
 
     queries: list[str]
@@ -47,12 +47,12 @@ class JudgedPairs:
     unknown_products: int
 
     def relevance_codes(self) -> Ints:
-        """Labels as places in tuple(Relevance), (pairs,)."""
+        """Return the labels as places in tuple(Relevance), (pairs,)."""
         return np.array([list(Relevance).index(label) for label in self.labels])[self.codes]
 
 
 def judged_pairs(judgments: Judgments, catalog: Catalog) -> JudgedPairs:
-    """Number queries, products and labels.
+    """Return the judgments as numbers of queries, products and labels.
 
     Raises:
         JudgmentsError: there are no usable judgments, too few queries or only one label.
@@ -84,9 +84,9 @@ def judged_pairs(judgments: Judgments, catalog: Catalog) -> JudgedPairs:
 
 
 def split_queries(queries: list[str], seed: int) -> npt.NDArray[np.int8]:
-    """The Part of each query, (queries,): the same for the same queries and seed.
+    """Return the Part of each query, (queries,); the same queries and seed give the same parts.
 
-    Queries that differ in case or spaces alone stay together, so that no part has seen another's.
+    Queries that differ only in case or spaces are in one part, so that no part contains a query of another.
     """
     plain = [" ".join(query.lower().split()) for query in queries]
     groups, group_of_query = np.unique(np.array(plain, dtype=object), return_inverse=True)

@@ -1,4 +1,4 @@
-"""What an annotator reaches on held-out queries. Labels are places in tuple(Relevance) throughout."""
+"""The measures of an annotator on held-out queries. Labels are places in tuple(Relevance) throughout."""
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,10 @@ Floats = npt.NDArray[np.float32]
 def annotator_report(
     queries: int, judged: Ints, likeliest: Ints, raw: Floats, calibrated: Floats, threshold: float
 ) -> AnnotatorReport:
-    """All figures.
+    """Compute all measures of an annotator.
 
     Args:
-        queries: how many the pairs belong to.
+        queries: number of distinct queries of the pairs.
         judged: (pairs,) judged labels.
         likeliest: (pairs,) most probable labels.
         raw: (pairs,) confidence before calibration.
@@ -42,7 +42,7 @@ def annotator_report(
 
 
 def agreement(judged: Ints, given: Ints) -> Agreement:
-    """Confusion matrix, and precision, recall and F1 of each label."""
+    """Compute confusion matrix, and precision, recall and F1 of each label."""
     confusion = np.zeros((len(_LABELS), len(_LABELS)), dtype=np.int64)
     np.add.at(confusion, (judged, given), 1)
     return Agreement(
@@ -54,7 +54,7 @@ def agreement(judged: Ints, given: Ints) -> Agreement:
 
 
 def reliability(confidences: Floats, right: npt.NDArray[np.bool_]) -> Reliability:
-    """Confidence against accuracy in bins of equal width; the last bin includes 1."""
+    """Compare confidence and accuracy in bins of equal width; the last bin includes 1."""
     numbers = np.minimum((confidences * BINS).astype(int), BINS - 1)
     bins = [_bin(number, confidences[numbers == number], right[numbers == number]) for number in range(BINS)]
     gaps = [

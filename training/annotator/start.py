@@ -31,7 +31,7 @@ class AnnotatorStart:
 
 
 def start_from_scratch(texts: Sequence[str], outputs: int) -> AnnotatorStart:
-    """Random weights, and a tokenizer fitted on these texts."""
+    """Return a cross-encoder with random weights, and a tokenizer fitted on texts."""
     tokenizer = train_tokenizer(texts, VOCABULARY, with_end=False)
     positions = max(QUERY_TOKENS, TITLE_TOKENS, ATTRIBUTE_TOKENS)
     body = BertConfig(vocabulary_size=tokenizer.get_vocab_size(), max_positions=positions, pad_id=PAD_ID)
@@ -46,7 +46,7 @@ def start_from_scratch(texts: Sequence[str], outputs: int) -> AnnotatorStart:
 
 
 def start_from_bibert(bundle: ModelBundle, outputs: int) -> AnnotatorStart:
-    """The shared body and the product side's LayerNorms and projection of a fitted BiBERT.
+    """Return a cross-encoder with the shared body and the product side's LayerNorms and projection of a BiBERT.
 
     Raises:
         JudgmentsError: the bundle has no BiBERT that both sides share.

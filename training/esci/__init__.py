@@ -1,1 +1,1 @@
-"""The public Shopping Queries data (ESCI), with SQID's photos, in Vitrine's formats. See docs/esci.md."""
+"""Imports the public Shopping Queries data (ESCI), with SQID's photos. See docs/esci.md. It knows no model."""

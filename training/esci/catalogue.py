@@ -1,4 +1,4 @@
-"""ESCI's products as catalog.parquet, which DuckDB writes in a stream."""
+"""ESCI's products as catalog.parquet, streamed by DuckDB."""
 
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ _LONG_TEXTS = {"description": "product_description", "bullet_points": "product_b
 
 
 class CatalogueCounts(Record):
-    """What is known of the products."""
+    """Counts of the imported products."""
 
     products: int
-    without_title: int  # found by their photo alone, if they have one
+    without_title: int  # only a photo tells what they are, if they have one
     image_files: int
     image_urls: int
 
@@ -38,16 +38,16 @@ def write_catalogue(
     """Write the products that occur in the chosen examples, by product_id.
 
     Args:
-        connection: DuckDB.
-        files: of ESCI.
-        locales: whose products are read.
-        selected: Ibis table with a column `product_id`: the products that are kept.
-        photos: see `find_photos`.
+        connection: an embedded DuckDB.
+        files: the files of ESCI.
+        locales: the locales whose products are read.
+        selected: an Ibis table with a column `product_id`: the products to keep.
+        photos: the result of `find_photos`.
         path: the file to write.
         descriptions: keep descriptions and bullet points, which make the file several times as large.
 
     Returns:
-        the counts, and the image files that the catalogue names.
+        The counts, and the image files that the catalogue names.
     """
     products = of_locales(connection.read_parquet(str(files.products)), locales)
     products = products.semi_join(selected.select("product_id").distinct(), "product_id")
@@ -69,7 +69,7 @@ def write_catalogue(
 
 
 def _filled(column: Any) -> Any:
-    """A text, or null where it is blank."""
+    """Return a text column with null where a text is blank."""
     return column.strip().nullif("")
 
 

@@ -1,4 +1,4 @@
-"""What of ESCI may be chosen; apart, so that the command line starts without a database."""
+"""The choices of an import of ESCI, in a module without imports, so that the command line starts quickly."""
 
 from enum import StrEnum
 

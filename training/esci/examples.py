@@ -1,4 +1,4 @@
-"""ESCI's examples to judged pairs: which are left out, and why, counted."""
+"""Judged pairs from ESCI's examples, with counts of what is left out and why."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,14 @@ JUDGED_COLUMNS = ("query", "product_id", "label", "query_id", "locale")
 
 
 class ExampleCounts(Record):
-    """What became of the examples of the chosen version and locales; the counts add up to `examples`."""
+    """How many examples of the chosen version and locales were kept or left out; the counts add up to `examples`."""
 
     examples: int
     without_query: int  # left out: the query is null or blank
     unknown_product: int  # left out: the products file lacks the product
     train_in_test: int  # left out of train: the query's text is also a test query
     contradictory: int  # left out: the pair has two different labels in one split
-    repeated: int  # said again what another example had said
+    repeated: int  # left out: another example has the same pair and label
     judged_train: int
     judged_test: int
 
@@ -37,10 +37,10 @@ class Judged:
 
 
 def judged_pairs(connection: Any, files: EsciFiles, locales: tuple[Locale, ...], version: Version) -> Judged:
-    """The distinct judged pairs of a version and some locales.
+    """Return the distinct judged pairs of a version and some locales.
 
-    ESCI splits by `query_id`. One text may have several ids (in several locales above all), but a query
-    here is its text, so a train query that is also a test query, but for case and spaces, is left out of train.
+    ESCI splits by `query_id`. One text may have several ids (mostly in several locales), whereas here a query is its
+    text, so a train query that equals a test query except for case and spaces is left out of train.
     """
     selected = _selected(connection, files, locales, version)
     named = selected.filter(selected["folded"] != "")
@@ -65,7 +65,7 @@ def judged_pairs(connection: Any, files: EsciFiles, locales: tuple[Locale, ...],
 
 
 def judgment_table(judged: Any) -> pa.Table:
-    """Judged pairs as judgments.parquet holds them, sorted; pairs that are absent are not judged."""
+    """Return judged pairs in the format of judgments.parquet, sorted; absent pairs are not judged."""
     table = judged.select(*JUDGED_COLUMNS).order_by(["query", "product_id"]).to_pyarrow()
     return table.replace_schema_metadata({"absent": "unknown"})
 

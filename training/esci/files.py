@@ -1,4 +1,4 @@
-"""The official files of ESCI: their names, their columns, and what values they may hold.
+"""The official files of ESCI: their names, their columns, and the values that they may hold.
 
 Source: https://github.com/amazon-science/esci-data, shopping_queries_dataset/README.md.
 """
@@ -47,14 +47,14 @@ _POINTER = b"version https://git-lfs"
 
 @dataclass(frozen=True)
 class EsciFiles:
-    """The two files, columns checked."""
+    """The two files, with checked columns."""
 
     examples: Path
     products: Path
 
 
 def find_files(folder: Path) -> EsciFiles:
-    """The files of a folder that holds ESCI.
+    """Return the files of ESCI in a folder.
 
     Raises:
         DamagedError: a file is missing, a Git LFS pointer, or no Parquet.
@@ -68,7 +68,7 @@ def find_files(folder: Path) -> EsciFiles:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Refuse what Git leaves in place of a large file where Git LFS did not fetch it.
+    """Refuse the pointer file that Git leaves in place of a large file that Git LFS has not fetched.
 
     Raises:
         DamagedError: `path` is such a pointer.
@@ -81,7 +81,7 @@ def refuse_pointer(path: Path) -> None:
 
 
 def check_values(connection: Any, files: EsciFiles, locales: tuple[Locale, ...], version: Version) -> None:
-    """Check what the files say before anything is made of them.
+    """Check the values of the files before anything is imported.
 
     Raises:
         FormatError: a label, split or version flag that ESCI does not have, or a product that occurs twice.
@@ -104,12 +104,12 @@ def check_values(connection: Any, files: EsciFiles, locales: tuple[Locale, ...],
 
 
 def version_column(version: Version) -> str:
-    """The column that flags a version's examples."""
+    """Return the name of the column that flags a version's examples."""
     return f"{version}_version"
 
 
 def of_locales(table: Any, locales: tuple[Locale, ...]) -> Any:
-    """The rows of some locales, with `product_id` made unique across locales, such as us-B000123."""
+    """Return the rows of some locales, with `product_id` made unique across locales, such as us-B000123."""
     rows = table.filter(table["product_locale"].isin([locale.value for locale in locales]))
     return rows.mutate(product_id=rows["product_locale"] + "-" + rows["product_id"], esci_product_id=rows["product_id"])
 
@@ -135,5 +135,5 @@ def _check_unique(path: Path, products: Any) -> None:
 
 
 def bounded_connection(spill: Path) -> Any:
-    """An embedded DuckDB that keeps to 2 GB and spills the rest into a folder."""
+    """Open an embedded DuckDB that uses at most 2 GB and spills the rest into a folder."""
     return ibis.duckdb.connect(memory_limit="2GB", temp_directory=str(spill))

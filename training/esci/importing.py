@@ -1,4 +1,4 @@
-"""ESCI and SQID to a folder that training, evaluation and the index builder read.
+"""Importing ESCI and SQID into a folder that training, evaluation and the index builder read.
 
 catalog.parquet           the products that occur in the chosen examples
 images/                   their photos, where a folder of photos was given
@@ -43,10 +43,10 @@ class EsciRequest:
     Attributes:
         esci: folder with the two official Parquet files.
         out: folder to write.
-        locales: whose queries and products.
-        version: which of ESCI's two sets of judgments.
+        locales: the locales whose queries and products are read.
+        version: the chosen one of ESCI's two sets of judgments.
         sqid: folder with SQID's URLs of photos.
-        images: folder with photos that were fetched from them, named PRODUCT_ID.jpg.
+        images: folder with photos that were fetched from these URLs, named PRODUCT_ID.jpg.
         descriptions: keep products' descriptions and bullet points.
         seed: decides the validation queries and the seen negatives.
     """
@@ -75,13 +75,13 @@ class ImportRecord(Record):
 
 
 def import_esci(request: EsciRequest) -> tuple[ImportRecord, Dataset]:
-    """Import ESCI, wholly or not at all.
+    """Import ESCI; the folder is written completely or not at all.
 
     Raises:
         DamagedError: a file is missing or unreadable.
         FormatError: a file lacks a column, or a column has a wrong type or value.
         EsciError: nothing is left to train or evaluate on, or photos were given without the us locale.
-        FileExistsError: `out` is there already.
+        FileExistsError: `out` exists already.
     """
     files = find_files(request.esci)
     if (request.sqid or request.images) and Locale.US not in request.locales:
@@ -96,14 +96,14 @@ def import_esci(request: EsciRequest) -> tuple[ImportRecord, Dataset]:
 
 
 def describe_import(record: ImportRecord) -> str:
-    """An import's counts, one sentence a line."""
+    """Return an import's counts as lines for people."""
     examples, catalogue = record.examples, record.catalogue
     left_out = {
         "without a query": examples.without_query,
         "of a product that the products file lacks": examples.unknown_product,
         "of train queries that are test queries too": examples.train_in_test,
         "with two different labels for one pair": examples.contradictory,
-        "said twice": examples.repeated,
+        "that repeat another": examples.repeated,
     }
     return "\n".join(
         [

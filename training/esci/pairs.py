@@ -1,6 +1,6 @@
-"""Judged pairs to what training and evaluation read: positives, seen negatives, held-out queries.
+"""The tables of a data set from judged pairs: positives, seen negatives, held-out queries.
 
-ESCI knows no purchases. An Exact product stands for a bought one, and the other judged products of a
+ESCI has no purchases. An Exact product stands for a bought one, and the other judged products of a
 training query, which were all results shown for it, for its seen negatives (paper, section 4.1).
 """
 
@@ -19,7 +19,7 @@ SEEN_NEGATIVES_PER_QUERY = 3  # paper, section 4.1
 VALIDATION_SHARE = 0.05  # of the training queries ...
 MAX_VALIDATION_QUERIES = 1000  # ... but no more than these
 
-# The products least like what was asked for come first: a Substitute is what a shopper may well buy instead.
+# The products that fit the query least come first: a Substitute is what a shopper may well buy instead.
 NEGATIVE_ORDER = (Relevance.IRRELEVANT, Relevance.COMPLEMENT, Relevance.SUBSTITUTE)
 
 
@@ -34,10 +34,10 @@ class Pairs:
 
 
 def pairs_of(train: Any, test: Any, seed: int) -> Pairs:
-    """The tables of a data set of judged pairs (see `Judged`).
+    """Return the tables of a data set from judged pairs (see `Judged`).
 
     Args:
-        train: ESCI's train split; validation queries are cut from it.
+        train: ESCI's train split, from which validation queries are held out.
         test: ESCI's test split; its Exact products are the evaluation pairs.
         seed: decides which queries are held out, and which of equally labelled negatives are taken.
     """
@@ -53,13 +53,13 @@ def pairs_of(train: Any, test: Any, seed: int) -> Pairs:
 
 
 def _bought(exact: Any) -> pa.Table:
-    """Exact pairs, each counted as bought once: query, product_id, purchases."""
+    """Return Exact pairs, each with one purchase: query, product_id, purchases."""
     once = exact.select("query", "product_id", purchases=ibis.literal(1, "int64"))
     return once.order_by(["query", "product_id"]).to_pyarrow()
 
 
 def _held_out(positives: Any, seed: int) -> pa.Array:
-    """Folded texts of the validation queries, so that none is trained on in another spelling."""
+    """Return the folded texts of the validation queries, so that none is trained on in another spelling."""
     texts = positives.select("folded").distinct().order_by("folded").to_pyarrow()["folded"].combine_chunks()
     count = min(MAX_VALIDATION_QUERIES, int(len(texts) * VALIDATION_SHARE))
     chosen = np.random.default_rng(seed).choice(len(texts), size=count, replace=False)
@@ -67,7 +67,7 @@ def _held_out(positives: Any, seed: int) -> pa.Array:
 
 
 def _seen_negatives(train: Any, trained: Any, seed: int) -> pa.Table:
-    """For each training query, up to three judged products that are not Exact, in NEGATIVE_ORDER."""
+    """Return up to three judged products that are not Exact for each training query, in NEGATIVE_ORDER."""
     others = train.filter(train["label"] != Relevance.EXACT.value)
     candidates = others.semi_join(trained.select("query").distinct(), "query")
     place = ibis.cases(*((candidates["label"] == label.value, place) for place, label in enumerate(NEGATIVE_ORDER)))

@@ -19,7 +19,7 @@ from training.esci.files import refuse_pointer
 
 URL_FILES = ("product_image_urls", "supp_product_image_urls")  # the second is SQID's supplement
 URL_COLUMNS: Columns = {"product_id": pa.string(), "image_url": pa.string()}
-# SQID's README: the page of 442 products shows this picture, which is of none of them.
+# SQID's README: 442 products have this placeholder in place of a photo.
 PLACEHOLDER_URL = (
     "https://m.media-amazon.com/images/G/01/digital/video/web/Default_Background_Art_LTR._SX1080_FMjpg_.jpg"
 )
@@ -30,7 +30,7 @@ _PHOTO_COLUMNS = pa.schema({"product_id": pa.string(), "image": pa.string(), "is
 
 
 def find_photos(sqid: Path | None, images: Path | None) -> pa.Table:
-    """What is known of products' photos, one row a product; a file comes before a URL.
+    """Return where products' photos are, one row for each product; a file is preferred to a URL.
 
     Args:
         sqid: folder with product_image_urls and, where wanted, supp_product_image_urls, each as .csv (SQID's
@@ -59,9 +59,9 @@ def place_images(paths: list[str], source: Path, catalog_folder: Path) -> None:
     """Put photos beside a catalogue: as hard links, which take no space, or as copies on another disk.
 
     Args:
-        paths: as `image` in `find_photos`.
-        source: the folder that they were found in.
-        catalog_folder: where the catalogue is.
+        paths: the photos, as in the column `image` of `find_photos`.
+        source: the folder in which they were found.
+        catalog_folder: the folder of the catalogue.
     """
     (catalog_folder / IMAGES_FOLDER).mkdir()
     for path in paths:

@@ -1,4 +1,4 @@
-"""A shop's search log to a data set: windows of time, purchase interest, held-out queries, leakage.
+"""Makes a data set from a shop's search log: time windows, purchase interest, held-out queries, leakage check.
 
-It knows no model.
+The room knows no model.
 """

@@ -1,4 +1,4 @@
-"""Purchase interest as whole numbers, so that every backend sums the same."""
+"""Purchase interest as whole numbers, so that every backend computes the same sums."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from artifacts.dataset import PurchaseInterest
 from artifacts.interactions import EVENTS
 from training.errors import LogError
 
-DECIMALS = 6  # of a weight or a threshold; ten clicks of 0.1 reach 1, which sums of floats may miss
+DECIMALS = 6  # most decimals of a weight or threshold; ten clicks of 0.1 sum to exactly 1, which floats may miss
 LARGEST = 1_000_000  # weighted sums of 10^6 events still fit 64 bits
 
 
 def interest_of(weights: Sequence[str], threshold: float) -> PurchaseInterest:
-    """The rule that options such as `click=0.1` ask for; a purchase weighs 1 unless its weight is given.
+    """Return the rule given by options such as `click=0.1`; a purchase weighs 1 unless its weight is given.
 
     Raises:
         LogError: a weight is not EVENT=NUMBER, or an event is given twice.
@@ -32,7 +32,7 @@ def interest_of(weights: Sequence[str], threshold: float) -> PurchaseInterest:
 
 
 def check_interest(interest: PurchaseInterest) -> None:
-    """Check a rule before a log is read.
+    """Refuse a rule that cannot be applied, before a log is read.
 
     Raises:
         LogError: an unknown event, a weight or threshold out of range or too fine, or no weight above 0.
@@ -47,12 +47,12 @@ def check_interest(interest: PurchaseInterest) -> None:
 
 
 def weighted_events(interest: PurchaseInterest) -> dict[str, int]:
-    """The events that count, with their weights in millionths."""
+    """Return the events with a weight above 0, with their weights in millionths."""
     return {event: millionths(weight) for event, weight in interest.weights.items() if weight > 0}
 
 
 def millionths(value: float) -> int:
-    """A weight or threshold as a whole number of millionths, exactly as its decimals say."""
+    """Return a weight or threshold as a whole number of millionths, exact in its decimals."""
     return int(Decimal(str(value)).scaleb(DECIMALS))
 
 

@@ -1,4 +1,4 @@
-"""Whether a data set that was written lets training see what it is judged by."""
+"""The check that a written data set does not let training see what it is evaluated on."""
 
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,20 @@ _PAIR = ["query", "product_id"]
 
 
 def check_leakage(folder: Path, windows: Windows, purchases: tuple[int, int], connection: Any) -> Overlap:
-    """Check the tables of a data set as they lie on disk.
+    """Check the tables of a data set as they are on disk.
 
     Args:
-        folder: with the five tables.
-        windows: of the data set; they cannot overlap.
-        purchases: how many the log has in the training and in the evaluation window, counted apart from the pairs.
+        folder: the folder with the five tables.
+        windows: the data set's windows, which cannot overlap.
+        purchases: the log's purchases in the training and in the evaluation window, counted independently of the pairs.
         connection: an embedded DuckDB.
 
     Returns:
-        What evaluation has in common with training. Shoppers search again for what others searched, so this is no leak.
+        What evaluation and training have in common. Shoppers repeat the searches of others, so this is no leak.
 
     Raises:
-        LeakageError: a validation query is trained on or stands among what was shown, a seen negative is a positive of
-            its query, or the pairs hold more purchases than their window has.
+        LeakageError: a validation query is in the training or the shown pairs, a seen negative is a positive of its
+            query, or the pairs have more purchases than their window.
     """
     train, validation, evaluation, negatives = (
         connection.read_parquet(str(folder / f"{name}.parquet"))
@@ -54,7 +54,7 @@ def check_leakage(folder: Path, windows: Windows, purchases: tuple[int, int], co
 
 
 def _refuse(leaks: Any, what: str, *columns: str) -> None:
-    """Raise if there is a row, with their number and one of them."""
+    """Raise LeakageError if there are rows, with their number and one of them."""
     found = leaks.select(*columns).distinct()
     count = _count(found)
     if count:

@@ -1,6 +1,6 @@
-"""What is asked of a search log, as Ibis expressions: the same on DuckDB, on a warehouse and on Spark.
+"""Queries to a search log, as Ibis expressions: the same on DuckDB, on a warehouse and on Spark.
 
-A product set and held-out queries go to the backend as memory tables; only aggregated rows come back.
+Product ids and held-out queries are sent to the backend as memory tables; only aggregated rows come back.
 """
 
 import datetime
@@ -21,27 +21,27 @@ _PAIR = ["query", "product_id"]
 
 @ibis.udf.scalar.builtin(name="md5")  # type: ignore[untyped-decorator]
 def _md5(text: str) -> str:  # type: ignore[empty-body]
-    """The backend's own MD5. Its order is the same everywhere; Ibis's hash() is each backend's own."""
+    """The backend's MD5, which is the same on every backend; Ibis's hash() differs by backend."""
 
 
 @dataclass(frozen=True)
 class LogQueries:
-    """Questions to a search log, restricted to the products of a catalogue and to queries that are not blank.
+    """Queries to a search log, restricted to the products of a catalogue and to search queries that are not blank.
 
     Attributes:
-        events: Ibis table with timestamp, query, product_id, event.
+        events: an Ibis table with timestamp, query, product_id, event.
     """
 
     events: Any
 
     @classmethod
     def of(cls, log: Any, products: pa.Table) -> "LogQueries":
-        """Those of an Ibis table, for the products of a table with `product_id`."""
+        """Return the queries to a log (an Ibis table) for the products of a table with `product_id`."""
         known = log.semi_join(ibis.memtable(products.select(["product_id"])), "product_id")
         return cls(known.filter(known["query"].strip() != ""))
 
     def last_purchase(self, before: datetime.datetime | None = None) -> datetime.datetime | None:
-        """When the last purchase was, or the last before a moment; in UTC without saying so."""
+        """Return the time of the last purchase, or of the last before a moment, in UTC without a time zone."""
         bought = self.events.filter(self.events["event"] == "purchase")
         if before is not None:
             bought = bought.filter(bought["timestamp"] < self._moment(before))
@@ -51,32 +51,32 @@ class LogQueries:
         return found if found is None else found.replace(tzinfo=None)
 
     def purchases(self, window: Window) -> int:
-        """How many purchases a window has."""
+        """Return the number of purchases in a window."""
         return int(self._within(window, ["purchase"]).count().to_pyarrow().as_py())
 
     def positives(self, window: Window, interest: PurchaseInterest) -> Any:
-        """Pairs of a window whose weighted sum reaches the threshold: query, product_id, purchases."""
+        """Return the pairs of a window whose weighted sum reaches the threshold: query, product_id, purchases."""
         scored = self._scored(window, interest)
         return scored.filter(scored["score"] >= millionths(interest.threshold)).select(*PAIR_COLUMNS)
 
     def best_score(self, window: Window, interest: PurchaseInterest) -> float:
-        """The largest weighted sum of a pair in a window; 0 where no event counts."""
+        """Return the largest weighted sum of a pair in a window; 0 if it has no event with a weight."""
         best = self._scored(window, interest)["score"].max().to_pyarrow().as_py()
         return float(best or 0) / millionths(1)
 
     def seen_negatives(self, window: Window, interest: PurchaseInterest, held_out: pa.Array, seed: int) -> Any:
-        """For each training query, up to three products shown for it in the window: never bought, no positive.
+        """Return up to three products for each training query that were shown for it, never bought, and no positive.
 
-        They are drawn by an MD5 of query, seed and product: the same on every backend.
+        They are drawn by an MD5 of query, seed and product, which is the same on every backend.
 
         Args:
             window: the training window.
-            interest: which pairs are positives.
+            interest: decides which pairs are positives.
             held_out: queries that are not trained on.
-            seed: of the draw.
+            seed: the seed of the draw.
 
         Returns:
-            Expression with query, product_id.
+            An expression with query, product_id.
         """
         scored = self._scored(window, interest)
         is_positive = scored["score"] >= millionths(interest.threshold)
@@ -93,17 +93,17 @@ class LogQueries:
         return ranked.filter(ranked["rank"] < SEEN_NEGATIVES_PER_QUERY).select(*NEGATIVE_COLUMNS)
 
     def shown(self, window: Window, held_out: pa.Array) -> Any:
-        """How often each product was shown for each query in a window, but for the queries that are held out.
+        """Return how often each product was shown for each query in a window, without the held-out queries.
 
         Returns:
-            Expression with query, product_id, impressions.
+            An expression with query, product_id, impressions.
         """
         events = self._within(window, ["impression"])
         trained = events.anti_join(ibis.memtable(pa.table({"query": held_out})), "query")
         return trained.group_by(_PAIR).agg(impressions=trained.count().cast("int64")).select(*SHOWN_COLUMNS)
 
     def _scored(self, window: Window, interest: PurchaseInterest) -> Any:
-        """Pairs with an event that counts or a purchase: query, product_id, purchases, score in millionths."""
+        """Return pairs with a weighted event or a purchase: query, product_id, purchases, score in millionths."""
         weights = weighted_events(interest)
         events = self._within(window, [event for event in EVENTS if event in weights or event == "purchase"])
         kind = events["event"]
@@ -121,13 +121,13 @@ class LogQueries:
         return events.filter(events["event"].isin(kinds) & in_window)
 
     def _moment(self, moment: datetime.datetime) -> Any:
-        """A moment as the log's column has it: with a time zone where it has one, else it would be local time."""
+        """Return a UTC moment in the type of the log's column, with a time zone if the column has one."""
         zone = self.events["timestamp"].type().timezone
         return moment if zone is None else moment.replace(tzinfo=datetime.UTC)
 
 
 def fetch(expression: Any, columns: Columns) -> pa.Table:
-    """The rows of an expression in the order of their text, in one chunk, the same bytes from every backend."""
+    """Return the rows of an expression sorted by query and product; every backend gives the same bytes."""
     backend = expression.get_backend()
     if backend.name == "duckdb":  # sorts by bytes, on all cores, and spills
         table = expression.order_by(_PAIR).to_pyarrow()

@@ -1,4 +1,4 @@
-"""Where a search log is read from: Parquet by an embedded DuckDB, or a table behind a URL that Ibis connects to."""
+"""The source of a search log: Parquet files read by an embedded DuckDB, or a table of a database that Ibis reads."""
 
 import hashlib
 import shutil
@@ -24,24 +24,24 @@ class LogTable:
     """A table of a database or warehouse, in the columns of interactions.parquet.
 
     Attributes:
-        url: what `ibis.connect` takes, such as duckdb:///shop.db, bigquery://project/dataset or pyspark://.
-        name: of the table; dots separate a catalogue, a database and the table.
+        url: the argument of `ibis.connect`, such as duckdb:///shop.db, bigquery://project/dataset or pyspark://.
+        name: the table's name; dots separate a catalogue, a database and the table.
     """
 
     url: str
     name: str
 
     def __str__(self) -> str:
-        """URL and table, without user, password and options: this is kept and printed."""
+        """Return URL and table without user, password and options, for messages and dataset.json."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}, table {self.name}"
 
 
 def log_of(shop: Path, interactions: str | None, url: str | None) -> Path | LogTable:
-    """The log that the options name; by default the shop's interactions.parquet.
+    """Return the log that the options name; by default the shop's interactions.parquet.
 
     Raises:
-        LogError: a URL without a table.
+        LogError: a URL is given without a table.
     """
     if url is None:
         return Path(interactions) if interactions else shop / "interactions.parquet"
@@ -52,11 +52,11 @@ def log_of(shop: Path, interactions: str | None, url: str | None) -> Path | LogT
 
 @dataclass(frozen=True)
 class Resources:
-    """What the embedded DuckDB may use.
+    """The memory and threads that the embedded DuckDB may use.
 
     Attributes:
-        memory_gb: beyond it, it writes to a temporary folder. The rest of the program comes on top.
-        threads: by default every core that the process may use.
+        memory_gb: GB of memory beyond which it writes to a temporary folder; the rest of the program is not counted.
+        threads: number of threads; None: one for each core that the process may use.
     """
 
     memory_gb: float = 2.0
@@ -65,7 +65,7 @@ class Resources:
 
 @contextmanager
 def embedded(beside: Path, resources: Resources) -> Iterator[Any]:
-    """A DuckDB in memory that spills into a folder beside `beside`, which is removed afterwards."""
+    """Open a DuckDB in memory that spills into a folder beside `beside`, which is removed afterwards."""
     beside.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=beside.parent, prefix=f".{beside.name}.spill."))
     connection = ibis.duckdb.connect()
@@ -83,12 +83,12 @@ def embedded(beside: Path, resources: Resources) -> Iterator[Any]:
 
 
 def open_log(log: Path | LogTable, connection: Any, resources: Resources) -> Any:
-    """The log as an Ibis table, its columns checked.
+    """Return the log as an Ibis table with checked columns.
 
     Args:
-        log: a Parquet file, a folder of them, or a table behind a URL.
+        log: a Parquet file, a folder of them, or a table of a database.
         connection: the embedded DuckDB, which reads Parquet.
-        resources: also of a DuckDB that is reached by its URL; it spills where the embedded one does.
+        resources: limits that also apply to a DuckDB given by URL, which spills into the same folder.
 
     Raises:
         LogError: the URL, its driver, the database or the table is missing.
@@ -131,14 +131,14 @@ def _connect(log: LogTable) -> Any:
 
 
 def _table(backend: Any, log: LogTable) -> Any:
-    """The table, with the names of its columns in lower case where the database shouts them."""
+    """Return the table, with column names in lower case where the database has them in upper case."""
     *database, name = log.name.split(".")
     try:
         table = backend.table(name, database=tuple(database) or None)
     except Exception as error:  # each driver has its own family of errors
         raise LogError(f"cannot read {log}: {_first_line(error)}") from error
-    shouted = {name: name.upper() for name in QUERIED_COLUMNS if name not in table.columns}
-    return table.rename({name: shout for name, shout in shouted.items() if shout in table.columns})
+    upper_case = {name: name.upper() for name in QUERIED_COLUMNS if name not in table.columns}
+    return table.rename({name: upper for name, upper in upper_case.items() if upper in table.columns})
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Search log to data set: pairs by time window, validation queries, seen negatives (paper, section 4.1)."""
+"""Making a data set from a search log: pairs by time window, validation queries, seen negatives (section 4.1)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,13 +41,13 @@ MAX_VALIDATION_QUERIES = 1000  # ... but no more than these
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How a log becomes a data set.
+    """The choices by which a data set is made from a log.
 
     Attributes:
-        windows: which spans of time.
-        interest: which pairs of the training window are positives; those of the evaluation window are purchases.
-        seed: decides which queries are held out for validation and which negatives are taken.
-        resources: of the embedded DuckDB.
+        windows: the training and the evaluation window.
+        interest: decides which pairs of the training window are positives; in the evaluation window purchases are.
+        seed: decides which queries are held out for validation and which negatives are drawn.
+        resources: memory and threads of the embedded DuckDB.
     """
 
     windows: WindowChoice = field(default_factory=WindowChoice)
@@ -79,17 +79,17 @@ def prepare(
     """Make a data set of a catalogue and its search log.
 
     Args:
-        catalog_path: catalog.parquet; pairs of products that it lacks are dropped.
-        interactions: interactions.parquet, a folder of such files, or a table behind a URL.
-        judgments_path: judgments.parquet, if there is one; evaluation reads it.
-        out: the data set's folder. What does not fit in memory goes to a folder beside it, which is removed.
-        options: how; by default as the paper did.
-        overwrite: replace a data set that is already there.
+        catalog_path: catalog.parquet; pairs with products that it lacks are dropped.
+        interactions: interactions.parquet, a folder of such files, or a table of a database.
+        judgments_path: judgments.parquet for evaluation; None if there is none.
+        out: the data set's folder. Data that does not fit in memory goes to a folder beside it, which is removed.
+        options: windows, interest and seed; by default those of the paper.
+        overwrite: replace an existing data set.
 
     Raises:
         LogError: the log cannot be read, a window has no positives, or the data set would leak.
         ArtifactError: a file is missing or not in its format.
-        FileExistsError: `out` is there.
+        FileExistsError: `out` exists.
     """
     options = options or PrepareOptions()
     check_interest(options.interest)
@@ -115,7 +115,7 @@ def prepare(
 def _opened(
     interactions: Path | LogTable, catalog: Catalog, connection: Any, options: PrepareOptions
 ) -> Iterator[LogQueries]:
-    """The questions to a log; a faulty query of the backend ends in its first line."""
+    """Open a log for queries; an error of the backend becomes a LogError."""
     log = LogQueries.of(open_log(interactions, connection, options.resources), catalog.table)
     try:
         yield log

@@ -1,4 +1,4 @@
-"""The two spans of time of a data set: what is trained on, and the later one that is evaluated on."""
+"""The two time windows of a data set: the training window, and the later evaluation window."""
 
 import datetime
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from training.errors import LogError
 TRAINING_MONTHS = 12  # paper, section 4.1
 _INSTANT = datetime.timedelta(microseconds=1)
 
-# The last purchase of the log, or the last before a moment.
+# Returns the time of the log's last purchase, or of the last before a moment.
 LastPurchase = Callable[[datetime.datetime | None], datetime.datetime | None]
 
 
 @dataclass(frozen=True)
 class WindowChoice:
-    """What was asked for; None where the log decides. All moments are UTC without saying so.
+    """The windows that were asked for; None where the log decides. All moments are UTC without a time zone.
 
     Attributes:
         evaluation_start: by default the first day of the last month with purchases.
@@ -42,7 +42,7 @@ class WindowChoice:
 
 @dataclass(frozen=True)
 class Windows:
-    """Two spans that never overlap: the evaluation window never begins before training ends.
+    """Two windows that do not overlap: evaluation begins when or after training ends.
 
     Raises:
         LogError: a window is empty, or they overlap.
@@ -63,11 +63,11 @@ class Windows:
 
 
 def choose_windows(choice: WindowChoice, last_purchase: LastPurchase) -> Windows:
-    """The windows that were asked for, the rest by the log's last purchase.
+    """Return the windows that were asked for; what was left open follows from the log's last purchase.
 
     Args:
-        choice: what was asked for.
-        last_purchase: asks the log.
+        choice: the windows that were asked for.
+        last_purchase: returns the time of the log's last purchase.
 
     Raises:
         LogError: the log has no purchase before the end of the evaluation window, or a window would be empty.

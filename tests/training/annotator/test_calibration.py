@@ -8,9 +8,9 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from training.annotator.calibration import (
-    COLDEST,
     LEAST_CONFIDENCE,
     LEAST_COVERAGE,
+    MIN_TEMPERATURE,
     best_temperature,
     calibrated,
     lowest_threshold,
@@ -40,12 +40,12 @@ def test_temperature_is_the_likeliest_and_undoes_the_scale(scale: float) -> None
 
 def test_confidences_are_not_driven_to_one_where_every_label_is_right() -> None:
     logits = np.eye(4, dtype=np.float32)[np.arange(40) % 4] * 5
-    assert best_temperature(logits, np.arange(40) % 4) == COLDEST
+    assert best_temperature(logits, np.arange(40) % 4) == MIN_TEMPERATURE
 
 
 def test_no_label_is_given_that_is_likelier_wrong_than_right() -> None:
     logits = np.eye(4, dtype=np.float32)[np.arange(40) % 4] * 0.1  # right, but at a confidence of 0.29
-    assert calibrated(logits, np.arange(40) % 4, 0.9) == (COLDEST, LEAST_CONFIDENCE)
+    assert calibrated(logits, np.arange(40) % 4, 0.9) == (MIN_TEMPERATURE, LEAST_CONFIDENCE)
 
 
 def slow_threshold(confidences: np.ndarray, right: np.ndarray, precision: float) -> float | None:
