@@ -1,1 +1,1 @@
-"""Benchmarks: one script a claim, run by `make bench-NAME`; each prints its machine, baselines, figures and targets."""
+"""Benchmarks: one script per claim, run by `make bench-NAME`. Each prints machine, baselines, figures and targets."""

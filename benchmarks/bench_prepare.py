@@ -1,7 +1,7 @@
-"""How long `training prepare` takes over 20 million log rows, and how much memory it needs.
+"""Time and memory of `training prepare` with 20 million log rows.
 
-The log is generated first, in a stream; that is not counted. Each run is the real program in a process of its own,
-whose peak resident memory the kernel reports when it ends.
+`make bench-prepare` runs it. The log is generated first, which is not counted. Each run is the real program in a
+process of its own, whose peak resident memory the kernel reports when it ends.
 """
 
 import os
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the program took."""
+    """Time and memory of one run of the program."""
 
     wall_s: float
     cpu_s: float
@@ -35,10 +35,12 @@ class Run:
 
 
 def main(
-    rows: Annotated[int, typer.Option(min=1000, help="Events of the log.")] = 20_000_000,
-    runs: Annotated[int, typer.Option(min=1, help="How often each log is prepared.")] = 3,
-    shuffled: Annotated[bool, typer.Option(help="A log in no order, in place of one sorted by time.")] = False,
-    folder: Annotated[Path | None, typer.Option(help="Where to work; it needs 2 GB for 20 million rows.")] = None,
+    rows: Annotated[int, typer.Option(min=1000, help="Number of events in the log.")] = 20_000_000,
+    runs: Annotated[int, typer.Option(min=1, help="How often the log is prepared.")] = 3,
+    shuffled: Annotated[
+        bool, typer.Option(help="Generate a log in random order instead of one sorted by time.")
+    ] = False,
+    folder: Annotated[Path | None, typer.Option(help="Scratch folder; 20 million rows need 2 GB.")] = None,
 ) -> None:
     """Prepare a generated search log, and compare time and peak memory with the targets."""
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -48,7 +50,7 @@ def main(
         dataset = open_dataset(out.with_name("data-0"))
         print(f"\n{table1(dataset.card)}")
     seconds = Figure("training prepare", "s", tuple(run.wall_s for run in measured))
-    # On a machine that does nothing else, about the wall time times the cores.
+    # On an otherwise idle machine this is about the wall time multiplied by the number of cores.
     processor = Figure("its processor time, of all threads", "s", tuple(run.cpu_s for run in measured))
     memory = Figure("its peak resident memory", "GB", tuple(run.peak_gb for run in measured))
     order = "in no order" if shuffled else "sorted by time"
@@ -62,7 +64,7 @@ def main(
 
 
 def _measure(shop: Path, out: Path) -> Run:
-    """One run of the program.
+    """Run the program once and measure it.
 
     Raises:
         RuntimeError: the program failed.

@@ -1,4 +1,4 @@
-"""The models: text tower, CLIP towers, fusions, and how they compose into the two sides of a model.
+"""The models: text towers, CLIP towers, fusions, and their composition into the two sides of a model.
 
-`tokens` and `query_encoder` need no torch, so that the search service runs without it on a CPU.
+`tokens` and `query_encoder` need no torch, so that the search service runs on a CPU without it.
 """

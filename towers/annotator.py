@@ -1,4 +1,4 @@
-"""Labelling (query, product) pairs with a fitted relevance annotator (artifacts/annotator.py)."""
+"""Labelling of (query, product) pairs with a fitted relevance annotator (artifacts/annotator.py)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from towers.tokens import read_tokenizer
 ABSTAINED = -1
 PAIRS_PER_BATCH = 256
 
-Progress = Callable[[int], None]  # told how many more pairs are done
+Progress = Callable[[int], None]  # called with the number of pairs done since the last call
 Logits = npt.NDArray[np.float32]
 
 
@@ -40,9 +40,9 @@ class Annotator:
     """A fitted annotator, ready to label.
 
     Attributes:
-        card: what is known of it.
-        model: in evaluation mode.
-        tokenizer: of queries, titles and attributes.
+        card: the content of annotator.json.
+        model: the cross-encoder in evaluation mode.
+        tokenizer: the tokenizer of queries, titles and attributes.
     """
 
     card: AnnotatorCard
@@ -51,7 +51,7 @@ class Annotator:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all that decides a label: equal ones label alike."""
+        """SHA-256 over all that decides a label: annotators with equal fingerprints give equal labels."""
         return self.card.fingerprint
 
     def label(
@@ -62,18 +62,18 @@ class Annotator:
         rows: Ints,
         progress: Progress | None = None,
     ) -> npt.NDArray[np.int8]:
-        """Labels of pairs.
+        """Label pairs.
 
         Args:
-            queries: texts.
+            queries: texts of queries.
             catalog: the products, with the attribute columns that the annotator reads.
-            query_numbers: (pairs,) places in `queries`.
+            query_numbers: (pairs,) indices into `queries`.
             rows: (pairs,) rows of the catalogue.
-            progress: told of each finished batch.
+            progress: called after each batch.
 
         Returns:
-            (pairs,) places in `tuple(Relevance)`, that is E, S, C, I; ABSTAINED where the annotator is not
-            confident enough, or where the query or the product has no text.
+            (pairs,) indices into `tuple(Relevance)`, that is E, S, C, I; ABSTAINED if the annotator is not confident
+            enough, or if the query or the product has no text.
 
         Raises:
             FormatError: the catalogue lacks an attribute column.
@@ -95,11 +95,11 @@ class Annotator:
 
 @dataclass(frozen=True)
 class ProductTexts:
-    """What the annotator reads of products.
+    """The texts of products that the annotator reads.
 
     Attributes:
-        titles: one a product, empty where it has none.
-        attributes: one text a product, or None where no attributes are read.
+        titles: one title per product, empty if it has none.
+        attributes: one text per product, or None if no attributes are read.
     """
 
     titles: list[str]
@@ -113,7 +113,7 @@ class ProductTexts:
 
 
 def product_texts(catalog: Catalog, attributes: Sequence[str], rows: Ints) -> ProductTexts:
-    """Titles of some rows of a catalogue, and their attributes as text.
+    """Return the titles of some rows of a catalogue, and their attributes as text.
 
     Raises:
         FormatError: the catalogue lacks an attribute column.
@@ -134,7 +134,7 @@ def product_texts(catalog: Catalog, attributes: Sequence[str], rows: Ints) -> Pr
 
 
 def _rendered(name: str, values: list[Any]) -> list[str]:
-    """Values of an attribute as text: words speak for themselves, numbers and truths follow their column's name."""
+    """Render the values of an attribute: text as it is, numbers and booleans after the name of the column."""
     named = name.replace("_", " ")
     return [
         "" if value is None else value if isinstance(value, str) else f"{named} {value}".lower() for value in values
@@ -149,9 +149,9 @@ def score_pairs(
     product_numbers: Ints,
     progress: Progress | None = None,
 ) -> Logits:
-    """Logits of pairs, (pairs, labels), in float32: a pair's logits hardly depend on what it is batched with.
+    """Compute the logits of pairs, (pairs, labels), in float32, so that they hardly depend on the batch.
 
-    Pairs of like length are computed together.
+    Pairs of similar length are computed together.
     """
     device = next(model.parameters()).device
     logits = np.empty((len(query_numbers), model.config.outputs), dtype=np.float32)
@@ -166,14 +166,14 @@ def score_pairs(
 
 
 def confidence(logits: Logits, temperature: float) -> npt.NDArray[np.float32]:
-    """The highest probability of each pair, softmax(logits / temperature), (pairs,)."""
+    """Return the highest probability of each pair, from softmax(logits / temperature), (pairs,)."""
     scaled = logits / np.float32(temperature)
     highest: npt.NDArray[np.float32] = 1 / np.exp(scaled - scaled.max(axis=1, keepdims=True)).sum(axis=1)
     return highest
 
 
 def open_annotator(path: Path) -> Annotator:
-    """Open a verified annotator; it computes on a GPU if there is one.
+    """Verify and open an annotator; it runs on a GPU if there is one.
 
     Raises:
         DamagedError: a file is missing, altered or unreadable.

@@ -1,4 +1,4 @@
-"""Softmax attention written out, for where torch's own is too slow or is exported in too many steps.
+"""Softmax attention in plain operations, for cases where torch's own is slow or exports too many operators.
 
 Shapes: b texts, h heads, t tokens, d width of a head.
 """
@@ -8,13 +8,13 @@ from torch import Tensor
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """What each query takes from the values.
+    """Apply softmax attention.
 
     Args:
         query: (b, h, queries, d).
         key: (b, h, t, d).
         value: (b, h, t, d).
-        bias: added to the scores, broadcast to (b, h, queries, t).
+        bias: is added to the scores; broadcast to (b, h, queries, t).
 
     Returns:
         (b, h, queries, d)
@@ -28,5 +28,5 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Te
 
 
 def mask_to_bias(mask: Tensor) -> Tensor:
-    """What to add to scores so that only tokens marked true are looked at: 0 there, else minus infinity. Same shape."""
+    """Return a bias of the same shape that limits attention to True positions: 0 there, minus infinity elsewhere."""
     return torch.zeros_like(mask, dtype=torch.float32).masked_fill(~mask, float("-inf"))

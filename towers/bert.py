@@ -1,8 +1,7 @@
 """BiBERT: a small BERT with two sides that share all weights except LayerNorms and projection.
 
-Source: paper, section 2.2 (2 transformer layers, 4 attention heads). Departures: LayerNorm comes before
-each block (pre-LN), which trains from scratch without a long warm-up, and the sequence is pooled by the
-mean over its tokens.
+Source: paper, section 2.2 (2 transformer layers, 4 attention heads). Departures: LayerNorm precedes each block
+(pre-LN), which trains from scratch without a long warm-up, and a text is pooled by the mean over its tokens.
 
 Shapes: b batch size, t tokens, w width, h heads, n tokens of all texts together.
 """
@@ -36,7 +35,7 @@ class BertBody(nn.Module):
 
 
 class BertSide(nn.Module):
-    """What each side owns: its LayerNorms and its projection."""
+    """The weights that each side has for itself: LayerNorms and projection."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
@@ -47,11 +46,11 @@ class BertSide(nn.Module):
 
 
 class BertTower(nn.Module):
-    """One side of BiBERT: the shared body seen through the side's own LayerNorms and projection.
+    """One side of BiBERT: the shared body with the side's own LayerNorms and projection.
 
     Args:
-        body: shared between the towers of both sides.
-        side: owned by this tower.
+        body: weights shared by the towers of both sides.
+        side: weights of this tower alone.
     """
 
     def __init__(self, body: BertBody, side: BertSide) -> None:
@@ -61,19 +60,19 @@ class BertTower(nn.Module):
 
     @property
     def config(self) -> BertConfig:
-        """The tower's sizes."""
+        """Sizes of the tower."""
         return self.body.config
 
     def other_side(self) -> "BertTower":
-        """The tower of the model's other side: the same body, and fresh weights of its own."""
+        """Return the tower of the model's other side: the same body, with fresh LayerNorms and projection."""
         return BertTower(self.body, BertSide(self.config))
 
     def forward(self, texts: Tensor | PackedTexts | UnpaddedTexts) -> Tensor:
-        """Vectors of token sequences, not normalised.
+        """Encode token sequences as vectors that are not normalised.
 
         Args:
-            texts: (b, t) int64, padded with the configuration's pad id, every row with a token; or the same
-                without padding.
+            texts: (b, t) int64, padded with the configuration's pad id, with at least one token per row; or the
+                same without padding.
 
         Returns:
             (b, w)
@@ -86,20 +85,20 @@ class BertTower(nn.Module):
         return projected
 
     def remove_padding(self, ids: Tensor) -> UnpaddedTexts:
-        """The texts of a padded batch, (b, t) int64."""
+        """Remove the padding of a batch, (b, t) int64."""
         return remove_padding(ids, ids != self.config.pad_id)
 
     def _mean_padded(self, ids: Tensor) -> Tensor:
-        """The mean state of each text, (b, w)."""
+        """Return the mean state of each text of a padded batch, (b, w)."""
         real = ids != self.body.config.pad_id
-        mask = real[:, None, None, :]  # (b, 1, 1, t): every token looks at all real tokens
+        mask = real[:, None, None, :]  # (b, 1, 1, t): every token attends to all real tokens
         states = self._states(
             ids, torch.arange(ids.shape[1], device=ids.device), lambda layer, states: layer.attend(states, mask)
         )
         return masked_mean(states, real)
 
     def _mean_unpadded(self, texts: UnpaddedTexts) -> Tensor:
-        """The same for texts without padding, in steps that can be exported."""
+        """Return the mean state of each text without padding, in operations that can be exported, (b, w)."""
         bias = texts.attention_bias()
         states = self._states(
             texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts, bias)
@@ -107,12 +106,12 @@ class BertTower(nn.Module):
         return masked_mean(texts.with_padding(states), texts.real)
 
     def _mean_packed(self, texts: PackedTexts) -> Tensor:
-        """The same for texts without padding."""
+        """Return the mean state of each text without padding, (b, w), in the order of the packed texts."""
         states = self._states(texts.ids, texts.positions, lambda layer, states: layer.attend_packed(states, texts))
         return torch.cat([group.mean(dim=1) for group in texts.by_length(states)])
 
     def _states(self, ids: Tensor, positions: Tensor, attend: Callable[["BertLayer", Tensor], Tensor]) -> Tensor:
-        """States after the last layer and its norm, one a token: (..., w)."""
+        """Return the state of each token after the last layer and its norm: (..., w)."""
         return run_layers(self.body, self.side, self.body.tokens(ids) + self.body.positions(positions), attend)
 
 
@@ -147,16 +146,16 @@ class BertLayer(nn.Module):
         return attended
 
     def _mix(self, projected: Tensor, mask: Tensor | None) -> Tensor:
-        """What each token takes from the others: (b, t, 3 w) -> (b, t, w)."""
+        """Apply attention to projected states: (b, t, 3 w) -> (b, t, w)."""
         return _attention(*self._split(projected), mask).transpose(1, 2).flatten(2)
 
     def _split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values by head: (b, t, 3 w) -> each (b, h, t, w / h)."""
+        """Split projected states into queries, keys and values by head: (b, t, 3 w) -> each (b, h, t, w / h)."""
         query, key, value = torch.unflatten(projected, 2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return query, key, value
 
     def feed_forward(self, states: Tensor) -> Tensor:
-        """(b, t, w) -> (b, t, w)."""
+        """Apply the feed-forward network: (b, t, w) -> (b, t, w)."""
         contracted: Tensor = self.contract(nn.functional.gelu(self.expand(states)))
         return contracted
 
@@ -184,10 +183,10 @@ def run_layers(body: BertBody, side: BertSide, states: Tensor, attend: Callable[
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax attention, each (b, h, t, w / h).
+    """Apply softmax attention, each (b, h, t, w / h).
 
-    Written out where a CPU trains in half precision: torch's fused kernel takes four to eight times as
-    long there for the short texts of a shop.
+    In half precision on a CPU torch's fused kernel is not used: for the short texts of a shop it takes four to eight
+    times as long.
     """
     if query.device.type != "cpu" or query.dtype == torch.float32:
         return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)

@@ -1,4 +1,4 @@
-"""CLIP's two encoders as towers, by open_clip: pretrained (by tag or checkpoint), or from scratch.
+"""CLIP's two encoders as towers, built with open_clip: pretrained (by tag or checkpoint), or from scratch.
 
 Shapes: b batch size, t tokens, d CLIP's embedding width.
 """
@@ -28,7 +28,7 @@ class PhotoBatch:
 
     Attributes:
         pixels: (n, 3, height, width) float32, normalised; one entry for each product that has a photo.
-        present: (b,) bool, with n of them true, in the same order.
+        present: (b,) bool, which products have a photo; n of them are True, in the same order.
     """
 
     pixels: Tensor
@@ -36,7 +36,7 @@ class PhotoBatch:
 
 
 def needs_full_context(config: ClipConfig) -> bool:
-    """Whether texts must be padded to the model's whole context: without a causal mask, padding counts."""
+    """Return whether texts must be padded to the whole context, as models without a causal mask require."""
     text = config.model["text_cfg"]
     return bool(text.get("no_causal_mask")) or text.get("pool_type") == "last"
 
@@ -44,9 +44,8 @@ def needs_full_context(config: ClipConfig) -> bool:
 class ClipImageTower(nn.Module):
     """CLIP's image encoder.
 
-    A product without a usable photo gets `no_image`: the mean direction of the photos of the catalogue
-    that the model was made for. Towards a query it scores as a photo does on average, so that its title
-    decides where it stands.
+    A product without a usable photo gets the vector `no_image`, the mean direction of the photos of the catalogue
+    that the model was fitted for. Its photo score is then that of an average photo, so that its title decides its rank.
     """
 
     no_image: Tensor
@@ -57,7 +56,7 @@ class ClipImageTower(nn.Module):
         self.register_buffer("no_image", torch.full((width,), width**-0.5))
 
     def forward(self, photos: PhotoBatch) -> Tensor:
-        """Vectors of products' photos, not normalised where there is a photo: (b, d)."""
+        """Encode products' photos: (b, d), not normalised for products with a photo."""
         if bool(photos.present.all()):
             return self.encode_pixels(photos.pixels)
         vectors = self.no_image.expand(len(photos.present), -1).clone()
@@ -66,14 +65,14 @@ class ClipImageTower(nn.Module):
         return vectors
 
     def encode_pixels(self, pixels: Tensor) -> Tensor:
-        """Vectors of photos, not normalised: (n, 3, height, width) -> (n, d)."""
+        """Encode photos as vectors that are not normalised: (n, 3, height, width) -> (n, d)."""
         vectors: Tensor = self.visual(pixels)
         return vectors
 
 
 @dataclass(frozen=True)
 class LoadedClip:
-    """An open_clip model taken apart into towers."""
+    """An open_clip model split into towers."""
 
     config: ClipConfig
     photo: PhotoInput
@@ -83,11 +82,11 @@ class LoadedClip:
 
 
 def clip_config(architecture: str) -> ClipConfig:
-    """The configuration of an architecture that open_clip knows, `vitrine-small` included.
+    """Return the configuration of an architecture that open_clip knows, including `vitrine-small`.
 
     Raises:
-        ClipError: open_clip knows no such architecture, or its text side is another than open_clip's
-            own text transformer.
+        ClipError: open_clip does not know the architecture, or its text encoder is not open_clip's own text
+            transformer.
     """
     return _checked(architecture, _known_architecture(architecture))
 
@@ -104,7 +103,7 @@ def _known_architecture(architecture: str) -> dict[str, Any]:
 
 
 def _checked(architecture: str, model: dict[str, Any]) -> ClipConfig:
-    """The configuration, unless its text side is another than open_clip's own text transformer."""
+    """Return the configuration after checking that its text encoder is open_clip's own text transformer."""
     text = model.get("text_cfg", {})
     if text.get("hf_model_name"):
         raise ClipError(
@@ -125,7 +124,7 @@ def _checked(architecture: str, model: dict[str, Any]) -> ClipConfig:
 
 
 def build_clip(config: ClipConfig) -> CustomTextCLIP:
-    """A CLIP of this configuration with fresh weights."""
+    """Build a CLIP of this configuration with fresh weights."""
     register_small_clip()
     model = copy.deepcopy(config.model)
     unsupported = set(model) - _UNDERSTOOD
@@ -139,24 +138,24 @@ def build_clip(config: ClipConfig) -> CustomTextCLIP:
     )
 
 
-# The last four do not touch the encoders.
+# The last four have no effect on the encoders.
 _UNDERSTOOD = {
     *("embed_dim", "vision_cfg", "text_cfg", "quick_gelu"),
     *("custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"),
 }
-# Stand-ins for the encoder that is not wanted: a large CLIP takes long to build, and much memory.
+# The smallest encoder in place of the one that is not needed, since a large CLIP takes long to build and much memory.
 _SMALLEST_TEXT = {"context_length": 2, "vocab_size": 2, "width": 64, "heads": 1, "layers": 1}
 _SMALLEST_VISION = {"image_size": 8, "patch_size": 8, "width": 64, "layers": 1}
 
 
 def build_text_tower(config: ClipConfig) -> ClipTextTower:
-    """CLIP's text tower with fresh weights."""
+    """Build CLIP's text tower with fresh weights."""
     model = {**config.model, "vision_cfg": _SMALLEST_VISION}
     return ClipTextTower(build_clip(config.model_copy(update={"model": model})).text)
 
 
 def build_image_tower(config: ClipConfig) -> ClipImageTower:
-    """CLIP's image tower with fresh weights."""
+    """Build CLIP's image tower with fresh weights."""
     model = {**config.model, "text_cfg": _SMALLEST_TEXT}
     clip = build_clip(config.model_copy(update={"model": model}))
     return ClipImageTower(clip.visual, config.model["embed_dim"])
@@ -167,24 +166,24 @@ class _Source:
     """Where open_clip finds a pretrained CLIP."""
 
     name: str  # for open_clip: an architecture, "local-dir:FOLDER" or "hf-hub:OWNER/NAME"
-    weights: str | None  # tag or file; None where the name says it
+    weights: str | None  # tag or file; None if the name includes it
     config: ClipConfig
 
 
 def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
-    """A pretrained CLIP through open_clip, in evaluation mode.
+    """Load a pretrained CLIP with open_clip, in evaluation mode.
 
     Args:
-        architecture: a name that open_clip knows, such as "ViT-H-14-quickgelu"; None where `pretrained`
-            brings its own configuration.
+        architecture: a name that open_clip knows, such as "ViT-H-14-quickgelu"; None if `pretrained` has its own
+            configuration.
         pretrained: a tag of that architecture, such as "dfn5b" (its weights are downloaded), or the
-            path of a local checkpoint (safetensors, or a PyTorch file read with weights_only). Or with
-            its own configuration: a folder with open_clip_config.json and weights, or "hf-hub:OWNER/NAME",
-            which is downloaded.
+            path of a local checkpoint (safetensors, or a PyTorch file read with weights_only). With its own
+            configuration: a folder with open_clip_config.json and weights, or "hf-hub:OWNER/NAME", which is
+            downloaded.
 
     Raises:
-        ClipError: the name, the tag or the checkpoint is unknown or does not fit, or the model reads
-            other token ids than its tokenizer gives.
+        ClipError: the name, the tag or the checkpoint is unknown or does not fit, or the tokenizer gives token ids
+            that the model does not have.
     """
     own = pretrained.startswith("hf-hub:") or Path(pretrained).is_dir()
     source = _source_with_config(architecture, pretrained) if own else _source_of_weights(architecture, pretrained)
@@ -199,7 +198,7 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
             weights_only=True,
         )
         tokenizer = open_clip.get_tokenizer(source.name)
-    except Exception as error:  # of open_clip, torch, safetensors or pickle, by what the file holds
+    except Exception as error:  # raised by open_clip, torch, safetensors or pickle, depending on the file
         raise ClipError(f"{pretrained!r} cannot be loaded as {config.architecture}: {one_line(error)}") from error
     _check_vocabulary(config.architecture, tokenizer, model.text)
     preprocess = open_clip.get_model_preprocess_cfg(model)
@@ -213,7 +212,7 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
 
 
 def _source_of_weights(architecture: str | None, pretrained: str) -> _Source:
-    """An architecture of open_clip's with one of its tags or a checkpoint file."""
+    """Find an architecture of open_clip with one of its tags or a checkpoint file."""
     if architecture is None:
         raise ClipError(
             f"{pretrained!r} is no folder with {_CONFIG_FILE} and no hf-hub: name; "
@@ -236,13 +235,13 @@ _CONFIG_FILE = "open_clip_config.json"
 
 
 def _source_with_config(architecture: str | None, pretrained: str) -> _Source:
-    """A CLIP that brings its configuration and its preprocessing along."""
+    """Find a CLIP with its own configuration and preprocessing."""
     if architecture is not None:
-        raise ClipError(f"{pretrained!r} brings its own architecture; leave {architecture!r} out")
+        raise ClipError(f"{pretrained!r} has its own architecture; leave {architecture!r} out")
     name = pretrained if pretrained.startswith("hf-hub:") else f"local-dir:{pretrained}"
     try:
         model = open_clip.get_model_config(name)
-    except Exception as error:  # of open_clip, json, the hub's client or the operating system
+    except Exception as error:  # raised by open_clip, json, the hub's client or the operating system
         raise ClipError(f"{_CONFIG_FILE} of {pretrained!r} cannot be read: {one_line(error)}") from error
     label = pretrained.removeprefix("hf-hub:") if name == pretrained else Path(pretrained).resolve().name
     return _Source(name, None, _checked(label, model))
@@ -258,7 +257,7 @@ def _check_vocabulary(architecture: str, tokenizer: Any, text: TextTransformer) 
 
 
 def photo_input(preprocess: dict[str, Any]) -> PhotoInput:
-    """open_clip's preprocessing configuration as our record."""
+    """Convert open_clip's preprocessing configuration to a PhotoInput."""
     size = preprocess["size"]
     height, width = (size, size) if isinstance(size, int) else size
     return PhotoInput(

@@ -1,8 +1,8 @@
-"""CLIP's text encoder as a tower, by open_clip.
+"""CLIP's text encoder as a tower, built with open_clip.
 
-The vector of a text is the state of its end token. So where texts come without padding, the last layer needs the keys
-and values of all tokens and everything else of the end tokens only: with two layers and six tokens a text, that saves
-a third of the work.
+The vector of a text is the state of its end token. For texts without padding, the last layer therefore needs keys and
+values of all tokens, but everything else only of the end tokens. With two layers and six tokens per text this saves a
+third of the computation.
 
 Shapes: b texts, t tokens of the longest, n tokens of all texts together, w width, d CLIP's embedding width.
 """
@@ -23,7 +23,7 @@ class ClipTextTower(nn.Module):
         self.text = text
 
     def forward(self, texts: Tensor | UnpaddedTexts) -> Tensor:
-        """Vectors of token sequences, not normalised: (b, t) int64, or the same without padding -> (b, d)."""
+        """Encode token sequences as vectors that are not normalised: (b, t) int64, or without padding -> (b, d)."""
         text = self.text
         pooled = _end_states(text, texts) if isinstance(texts, UnpaddedTexts) else self._pooled(texts)
         if text.text_projection is None:
@@ -34,7 +34,7 @@ class ClipTextTower(nn.Module):
         return torch.matmul(pooled, text.text_projection)
 
     def remove_padding(self, ids: Tensor) -> Tensor | UnpaddedTexts:
-        """The texts of a padded batch, (b, t) int64; the batch as it is for a form of encoder that needs it."""
+        """Remove the padding of a batch, (b, t) int64, unless this kind of encoder needs it."""
         text = self.text
         plain = all(type(block) is ResidualAttentionBlock for block in text.transformer.resblocks)
         if text.attn_mask is None or text.pool_type != "argmax" or not plain:
@@ -43,10 +43,10 @@ class ClipTextTower(nn.Module):
         return remove_padding(ids, torch.arange(ids.shape[1], device=ids.device) <= ends)
 
     def _pooled(self, ids: Tensor) -> Tensor:
-        """The state of each text, (b, t) int64 -> (b, w).
+        """Return the state of each text, (b, t) int64 -> (b, w).
 
-        A causal model is run over the t tokens that are there and not over its whole context: what
-        follows the end token cannot change the vector.
+        A causal model is run over the t tokens of the batch and not over its whole context, because tokens after the
+        end token do not change the vector.
         """
         text, t = self.text, ids.shape[1]
         states = text.token_embedding(ids) + text.positional_embedding[:t]
@@ -57,7 +57,7 @@ class ClipTextTower(nn.Module):
 
 
 def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
-    """States of the end tokens after the last layer and its norm, (b, w)."""
+    """Return the states of the end tokens after the last layer and its norm, (b, w)."""
     *blocks, last = text.transformer.resblocks
     t = texts.real.shape[1]
     states = text.token_embedding(texts.ids) + text.positional_embedding[texts.positions]
@@ -69,26 +69,26 @@ def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
     w, normed = states.shape[1], last.ln_1(states)
     query = _project(last, normed[texts.ends], slice(0, w))
     key, value = texts.with_padding(_project(last, normed, slice(w, 3 * w))).chunk(2, dim=2)
-    # The end token looks at all tokens, and they are all that is real.
+    # The end token attends to all real tokens.
     mixed = _attend(last, query.unsqueeze(1), key, value, texts.attention_bias())
     normed_ends: Tensor = text.ln_final(_finish(last, states[texts.ends], mixed.squeeze(1)))
     return normed_ends
 
 
 def _project(block: ResidualAttentionBlock, states: Tensor, rows: slice = slice(None)) -> Tensor:
-    """Queries, keys and values side by side, or some of them: (n, w) -> (n, number of rows)."""
+    """Project states to queries, keys and values, concatenated, or to some of them: (n, w) -> (n, number of rows)."""
     return nn.functional.linear(states, block.attn.in_proj_weight[rows], block.attn.in_proj_bias[rows])
 
 
 def _attend(block: ResidualAttentionBlock, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """What each query takes from the texts: (b, queries, w), twice (b, t, w) -> (b, queries, w)."""
+    """Apply attention: (b, queries, w), twice (b, t, w) -> (b, queries, w)."""
     heads = (block.attn.num_heads, -1)
     query, key, value = (torch.unflatten(part, 2, heads).transpose(1, 2) for part in (query, key, value))
     return attend(query, key, value, bias).transpose(1, 2).flatten(2)
 
 
 def _finish(block: ResidualAttentionBlock, states: Tensor, mixed: Tensor) -> Tensor:
-    """The layer from what attention took, token by token: twice (n, w) -> (n, w)."""
+    """Compute the rest of a layer after attention: twice (n, w) -> (n, w)."""
     states = states + block.ls_1(block.attn.out_proj(mixed))
     finished: Tensor = states + block.ls_2(block.mlp(block.ln_2(states)))
     return finished

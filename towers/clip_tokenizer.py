@@ -1,4 +1,4 @@
-"""open_clip's tokenizers in the format of `tokenizers`, which serving reads without torch or open_clip."""
+"""Conversion of open_clip's tokenizers to the format of `tokenizers`, which needs neither torch nor open_clip."""
 
 import gzip
 from pathlib import Path
@@ -16,14 +16,14 @@ _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 def portable_tokenizer(tokenizer: Any) -> Tokenizer:
-    """The tokenizer of an open_clip model as a `tokenizers.Tokenizer` that adds the special tokens.
+    """Convert the tokenizer of an open_clip model to a `tokenizers.Tokenizer` that adds the special tokens.
 
-    open_clip also repairs broken encodings (ftfy) and unescapes HTML in captions. Queries reach us as
-    plain Unicode: of that step only the straightening of typographic quotes is taken over, which phones
-    type. A text that spells a special token, such as "<end_of_text>", is read as any other text.
+    open_clip also repairs broken encodings (ftfy) and unescapes HTML in captions. Queries are plain Unicode, so only
+    one of these steps is kept: typographic quotes, which phones insert, are replaced. A text that contains the name of
+    a special token, such as "<end_of_text>", is read like any other text.
 
     Raises:
-        ClipError: the model's tokenizer has no such form.
+        ClipError: the model's tokenizer cannot be converted.
     """
     if isinstance(tokenizer, HFTokenizer):
         return _hugging_face_tokenizer(tokenizer)
@@ -79,7 +79,7 @@ def _byte_pair_tokenizer(simple: SimpleTokenizer) -> Tokenizer:
 
 
 def _merges() -> list[tuple[str, str]]:
-    """The merges of CLIP's byte-pair vocabulary, from the file that open_clip ships."""
+    """Read the merges of CLIP's byte-pair vocabulary from the file that open_clip ships."""
     path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.decompress(path.read_bytes()).decode("utf-8").split("\n")
     merges = lines[1 : 49152 - 256 - 2 + 1]

@@ -1,9 +1,8 @@
-"""The cross-encoder of the relevance annotator: query and product in one sequence, one logit a label.
+"""The cross-encoder of the relevance annotator: query and product in one sequence, one logit per label.
 
-It is a transformer with BiBERT's layers (towers/bert.py), so that it can start from a fitted BiBERT. A pair
-is the tokens of the query, the title and the attributes, one after the other. Each of the three texts begins
-with the start token and counts its positions from 0, as BiBERT saw it alone; an embedding added to every
-token tells which text it belongs to.
+It is a transformer with BiBERT's layers (towers/bert.py), so that it can start from a fitted BiBERT. A pair consists of
+the tokens of query, title and attributes, one after the other. Each of the three texts begins with the start token and
+numbers its positions from 0, as in BiBERT; a segment embedding added to every token marks the text that it belongs to.
 
 Shapes: b batch size, t tokens, w width, c labels.
 """
@@ -21,7 +20,7 @@ class CrossEncoder(nn.Module):
     """Logits of the labels of (query, product) pairs.
 
     Args:
-        config: its sizes.
+        config: sizes of the model.
     """
 
     def __init__(self, config: CrossEncoderConfig) -> None:
@@ -34,19 +33,19 @@ class CrossEncoder(nn.Module):
         nn.init.normal_(self.segments.weight, std=0.02)
 
     def forward(self, ids: Tensor, segments: Tensor, positions: Tensor) -> Tensor:
-        """Logits.
+        """Compute logits.
 
         Args:
             ids: (b, t) int64, padded with the configuration's pad id; every row has a token.
-            segments: (b, t) int64, the text that each token belongs to.
-            positions: (b, t) int64, the token's place in its text.
+            segments: (b, t) int64, the number of the text that each token belongs to.
+            positions: (b, t) int64, the position of each token in its text.
 
         Returns:
             (b, c)
         """
         real = ids != self.config.body.pad_id
         states = self.body.tokens(ids) + self.body.positions(positions) + self.segments(segments)
-        mask = real[:, None, None, :]  # (b, 1, 1, t): every token looks at all real tokens
+        mask = real[:, None, None, :]  # (b, 1, 1, t): every token attends to all real tokens
         states = run_layers(self.body, self.norms, states, lambda layer, states: layer.attend(states, mask))
         mean = masked_mean(states, real)
         logits: Tensor = self.head(nn.functional.gelu(self.norms.projection(mean)))

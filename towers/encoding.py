@@ -1,6 +1,6 @@
-"""Encoding many texts or photos with one tower of a side.
+"""Encoding of many texts or photos with one tower of a side.
 
-All functions give unit vectors as float32 arrays of shape (n, d), d being the tower's width.
+All functions return unit vectors as float32 arrays of shape (n, d), with d the tower's width.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,20 +24,20 @@ from towers.tokens import TextTokenizer
 TEXTS_PER_BATCH = 512
 PHOTOS_PER_BATCH = 256
 
-Progress = Callable[[int], None]  # told how many more items are done
+Progress = Callable[[int], None]  # called with the number of items done since the last call
 Decoded = tuple[Pixels | None, str]  # pixels and outcome of one product's photo
 
 
 @dataclass(frozen=True)
 class EncodedPhotos:
-    """Vectors of products' photos, and what became of each photo."""
+    """Vectors of products' photos, and the outcome for each photo."""
 
-    vectors: Vectors  # (n, d); products without a usable photo have the tower's "no image" vector
-    outcomes: list[str]  # USABLE, ABSENT, or a PhotoError's reason, one a product
+    vectors: Vectors  # (n, d); products without a usable photo have the tower's `no_image` vector
+    outcomes: list[str]  # USABLE, ABSENT, or a PhotoError's reason, one per product
 
 
 def device_of(side: Side) -> torch.device:
-    """Where a side's weights are."""
+    """Return the device of a side's weights."""
     return next((parameter.device for parameter in side.parameters()), torch.device("cpu"))
 
 
@@ -45,7 +45,7 @@ def device_of(side: Side) -> torch.device:
 def encode_texts(
     side: Side, tower: str, tokenizer: TextTokenizer, texts: Sequence[str], progress: Progress | None = None
 ) -> Vectors:
-    """Vectors of texts by one tower, in the order given. Texts of like length are encoded together."""
+    """Encode texts with one tower, in the given order. Texts of similar length are encoded together."""
     width = next(spec.width for spec in side.spec.towers if spec.name == tower)
     vectors = np.empty((len(texts), width), dtype=np.float32)
     order = np.argsort([len(text) for text in texts], kind="stable")
@@ -66,17 +66,17 @@ def encode_photos(
     threads: int = 2,
     progress: Progress | None = None,
 ) -> EncodedPhotos:
-    """Vectors of products' photos by the side's CLIP tower, in the order given.
+    """Encode products' photos with the side's CLIP tower, in the given order.
 
-    One batch is decoded in `threads` threads while the one before is encoded. A photo that cannot be
-    used never stops the others: its product gets the "no image" vector and its outcome says why.
+    One batch is decoded in `threads` threads while the batch before is encoded. A photo that cannot be used does not
+    stop the others: its product gets the `no_image` vector, and its outcome is the reason.
 
     Args:
         side: a product side with a CLIP tower.
-        folder: what image paths are relative to, and must not leave.
+        folder: the folder that image paths are relative to and must not leave.
         images: path, URL or None of each product.
-        threads: how many threads decode.
-        progress: told of each finished batch.
+        threads: number of threads that decode photos.
+        progress: called after each batch.
     """
     batches = decode_batches(folder, images, photo_input(side), threads)
     return encode_decoded(side, (decoded for batch in batches for decoded in batch), len(images), progress)
@@ -86,13 +86,13 @@ def encode_photos(
 def encode_decoded(
     side: Side, photos: Iterable[Decoded], count: int, progress: Progress | None = None
 ) -> EncodedPhotos:
-    """Vectors of photos that somebody else decodes, by the side's CLIP tower, in the order given.
+    """Encode decoded photos with the side's CLIP tower, in the given order.
 
     Args:
         side: a product side with a CLIP tower.
-        photos: pixels, or None, and outcome of each product's photo; `count` of them are taken.
-        count: how many products.
-        progress: told of each finished batch.
+        photos: pixels or None, and outcome, of each product's photo; the first `count` are used.
+        count: number of products.
+        progress: called after each batch.
     """
     width = next(spec.width for spec in side.spec.towers if spec.name == "clip")
     vectors, outcomes = np.empty((count, width), dtype=np.float32), list[str]()
@@ -107,14 +107,14 @@ def encode_decoded(
 
 
 def photo_input(side: Side) -> PhotoInput:
-    """What the side's CLIP tower reads."""
+    """Return the size and normalisation of the photos that the side's CLIP tower reads."""
     spec = next(spec for spec in side.spec.towers if spec.name == "clip")
     photo: PhotoInput = spec.photo  # type: ignore[union-attr]
     return photo
 
 
 def _encode_batch(side: Side, photos: Sequence[Pixels | None]) -> Vectors:
-    """Unit vectors (n, d) of a batch; those without pixels get the "no image" vector."""
+    """Encode a batch as unit vectors (n, d); products without pixels get the `no_image` vector."""
     photo, present = photo_input(side), torch.tensor([pixels is not None for pixels in photos])
     decoded = [pixels for pixels in photos if pixels is not None]
     stacked = np.stack(decoded) if decoded else np.empty((0, photo.height, photo.width, 3), np.uint8)
@@ -127,7 +127,7 @@ def _encode_batch(side: Side, photos: Sequence[Pixels | None]) -> Vectors:
 def decode_batches(
     folder: Path, images: Sequence[str | None], photo: PhotoInput, threads: int
 ) -> Iterator[list[Decoded]]:
-    """Decode photos in order, PHOTOS_PER_BATCH at a time, one batch ahead of whoever reads them."""
+    """Decode photos in order, PHOTOS_PER_BATCH at a time, one batch ahead of the caller."""
     starts = range(0, len(images), PHOTOS_PER_BATCH)
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="photos") as pool:
 
@@ -143,7 +143,7 @@ def decode_batches(
 
 
 def decode_photo(folder: Path, image: str | None, photo: PhotoInput) -> Decoded:
-    """One product's photo as pixels and the outcome USABLE, or None and why it is not to be had."""
+    """Decode a product's photo: pixels and the outcome USABLE, or None and the reason why it cannot be used."""
     if image is None or not image:
         return None, ABSENT
     try:

@@ -1,21 +1,21 @@
 """Errors of the models.
 
 TowerError
-├── ClipError      a CLIP cannot be had: unknown name or tag, checkpoint that does not fit
-├── EncoderError   a folder holds no Hugging Face encoder that can be a text tower
-├── ExportError    the exported query side does not give what the fitted one gives
-└── PhotoError     a photo cannot be used; says why in one word (`reason`)
+├── ClipError      a CLIP cannot be built or loaded: unknown name or tag, checkpoint that does not fit
+├── EncoderError   a folder has no Hugging Face encoder that can be a text tower
+├── ExportError    an exported encoder differs from the fitted one
+└── PhotoError     a photo cannot be used; `reason` says why in one word
 """
 
 _LONGEST_REASON = 300  # characters
 
 
 class TowerError(Exception):
-    """A model, or what it reads, cannot be used."""
+    """A model or its input cannot be used."""
 
 
 def one_line(error: BaseException) -> str:
-    """A library's message on one line: PyTorch lists every tensor that does not fit."""
+    """Shorten a library's message to one line, since PyTorch lists every tensor that does not fit."""
     words = " ".join(str(error).split()) or type(error).__name__
     return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} ..."
 
@@ -29,7 +29,7 @@ class EncoderError(TowerError):
 
 
 class ExportError(TowerError):
-    """The exported query side differs from the fitted one."""
+    """An encoder cannot be exported, or the exported one differs from the fitted one."""
 
 
 class PhotoError(TowerError):

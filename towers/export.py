@@ -1,4 +1,4 @@
-"""The query side and the photo encoder as ONNX files, for serving on a CPU without torch."""
+"""Export of the query side and the photo encoder as ONNX files, for serving on a CPU without torch."""
 
 import copy
 import logging
@@ -23,19 +23,19 @@ from towers.pixels import normalise_photos
 from towers.query_encoder import VECTORS_OUTPUT, OnnxQueryEncoder, Vectors, tower_input, tower_output
 from towers.tokens import read_tokenizers
 
-# Largest difference of a coordinate between torch and ONNX Runtime, both in float32. Unit vectors have
-# coordinates of about 0.06; rounding alone gives differences of about 1e-6.
+# The largest accepted difference of a coordinate between torch and ONNX Runtime, both in float32. Unit vectors have
+# coordinates of about 0.06; rounding alone causes differences of about 1e-6.
 TOLERANCE = 1e-4
 
-LARGEST_BYTES = 2**31  # of an ONNX file, by the format that it is written in
-_SAMPLE_PHOTOS = 4  # on which the exported photo encoder is compared with torch
+LARGEST_BYTES = 2**31  # of an ONNX file, a limit of its format
+_SAMPLE_PHOTOS = 4  # photos with which the exported photo encoder is compared with torch
 
 
 def check_exportable(side: Side) -> None:
-    """Refuse, before it is fitted, a query side that is too large to be exported.
+    """Check before a fit that the query side is small enough to be exported.
 
     Raises:
-        ExportError: its weights in float32 are as large as an ONNX file may be, or larger.
+        ExportError: its weights in float32 do not fit into an ONNX file.
     """
     size = _weight_bytes(side)
     if size >= LARGEST_BYTES:
@@ -46,16 +46,16 @@ def check_exportable(side: Side) -> None:
 
 
 def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
-    """Write encoder.onnx into a query side's folder and check it against torch.
+    """Write encoder.onnx into a query side's folder and compare it with torch.
 
     Args:
-        side: the fitted query side, already saved in `folder`; it is left as it is, where it is.
-        folder: where its tokenizers lie and the export goes.
-        queries: real queries to compare on, at least one.
+        side: the fitted query side, already saved in `folder`; not changed.
+        folder: the folder of its tokenizers, in which encoder.onnx is written.
+        queries: real queries for the comparison, at least one.
 
     Raises:
         ValueError: there are no queries.
-        ExportError: for some query the exported vector differs by more than TOLERANCE.
+        ExportError: the exported vector of a query differs by more than TOLERANCE.
     """
     if not queries:
         raise ValueError("expected at least one query to compare the export on, got none")
@@ -63,20 +63,20 @@ def export_query_side(side: Side, folder: Path, queries: list[str]) -> None:
     names = [tower.name for tower in side.spec.text_towers]
     batch = torch.export.Dim("batch")
     inputs = [_input(tower.name, tower.text, batch) for tower in side.spec.text_towers]
-    # Of towers that are mixed the vectors explain a score. They are computed anyhow, and given if they are asked for.
+    # If towers are mixed, their vectors explain scores. They are computed in any case, and returned on request.
     outputs = [VECTORS_OUTPUT, *(tower_output(name) for name in names if side.spec.mixes_towers)]
     _export(_TextSide(side, names), inputs, [tower_input(name) for name in names], outputs, folder)
     _check(side, folder, queries)
 
 
 def export_photo_encoder(side: Side, folder: Path) -> None:
-    """Write a product side's CLIP tower as a photo encoder (artifacts/photo_encoder.py) and check it against torch.
+    """Write a product side's CLIP tower as a photo encoder (artifacts/photo_encoder.py) and compare it with torch.
 
-    Decoded photos go in as they are: their pixels are normalised inside of the graph, by the same code as products'.
+    Its input is decoded photos: pixels are normalised inside the graph, by the same code as those of products.
 
     Args:
-        side: the fitted product side, which has a CLIP tower; it is left as it is, where it is.
-        folder: where the encoder goes; it is made.
+        side: the fitted product side, which has a CLIP tower; not changed.
+        folder: the folder of the encoder, which is created.
 
     Raises:
         ExportError: the tower cannot be exported, or its vectors differ by more than TOLERANCE.
@@ -93,7 +93,7 @@ def export_photo_encoder(side: Side, folder: Path) -> None:
         _export(encoder, [(pixels, {0: torch.export.Dim("batch")})], ["pixels"], [VECTORS_OUTPUT], folder)
         exported = OnnxPhotoEncoder(folder, spec)
         found = [exported.encode(list(batch.numpy())) for batch in (pixels[:1], pixels)]
-    except Exception as error:  # of torch, onnxscript, onnx or ONNX Runtime, by what the architecture holds
+    except Exception as error:  # raised by torch, onnxscript, onnx or ONNX Runtime, depending on the architecture
         raise ExportError(f"the photo encoder cannot be exported: {one_line(error)}") from error
     with torch.no_grad():
         expected = encoder((pixels,)).numpy()
@@ -102,7 +102,7 @@ def export_photo_encoder(side: Side, folder: Path) -> None:
 
 
 class _PhotoEncoder(nn.Module):
-    """Decoded photos to unit vectors: ((b, height, width, 3) uint8,) -> (b, d)."""
+    """Encodes decoded photos as unit vectors: ((b, height, width, 3) uint8,) -> (b, d)."""
 
     def __init__(self, tower: ClipImageTower, photo: PhotoInput) -> None:
         super().__init__()
@@ -115,11 +115,11 @@ class _PhotoEncoder(nn.Module):
         return nn.functional.normalize(vectors.float(), dim=1)
 
 
-_Input = tuple[Tensor, dict[int, torch.export.Dim]]  # token ids or pixels as an example, and what may vary
+_Input = tuple[Tensor, dict[int, torch.export.Dim]]  # example token ids or pixels, and their dimensions that may vary
 
 
 def _input(name: str, text: TextInput, batch: torch.export.Dim) -> _Input:
-    """A tower's input: any number of texts, of any length unless the tower reads the padding too."""
+    """Return a tower's input: any number of texts, of any length unless the tower also reads padding."""
     a_token = 1 if text.pad_id == 0 else text.pad_id - 1
     if text.fixed_length or text.max_tokens == 2:
         return torch.full((3, text.max_tokens), a_token), {0: batch}
@@ -128,7 +128,7 @@ def _input(name: str, text: TextInput, batch: torch.export.Dim) -> _Input:
 
 
 class _TextSide(nn.Module):
-    """The query side as a function of one tensor of token ids a tower, to its vectors and, if mixed, its towers'."""
+    """The query side as a function from token ids of each tower to its vectors and, if mixed, tower vectors."""
 
     def __init__(self, side: Side, names: Sequence[str]) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ def _export(
 ) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's advice is about its own insides
+        warnings.simplefilter("ignore")  # the exporter's warnings concern its own internals
         torch.onnx.export(
             module,
             (tuple(example for example, _ in inputs),),
@@ -166,7 +166,7 @@ def _export(
             output_names=output_names,
             dynamic_shapes=(tuple(varying for _, varying in inputs),),
             dynamo=True,
-            external_data=_weight_bytes(module) >= LARGEST_BYTES,  # in a second file then
+            external_data=_weight_bytes(module) >= LARGEST_BYTES,  # the weights are then written to a second file
             optimize=True,
             verbose=False,
         )
@@ -176,7 +176,7 @@ def _export(
 def _check(side: Side, folder: Path, queries: list[str]) -> None:
     tokenizers = read_tokenizers(folder, side.spec)
     encoder = OnnxQueryEncoder(folder, side.spec)
-    # Alone and together: batch size and padding must make no difference.
+    # A query alone and all together: batch size and padding must make no difference.
     for batch in ([queries[0]], queries):
         with torch.no_grad():
             ids = {name: torch.from_numpy(tokenizer.encode(batch)) for name, tokenizer in tokenizers.items()}
@@ -197,5 +197,5 @@ def _compare(exported: Vectors, expected: Vectors, folder: Path) -> None:
 
 
 def _weight_bytes(module: nn.Module) -> int:
-    """Of its weights in float32."""
+    """Return the size of a module's weights in float32."""
     return 4 * sum(parameter.numel() for parameter in module.parameters())

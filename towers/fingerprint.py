@@ -1,4 +1,4 @@
-"""Fingerprints of towers, by which their frozen encodings are kept and found again."""
+"""Fingerprints of towers, which are the keys of their cached vectors."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from towers.tokens import TextTokenizer
 
 
 def tower_fingerprint(side: Side, tower: str, tokenizer: TextTokenizer | None) -> str:
-    """SHA-256 over all that decides a tower's vectors: specification, weights and tokenizer."""
+    """Return a SHA-256 over everything that decides a tower's vectors: specification, weights and tokenizer."""
     digest = hashlib.sha256()
     spec = next(spec for spec in side.spec.towers if spec.name == tower)
     digest.update(spec.model_dump_json().encode())

@@ -1,7 +1,7 @@
-"""Fusions: how a side makes one vector of its towers' vectors (paper, section 3.1).
+"""Fusions: modules that combine the vectors of a side's towers into one vector (paper, section 3.1).
 
-Shapes: b batch size, d_t width of tower t, D width of the side. Inputs have unit length (the composition
-normalises them); outputs are not normalised here.
+Shapes: b batch size, d_t width of tower t, D width of the side. Inputs have unit length; outputs are not normalised
+here.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Single(nn.Module):
     """The vector of the only tower."""
 
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
-        """(b, d) -> (b, d)."""
+        """Return the only vector: (b, d) -> (b, d)."""
         (only,) = vectors
         return only
 
@@ -25,7 +25,7 @@ class Concatenate(nn.Module):
     """[a ; b] (Eq. 3)."""
 
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
-        """[(b, d_1), (b, d_2)] -> (b, d_1 + d_2)."""
+        """Concatenate: [(b, d_1), (b, d_2)] -> (b, d_1 + d_2)."""
         return torch.cat(tuple(vectors), dim=1)
 
 
@@ -37,7 +37,7 @@ class AlphaConcatenate(nn.Module):
         self.alpha = alpha
 
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
-        """[(b, d_1), (b, d_2)] -> (b, d_1 + d_2)."""
+        """Concatenate: [(b, d_1), (b, d_2)] -> (b, d_1 + d_2)."""
         first, second = vectors
         return torch.cat((self.alpha * first, (1 - self.alpha) * second), dim=1)
 
@@ -51,16 +51,16 @@ class Mlp(nn.Module):
         self.output = nn.Linear(hidden, width)
 
     def forward(self, vectors: Sequence[Tensor]) -> Tensor:
-        """[(b, d_1), (b, d_2)] -> (b, D)."""
-        # Coordinates of unit vectors are small; scaled to a variance of about 1 they suit the usual
-        # initialisation of linear layers.
+        """Fuse: [(b, d_1), (b, d_2)] -> (b, D)."""
+        # The coordinates of unit vectors are small. They are scaled to a variance of about 1, for which the usual
+        # initialisation of linear layers is made.
         joined = torch.cat([vector * vector.shape[1] ** 0.5 for vector in vectors], dim=1)
         fused: Tensor = self.output(nn.functional.gelu(self.hidden(joined)))
         return fused
 
 
 def build_fusion(spec: FusionSpec, widths: Sequence[int]) -> nn.Module:
-    """The module of a fusion for towers of these widths, freshly initialised."""
+    """Build the module of a fusion for towers of these widths, with fresh weights."""
     if isinstance(spec, MlpFusion):
         return Mlp(widths, spec.hidden, spec.width)
     if isinstance(spec, AlphaConcatenation):

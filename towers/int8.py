@@ -1,9 +1,9 @@
-"""The exported query side with its layers in eight bits: smaller, and faster on most CPUs.
+"""Quantisation of the exported query side to int8, which is smaller, and faster on most CPUs.
 
-The inputs of a layer are rounded over a range that is found once, on queries of the training logs (static
-quantisation); what lies outside of it is cut off. A range found while the model runs would be that of a whole batch, so
-that the vector of a query would depend on the others: a hundredth of a query's 100 best products changed with its
-company. With ranges that stand fast each token is rounded by itself.
+The inputs of a layer are rounded within a range that is computed once, on queries of the training logs (static
+quantisation); values outside of it are clipped. With dynamic quantisation the range would be that of a whole batch, so
+that a query's vector would depend on the other queries: one in a hundred of its 100 best products changed with the
+batch. With fixed ranges each token is rounded independently.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,17 +21,17 @@ _LAYERS = ("Gemm", "MatMul")
 def write_int8(source: Path, target: Path, samples: Iterable[Mapping[str, TokenIds]]) -> None:
     """Write the int8 version of an exported query side.
 
-    Weights have seven bits and a scale for each output: without VNNI, products of eight bits are added in pairs in 16
-    bits and may be cut off there, so that CPUs would differ. The last layers and the embedding tables stay in float32:
-    they cost little time and much likeness.
+    Weights have seven bits and a scale for each output. Without VNNI, a CPU adds pairs of eight-bit products in 16
+    bits, which may overflow, so that CPUs would give different results. The last layers and the embedding tables stay
+    in float32, since quantising them would save little time and change the vectors much.
 
     Args:
         source: encoder.onnx in float32.
-        target: where to write.
-        samples: inputs of the encoder, in batches, over which the ranges are found; at least one.
+        target: the file to write.
+        samples: batches of inputs of the encoder, from which the ranges are computed; at least one.
     """
     model = onnx.load(source)
-    model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")  # the export has optimised it
+    model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")  # the export is optimised already
     quantize_static(
         model,
         target,
@@ -49,24 +49,24 @@ def write_int8(source: Path, target: Path, samples: Iterable[Mapping[str, TokenI
 
 
 class _Samples(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
-    """Gives one batch after the other, as ONNX Runtime asks for them."""
+    """Batches of samples for ONNX Runtime, one per call."""
 
     def __init__(self, samples: Iterable[Mapping[str, TokenIds]]) -> None:
         self._samples: Iterator[Mapping[str, TokenIds]] = iter(samples)
 
     def get_next(self) -> Mapping[str, TokenIds] | None:
-        """The next batch; None after the last."""
+        """Return the next batch; None after the last one."""
         return next(self._samples, None)
 
 
 def _layers(graph: onnx.GraphProto) -> set[str]:
-    """Names of the layers with weights."""
+    """Return the names of the layers with weights."""
     weights = {weight.name for weight in graph.initializer}
     return {node.name for node in graph.node if node.op_type in _LAYERS and weights.intersection(node.input)}
 
 
 def _last_layers(graph: onnx.GraphProto) -> set[str]:
-    """Names of the layers from which no other layer is reached: the projection, of a sum of towers those of each."""
+    """Return the names of the layers that no other layer follows: the projection of each tower or of the fusion."""
     layers = _layers(graph)
     makers = {output: node for node in graph.node for output in node.output}
     last: set[str] = set()

@@ -1,7 +1,7 @@
-"""The one composition that every model of the paper's Table 2 is made of.
+"""The composition of all models of the paper's Table 2.
 
-A side is a list of towers and a fusion; a model is a query side and a product side. Both end in a
-unit-length vector of the same width, so that the dot product is the cosine (paper, sections 3.1 and 3.2).
+A side is a list of towers and a fusion; a model is a query side and a product side. Both give unit vectors of the same
+width, so that the dot product is the cosine (paper, sections 3.1 and 3.2).
 
 Shapes: b batch size, d_t width of tower t, D width of the side.
 """
@@ -22,7 +22,7 @@ TowerInput = Tensor | PackedTexts | UnpaddedTexts | PhotoBatch  # token ids (b, 
 
 
 class Side(nn.Module):
-    """Towers and a fusion."""
+    """One side of a model: towers and a fusion."""
 
     def __init__(self, spec: SideSpec, towers: Mapping[str, nn.Module]) -> None:
         super().__init__()
@@ -31,16 +31,16 @@ class Side(nn.Module):
         self.fusion = build_fusion(spec.fusion, [tower.width for tower in spec.towers])
 
     def encode_tower(self, name: str, tower_input: TowerInput) -> Tensor:
-        """Unit vectors of one tower, (b, d_t), float32 also where the tower computes in half precision."""
+        """Encode with one tower as unit vectors, (b, d_t), float32 also if the tower computes in half precision."""
         return nn.functional.normalize(self.towers[name](tower_input).float(), dim=1)
 
     def fuse(self, vectors: Mapping[str, Tensor]) -> Tensor:
-        """Unit vectors of the side from its towers' unit vectors: {name: (b, d_t)} -> (b, D)."""
+        """Fuse the towers' unit vectors to unit vectors of the side: {name: (b, d_t)} -> (b, D)."""
         fused = self.fusion([vectors[tower.name] for tower in self.spec.towers])
         return nn.functional.normalize(fused.float(), dim=1)
 
     def forward(self, inputs: Mapping[str, TowerInput]) -> Tensor:
-        """Unit vectors of the side from what each of its towers reads: (b, D)."""
+        """Encode the inputs of all towers as unit vectors of the side: (b, D)."""
         return self.fuse({name: self.encode_tower(name, tower_input) for name, tower_input in inputs.items()})
 
 
@@ -58,17 +58,17 @@ class Model(nn.Module):
 
 
 def build_model(query: SideSpec, product: SideSpec) -> Model:
-    """A model of this composition with fresh weights.
+    """Build a model of this composition with fresh weights.
 
     Raises:
-        ValueError: the sides differ in width, or in the configuration of the body that they share.
+        ValueError: the sides differ in width, or in the configuration of their shared body.
     """
     berts: list[_AnyBertTower] = []
     return Model(_build_side(query, berts), _build_side(product, berts))
 
 
 def build_side(spec: SideSpec) -> Side:
-    """One side alone with fresh weights."""
+    """Build a single side with fresh weights."""
     return _build_side(spec, [])
 
 
@@ -80,7 +80,7 @@ def _build_side(spec: SideSpec, berts: list[_AnyBertTower]) -> Side:
 
 
 def _build_tower(spec: TowerSpec, berts: list[_AnyBertTower]) -> nn.Module:
-    """A tower with fresh weights; BiBERT towers are added to `berts`, and the second shares with the first."""
+    """Build a tower with fresh weights; BiBERT towers are added to `berts`, and the second shares the first's body."""
     if isinstance(spec, ClipImageTowerSpec):
         return build_image_tower(spec.config)
     if isinstance(spec, ClipTextTowerSpec):

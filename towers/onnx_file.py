@@ -1,4 +1,4 @@
-"""ONNX files that depend on nothing but the model."""
+"""Reproducible ONNX files, which depend only on the model."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import onnx
 
 
 def strip_metadata(path: Path) -> None:
-    """Take out where in whose source files each operator came from.
+    """Remove the source locations of operators and other metadata from an ONNX file.
 
-    Otherwise equal models would have other fingerprints where Vitrine is installed in another place.
+    Otherwise the fingerprint of a model would depend on the folder in which Vitrine is installed.
     """
-    model = onnx.load(path, load_external_data=False)  # weights in a second file stay as they are
+    model = onnx.load(path, load_external_data=False)  # weights in a second file are not changed
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
         del part.metadata_props[:]
         part.doc_string = ""

@@ -1,4 +1,4 @@
-"""ONNX Runtime, as the search service runs its encoders. This file needs no torch."""
+"""ONNX Runtime sessions of the search service's encoders. This file needs no torch."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ def open_session(path: Path, what: str, threads: int) -> ort.InferenceSession:
     """Load an exported encoder.
 
     Args:
-        path: of the ONNX file.
-        what: errors call it.
-        threads: how many threads one batch may use.
+        path: the ONNX file.
+        what: name of the encoder in error messages.
+        threads: number of threads that one batch may use.
 
     Raises:
-        DamagedError: it cannot be loaded.
+        DamagedError: the file cannot be loaded.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Spinning threads would take the cores from FAISS between two batches.
+    # Threads that spin between two batches would take the cores from FAISS.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own errors have no common base class
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         raise DamagedError(f"{path} cannot be loaded as a {what}: {one_line(error)}") from error

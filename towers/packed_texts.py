@@ -1,4 +1,4 @@
-"""A batch of texts without padding, for towers that are trained on texts of many lengths.
+"""Batches of texts without padding, for training on texts of many lengths.
 
 Shapes: b texts, n tokens of all texts together.
 """
@@ -11,11 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PackedTexts:
-    """Texts sorted by length, text after text.
+    """Texts sorted by length and concatenated.
 
     Attributes:
         ids: (n,) int64 token ids.
-        positions: (n,) int64, the place of each token in its text.
+        positions: (n,) int64, the position of each token in its text.
         groups: (number of texts, their length) for each length, the shortest first.
     """
 
@@ -24,25 +24,25 @@ class PackedTexts:
     groups: tuple[tuple[int, int], ...]
 
     def to(self, device: torch.device) -> "PackedTexts":
-        """The same on a device."""
+        """Copy the texts to a device."""
         ids, positions = (part.to(device, non_blocking=True) for part in (self.ids, self.positions))
         return PackedTexts(ids, positions, self.groups)
 
     def by_length(self, states: Tensor) -> list[Tensor]:
-        """What belongs to the texts of each length: (n, w) -> (texts, length, w), a view for each group."""
+        """Split token states by the length of their texts: (n, w) -> (texts, length, w), a view for each group."""
         parts = torch.split(states, [texts * length for texts, length in self.groups])
         return [part.view(*group, -1) for part, group in zip(parts, self.groups, strict=True)]
 
 
 def pack_texts(ids: Tensor, lengths: Tensor) -> tuple[PackedTexts, Tensor]:
-    """Take the padding out of a batch.
+    """Remove the padding of a batch.
 
     Args:
-        ids: (b, t) token ids, the real ones first in each row.
-        lengths: (b,) how many of each row are real, at least 1.
+        ids: (b, t) token ids, with the padding at the end of each row.
+        lengths: (b,) number of real tokens in each row, at least 1.
 
     Returns:
-        The texts, and (b,) at which place of them each row is.
+        The texts, and (b,) the index of each row among them.
     """
     order = lengths.argsort(stable=True)
     ordered = lengths[order]

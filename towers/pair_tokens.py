@@ -1,4 +1,4 @@
-"""Tokens of (query, product) pairs for the cross-encoder: each text is read once, pairs are put together in batches."""
+"""Tokens of (query, product) pairs: each text is tokenized once, and pairs are assembled batch by batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TokenLists:
-    """Token lists of different lengths, end to end.
+    """Token lists of different lengths, concatenated.
 
     Attributes:
-        ids: (all tokens,)
-        segments: (all tokens,) the text of a pair that each belongs to: 0 query, 1 title, 2 attributes.
-        positions: (all tokens,) the token's place in its text.
-        starts: (lists,) where each list begins.
-        lengths: (lists,)
+        ids: (all tokens,) token ids.
+        segments: (all tokens,) the text of a pair that each token belongs to: 0 query, 1 title, 2 attributes.
+        positions: (all tokens,) the position of each token in its text.
+        starts: (lists,) index of the first token of each list.
+        lengths: (lists,) number of tokens of each list.
     """
 
     ids: Ints
@@ -42,11 +42,11 @@ class PairTokens:
     pad_id: int
 
     def lengths(self, query_numbers: Ints, product_numbers: Ints) -> Ints:
-        """How many tokens each pair has."""
+        """Return the number of tokens of each pair."""
         return self.queries.lengths[query_numbers] + self.products.lengths[product_numbers]
 
     def batch(self, query_numbers: Ints, product_numbers: Ints) -> tuple[Ints, Ints, Ints]:
-        """What the cross-encoder reads of pairs: ids, segments and positions, each (pairs, longest) and padded."""
+        """Return the input of the cross-encoder: ids, segments and positions, each (pairs, longest) and padded."""
         split = self.queries.lengths[query_numbers][:, None]
         total = self.lengths(query_numbers, product_numbers)
         column = np.arange(total.max())[None, :]
@@ -73,14 +73,14 @@ def pair_tokens(
     titles: Sequence[str],
     attributes: Sequence[str] | None,
 ) -> PairTokens:
-    """Read queries and products.
+    """Tokenize queries and products.
 
     Args:
-        tokenizer: begins every text with its start token.
-        config: how many tokens of each text are read.
+        tokenizer: a tokenizer that begins every text with its start token.
+        config: limits of the number of tokens of each text.
         queries: distinct queries.
-        titles: one a product.
-        attributes: one text a product, or None where no attributes are read.
+        titles: one title per product.
+        attributes: one text per product, or None if no attributes are read.
     """
     pad = config.body.pad_id
 
@@ -95,7 +95,7 @@ def pair_tokens(
 
 
 def _join(texts: Sequence[Ints], pad_id: int, first_segment: int) -> TokenLists:
-    """Put texts (each (lists, longest), padded) behind one another, list by list, without the padding."""
+    """Concatenate texts (each (lists, longest), padded) list by list, without the padding."""
     ids = np.concatenate(texts, axis=1)
     segments = np.concatenate([np.full_like(text, first_segment + i) for i, text in enumerate(texts)], axis=1)
     places = [np.broadcast_to(np.arange(text.shape[1]), text.shape) for text in texts]

@@ -1,4 +1,4 @@
-"""Photos to unit vectors on ONNX Runtime, for queries that are photos. This file needs no torch."""
+"""Encoding of photos as unit vectors on ONNX Runtime, for queries that are photos. This file needs no torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ class OnnxPhotoEncoder:
     """A model's CLIP image tower on ONNX Runtime. Any number of threads may use it at once.
 
     Args:
-        folder: a photo encoder's folder, verified by whoever opened the artifact that it is part of.
-        tower: its tower.json.
-        threads: how many threads one batch may use.
+        folder: a photo encoder's folder, verified when its artifact was opened.
+        tower: the content of its tower.json.
+        threads: number of threads that one batch may use.
 
     Raises:
         DamagedError: the exported encoder cannot be loaded.
@@ -34,11 +34,11 @@ class OnnxPhotoEncoder:
 
     @property
     def photo(self) -> PhotoInput:
-        """How photos are to be decoded (towers/photos.py)."""
+        """How photos must be decoded (towers/photos.py)."""
         return self._tower.photo
 
     def encode(self, photos: Sequence[Pixels]) -> Vectors:
-        """Unit vectors of photos that were decoded to (height, width, 3): shape (len(photos), d), float32."""
+        """Encode decoded photos, each (height, width, 3), as unit vectors: shape (len(photos), d), float32."""
         if not photos:
             return np.empty((0, self.width), dtype=np.float32)
         (vectors,) = self._session.run([VECTORS_OUTPUT], {"pixels": np.stack(photos)})

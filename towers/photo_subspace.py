@@ -1,7 +1,7 @@
-"""Where a photo stands in a query: the part of a model's vectors that CLIP gave. This file needs no torch.
+"""The columns of a model's vectors that come from CLIP, in which a photo can be a query. This file needs no torch.
 
-CLIP's text tower and its image tower share one space, so where a query's vector keeps the text tower's part apart,
-a photo's vector can stand there in its place.
+CLIP's text tower and image tower share one space. If a query's vector keeps the text tower's part separate, a photo's
+vector can replace it.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,13 @@ class PhotoSubspace:
     """CLIP's part of the vectors of a model.
 
     A product's vector is [w_1 a ; w_2 b] with a the unit vector of its title, b that of its photo, and
-    w_1^2 + w_2^2 = 1 (paper, Eq. 3 and 4, made unit length). A photo's unit vector v becomes the query [0 ; v / w_2]:
-    nothing in the text part, and in the photo part what makes the score the cosine of the two photos,
-    [0 ; v / w_2] . [w_1 a ; w_2 b] = v . b. The unit vector [0 ; v] would give the photo's part of the score alone,
-    w_2 v . b, in the same order. Where CLIP stands alone, w_2 is 1.
+    w_1^2 + w_2^2 = 1 (paper, Eq. 3 and 4, scaled to unit length). A photo's unit vector v becomes the query
+    [0 ; v / w_2], so that the score is the cosine of the two photos: [0 ; v / w_2] . [w_1 a ; w_2 b] = v . b. The unit
+    vector [0 ; v] would give the scores w_2 v . b, in the same order. For a CLIP without BiBERT w_2 is 1.
 
     Attributes:
-        place: where its d numbers are.
-        whole: how many the whole vector has, D.
+        place: CLIP's d columns.
+        whole: width D of the model's vectors.
         weight: w_2, above 0.
     """
 
@@ -34,12 +33,12 @@ class PhotoSubspace:
 
     @property
     def width(self) -> int:
-        """How many numbers it has, d."""
+        """Number of columns, d."""
         return int(self.place.stop - self.place.start)
 
     @classmethod
     def of(cls, query_side: SideSpec) -> "PhotoSubspace | None":
-        """Of a model with this query side; None where it has no CLIP, mixes it with BiBERT, or gives it no weight."""
+        """Return CLIP's part for a query side; None if it has no CLIP, mixes it with BiBERT, or gives it no weight."""
         slices, fusion = query_side.tower_slices, query_side.fusion
         if "clip" not in slices or query_side.mixes_towers:
             return None
@@ -52,7 +51,7 @@ class PhotoSubspace:
         return cls(place, query_side.width, share / float(np.linalg.norm(shares)))
 
     def queries(self, photos: Vectors) -> Vectors:
-        """Queries from photos' unit vectors: (n, d) -> (n, D), of length 1 / weight."""
+        """Turn photos' unit vectors into queries: (n, d) -> (n, D), of length 1 / weight."""
         queries = np.zeros((len(photos), self.whole), dtype=np.float32)
         queries[:, self.place] = photos / self.weight
         return queries

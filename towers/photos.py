@@ -1,4 +1,4 @@
-"""Photos to pixels of the size that a CLIP's image tower reads. This file needs no torch."""
+"""Decoding of photos to the size that a CLIP's image tower reads. This file needs no torch."""
 
 import io
 import os
@@ -22,13 +22,13 @@ ABSENT = "absent"  # the catalogue names no photo
 
 Pixels = npt.NDArray[np.uint8]
 
-# A photo that claims more is taken for a decompression bomb. As RGBA it is 320 MB; Pillow's own limit is 89 million.
+# A photo with more pixels counts as a decompression bomb. As RGBA it takes 320 MB; Pillow's own limit is 89 million.
 MAX_PHOTO_PIXELS = 80_000_000
-# Pillow only warns up to twice its limit. The filter is the process's: to set it around each photo is not thread-safe.
+# Pillow only warns up to twice its limit. The filter applies to the process: setting it per photo is not thread-safe.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
-# What shops publish. Others are left out because Pillow runs programs for some, such as Ghostscript for EPS.
+# The formats that shops use. For some other formats Pillow runs programs, such as Ghostscript for EPS.
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
-# How files of these formats begin; of RIFF and ISO media the kind stands a few bytes further on.
+# The first bytes of files in these formats; for RIFF and ISO media the kind follows after a few bytes.
 SIGNATURE_BYTES = 16
 _SIGNATURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a|....ftyp(avif|avis|mif1|msf1)|BM|II[*+]\0|MM\0[*+]",
@@ -36,7 +36,7 @@ _SIGNATURES = re.compile(
 )
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 _RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-_UPRIGHT = {  # EXIF's orientation to what sets a photo upright
+_UPRIGHT = {  # EXIF orientation -> operation that turns the photo upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -48,24 +48,24 @@ _UPRIGHT = {  # EXIF's orientation to what sets a photo upright
 
 
 def is_url(image: str) -> bool:
-    """Whether a catalogue's entry names a photo on the web."""
+    """Return whether a catalogue's entry is a URL of a photo."""
     return image[:8].lower().startswith(("http://", "https://"))
 
 
 def is_picture(head: bytes) -> bool:
-    """Whether a file that begins so is of a format that is read; SIGNATURE_BYTES are enough to tell."""
+    """Return whether the first SIGNATURE_BYTES of a file are those of a supported format."""
     return _SIGNATURES.match(head) is not None
 
 
 def photo_path(folder: Path, image: str) -> Path:
-    """Where a product's photo lies.
+    """Return the path of a product's photo.
 
     Args:
-        folder: the catalogue's folder, which photos must not leave.
+        folder: the catalogue's folder, which paths of photos must not leave.
         image: the catalogue's entry.
 
     Raises:
-        PhotoError: the entry is a URL ("url") or one of another kind than http ("bad-url"), points outside the
+        PhotoError: the entry is a URL ("url"), a URL with another scheme than http(s) ("bad-url"), points outside the
             folder ("outside"), or is no path ("unreadable").
     """
     if is_url(image):
@@ -83,7 +83,7 @@ def photo_path(folder: Path, image: str) -> Path:
 
 
 def _is_inside(path: Path, folder: Path) -> bool:
-    """Whether a path, links followed, stays in a folder. Links among folders are followed once a process."""
+    """Return whether a path is inside a folder after links are resolved, which is done once per folder."""
     if path.name in ("", "..") or _is_link(path):
         return path.resolve().is_relative_to(folder.resolve())
     parent, root = _resolved(path.parent), _resolved(folder)
@@ -93,30 +93,30 @@ def _is_inside(path: Path, folder: Path) -> bool:
 def _is_link(path: Path) -> bool:
     try:
         return stat.S_ISLNK(os.lstat(path).st_mode)
-    except OSError:  # there is nothing, or nothing to be had
+    except OSError:  # the file is missing or not accessible
         return False
 
 
 @lru_cache(maxsize=16_384)
 def _resolved(folder: Path) -> str:
-    """To follow links takes a third of the time of decoding a small photo, and most photos share their folders."""
+    """Resolve links; cached, since it takes a third of the time of decoding a small photo and folders repeat."""
     return str(folder.resolve())
 
 
 def load_photo(path: Path, photo: PhotoInput) -> Pixels:
-    """Decode a photo and bring it to the size that a tower reads.
+    """Decode a photo and resize it to the size that a tower reads.
 
-    Rotation by EXIF is applied, transparency is laid on white, of an animation the first frame counts.
+    EXIF rotation is applied, transparency is replaced by white, and of an animation the first frame is used.
 
     Returns:
         Shape (height, width, 3), RGB, 0 to 255.
 
     Raises:
-        PhotoError: there is no file ("missing"), it is something else than a picture ("not-an-image"), a broken
-            or truncated one ("unreadable"), or it has more than MAX_PHOTO_PIXELS pixels ("too-large").
+        PhotoError: the file is missing ("missing"), no image ("not-an-image"), broken or truncated ("unreadable"), or
+            has more than MAX_PHOTO_PIXELS pixels ("too-large").
     """
     try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write into it
+        if path.exists() and not path.is_file():  # opening a pipe would block until somebody writes to it
             raise PhotoError("unreadable", f"{path} is no file")
         with path.open("rb") as file:
             return _decode(file, str(path), photo)
@@ -127,11 +127,11 @@ def load_photo(path: Path, photo: PhotoInput) -> Pixels:
 
 
 def read_photo(content: bytes, name: str, photo: PhotoInput) -> Pixels:
-    """Decode a photo that was downloaded; like `load_photo`, for the content of a file.
+    """Decode a photo from the content of a file, such as a downloaded one; see `load_photo`.
 
     Args:
-        content: of the whole file.
-        name: what errors call it.
+        content: content of the whole file.
+        name: name of the photo in error messages.
         photo: the size that a tower reads.
 
     Raises:
@@ -141,9 +141,9 @@ def read_photo(content: bytes, name: str, photo: PhotoInput) -> Pixels:
 
 
 def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
-    """The header is checked before any pixel is decoded."""
+    """Decode and resize a photo; its header is checked before any pixel is decoded."""
     head = file.read(SIGNATURE_BYTES)
-    if head and not is_picture(head):  # an empty file was to be a picture, as a truncated one was
+    if head and not is_picture(head):  # an empty file counts as a truncated image
         raise PhotoError("not-an-image", f"{name} is no picture: it begins with {head!r}")
     file.seek(0)
     try:
@@ -153,7 +153,7 @@ def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
                     "too-large",
                     f"{name} has {image.width} x {image.height} pixels: at most {MAX_PHOTO_PIXELS:,} are read",
                 )
-            image.draft("RGB", (2 * photo.width, 2 * photo.height))  # lets JPEG decode at a smaller scale
+            image.draft("RGB", (2 * photo.width, 2 * photo.height))  # allows JPEG to be decoded at a smaller scale
             return np.asarray(_resize(_to_rgb(_upright(image)), photo))
     except PhotoError:
         raise
@@ -161,24 +161,24 @@ def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
         raise PhotoError("too-large", f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         raise PhotoError("unreadable", f"{name} is no readable picture: its header is broken") from error
-    except Exception as error:  # Pillow's decoders let nearly every kind out on broken files
+    except Exception as error:  # Pillow's decoders raise nearly every kind of error on broken files
         raise PhotoError("unreadable", f"{name} is no readable picture: {error}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture turned as EXIF says. Broken EXIF says nothing: the photo itself may be sound."""
+    """Turn an image as EXIF says. Broken EXIF is ignored, because the image itself may be usable."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # Pillow parses it with whatever error comes
+    except Exception:  # Pillow raises many kinds of errors on broken EXIF
         return image
     method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return image if method is None else image.transpose(method)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F"):  # as colours they would be cut at 0 and 255
+    if image.mode in ("I", "F"):  # converting would clip at 0 and 255
         raise ValueError(f"its numbers (mode {image.mode}) are of no known range")
-    if image.mode.startswith("I;16"):  # converting would cut at 255
+    if image.mode.startswith("I;16"):  # converting would clip at 255
         image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
@@ -187,7 +187,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _resize(image: Image.Image, photo: PhotoInput) -> Image.Image:
-    """Resize as open_clip does for the mode that the model was trained with, to the same pixel."""
+    """Resize exactly as open_clip does for the mode that the model was trained with."""
     resampling = _RESAMPLING[photo.interpolation]
     if photo.resize_mode == "squash":
         return image.resize((photo.width, photo.height), resampling)
@@ -198,16 +198,16 @@ def _resize(image: Image.Image, photo: PhotoInput) -> Image.Image:
 
 
 def _scaled_size(image: Image.Image, photo: PhotoInput) -> tuple[int, int]:
-    """(width, height) at which the shortest or longest edge fits, the ratio of the two being kept."""
+    """Return (width, height) at which the shortest or longest edge fits, with the same proportions."""
     ratios = (image.width / photo.width, image.height / photo.height)
-    if photo.resize_mode == "shortest" and photo.width == photo.height:  # torchvision's own, which cuts
-        short, long = sorted(image.size)
-        scaled = int(photo.width * long / short)
+    if photo.resize_mode == "shortest" and photo.width == photo.height:  # torchvision's own function, which rounds down
+        shortest, longest = sorted(image.size)
+        scaled = int(photo.width * longest / shortest)
         return (photo.width, scaled) if image.width <= image.height else (scaled, photo.height)
     ratio = min(ratios) if photo.resize_mode == "shortest" else max(ratios)
     return max(1, round(image.width / ratio)), max(1, round(image.height / ratio))
 
 
 def _offset(size: int, target: int) -> int:
-    """Where a picture begins on its canvas: negative where it is cropped."""
+    """Return where an image begins on its canvas; negative if it is cropped."""
     return (target - size) // 2 if size < target else -round((size - target) / 2)

@@ -1,4 +1,4 @@
-"""Pixels of photos to the numbers that an image tower reads."""
+"""Normalisation of pixels for image towers."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from artifacts.side import PhotoInput
 
 
 def normalise_photos(pixels: Tensor, photo: PhotoInput) -> Tensor:
-    """Pixels to the numbers that a tower reads.
+    """Normalise pixels with the mean and standard deviation of each channel.
 
     Args:
         pixels: (n, height, width, 3) uint8.
-        photo: gives mean and standard deviation of each channel, on a scale of 0 to 1.
+        photo: has mean and standard deviation of each channel on a scale from 0 to 1.
 
     Returns:
-        (n, 3, height, width) float32, in channels-last memory order, which convolutions prefer.
+        (n, 3, height, width) float32, in channels-last memory order, which is faster for convolutions.
     """
     mean = torch.tensor(photo.mean, device=pixels.device) * 255
     scale = 1 / (torch.tensor(photo.std, device=pixels.device) * 255)

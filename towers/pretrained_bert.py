@@ -1,9 +1,8 @@
 """BiBERT with a pretrained body: the first layers of a Hugging Face text encoder, read from a local folder.
 
-As in the small BiBERT (towers/bert.py; paper, section 2.2), query and product share all weights except
-LayerNorms and the projection. Both sides start equal: the LayerNorms as they were pretrained, the projection
-as the identity, so that a model that has seen no pair yet scores as the pretrained encoder does. Dropout is
-off, as in the small BiBERT.
+As in the small BiBERT (towers/bert.py; paper, section 2.2), query and product share all weights except LayerNorms and
+projection. Both sides start equal: with the pretrained LayerNorms, and with the identity as projection, so that a model
+before any training scores like the pretrained encoder. There is no dropout, as in the small BiBERT.
 
 Shapes: b batch size, t tokens, h the encoder's hidden size, w width of the projection.
 """
@@ -27,9 +26,9 @@ from towers.errors import EncoderError, one_line
 from towers.pooling import masked_mean
 from towers.tokens import read_tokenizer
 
-# These number the places of a text from pad_id + 1, and lose as many of their positions.
+# These families number positions from pad_id + 1, so that as many positions are unusable.
 _NUMBERED_FROM_PAD = ("camembert", "mpnet", "roberta", "xlm-roberta")
-# What says where a configuration came from or how it was used, and nothing about the encoder.
+# Keys about the origin or use of a configuration, which do not describe the encoder.
 _NOT_OF_THE_ENCODER = {
     *("_name_or_path", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version"),
     *("id2label", "label2id", "problem_type", "model_type", "output_hidden_states", "output_attentions"),
@@ -42,8 +41,8 @@ class PretrainedBertTower(nn.Module):
     """One side of a BiBERT with a pretrained body.
 
     Args:
-        config: the encoder's sizes and our projection's.
-        encoder: transformers' model, without a pooler.
+        config: sizes of the encoder and the projection.
+        encoder: transformers' model without a pooler.
     """
 
     def __init__(self, config: PretrainedBertConfig, encoder: nn.Module) -> None:
@@ -51,18 +50,18 @@ class PretrainedBertTower(nn.Module):
         self.config = config
         self.encoder = encoder
         self.projection = nn.Linear(_hidden_size(encoder), config.width)
-        nn.init.orthogonal_(self.projection.weight)  # keeps angles as well as the width allows
+        nn.init.orthogonal_(self.projection.weight)  # preserves angles as well as the width allows
         if self.projection.in_features == config.width:
             nn.init.eye_(self.projection.weight)
         nn.init.zeros_(self.projection.bias)
 
     def other_side(self) -> "PretrainedBertTower":
-        """The tower of the model's other side: equal to this one, with LayerNorms and projection of its own."""
+        """Return the tower of the model's other side: a copy that has only LayerNorms and projection for itself."""
         shared = _all_but_layer_norms(self.encoder)
         return copy.deepcopy(self, {id(parameter): parameter for parameter in shared})
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Vectors of token sequences, not normalised.
+        """Encode token sequences as vectors that are not normalised.
 
         Args:
             ids: (b, t) int64, padded with the configuration's pad id; every row has a token.
@@ -78,7 +77,7 @@ class PretrainedBertTower(nn.Module):
 
 
 def build_pretrained_bert(config: PretrainedBertConfig) -> PretrainedBertTower:
-    """A tower of this configuration with fresh weights, into which those of a bundle are loaded."""
+    """Build a tower of this configuration with fresh weights, for loading those of a bundle."""
     encoder = AutoModel.from_config(AutoConfig.for_model(config.family, **config.model))  # type: ignore[no-untyped-call]
     return PretrainedBertTower(config, _without_pooler(encoder))
 
@@ -94,19 +93,19 @@ class LoadedEncoder:
 def load_encoder(
     folder: Path, *, layers: int, pooling: Literal["mean", "cls"] = "mean", width: int | None = None
 ) -> LoadedEncoder:
-    """The first layers of an encoder in Hugging Face's form, in evaluation mode.
+    """Load the first layers of an encoder in Hugging Face's format, in evaluation mode.
 
-    Nothing is downloaded, no code of the folder is run and nothing is unpickled.
+    Nothing is downloaded, no code from the folder is run and nothing is unpickled.
 
     Args:
-        folder: with config.json, model.safetensors and tokenizer.json.
-        layers: how many to keep.
+        folder: a folder with config.json, model.safetensors and tokenizer.json.
+        layers: number of layers to keep.
         pooling: the mean over the real tokens, or the first token's state.
-        width: of the projection; by default the encoder's hidden size.
+        width: width of the projection; by default the encoder's hidden size.
 
     Raises:
-        EncoderError: a file is missing, unreadable or only there as a pickle, the model is of another kind,
-            has fewer layers, or its tokenizer does not go with it.
+        EncoderError: a file is missing, unreadable or only available as a pickle, the model is of another kind or has
+            fewer layers, or its tokenizer does not fit.
     """
     _check_files(folder)
     config = _read_config(folder)
@@ -149,7 +148,7 @@ def _check_files(folder: Path) -> None:
 def _read_config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # of transformers, json or the operating system, by what the file holds
+    except Exception as error:  # raised by transformers, json or the operating system, depending on the file
         raise EncoderError(f"{folder / 'config.json'} cannot be read: {one_line(error)}") from error
 
 
@@ -166,7 +165,7 @@ def _check_kind(folder: Path, config: Any) -> None:
 
 
 def _read_weights(folder: Path, config: Any) -> nn.Module:
-    """Transformers' model without a pooler, in float32."""
+    """Load transformers' model without a pooler, in float32."""
     try:
         with _quiet():
             encoder, report = AutoModel.from_pretrained(
@@ -177,9 +176,9 @@ def _read_weights(folder: Path, config: Any) -> nn.Module:
                 trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # the report names them, and we refuse them below
+                ignore_mismatched_sizes=True,  # the report names them, and they are refused below
             )
-    except Exception as error:  # of transformers, safetensors or torch, by what the file holds
+    except Exception as error:  # raised by transformers, safetensors or torch, depending on the file
         raise EncoderError(f"the weights in {folder} cannot be loaded: {one_line(error)}") from error
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if missing:
@@ -209,7 +208,7 @@ def _read_tokenizer(folder: Path, config: Any) -> Tokenizer:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Transformers lists the layers that are left out; that is what was asked for."""
+    """Suppress the warnings of transformers about the layers that are left out on purpose."""
     log = logging.getLogger("transformers")
     level = log.level
     log.setLevel(logging.ERROR)

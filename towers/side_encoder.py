@@ -1,4 +1,4 @@
-"""Encoding whole catalogues and query sets with one side of a model: all its towers, then the fusion."""
+"""Encoding of whole catalogues and query sets with one side of a model: all its towers, then the fusion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ Tokenizers = Mapping[TowerName, TextTokenizer]
 
 @dataclass(frozen=True)
 class Products:
-    """What a product side reads."""
+    """Products as a product side reads them."""
 
     titles: Sequence[str]
     images: Sequence[str | None]  # path relative to `folder`, URL, or None
     folder: Path
-    product_ids: Sequence[str] = ()  # needed where the model adds products' history
+    product_ids: Sequence[str] = ()  # needed if the model adds products' history
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class SideEncoder:
     """One side of a model with its tokenizers.
 
     Attributes:
-        side: in evaluation mode.
-        tokenizers: of its towers that read text.
-        cache: where vectors of towers are kept, if they are.
-        history: of products, added to their vectors.
+        side: the side in evaluation mode.
+        tokenizers: the tokenizers of its text towers.
+        cache: cache of tower vectors; None for no cache.
+        history: history of products, which is added to their vectors; None for no history.
     """
 
     side: Side
@@ -51,17 +51,17 @@ class SideEncoder:
     history: ProductHistory | None = None
 
     def queries(self, queries: Sequence[str]) -> Vectors:
-        """Unit vectors of queries, shape (n, D)."""
+        """Encode queries as unit vectors, shape (n, D)."""
         names: list[TowerName] = [tower.name for tower in self.side.spec.towers]
         return self.fuse({name: self.text_vectors(name, queries) for name in names})
 
     def products(self, products: Products, progress: Progress | None = None) -> Vectors:
-        """Unit vectors of products, shape (n, D)."""
+        """Encode products as unit vectors, shape (n, D)."""
         vectors = self.fuse(self.product_tower_vectors(products, progress))
         return self.history.add_to(vectors, products.product_ids) if self.history else vectors
 
     def product_tower_vectors(self, products: Products, progress: Progress | None = None) -> dict[TowerName, Vectors]:
-        """Unit vectors of products by each tower, {name: (n, d)}."""
+        """Encode products as unit vectors of each tower, {name: (n, d)}."""
         vectors: dict[TowerName, Vectors] = {}
         for tower in self.side.spec.towers:
             if tower.name in self.tokenizers:
@@ -71,12 +71,12 @@ class SideEncoder:
         return vectors
 
     def text_vectors(self, tower: TowerName, texts: Sequence[str]) -> Vectors:
-        """Unit vectors of texts by one tower, shape (n, d)."""
+        """Encode texts with one tower as unit vectors, shape (n, d)."""
         tokenizer = self.tokenizers[tower]
         return self._cached(tower, digest_texts(texts), lambda: encode_texts(self.side, tower, tokenizer, texts))
 
     def photo_vectors(self, products: Products, progress: Progress | None = None) -> Vectors:
-        """Unit vectors of products' photos, shape (n, d)."""
+        """Encode products' photos as unit vectors, shape (n, d)."""
         states = (_state_of_file(products.folder, image) for image in products.images)
         content = digest_texts((str(products.folder.resolve()), *products.images, *states))
         return self._cached(
@@ -91,7 +91,7 @@ class SideEncoder:
 
     @torch.inference_mode()
     def fuse(self, vectors: Mapping[TowerName, Vectors]) -> Vectors:
-        """Unit vectors of the side from its towers' vectors: {name: (n, d)} -> (n, D)."""
+        """Fuse the towers' vectors to unit vectors of the side: {name: (n, d)} -> (n, D)."""
         count = len(next(iter(vectors.values())))
         fused = np.empty((count, self.side.spec.width), dtype=np.float32)
         for start in range(0, count, ROWS_PER_FUSION):
@@ -110,7 +110,7 @@ class SideEncoder:
 
 
 def _state_of_file(folder: Path, image: str | None) -> str | None:
-    """What changes when a photo is put in another's place, or appears at last: size and time of writing."""
+    """Return size and modification time of a photo, which change when it is replaced; None if it is missing."""
     try:
         state = photo_path(folder, image).stat() if image else None
     except (PhotoError, OSError):

@@ -1,7 +1,7 @@
-"""Our own small CLIP architecture, `vitrine-small`, for machines without pretrained weights.
+"""The small CLIP architecture `vitrine-small`, for machines without pretrained weights.
 
-It is registered with open_clip like any of open_clip's own: a 1.3-million-parameter residual network (a
-timm ResNet with one block a stage) over photos of 80 x 60 pixels, and a two-layer text transformer.
+It is registered with open_clip: a residual network of 1.3 million parameters (a timm ResNet with one block per stage)
+for photos of 80 x 60 pixels, and a text transformer with two layers.
 """
 
 from pathlib import Path
@@ -16,10 +16,10 @@ _CONFIG_FOLDER = Path(__file__).parent / "clip_models"
 
 
 def vitrine_resnet(pretrained: bool = False, **options: Any) -> ResNet:
-    """The image network of vitrine-small, made by timm's factory.
+    """Build the image network of vitrine-small, as a factory function of timm.
 
     Raises:
-        ValueError: pretrained weights were asked for; there are none.
+        ValueError: pretrained weights were requested, but there are none.
     """
     if pretrained:
         raise ValueError("vitrine_resnet has no pretrained weights; train it with `python -m training clip`")
@@ -30,7 +30,7 @@ def vitrine_resnet(pretrained: bool = False, **options: Any) -> ResNet:
 
 
 def register_small_clip() -> None:
-    """Make `vitrine-small` known to open_clip, and its image network to timm; a second call does nothing."""
+    """Register `vitrine-small` with open_clip, and its image network with timm; further calls do nothing."""
     if not is_model("vitrine_resnet"):
         register_model(vitrine_resnet)
     if SMALL_CLIP not in open_clip.list_models():

@@ -1,4 +1,4 @@
-"""Sides of a model to and from their folders (artifacts/side.py); nothing is unpickled."""
+"""Saving and loading of a model's sides (artifacts/side.py); nothing is unpickled."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,16 +20,16 @@ def save_side(side: Side, folder: Path, tokenizers: Mapping[TowerName, Tokenizer
     write_side_spec(folder, side.spec)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in side.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
-    (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors lets the owner alone read it
+    (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors makes it readable only by its owner
     for tower in side.spec.text_towers:
         tokenizers[tower.name].save(str(folder / tokenizer_file(tower.name)))
 
 
 def load_side(folder: Path) -> Side:
-    """One side with its weights, in evaluation mode.
+    """Load one side with its weights, in evaluation mode.
 
     Raises:
-        DamagedError: the weights are missing, unreadable or another composition's.
+        DamagedError: the weights are missing, unreadable or those of another composition.
     """
     side = build_side(read_side_spec(folder))
     _load_weights(side, folder)
@@ -37,10 +37,10 @@ def load_side(folder: Path) -> Side:
 
 
 def load_model(bundle: ModelBundle) -> Model:
-    """Both sides of a bundle with their weights, BiBERT's body shared between them, in evaluation mode.
+    """Load both sides of a bundle, with a shared body of BiBERT, in evaluation mode.
 
     Raises:
-        DamagedError: the weights are missing, unreadable or another composition's.
+        DamagedError: the weights are missing, unreadable or those of another composition.
     """
     model = build_model(bundle.query, bundle.product)
     _load_weights(model.query, bundle.query_folder)

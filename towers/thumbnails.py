@@ -1,4 +1,4 @@
-"""Product photos as small pictures for pages."""
+"""Thumbnails of product photos for web pages."""
 
 import io
 from pathlib import Path
@@ -9,17 +9,17 @@ from artifacts.side import PhotoInput
 from towers.errors import PhotoError
 from towers.photos import MAX_PHOTO_PIXELS, PHOTO_FORMATS, load_photo
 
-_FIRST_SIDEWAYS_ORIENTATION = 5  # EXIF: from here on, width and height are exchanged
+_FIRST_SIDEWAYS_ORIENTATION = 5  # EXIF: from this value on, width and height are exchanged
 
 
 def thumbnail(path: Path, longest_edge: int, quality: int, max_pixels: int = MAX_PHOTO_PIXELS) -> bytes:
-    """A photo as WebP, whole, upright, in its proportions, and never enlarged.
+    """Return a photo as WebP: complete, upright, in its proportions, and never enlarged.
 
     Args:
-        path: of the file; see `photo_path`.
-        longest_edge: in pixels.
-        quality: of WebP, 0 to 100.
-        max_pixels: a photo with more is refused by its header.
+        path: the photo; see `photo_path`.
+        longest_edge: length of the longest edge, in pixels.
+        quality: quality of WebP, 0 to 100.
+        max_pixels: photos with more pixels are refused before they are decoded.
 
     Raises:
         PhotoError: as `load_photo` does.
@@ -31,7 +31,7 @@ def thumbnail(path: Path, longest_edge: int, quality: int, max_pixels: int = MAX
 
 
 def _fit(path: Path, longest_edge: int, max_pixels: int) -> PhotoInput:
-    """The size at which a photo keeps its proportions."""
+    """Return the size of the thumbnail, with the proportions of the photo."""
     width, height = _size(path)
     if width * height > max_pixels:
         raise PhotoError("too-large", f"{path} has {width} x {height} pixels")
@@ -46,9 +46,9 @@ def _fit(path: Path, longest_edge: int, max_pixels: int) -> PhotoInput:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Width and height of a photo as it is to be seen; reads the file's head alone."""
+    """Read width and height of the upright photo from the file's header."""
     try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write into it
+        if path.exists() and not path.is_file():  # opening a pipe would block until somebody writes to it
             raise PhotoError("unreadable", f"{path} is no file")
         with Image.open(path, formats=PHOTO_FORMATS) as image:
             sideways = image.getexif().get(ExifTags.Base.Orientation, 1) >= _FIRST_SIDEWAYS_ORIENTATION
@@ -57,5 +57,5 @@ def _size(path: Path) -> tuple[int, int]:
         raise
     except FileNotFoundError as error:
         raise PhotoError("missing", f"{path} is missing") from error
-    except Exception as error:  # Pillow's decoders let nearly every kind out on broken files
+    except Exception as error:  # Pillow's decoders raise nearly every kind of error on broken files
         raise PhotoError("unreadable", f"{path} is no readable picture: {error}") from error

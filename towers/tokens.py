@@ -1,4 +1,4 @@
-"""Text to token ids, with the tokenizers that a side's folder carries. Needs no torch."""
+"""Tokenization of texts with the tokenizers in a side's folder. This file needs no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class TextTokenizer:
     text: TextInput
 
     def encode(self, texts: Sequence[str]) -> TokenIds:
-        """Token ids of texts, special tokens included, padded to the longest of them.
+        """Tokenize texts, with special tokens, and pad them to the longest.
 
         Returns:
-            Shape (len(texts), longest), int64; texts longer than `max_tokens` are cut. Towers of a
-            fixed length get `max_tokens` columns.
+            Shape (len(texts), longest), int64; texts longer than `max_tokens` are truncated. Towers of a fixed length
+            get `max_tokens` columns.
         """
         encodings = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
         longest = max((len(ids) for ids in encodings), default=1)
@@ -38,7 +38,7 @@ class TextTokenizer:
 
 
 def text_tokenizer(tokenizer: Tokenizer, text: TextInput) -> TextTokenizer:
-    """A tokenizer that cuts at the tower's limit; padding is done per batch."""
+    """Return a tokenizer that truncates at the tower's limit; padding is done per batch."""
     copy = Tokenizer.from_str(tokenizer.to_str())
     copy.enable_truncation(max_length=text.max_tokens)
     copy.no_padding()
@@ -46,7 +46,7 @@ def text_tokenizer(tokenizer: Tokenizer, text: TextInput) -> TextTokenizer:
 
 
 def read_tokenizers(folder: Path, spec: SideSpec) -> Mapping[TowerName, TextTokenizer]:
-    """The tokenizer of each tower of a side that reads text, by the tower's name.
+    """Read the tokenizer of each text tower of a side, by the tower's name.
 
     Raises:
         DamagedError: a tokenizer's file is missing or unreadable.
@@ -58,7 +58,7 @@ def read_tokenizers(folder: Path, spec: SideSpec) -> Mapping[TowerName, TextToke
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """A tokenizer from its file.
+    """Read a tokenizer from its file.
 
     Raises:
         DamagedError: the file is missing or unreadable.

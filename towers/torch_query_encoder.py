@@ -1,4 +1,4 @@
-"""Queries to unit vectors on PyTorch, for serving on a GPU."""
+"""Encoding of queries as unit vectors on PyTorch, for serving on a GPU."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from towers.tokens import read_tokenizers
 class TorchQueryEncoder:
     """The query side of a model on PyTorch: in half precision on a GPU, in float32 on a CPU.
 
-    One encoder is used by one thread at a time.
+    Only one thread at a time may use it.
 
     Args:
-        folder: a query side's folder, verified by whoever opened the artifact that it is part of.
-        spec: its side.json.
+        folder: a query side's folder, verified when its artifact was opened.
+        spec: the content of its side.json.
         device: "cuda", "cuda:1", "cpu", ...
 
     Raises:
@@ -39,12 +39,12 @@ class TorchQueryEncoder:
 
     @property
     def gives_tower_vectors(self) -> bool:
-        """Whether `encode_tower_vectors` can be called: always."""
+        """Whether `encode_tower_vectors` can be called; always true."""
         return True
 
     @torch.inference_mode()
     def encode(self, queries: Sequence[str]) -> Vectors:
-        """Unit vectors, shape (len(queries), D), float32."""
+        """Encode queries as unit vectors, shape (len(queries), D), float32."""
         if not queries:
             return np.empty((0, self.width), dtype=np.float32)
         with self._half_precision():
@@ -53,7 +53,7 @@ class TorchQueryEncoder:
 
     @torch.inference_mode()
     def encode_tower_vectors(self, queries: Sequence[str]) -> Vectors:
-        """Unit vectors of each tower side by side, shape (len(queries), T), float32."""
+        """Encode queries as unit vectors of each tower, concatenated, shape (len(queries), T), float32."""
         with self._half_precision():
             towers = [self._side.encode_tower(name, ids) for name, ids in self._ids(queries).items()]
         return np.hstack([_of_unit_length(vectors) for vectors in towers])
@@ -69,5 +69,5 @@ class TorchQueryEncoder:
 
 
 def _of_unit_length(vectors: torch.Tensor) -> Vectors:
-    """Rounding in half precision leaves lengths off by about 1e-3."""
+    """Normalise vectors, since rounding in half precision changes their lengths by about 1e-3."""
     return np.asarray(torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy())

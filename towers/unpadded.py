@@ -1,8 +1,8 @@
-"""A batch of texts whose padding no layer computes: how an exported query side reads a batch.
+"""Batches of texts without padding, as an exported query side computes them.
 
-A batch is as long as its longest text: of a shop's queries, 32 at a time, four tokens in ten are padding. Only
-attention needs texts side by side; all other layers take one token after the other. Unlike `PackedTexts`, which
-training groups by length, this takes the same few steps for every batch, so that it can be exported.
+A padded batch is as long as its longest text: in batches of 32 queries of a shop, four tokens in ten are padding. Only
+attention needs padded texts; all other layers process tokens independently. Unlike `PackedTexts`, which groups texts by
+length for training, the operations here are the same for every batch, so that they can be exported.
 
 Shapes: b texts, t tokens of the longest, n tokens of all texts together, w width.
 """
@@ -17,17 +17,17 @@ from towers.attention import mask_to_bias
 
 @dataclass(frozen=True)
 class UnpaddedTexts:
-    """Texts one after the other.
+    """Concatenated texts.
 
-    A text without any token has one of padding, so that there is never nothing to compute.
+    A text without tokens gets one token of padding, so that there is always something to compute.
 
     Attributes:
         ids: (n,) int64 token ids.
-        positions: (n,) int64, the place of each token in its text.
-        ends: (b,) int64, the last token of each text.
-        real: (b, t) bool, where a token stands if the texts stand side by side.
-        cells: (n,) int64, where each token stands then, counted row by row.
-        tokens: (b, t) int64, which token stands there; any of them where none does.
+        positions: (n,) int64, the position of each token in its text.
+        ends: (b,) int64, index of the last token of each text.
+        real: (b, t) bool, which cells of the padded batch hold a token.
+        cells: (n,) int64, the cell of each token in the padded batch, counted row by row.
+        tokens: (b, t) int64, index of the token in each cell; any index in cells without one.
     """
 
     ids: Tensor
@@ -38,24 +38,24 @@ class UnpaddedTexts:
     tokens: Tensor
 
     def attention_bias(self) -> Tensor:
-        """What to add to scores of attention so that no token looks at padding: (b, 1, 1, t), 0 or minus infinity."""
+        """Return the bias that excludes padding from attention: (b, 1, 1, t), 0 or minus infinity."""
         return mask_to_bias(self.real)[:, None, None, :]
 
     def with_padding(self, states: Tensor) -> Tensor:
-        """What belongs to each token, text by text: (n, w) -> (b, t, w), with anything in the padding."""
+        """Arrange token states as a padded batch: (n, w) -> (b, t, w), with arbitrary states in the padding."""
         return nn.functional.embedding(self.tokens, states)
 
     def without_padding(self, states: Tensor) -> Tensor:
-        """The same back, without the padding: (b, t, w) -> (n, w)."""
+        """Remove the padding of a batch of token states: (b, t, w) -> (n, w)."""
         return states.flatten(0, 1).index_select(0, self.cells)
 
 
 def remove_padding(ids: Tensor, real: Tensor) -> UnpaddedTexts:
-    """The texts of a padded batch.
+    """Remove the padding of a batch.
 
     Args:
         ids: (b, t) int64 token ids.
-        real: (b, t) bool, which of them are no padding: the first ones of each text.
+        real: (b, t) bool, which of them are real tokens; padding is at the end of each row.
     """
     positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
     taken = real | (positions == 0)

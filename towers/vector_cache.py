@@ -1,7 +1,7 @@
-"""Vectors of frozen towers, encoded once per data set and kept on disk.
+"""Cache on disk for the vectors of frozen towers, which are encoded once per data set.
 
-An entry is keyed by the tower's fingerprint and by the content that was encoded. It is verified when it
-is read; a damaged entry counts as absent and is written again.
+The key of an entry is the tower's fingerprint and a digest of the encoded content. Entries are verified when they are
+read; a damaged entry counts as absent and is written again.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from towers.query_encoder import Vectors
 
 @dataclass(frozen=True)
 class VectorCache:
-    """A folder of encoded vectors."""
+    """A folder of cached vectors."""
 
     folder: Path
 
     def get(self, fingerprint: str, content: str, encode: Callable[[], Vectors]) -> Vectors:
-        """The vectors of this tower for this content: read if kept, otherwise encoded and kept.
+        """Return the vectors of a tower for some content from the cache, or encode and cache them.
 
         Args:
-            fingerprint: of the tower, see `tower_fingerprint`.
-            content: a digest of what is encoded, see `digest_texts`.
-            encode: gives the vectors, shape (n, d) float32.
+            fingerprint: fingerprint of the tower; see `tower_fingerprint`.
+            content: digest of the content; see `digest_texts`.
+            encode: computes the vectors, shape (n, d) float32.
         """
         path = self.folder / f"{fingerprint[:20]}-{content[:20]}.vectors"
         vectors = _read(path)
@@ -39,7 +39,7 @@ class VectorCache:
 
 
 def digest_texts(texts: Iterable[str | None]) -> str:
-    """SHA-256 over a sequence of texts, their order and limits included."""
+    """Return a SHA-256 over a sequence of texts that depends on their order and boundaries."""
     digest = hashlib.sha256()
     for text in texts:
         encoded = b"" if text is None else text.encode()

@@ -1,4 +1,4 @@
-"""What every benchmark shares: the machine, figures, targets, processes that are measured.
+"""The parts that all benchmarks share: machine, figures, targets, and processes that are measured.
 
-It knows nothing of what is measured.
+It does not know what is measured.
 """

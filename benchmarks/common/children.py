@@ -1,10 +1,10 @@
-"""The processes that a process began."""
+"""Child processes of a process (Linux)."""
 
 from pathlib import Path
 
 
 def children_of(pid: int) -> list[int]:
-    """Those that are there (Linux); a thread that ends meanwhile has none."""
+    """Return the ids of a process's running children; a thread that ends meanwhile counts as having none."""
     found = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
         try:

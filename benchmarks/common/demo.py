@@ -1,4 +1,4 @@
-"""What benchmarks take where nothing else is named: the model and the catalogue of `make demo`."""
+"""Defaults of the benchmarks: the model and the catalogue of `make demo`."""
 
 from benchmarks.common.measured_process import ROOT
 

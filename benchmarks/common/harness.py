@@ -1,7 +1,7 @@
-"""What every benchmark shares: the machine, figures as median and p99, targets, and the written result.
+"""Machine, figures (median and p99), targets, and the written result of a benchmark.
 
-A benchmark measures all that it compares in one run, prints it, writes benchmarks/out/NAME.json with the
-commit, and exits 1 when a target is missed.
+A benchmark measures everything that it compares in one run, prints it, writes benchmarks/out/NAME.json with the commit,
+and exits with 1 if a target is missed.
 """
 
 import datetime
@@ -28,12 +28,12 @@ _STAT = Path("/proc/stat")
 
 @dataclass(frozen=True)
 class Figure:
-    """One quantity that was measured several times.
+    """A quantity that was measured several times.
 
     Attributes:
-        name: what was measured, and of whom.
-        unit: of the values, such as "s", "ms", "GB" or "pairs/s".
-        values: one for each run.
+        name: what was measured, and of which system.
+        unit: unit of the values, such as "s", "ms", "GB" or "pairs/s".
+        values: one value for each run.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle of the values."""
+        """The median of the values."""
         return float(np.median(self.values))
 
     @property
@@ -53,14 +53,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """What a benchmark must reach.
+    """A target of a benchmark.
 
     Attributes:
-        name: what is claimed.
-        wanted: whether the limit is a floor or a ceiling.
-        limit: the least or the most.
-        measured: what this run reached, a median or a ratio of medians.
-        unit: of both.
+        name: the claim.
+        wanted: whether the limit is a lower or an upper bound.
+        limit: the bound.
+        measured: the result of this run, a median or a ratio of medians.
+        unit: unit of limit and result.
     """
 
     name: str
@@ -71,17 +71,17 @@ class Target:
 
     @property
     def met(self) -> bool:
-        """Whether the target was reached; a value that is not a number never is."""
+        """Whether the target was reached; NaN never reaches it."""
         return self.measured >= self.limit if self.wanted == "at least" else self.measured <= self.limit
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a benchmark ran.
+    """The machine of a benchmark.
 
     Attributes:
-        stolen: Of the processor time that a virtual machine asked for since the benchmark began, the share that its
-            host gave to others, which stalls whatever runs; None where the system does not tell.
+        stolen: Steal time: share of the requested processor time that the host of a virtual machine gave to other
+            machines since the benchmark began; None if the system does not report it.
     """
 
     processor: str
@@ -95,7 +95,7 @@ class Machine:
 
 
 def this_machine(packages: Sequence[str] = ()) -> Machine:
-    """The machine of this run, with the versions of the packages that decide its figures."""
+    """Describe the machine of this run, with the versions of the packages that influence its figures."""
     return Machine(
         processor=_processor(),
         cores=core_count(),
@@ -109,7 +109,7 @@ def this_machine(packages: Sequence[str] = ()) -> Machine:
 
 
 def stolen_share(before: Sequence[int] | None, after: Sequence[int] | None) -> float | None:
-    """The stolen share of the time that was asked for between two readings of /proc/stat; None without one."""
+    """Return the share of steal time between two readings of /proc/stat; None if a reading is missing."""
     if before is None or after is None:
         return None
     user, nice, system, _, _, interrupts, soft_interrupts, stolen = np.subtract(after, before).tolist()
@@ -122,11 +122,11 @@ def report(
     """Print a benchmark's result and write it to OUT/NAME.json.
 
     Args:
-        name: of the benchmark.
-        machine: where it ran.
-        setting: what was compared on what, in a sentence or a few.
-        figures: what was measured.
-        targets: what had to be reached.
+        name: name of the benchmark.
+        machine: the machine that it ran on.
+        setting: what was measured and how, in a few sentences.
+        figures: all measurements.
+        targets: all targets.
         out: folder of the results.
 
     Returns:
@@ -155,12 +155,12 @@ def report(
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under a header, in columns: the first to the left, the others to the right."""
+    """Return rows under a header in columns: the first aligned to the left, the others to the right."""
     return "\n".join(align_columns([header, *rows], range(1, len(header))))
 
 
 def number(value: float) -> str:
-    """A figure for people: thousands apart, three digits that count below."""
+    """Format a number: with thousands separators from 1,000 on, else with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -178,7 +178,7 @@ def _listed(packages: dict[str, str]) -> str:
 
 
 def _processor() -> str:
-    """The processor's name as Linux gives it."""
+    """Return the processor's name."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -194,7 +194,7 @@ def _gpu() -> str:
 
 
 def _processor_times() -> list[int] | None:
-    """The first eight times that Linux counts for all processors together; None on another system."""
+    """Read the first eight counters of /proc/stat for all processors together; None if the system has none."""
     if not _STAT.is_file():
         return None
     with _STAT.open(encoding="ascii") as stat:
@@ -209,7 +209,7 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str:
-    """The commit that was measured, marked when the tree has changes on top of it."""
+    """Return the measured commit, marked as dirty if there are uncommitted changes."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],

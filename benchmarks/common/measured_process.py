@@ -1,9 +1,9 @@
-"""One measured part of bench-index: a Python program in a process of its own, so that its memory is its own.
+"""Parts of a benchmark that run as Python programs in processes of their own, whose time and memory are measured.
 
-Two peaks are told of each part. The resident set is the kernel's own high-water mark (VmHWM). It counts the pages of
-mapped files too, which the kernel takes back when others need memory: of a process that reads 3.5 GB of vectors through
-a map, up to those 3.5 GB. Anonymous memory, what the program itself asked for, has no such mark; it is looked at ten
-times a second. Targets are on the resident set, the larger one.
+Two peaks of memory are measured. Peak resident memory is the kernel's high-water mark (VmHWM). It includes pages of
+memory-mapped files, which the kernel can reclaim: up to 3.5 GB for a process that maps 3.5 GB of vectors. Anonymous
+memory, which the program itself allocates, has no high-water mark and is sampled ten times a second. Targets are for
+resident memory, the larger of the two.
 """
 
 import json
@@ -26,11 +26,11 @@ ResultType = TypeVar("ResultType", bound=BaseModel)
 
 
 class PartError(Exception):
-    """A part of the benchmark failed; what it printed stands above."""
+    """A part of the benchmark failed; its output is printed above."""
 
 
 class Usage(Record):
-    """What a part took."""
+    """Time and memory of a part."""
 
     wall_s: float
     peak_resident_gb: float
@@ -43,13 +43,13 @@ def run_part(
     """Run a part and read its result.
 
     Args:
-        program: a module of benchmarks/ by its name, or a script.
-        options: of its command line; ``--out FILE`` is added.
-        result: what it writes there, as JSON.
+        program: a module of benchmarks/ by its name, or the path of a script.
+        options: options of its command line; ``--out FILE`` is added.
+        result: class of the result that it writes to this file as JSON.
         python: the interpreter; by default this one.
 
     Raises:
-        PartError: it failed.
+        PartError: the part failed.
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "result.json"
@@ -58,19 +58,19 @@ def run_part(
 
 
 def run_program(program: str | Path, options: Sequence[object], python: Path | None = None) -> Usage:
-    """Run a part that leaves its result elsewhere; arguments and errors are those of `run_part`."""
+    """Run a part that writes its results elsewhere; arguments and errors are those of `run_part`."""
     named = [str(program)] if isinstance(program, Path) else ["-m", f"benchmarks.{program}"]
     print(f"\n{' '.join(map(str, (*named, *options)))}", flush=True)
     return _run([str(python or sys.executable), *named, *map(str, options)])
 
 
 def write_result(out: Path, result: BaseModel) -> None:
-    """What a part calls at its end."""
+    """Write the result of a part to the file that `run_part` named."""
     out.write_text(result.model_dump_json(), encoding="utf-8")
 
 
 def memory_of(pid: int) -> dict[str, int]:
-    """The lines on memory of /proc/PID/status, in KiB; none of a process that has just ended."""
+    """Read the memory values of /proc/PID/status, in KiB; empty if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -80,7 +80,7 @@ def memory_of(pid: int) -> dict[str, int]:
 
 
 def shared_out_memory(pid: int) -> int:
-    """Resident memory of a process in KiB, of which a page that it shares with others is shared out among them."""
+    """Return the proportional set size of a process in KiB: shared pages are divided among their processes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
@@ -91,7 +91,7 @@ def _run(command: Sequence[str]) -> Usage:
     with subprocess.Popen(command, cwd=ROOT) as process:
         while process.poll() is None:
             status = memory_of(process.pid)
-            # The mark is the kernel's, so that the last look is as good as all of them together.
+            # VmHWM is the peak since the start, so the last reading alone would be enough for it.
             resident, anonymous = max(resident, status.get("VmHWM", 0)), max(anonymous, status.get("RssAnon", 0))
             time.sleep(_LOOK_EVERY_S)
     wall = time.perf_counter() - begin

@@ -1,1 +1,1 @@
-"""bench-gpu: times on a device. It knows no index."""
+"""bench-gpu: measurements on a device. It does not build indexes."""

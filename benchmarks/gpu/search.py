@@ -1,4 +1,4 @@
-"""Times on a device: copies, the query tower, exact search. Device "cpu" runs all of it too, slowly, for tests."""
+"""Times of copies, the query tower and exact search on a device; tests use the device "cpu"."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,17 +12,17 @@ from knn import GpuVectorIndex, OperatingPoint
 from towers.query_encoder import QueryEncoder, Vectors
 
 WARM_UP = 10
-COPIES = 20  # between two looks at the clock, so that starting one does not count
+COPIES = 20  # per measurement, so that the start of a copy hardly counts
 
 
 @dataclass(frozen=True)
 class BatchTimes:
-    """Milliseconds of batches of one size, each measured alone.
+    """Times of batches of one size.
 
     Attributes:
-        batch: queries of a batch.
-        encode_ms: texts to vectors, both in the memory of the host.
-        search_ms: vectors to neighbours, both in the memory of the host.
+        batch: number of queries in a batch.
+        encode_ms: time from texts to vectors, both in host memory.
+        search_ms: time from vectors to neighbours, both in host memory.
     """
 
     batch: int
@@ -31,17 +31,17 @@ class BatchTimes:
 
     @property
     def whole_ms(self) -> tuple[float, ...]:
-        """Texts to neighbours."""
+        """Times from texts to neighbours."""
         return tuple(encode + search for encode, search in zip(self.encode_ms, self.search_ms, strict=True))
 
 
 def copy_bytes_per_s(device: str, size_bytes: int, rounds: int) -> tuple[float, ...]:
-    """Bytes that copies within the device's memory move in a second: each byte is read once and written once.
+    """Measure how many bytes per second copies in the device's memory move; each byte is read and written once.
 
     Args:
-        device: as PyTorch names it.
-        size_bytes: of what is copied; far more than its caches hold.
-        rounds: of COPIES copies.
+        device: the device, as PyTorch names it.
+        size_bytes: size of the copied block, far larger than the caches.
+        rounds: number of measurements, of COPIES copies each.
     """
     source = torch.zeros(size_bytes, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
@@ -58,7 +58,7 @@ def copy_bytes_per_s(device: str, size_bytes: int, rounds: int) -> tuple[float, 
 def batch_times(
     encoder: QueryEncoder, index: GpuVectorIndex, texts: Sequence[str], batch: int, rounds: int
 ) -> BatchTimes:
-    """Encode and search batches one after the other, every batch of other queries until they begin again."""
+    """Encode and search batches one after the other; queries repeat only after all have been used."""
     encode_ms, search_ms = [], []
     for number in range(WARM_UP + rounds):
         asked = [texts[place % len(texts)] for place in range(number * batch, (number + 1) * batch)]
@@ -73,12 +73,12 @@ def batch_times(
 
 
 def search(index: GpuVectorIndex, vectors: Vectors) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
-    """Rows of the nearest products, (n, D) -> (n, DEPTH)."""
+    """Return the rows of the nearest products, (n, D) -> (n, DEPTH)."""
     return index.search(vectors, min(DEPTH, index.count), OperatingPoint()).rows
 
 
 def least_ms(size_bytes: int, bytes_per_s: float) -> float:
-    """Milliseconds in which a device that moves so many bytes a second reads these once."""
+    """Return the time for reading these bytes once at this bandwidth, in ms."""
     return 1000 * size_bytes / bytes_per_s
 
 

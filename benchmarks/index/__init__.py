@@ -1,1 +1,1 @@
-"""bench-index: ours and the peers over the same vectors, each in a process of its own."""
+"""bench-index: Vitrine's index and those of peers with the same vectors, each in a process of its own."""

@@ -1,7 +1,7 @@
-"""The peer autofaiss: the index that it chooses for our memory, built and tuned by itself.
+"""The peer autofaiss: the index that it chooses for a memory limit, built and tuned by autofaiss.
 
-It wants numpy 1 and pandas 2, and so has a virtual environment of its own: this script imports nothing of Vitrine.
-Its FAISS is of the same version as ours, which reads the index and searches it.
+autofaiss needs numpy 1 and pandas 2 and therefore has a virtual environment of its own; this script imports nothing of
+Vitrine. Its FAISS has the same version as Vitrine's, which reads the index and searches it.
 """
 
 import argparse
@@ -17,21 +17,21 @@ K = 100
 
 
 def main() -> None:
-    """Build the peer's index over the .npy files of a folder, and say what it is."""
+    """Build the peer's index of the .npy files in a folder, and write how it was built."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--vectors", type=Path, required=True, help="folder of .npy files")
-    parser.add_argument("--index", type=Path, required=True, help="where the index goes")
-    parser.add_argument("--memory-gb", type=float, required=True, help="what the building process may take")
-    parser.add_argument("--ms", type=float, required=True, help="what a query may take")
-    parser.add_argument("--out", type=Path, required=True, help="where the result goes")
+    parser.add_argument("--index", type=Path, required=True, help="file of the index")
+    parser.add_argument("--memory-gb", type=float, required=True, help="memory that the build may use")
+    parser.add_argument("--ms", type=float, required=True, help="time that a query may take")
+    parser.add_argument("--out", type=Path, required=True, help="file of the result")
     options = parser.parse_args()
     begin = time.perf_counter()
-    index, told = build_index(
+    index, infos = build_index(
         embeddings=str(options.vectors),
         index_path=str(options.index),
         index_infos_path=str(options.index.with_suffix(".json")),
         current_memory_available=f"{options.memory_gb * 1e9:.0f}B",
-        # The most that it accepts: a tenth of the memory must be left.
+        # The highest value that it accepts: a tenth of the memory must be left.
         max_index_memory_usage=f"{options.memory_gb * 0.89e9:.0f}B",
         max_index_query_time_ms=options.ms,
         min_nearest_neighbors_to_retrieve=K,
@@ -43,8 +43,8 @@ def main() -> None:
     if index is None:
         raise SystemExit(f"autofaiss found no index for {options.memory_gb} GB")
     result = {
-        "kind": told["index_key"],
-        "parameters": told["index_param"],
+        "kind": infos["index_key"],
+        "parameters": infos["index_param"],
         "build_s": seconds,
         "size_bytes": options.index.stat().st_size,
     }

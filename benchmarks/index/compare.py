@@ -201,7 +201,7 @@ def main(
         Path, typer.Option(help="Folder of the indexes: NAME.index, and NAME.json with how it was built.")
     ],
     target: Annotated[float, typer.Option(help="Tie-tolerant recall at which they are compared.")],
-    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+    out: Annotated[Path, typer.Option(help="File of the result.")],
 ) -> None:
     """Compare Vitrine's index with those of the peers that were built."""
     made, k = open_set(folder), min(RECALL_DEPTH, rows)

@@ -1,4 +1,4 @@
-"""What grows with the number of products: one table, one plot."""
+"""Time and memory by number of products: a table and a plot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _SETTINGS: Any = {
 
 @dataclass(frozen=True)
 class Measured:
-    """An index of one size, built and searched."""
+    """Measurements of an index of one size."""
 
     rows: int
     built: Built
@@ -39,14 +39,14 @@ class Measured:
 
 
 def growth_table(measured: Sequence[Measured]) -> str:
-    """The figures of each size, in columns."""
+    """Return the figures of each size as a table."""
     header = ["products", "index", "build s", "peak GB", "of it own GB", "file GB", "ms alone", "p99", "ms in batch"]
     header += ["exact ms", "recall", "strict"]
     return table(header, [_row(size) for size in measured])
 
 
 def draw_growth(measured: Sequence[Measured], path: Path) -> None:
-    """Write the plot as PNG: seconds of the build by stage, memory, and time of a query, over the products."""
+    """Write the plot as PNG: seconds of the build by stage, memory, and time of a query, by number of products."""
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(12, 4.6), dpi=130, layout="constrained")
         build, memory, time = figure.subplots(1, 3)

@@ -1,4 +1,4 @@
-"""The peer hnswlib: a graph over the vectors themselves, 32 edges a vector and layer."""
+"""The peer hnswlib: a graph index of uncompressed vectors with 32 edges per vector and layer."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ EF_CONSTRUCTION = 200  # hnswlib's own default
 
 
 def build(folder: Path, rows: int, path: Path) -> PeerBuilt:
-    """Build over the first rows of a set, and write."""
+    """Build the index of the first rows of a set, and write it."""
     vectors = open_set(folder).vectors(rows)
     begin = time.perf_counter()
     index = empty_index(vectors.shape[1])
@@ -32,15 +32,15 @@ def build(folder: Path, rows: int, path: Path) -> PeerBuilt:
 
 
 def empty_index(width: int) -> hnswlib.Index:
-    """An index of this width under inner product, to be filled or loaded."""
+    """Return an index of this width under inner product, to be filled or loaded."""
     return hnswlib.Index(space="ip", dim=width)
 
 
 def main(
     folder: Annotated[Path, typer.Option(help="The set of vectors.")],
-    rows: Annotated[int, typer.Option(help="How many of them.")],
-    index: Annotated[Path, typer.Option(help="Where the index goes.")],
-    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+    rows: Annotated[int, typer.Option(help="How many of its vectors are indexed.")],
+    index: Annotated[Path, typer.Option(help="File of the index.")],
+    out: Annotated[Path, typer.Option(help="File of the result.")],
 ) -> None:
     """Build the peer's index."""
     write_result(out, build(folder, rows, index))

@@ -1,4 +1,4 @@
-"""An index built as `index_builder build` builds it, from vectors on disk: chosen, trained, filled, tuned, written."""
+"""Build an index from vectors on disk in the same steps as `index_builder build`: choose, train, fill, tune, write."""
 
 import time
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ from knn import OperatingPoint, make_ground_truth, set_threads, tune_operating_p
 
 
 class Built(Record):
-    """An index on disk, and the seconds that each stage took."""
+    """An index on disk, and the seconds of each stage."""
 
     factory: str
     nprobe: int | None
     k_factor: float | None
-    reached_target: bool  # on the queries that it was tuned with
+    reached_target: bool  # for the queries that it was tuned with
     seconds: dict[str, float]
     sha256: str
     size_bytes: int
@@ -31,17 +31,17 @@ class Built(Record):
 
     @property
     def build_s(self) -> float:
-        """All stages together."""
+        """Seconds of all stages together."""
         return sum(self.seconds.values())
 
     @property
     def point(self) -> OperatingPoint:
-        """Where it is searched."""
+        """The operating point."""
         return OperatingPoint(self.nprobe, self.k_factor)
 
 
 def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
-    """Build over the first rows of a set, tune with its tuning queries, and write to `path`."""
+    """Build an index of the first rows of a set, tune it with the tuning queries, and write it to `path`."""
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -80,10 +80,10 @@ def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
 
 def main(
     folder: Annotated[Path, typer.Option(help="The set of vectors.")],
-    rows: Annotated[int, typer.Option(help="How many of them.")],
-    index: Annotated[Path, typer.Option(help="Where the index goes.")],
-    out: Annotated[Path, typer.Option(help="Where the result goes.")],
-    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+    rows: Annotated[int, typer.Option(help="How many of its vectors are indexed.")],
+    index: Annotated[Path, typer.Option(help="File of the index.")],
+    out: Annotated[Path, typer.Option(help="File of the result.")],
+    index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
 ) -> None:
     """Build an index."""
     write_result(out, build(folder, rows, index_type, index))

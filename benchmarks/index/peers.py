@@ -1,4 +1,4 @@
-"""The peers of bench-index, built over the same vectors as ours in processes of their own."""
+"""The peers of bench-index, whose indexes are built from the same vectors in processes of their own."""
 
 import importlib.util
 import subprocess
@@ -12,21 +12,21 @@ from benchmarks.vectors.vector_sets import BLOCK_ROWS, VectorSet
 
 HNSWLIB = "hnswlib"
 AUTOFAISS = "autofaiss"
-# autofaiss wants numpy 1 and pandas 2; the Makefile installs it in an environment of its own.
+# autofaiss needs numpy 1 and pandas 2; the Makefile installs it in an environment of its own.
 AUTOFAISS_PYTHON = ROOT / ".venv" / "autofaiss" / "bin" / "python"
 
 
 class PeerBuilt(Record):
     """A peer's index on disk."""
 
-    kind: str  # what it is, as its library names it
-    parameters: str = ""  # at which its library would search it
+    kind: str  # type of the index, as its library names it
+    parameters: str = ""  # search parameters that its library chose
     build_s: float
     size_bytes: int
 
 
 def installed_peers() -> tuple[str, ...]:
-    """The peers that can be measured here."""
+    """Return the peers that are installed."""
     found = [HNSWLIB] if importlib.util.find_spec(HNSWLIB) else []
     if AUTOFAISS_PYTHON.is_file() and _imports_autofaiss():
         found.append(AUTOFAISS)
@@ -36,15 +36,15 @@ def installed_peers() -> tuple[str, ...]:
 def build_peer(
     name: str, made: VectorSet, rows: int, path: Path, memory_gb: float, ms: float
 ) -> tuple[PeerBuilt, Usage]:
-    """Build a peer's index over the first rows of a set.
+    """Build a peer's index of the first rows of a set.
 
     Args:
         name: HNSWLIB or AUTOFAISS.
         made: the set.
-        rows: how many of its vectors.
-        path: where the index goes.
-        memory_gb: what autofaiss may take; hnswlib takes what it needs.
-        ms: what a query may take, for autofaiss' own tuning.
+        rows: how many of its vectors are indexed.
+        path: file of the index.
+        memory_gb: memory limit for autofaiss; hnswlib has none.
+        ms: time limit of a query, for autofaiss' tuning.
     """
     if name == HNSWLIB:
         options: list[object] = ["--folder", made.folder, "--rows", rows, "--index", path]
@@ -57,7 +57,7 @@ def build_peer(
 
 
 def _write_prefix(folder: Path, made: VectorSet, rows: int) -> None:
-    """The first rows of a set as the only .npy file of a folder, which is how autofaiss reads vectors."""
+    """Write the first rows of a set as the only .npy file of a folder, the input format of autofaiss."""
     vectors = made.vectors(rows)
     folder.mkdir(exist_ok=True)
     copy = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=vectors.shape)

@@ -1,4 +1,4 @@
-"""How well and how fast a built index answers queries that it was not tuned with, with exact search beside it."""
+"""Recall and search time of a built index for queries that it was not tuned with, compared with exact search."""
 
 import time
 from collections.abc import Callable
@@ -18,25 +18,25 @@ from index_builder.index.type_choice import RECALL_DEPTH
 from knn import exact_search, read_index, set_threads
 
 ROUNDS = 3
-_EXACT_SINGLES = 5  # a query alone reads all vectors, which takes a third of a second
+_EXACT_SINGLES = 5  # few, because each reads all vectors, which takes a third of a second
 _WARM_UP = 50
 
 Search = Callable[[Vectors], Rows]  # queries (n, D) to rows (n, RECALL_DEPTH)
 
 
 class Searched(Record):
-    """What was measured of an index."""
+    """Measurements of an index."""
 
     tolerant: float
     strict: float
-    single_ms: tuple[float, ...]  # of one query alone, one thread; each test query ROUNDS times
-    batch_ms: tuple[float, ...]  # a query, all test queries in one call, one thread; one a round
-    exact_single_ms: tuple[float, ...]  # exact search of one query alone, one thread
-    exact_batch_ms: float  # a query, all test queries in one call, all threads
+    single_ms: tuple[float, ...]  # single queries, one thread; each test query ROUNDS times
+    batch_ms: tuple[float, ...]  # per query, all test queries in one call, one thread; one value per round
+    exact_single_ms: tuple[float, ...]  # exact search of single queries, one thread
+    exact_batch_ms: float  # per query, all test queries in one call, all threads
 
 
 def search(folder: Path, rows: int, path: Path, built: Built) -> Searched:
-    """Measure an index over the first rows of a set at its operating point."""
+    """Measure an index of the first rows of a set at its operating point."""
     made = open_set(folder)
     vectors, queries = made.vectors(rows), made.queries("test")
     k = min(RECALL_DEPTH, rows)
@@ -65,7 +65,7 @@ def search(folder: Path, rows: int, path: Path, built: Built) -> Searched:
 
 
 def singles_ms(answer: Search, queries: Vectors) -> tuple[float, ...]:
-    """Milliseconds of each query searched alone."""
+    """Return the time of each query searched alone, in ms."""
     found = []
     for row in range(len(queries)):
         begin = time.perf_counter()
@@ -75,7 +75,7 @@ def singles_ms(answer: Search, queries: Vectors) -> tuple[float, ...]:
 
 
 def batch_ms(answer: Search, queries: Vectors) -> float:
-    """Milliseconds a query of all queries searched in one call."""
+    """Return the time per query of all queries searched in one call, in ms."""
     begin = time.perf_counter()
     answer(np.ascontiguousarray(queries))
     return 1000 * (time.perf_counter() - begin) / len(queries)
@@ -83,10 +83,10 @@ def batch_ms(answer: Search, queries: Vectors) -> float:
 
 def main(
     folder: Annotated[Path, typer.Option(help="The set of vectors.")],
-    rows: Annotated[int, typer.Option(help="How many of them.")],
-    index: Annotated[Path, typer.Option(help="The index.")],
-    built: Annotated[Path, typer.Option(help="What building it gave.")],
-    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+    rows: Annotated[int, typer.Option(help="How many of its vectors are indexed.")],
+    index: Annotated[Path, typer.Option(help="File of the index.")],
+    built: Annotated[Path, typer.Option(help="Result of the build.")],
+    out: Annotated[Path, typer.Option(help="File of the result.")],
 ) -> None:
     """Measure an index."""
     write_result(out, search(folder, rows, index, read_record(built, Built)))

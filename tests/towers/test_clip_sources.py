@@ -122,7 +122,7 @@ def test_timms_weights_are_never_asked_for(tmp_path: Path) -> None:
         (None, "dfn5b",
          "'dfn5b' is no folder with open_clip_config.json and no hf-hub: name; "
          "for a tag or a checkpoint file, name the architecture too"),
-        ("ViT-H-14", "{folder}", "'{folder}' brings its own architecture; leave 'ViT-H-14' out"),
+        ("ViT-H-14", "{folder}", "'{folder}' has its own architecture; leave 'ViT-H-14' out"),
         (None, "{empty}", "open_clip_config.json of '{empty}' cannot be read: [Errno 2] No such file or directory: "
          "'{empty}/open_clip_config.json'"),
         (None, "{odd}", "odd: the record: the model configuration of odd lacks embed_dim, vision_cfg, text_cfg"),
