@@ -16,14 +16,15 @@ from index_builder.build import BuildRequest, build_version
 from index_builder.index.indexing import IndexRequest
 from tests.service.running import TOKEN, Running, running_service
 from tests.service.waiting import WAIT_SECONDS
-from tests.support.models import tiny_bundle
+from tests.support.made_once import made_once
+from tests.support.models import shared_bundle
 from training.sample_shop.generate import generate_sample_shop
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PRODUCTS = 300
+PRODUCTS, FEW_PRODUCTS = 300, 60
 HOSTILE = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 HOSTILE_ID = "P00007"
 QUIET_FRAMES = 4
@@ -48,10 +49,14 @@ def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample shop of 300 products, one of which has a hostile title."""
-    shop = tmp_path_factory.mktemp("sample") / "shop"
-    generate_sample_shop(shop, PRODUCTS, 1)
+def sample_shop() -> Path:
+    """The sample shop of 300 products, one of which has a hostile title; few.parquet holds the first of them."""
+    return made_once("sample-shop", _make_sample_shop) / "shop"
+
+
+def _make_sample_shop(folder: Path) -> None:
+    generate_sample_shop(folder / "shop", PRODUCTS, 1)
+    shop = folder / "shop"
     table = pq.read_table(shop / "catalog.parquet")
     ids = table["product_id"].to_pylist()
     titles = [
@@ -59,19 +64,22 @@ def sample_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for product_id, title in zip(ids, table["title"].to_pylist(), strict=True)
     ]
     position = table.column_names.index("title")
-    pq.write_table(table.set_column(position, "title", pa.array(titles)), shop / "catalog.parquet")
-    return shop
+    table = table.set_column(position, "title", pa.array(titles))
+    pq.write_table(table, shop / "catalog.parquet")
+    pq.write_table(table.slice(0, FEW_PRODUCTS), shop / "few.parquet")
 
 
 @pytest.fixture(scope="session")
-def page_store(sample_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def page_store(sample_shop: Path) -> Path:
     """A store with the versions "cat" (published) and "mlp", which mixes its towers. Tests only read it."""
-    store, models = tmp_path_factory.mktemp("pages") / "store", tmp_path_factory.mktemp("page-models")
-    for name in ("cat", "mlp"):
-        tiny_bundle(models / name, name)
-        build_version(BuildRequest(models / name, sample_shop / "catalog.parquet", store, name, IndexRequest("Flat")))
-    Store(store).publish("cat")
-    return store
+
+    def make(store: Path) -> None:
+        for name in ("cat", "mlp"):
+            bundle = shared_bundle(name)
+            build_version(BuildRequest(bundle.path, sample_shop / "catalog.parquet", store, name, IndexRequest("Flat")))
+        Store(store).publish("cat")
+
+    return made_once("page-store", make)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from artifacts.index_version import open_index_version
@@ -13,7 +12,7 @@ from index_builder.build import BuildRequest, build_version
 from index_builder.index.indexing import IndexRequest
 from knn import read_index
 from tests.service.running import Running, running_service
-from tests.service.web.conftest import OpenTab
+from tests.service.web.conftest import FEW_PRODUCTS, OpenTab
 from tests.support.models import tiny_bundle
 from tests.support.specs import BERT_WIDTH
 from towers.query_encoder import OnnxQueryEncoder
@@ -23,7 +22,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.integration]
 ROUNDING = 2e-5
 QUERY = "blue cotton dress"
 PAGE_SIZE = 24  # of search.js
-FEW_PRODUCTS = 60
 
 
 def by_numpy(version: Path, product_id: str, part: slice) -> tuple[range, float]:
@@ -108,11 +106,9 @@ def test_a_mixed_model_tells_how_near_what_its_queries_know_is(
     sample_shop: Path, open_tab: OpenTab, tmp_path: Path, composition: str, words: str
 ) -> None:
     tiny_bundle(tmp_path / "bundle", composition)
-    catalog = sample_shop / f"few-{composition}.parquet"  # beside the photos
-    pq.write_table(pq.read_table(sample_shop / "catalog.parquet").slice(0, FEW_PRODUCTS), catalog)
     request = BuildRequest(
         tmp_path / "bundle",
-        catalog,
+        sample_shop / "few.parquet",
         tmp_path / "store",
         "v",
         IndexRequest("Flat"),
