@@ -15,7 +15,7 @@ from index_builder.photos.photo_identity import PhotoIdentities
 
 @dataclass(frozen=True)
 class Embedding:
-    """What came of it, how many products were encoded, and what was reported."""
+    """The vectors, how many products were encoded, and the lines of progress."""
 
     products: EmbeddedProducts
     encoded: int

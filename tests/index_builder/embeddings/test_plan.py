@@ -1,4 +1,4 @@
-"""Plans: products cut into tasks, the same ones for the build that goes on."""
+"""Plans: products cut into tasks, the same ones for the build that continues."""
 
 import os
 from collections.abc import Iterator
