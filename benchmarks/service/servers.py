@@ -20,7 +20,7 @@ from benchmarks.common.measured_process import ROOT
 from service.core.settings import ENV_PREFIX, variable_name
 
 ADMIN_TOKEN = secrets.token_hex(16)
-_PATIENCE_S = 900.0  # 3.38 million products are verified and loaded within; txtai indexes 100,000
+_START_TIMEOUT_S = 900.0  # 3.38 million products are verified and loaded within; txtai indexes 100,000
 _STOP_S = 60.0
 
 
@@ -68,7 +68,7 @@ def our_server(store: Store, version: str, log: Path, settings: Mapping[str, obj
 def started(
     program: Sequence[object], ready: str, log: Path, variables: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """A Python module that serves on the port that it is told.
+    """Run a Python module that serves on a given port, until the block ends.
 
     Args:
         program: the module and its options; ``--port N`` is added.
@@ -95,7 +95,7 @@ def started(
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    give_up_at = time.monotonic() + _PATIENCE_S
+    give_up_at = time.monotonic() + _START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < give_up_at:
         try:
             if httpx.get(url, timeout=10).status_code == httpx.codes.OK:
@@ -103,8 +103,8 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    told = log.read_text(encoding="utf-8", errors="replace").strip()[-1000:]
-    raise ServerError(f"{url} is not answered with 200; {log} ends with: {told or 'nothing'}")
+    output = log.read_text(encoding="utf-8", errors="replace").strip()[-1000:]
+    raise ServerError(f"{url} is not answered with 200; {log} ends with: {output or 'nothing'}")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -24,7 +24,7 @@ from benchmarks.common.measured_process import write_result
 
 SETTLE_S = 1.0  # after a swap was answered: the version before is freed meanwhile
 _WARM_UP_S = 1.0
-_PATIENCE_S = 30.0
+_TIMEOUT_S = 30.0
 _OK = 200
 
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -146,7 +146,7 @@ class FixedRate:
         method, path, *body = line.split(" ", 2)
         good = False
         with suppress(OSError, EOFError):  # of which a timeout is one
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_TIMEOUT_S):
                 good = (await self._client.send(method, path, *body))[0] == _OK
         self.answered.append(Answered(due, time.monotonic(), good))
 
@@ -177,9 +177,9 @@ async def swap_under_load(
         for version in versions:
             await asyncio.sleep(steady_s)
             begin = time.monotonic()
-            status, told = await admin.send("POST", "/admin/index/swap", json.dumps({"version": version}), token)
+            status, answer = await admin.send("POST", "/admin/index/swap", json.dumps({"version": version}), token)
             if status != _OK:
-                raise RuntimeError(f"the swap to {version} was answered with {status}: {told.decode()}")
+                raise RuntimeError(f"the swap to {version} was answered with {status}: {answer.decode()}")
             took_s.append(time.monotonic() - begin)
             await asyncio.sleep(SETTLE_S)
             windows.append((begin, time.monotonic()))

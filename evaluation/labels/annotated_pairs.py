@@ -18,7 +18,7 @@ from evaluation.test_set.test_set import TestSet
 
 PAIRS_PER_NOTE = 50_000  # labelled between two writes: what a kill costs
 
-Progress = Callable[[int], None]  # told how many more pairs are done
+Progress = Callable[[int], None]  # called with the number of pairs done since the last call
 Numbers = npt.NDArray[np.int64]
 Keys = Numbers  # query number x catalogue size + row
 Codes = npt.NDArray[np.int8]

@@ -3,7 +3,7 @@
 The running best of all queries is kept in the work folder after each block, so that a kill costs one
 block. The result equals `knn.exact_search` over all products at once: every score is correctly rounded,
 and equal scores stand in the order of the catalogue. Products with exactly equal vectors are therefore
-told apart by their place in the catalogue alone; which of them is among the first hundred means nothing.
+ordered by their position in the catalogue alone, so that it is arbitrary which of them are among the first hundred.
 
 Memory, in bytes, for n queries of width D searched to depth k over towers of widths d_t:
 
