@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from artifacts.bundle import ModelBundle, open_bundle
-from benchmarks.common.cores import core_count
+from artifacts.cores import usable_cores
 from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.service.queries import DEPTH
@@ -73,7 +73,7 @@ def measure(
     from benchmarks.gpu.search import batch_times, copy_bytes_per_s, least_ms, search
     from towers.torch_query_encoder import TorchQueryEncoder
 
-    set_threads(core_count())
+    set_threads(usable_cores())
     all_texts = held_out_texts(bundle)
     texts = [all_texts[row] for row in split_queries(len(all_texts))["test"]]
     products, queries = made.vectors(rows), made.queries("test")[:RECALL_QUERIES]

@@ -21,8 +21,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
+from artifacts.cores import usable_cores
 from artifacts.side import TowerName
-from benchmarks.common.cores import core_count
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.training import ours as ours
 from benchmarks.training.data import Size, Workload, make_workload
@@ -51,7 +51,7 @@ PACKAGES = ("torch", "lightning", "sentence-transformers", "transformers", "acce
 
 def main() -> int:
     """Measure, print and write the result; the exit code says whether the targets were met."""
-    torch.set_num_threads(core_count())
+    torch.set_num_threads(usable_cores())
     workload = make_workload(OUT / "bench-train")
     trials = try_settings(workload)
     best = max(trials, key=lambda setting: trials[setting])

@@ -1,9 +1,11 @@
-"""Send searches until SIGTERM, then print how many were answered and which failed. For docker/test.sh; needs only Python.
+"""Send searches until SIGTERM, then print how many were answered and which failed.
+
+Used by docker/test.sh; it needs only Python.
 
     python3 docker/steady.py http://127.0.0.1:8000 > result.json &   # SIGTERM ends it
 
-Every search has a connection of its own, so that no connection pool retries a lost one. With --until-failure each of the
-four threads stops at its first failure. Times are seconds since 1970.
+Every search has a connection of its own, so that no connection pool retries a lost one. With --until-failure each of
+the four threads stops at its first failure. Times are seconds since 1970.
 """
 
 import json

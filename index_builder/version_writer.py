@@ -27,7 +27,7 @@ from artifacts.index_version import (
 )
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 from index_builder.core.progress import ProgressReporter
-from index_builder.core.threads import core_count
+from index_builder.core.threads import thread_count
 from index_builder.embeddings.collect import VECTORS_FILE, EmbeddedProducts
 from index_builder.index.curve_plot import draw_curve
 from index_builder.index.indexing import IndexRequest, fill_index, plan_index
@@ -102,7 +102,7 @@ def write_version(
     report: ProgressReporter,
 ) -> None:
     """Write the index, figures and manifest into the folder of a new version, which has products and vectors."""
-    set_threads(core_count())
+    set_threads(thread_count())
     queries = _query_vectors(inputs)
     choice = choose_index(inputs.specs, inputs.index_request, embedded.vectors, queries, report)
     ids = _in_memory(products, ["product_id"])
@@ -139,7 +139,7 @@ def _in_memory(products: CatalogStream, columns: list[str]) -> Catalog:
 
 def _query_vectors(inputs: VersionInputs) -> Vectors:
     bundle = inputs.bundle
-    encoder = OnnxQueryEncoder(bundle.query_folder, bundle.query, threads=core_count())
+    encoder = OnnxQueryEncoder(bundle.query_folder, bundle.query, threads=thread_count())
     return encode_queries(encoder, inputs.queries.texts)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from artifacts.atomic import replace_file
 from artifacts.columns import align_columns
-from benchmarks.common.cores import core_count
+from artifacts.cores import usable_cores
 
 OUT = Path(__file__).parents[1] / "out"
 _GIB = 1 << 30
@@ -98,7 +98,7 @@ def this_machine(packages: Sequence[str] = ()) -> Machine:
     """Describe the machine of this run, with the versions of the packages that influence its figures."""
     return Machine(
         processor=_processor(),
-        cores=core_count(),
+        cores=usable_cores(),
         memory_gb=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB, 1),
         gpu=_gpu(),
         system=platform.platform(),

@@ -29,9 +29,9 @@ from PIL import Image, ImageOps
 from artifacts.atomic import replace_file
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import Catalog, open_catalog, read_catalog
+from artifacts.cores import usable_cores
 from artifacts.records import Record
 from artifacts.side import TowerName
-from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from index_builder.embeddings.collect import collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
@@ -235,7 +235,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the result goes.")],
 ) -> None:
     """Measure encoding."""
-    torch.set_num_threads(core_count())
+    torch.set_num_threads(usable_cores())
     write_result(out, measure_encoding(open_bundle(bundle), catalog, work, products))
 
 

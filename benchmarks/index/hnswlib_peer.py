@@ -7,7 +7,7 @@ from typing import Annotated
 import hnswlib
 import typer
 
-from benchmarks.common.cores import core_count
+from artifacts.cores import usable_cores
 from benchmarks.common.measured_process import write_result
 from benchmarks.index.peers import PeerBuilt
 from benchmarks.vectors.vector_sets import BLOCK_ROWS, open_set
@@ -23,7 +23,7 @@ def build(folder: Path, rows: int, path: Path) -> PeerBuilt:
     index = empty_index(vectors.shape[1])
     index.init_index(max_elements=rows, M=EDGES, ef_construction=EF_CONSTRUCTION, random_seed=0)
     for start in range(0, rows, BLOCK_ROWS):
-        index.add_items(vectors[start : start + BLOCK_ROWS], num_threads=core_count())
+        index.add_items(vectors[start : start + BLOCK_ROWS], num_threads=usable_cores())
     index.save_index(str(path))
     seconds = time.perf_counter() - begin
     return PeerBuilt(

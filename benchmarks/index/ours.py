@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from artifacts.cores import usable_cores
 from artifacts.records import Record
-from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.vectors.vector_sets import open_set
 from index_builder.index.indexing import AUTO, TARGET_RECALL, IndexRequest, fill_index, plan_index
@@ -52,7 +52,7 @@ def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
 
     made = open_set(folder)
     vectors, queries = made.vectors(rows), made.queries("tuning")
-    set_threads(core_count())
+    set_threads(usable_cores())
     index_request = IndexRequest(index=index_type)
     with timed("choose"):
         choice = choose_index(
@@ -74,7 +74,7 @@ def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
         seconds=seconds,
         sha256=file.sha256,
         size_bytes=file.size_bytes,
-        threads=core_count(),
+        threads=usable_cores(),
     )
 
 

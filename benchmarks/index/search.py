@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from artifacts.cores import usable_cores
 from artifacts.records import Record, read_record
-from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.index.ours import Built
 from benchmarks.vectors.mean_recall import Rows, mean_recall
@@ -40,7 +40,7 @@ def search(folder: Path, rows: int, path: Path, built: Built) -> Searched:
     made = open_set(folder)
     vectors, queries = made.vectors(rows), made.queries("test")
     k = min(RECALL_DEPTH, rows)
-    set_threads(core_count())
+    set_threads(usable_cores())
     begin = time.perf_counter()
     exact = exact_search(vectors, queries, k)
     exact_batch_ms = 1000 * (time.perf_counter() - begin) / len(queries)

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import typer
 
 from artifacts.bundle import open_bundle
+from artifacts.cores import usable_cores
 from artifacts.index_version import PRODUCTS_FILE
 from artifacts.records import Record
 from artifacts.store import Store
-from benchmarks.common.cores import core_count
 from benchmarks.common.measured_process import write_result
 from benchmarks.service.queries import DEPTH
 from benchmarks.vectors.mean_recall import Rows, mean_recall
@@ -45,7 +45,7 @@ def recall_of(url: str, products: Path, vectors: Path, bundle: Path) -> Recalled
     depth = min(DEPTH, len(ids))
     with Client(url) as client:
         found = [[hit.product_id for hit in client.search(text, depth).hits] for text in asked]
-    set_threads(core_count())
+    set_threads(usable_cores())
     queries = made.queries("test")
     exact = exact_search(made.vectors(len(ids)), queries, depth).rows
     recall = mean_recall(made.vectors(len(ids)), queries, _rows(found, ids, depth), exact)

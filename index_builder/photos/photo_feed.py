@@ -10,7 +10,7 @@ from pathlib import Path
 
 from artifacts.side import PhotoInput
 from index_builder.core.keys import NO_PHOTO, url_identity
-from index_builder.core.threads import core_count
+from index_builder.core.threads import thread_count
 from index_builder.photos.download import DownloadSettings, FetchedPhoto, open_downloader
 from index_builder.photos.photo_identity import identity_of_file
 from towers.encoding import PHOTOS_PER_BATCH, decode_photo
@@ -36,7 +36,7 @@ class PhotoFeed:
         self._photo = photo
         self._settings = settings
         self._stack = stack
-        self._pool: Executor = ThreadPoolExecutor(core_count(), thread_name_prefix="photos")
+        self._pool: Executor = ThreadPoolExecutor(thread_count(), thread_name_prefix="photos")
         stack.callback(self._pool.shutdown, cancel_futures=True)
         self._download: Callable[[str], Future[FetchedPhoto]] | None = None
 

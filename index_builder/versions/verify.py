@@ -10,7 +10,7 @@ from artifacts.errors import ArtifactError, MismatchError
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, IndexVersion, Manifest, open_index_version
 from artifacts.store import Store
 from index_builder.core.errors import LedgerError, VerificationError
-from index_builder.core.threads import core_count
+from index_builder.core.threads import thread_count
 from index_builder.index.measure import encode_queries
 from index_builder.versions.ledger import read_fitting_failures
 from knn import KnnError, OperatingPoint, VectorIndex, read_index
@@ -56,7 +56,7 @@ def _verify(opened: IndexVersion) -> VerifiedVersion:
     index = read_index(opened.index_path, record.sha256, record.size_bytes)
     _check_agreement(opened, index)
     _check_records(opened)
-    encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=core_count())
+    encoder = OnnxQueryEncoder(opened.query_folder, opened.query, threads=thread_count())
     if opened.open_tower_vectors() is not None and not encoder.gives_tower_vectors:
         raise VerificationError(
             f"{opened.path} keeps tower vectors of products, but its encoder gives none of queries; build it again"

@@ -11,9 +11,9 @@ from typing import Any, Literal
 from pydantic import DirectoryPath, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from artifacts.cores import usable_cores
 from service.core.errors import SettingsError
 from service.core.logs import LogFormat
-from service.core.threads import usable_cores
 
 ENV_PREFIX = "VITRINE_"
 _MAX_DEFAULT_THREADS = 8  # more threads do not make a small batch faster

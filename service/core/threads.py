@@ -10,11 +10,6 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-def usable_cores() -> int:
-    """Return how many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def lower_thread_priority(niceness: int) -> None:
     """Lower the priority of the calling thread, and of all threads that it starts afterwards.
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from pydantic import Field
 
 from artifacts.atomic import replace_file
+from artifacts.cores import usable_cores
 from artifacts.records import Record, read_record
 from training.errors import ExperimentError
-from training.threads import core_count
 
 LOG_FOLDER = "logs"
 TIMES_FILE = "stages.json"
@@ -122,7 +122,7 @@ def _start(stage: Stage, label: str, out: Path, shares: int) -> _Running:
     print(f"{label}: python -m {shlex.join(stage.arguments)}" + (f" > {log}" if log else ""), flush=True)
     environment = {**os.environ}
     if shares > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, core_count() // shares)))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // shares)))
     command = [sys.executable, "-m", *stage.arguments]
     began = time.monotonic()
     if log is None:

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import duckdb
 import ibis
 
+from artifacts.cores import usable_cores
 from artifacts.interactions import QUERIED_COLUMNS, check_interactions, interaction_files
 from artifacts.tables import check_columns
 from training.errors import LogError
-from training.threads import core_count
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def open_log(log: Path | LogTable, connection: Any, resources: Resources) -> Any
 
 
 def _limit(connection: Any, folder: Path, resources: Resources) -> None:
-    threads = resources.threads or core_count()
+    threads = resources.threads or usable_cores()
     connection.con.execute(f"SET memory_limit = '{resources.memory_gb}GB'")
     connection.con.execute(f"SET threads = {threads}")
     connection.con.execute("SET temp_directory = ?", [str(folder)])

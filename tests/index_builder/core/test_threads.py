@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from index_builder.core.threads import core_count
+from index_builder.core.threads import thread_count
 
 
 @pytest.mark.parametrize(("wanted", "expected"), [("1", 1), ("7", 7)])
 def test_the_usual_variable_decides(monkeypatch: pytest.MonkeyPatch, wanted: str, expected: int) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", wanted)
-    assert core_count() == expected
+    assert thread_count() == expected
 
 
 @pytest.mark.parametrize("wanted", [None, "", "0", "-2", "many", "4,2"])
@@ -19,4 +19,4 @@ def test_otherwise_all_cores(monkeypatch: pytest.MonkeyPatch, wanted: str | None
     if wanted is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", wanted)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
-    assert core_count() == 3
+    assert thread_count() == 3

@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from service.core.threads import lower_thread_priority, run_in_daemon_thread, usable_cores
+from service.core.threads import lower_thread_priority, run_in_daemon_thread
 from tests.service.waiting import WAIT_SECONDS, threads_ended
 
 
@@ -86,11 +86,3 @@ def test_a_lower_priority_is_that_of_one_thread_and_of_those_that_it_starts() ->
     asyncio.run(run_in_daemon_thread(work, "work"))
     assert found == [before, min(19, before + 5), min(19, before + 5)]
     assert priority() == before
-
-
-def test_cores_are_those_that_the_process_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
-    assert usable_cores() == 3
-    monkeypatch.delattr("os.sched_getaffinity")
-    monkeypatch.setattr("os.cpu_count", lambda: None)
-    assert usable_cores() == 1

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from artifacts.cores import usable_cores
 from training.errors import ExperimentError
 from training.experiments.stages import Stage, describe_times, run_stages
-from training.threads import core_count
 
 WAIT_SECONDS = 120
 
@@ -86,7 +86,7 @@ def test_two_at_a_time_share_the_cores_and_wait_for_what_they_need(
     assert sorted(order(tmp_path)[:2]) == ["begin a", "begin b"]
     assert order(tmp_path)[-2:] == ["begin c", "end c"]
     threads = {words[1]: words[2] for words in journal(tmp_path) if words[0] == "begin"}
-    share = str(max(1, core_count() // 2))
+    share = str(max(1, usable_cores() // 2))
     assert threads == {"a": share, "b": share, "c": "all"}
     assert {path.name for path in (tmp_path / "logs").iterdir()} == {"a.log", "b.log"}
     assert (tmp_path / "logs" / "a.log").read_text() == "words of a\n"
