@@ -1,1 +1,1 @@
-"""Benchmarks: one script per claim, run by `make bench-NAME`. Each prints machine, baselines, figures and targets."""
+"""Benchmarks: scripts that `make bench-NAME` runs. Each prints the machine, baselines, measurements and targets."""

@@ -1,4 +1,4 @@
-"""The parts that all benchmarks share: machine, figures, targets, and processes that are measured.
+"""Shared code of all benchmarks: machine, figures, targets, and processes whose time and memory are measured.
 
-It does not know what is measured.
+It depends on no single benchmark.
 """

@@ -1,1 +1,1 @@
-"""bench-gpu: measurements on a device. It does not build indexes."""
+"""bench-gpu: time of the query tower and of exact search on a GPU. It builds no indexes."""

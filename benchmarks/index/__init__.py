@@ -1,1 +1,1 @@
-"""bench-index: Vitrine's index and those of peers with the same vectors, each in a process of its own."""
+"""bench-index: Vitrine's index compared with those of peers, built from the same vectors in separate processes."""

@@ -1,1 +1,1 @@
-"""bench-prepare: a search log as large as asked for."""
+"""bench-prepare: a synthetic search log of any size."""

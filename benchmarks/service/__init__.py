@@ -1,1 +1,1 @@
-"""bench-service and bench-sizes: services under load, beside peers and during swaps."""
+"""bench-service and bench-sizes: load tests of the service, of its peers, and of swaps of the index version."""

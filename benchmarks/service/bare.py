@@ -1,4 +1,7 @@
-"""The bound of every service in Python: a FastAPI endpoint that reads a request and returns bytes that are ready."""
+"""The bare endpoint of bench-service: a FastAPI application that answers every request with the same stored bytes.
+
+It does no work for a request and is therefore an upper bound for the throughput of a service in Python.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +13,8 @@ from starlette.responses import Response
 
 
 def create_app(answer: bytes) -> FastAPI:
-    """An application that gives this answer to every search."""
-    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})  # as Vitrine's
+    """Return an application that gives this answer to every search."""
+    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})  # the settings of Vitrine's service
 
     @app.post("/search")
     async def search(request: Request) -> Response:
@@ -22,10 +25,10 @@ def create_app(answer: bytes) -> FastAPI:
 
 
 def main(
-    answer: Annotated[Path, typer.Option(help="A file of what is answered.")],
-    port: Annotated[int, typer.Option(help="Of 127.0.0.1.")],
+    answer: Annotated[Path, typer.Option(help="File with the body of every answer.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")],
 ) -> None:
-    """Serve it under uvicorn as Vitrine is served."""
+    """Serve the application with the uvicorn settings of Vitrine's service."""
     uvicorn.run(
         create_app(answer.read_bytes()),
         port=port,

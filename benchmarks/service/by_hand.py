@@ -1,6 +1,6 @@
-"""The service that one writes by hand: sentence-transformers encodes, an IndexFlatIP searches, FastAPI answers.
+"""A simple search service: sentence-transformers encodes, FAISS' IndexFlatIP searches, FastAPI answers.
 
-Nothing in it is slow on purpose: it is what the tutorials of the three libraries lead to.
+It follows the tutorials of the three libraries; nothing in it is slow on purpose.
 """
 
 from pathlib import Path
@@ -19,14 +19,14 @@ from benchmarks.vectors.vector_sets import open_set
 
 
 class Search(BaseModel):
-    """What is asked."""
+    """The body of a request."""
 
     query: str
     k: int = DEPTH
 
 
 def create_app(bundle: Path, vectors: Path, products: Path) -> FastAPI:
-    """The service over as many products as the file has, the first of a set of vectors."""
+    """Return a service that searches the products of a file, with the first vectors of a set as their vectors."""
     model = query_model(bundle)
     rows: list[dict[str, Any]] = read_catalog(products).table.to_pylist()
     made = open_set(vectors)
@@ -48,12 +48,12 @@ def create_app(bundle: Path, vectors: Path, products: Path) -> FastAPI:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="The model.")],
-    vectors: Annotated[Path, typer.Option(help="The real set.")],
-    products: Annotated[Path, typer.Option(help="A file of the products.")],
-    port: Annotated[int, typer.Option(help="Of 127.0.0.1.")],
+    bundle: Annotated[Path, typer.Option(help="A trained model.")],
+    vectors: Annotated[Path, typer.Option(help="Folder of the real set of vectors.")],
+    products: Annotated[Path, typer.Option(help="Parquet file of the products.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")],
 ) -> None:
-    """Serve it as uvicorn's command line would."""
+    """Serve the application with the default settings of uvicorn."""
     uvicorn.run(create_app(bundle, vectors, products), port=port, access_log=False)
 
 

@@ -1,4 +1,4 @@
-"""A model's query side as a SentenceTransformer: the same architecture and weights, as others would use them."""
+"""A model's query side as a SentenceTransformer, with the same architecture and weights, for the other services."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +17,11 @@ from towers.tokens import read_tokenizers
 
 
 class QueryModule(InputModule):
-    """A query side as a module of sentence-transformers.
+    """A sentence-transformers module that wraps a query side.
 
     Args:
-        side: with its weights.
-        tokenizers: of its text towers.
+        side: the query side, with its weights.
+        tokenizers: the tokenizer of each of its text towers.
     """
 
     def __init__(self, side: Side, tokenizers: Tokenizers) -> None:
@@ -30,20 +30,20 @@ class QueryModule(InputModule):
         self._tokenizers = tokenizers
 
     def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:
-        """Token ids of texts for each tower, shape (len(inputs), longest)."""
+        """Return the token ids of texts for each tower, shape (len(inputs), longest)."""
         return {name: torch.from_numpy(tokenizer.encode(inputs)) for name, tokenizer in self._tokenizers.items()}
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Unit vectors, shape (n, D), under sentence-transformers' name."""
+        """Add the unit vectors, shape (n, D), under the key that sentence-transformers reads."""
         ids = {name: features[name] for name in self._tokenizers}
         return {**features, "sentence_embedding": self.side(ids)}
 
     def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
-        """Nothing is kept of a benchmark's model."""
+        """Do nothing: models of a benchmark are not saved."""
 
 
 def query_model(bundle: Path) -> SentenceTransformer:
-    """The query side of a bundle."""
+    """Return the query side of a bundle as a SentenceTransformer on the CPU."""
     opened = open_bundle(bundle)
     tokenizers = read_tokenizers(opened.query_folder, opened.query)
     return SentenceTransformer(modules=[QueryModule(load_side(opened.query_folder), tokenizers)], device="cpu")

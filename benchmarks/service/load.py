@@ -1,4 +1,7 @@
-"""Load on a service by wrk, which is written in C and takes little of the cores that it shares with the service."""
+"""Load tests of a service with wrk.
+
+wrk is written in C and uses little processor time of the cores that it shares with the service.
+"""
 
 import shutil
 import subprocess
@@ -11,21 +14,22 @@ from artifacts.records import Record
 
 SCRIPT = Path(__file__).parent / "wrk.lua"
 WARM_UP_S = 1
-WARM_UP_SHARE = 20  # of the requests, one in so many: those before the first, which were sent before if any were
+# The warm-up begins 1/20 of the file before the first request, so that it repeats requests of the load before it.
+WARM_UP_SHARE = 20
 
 
 class LoadError(Exception):
-    """wrk is not there, or a request had no good answer."""
+    """wrk is not installed or failed, or a request failed."""
 
 
 class Load(Record):
-    """What wrk measured of one run.
+    """What wrk measured in one run.
 
-    Latencies are counted as wrk does: one that is longer than twice what a connection's turn took on average counts
-    again for the requests that it kept from being sent, so that slow answers are not hidden by waiting for them.
+    Latencies are corrected for coordinated omission by wrk: for a latency of more than twice the average time between
+    a connection's requests, latencies of the requests that the connection could not send meanwhile are added.
     """
 
-    requests: int  # that were answered
+    requests: int  # number of answered requests
     seconds: float
     failed: int  # refused, broken, or answered with an error
     mean_ms: float
@@ -34,18 +38,18 @@ class Load(Record):
 
     @property
     def per_s(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
 
 @dataclass(frozen=True)
 class Requests:
-    """A file of requests, one a line: METHOD PATH BODY.
+    """A file of requests, one per line: METHOD PATH BODY.
 
     Attributes:
-        path: of the file.
-        count: lines in it.
-        distinct: whether no line comes twice.
+        path: path of the file.
+        count: number of lines.
+        distinct: whether all lines are different.
     """
 
     path: Path
@@ -54,49 +58,49 @@ class Requests:
 
 
 def find_wrk() -> str:
-    """Where wrk is.
+    """Return the path of wrk.
 
     Raises:
-        LoadError: It is not installed.
+        LoadError: wrk is not installed.
     """
     found = shutil.which("wrk")
     if found is None:
-        raise LoadError("wrk is not installed; it makes the load: apt-get install wrk")
+        raise LoadError("wrk is not installed; it generates the load: apt-get install wrk")
     return found
 
 
 def run_load(url: str, requests: Requests, *, connections: int, seconds: int, first: int = 0) -> Load:
-    """Send requests as fast as they are answered, after a short warm-up.
+    """Measure a closed-loop load after a short warm-up: each connection sends its next request after an answer.
 
     Args:
-        url: of the service, without a path.
-        requests: what is sent.
-        connections: that each wait for their answer before they send again; all on one thread of wrk.
-        seconds: how long.
-        first: how many of the requests to leave out; they begin again after the last.
+        url: URL of the service, without a path.
+        requests: the requests to send.
+        connections: number of connections; one thread of wrk serves all.
+        seconds: duration of the load.
+        first: index of the first request to send; after the last request of the file follows its first.
 
     Raises:
-        LoadError: There is no wrk, it failed, a request failed, or requests that should be distinct were sent twice.
+        LoadError: wrk is not installed or failed, a request failed, or a request of a distinct file was sent twice.
     """
     _run_wrk(url, requests, connections, WARM_UP_S, first - requests.count // WARM_UP_SHARE)
     load = _run_wrk(url, requests, connections, seconds, first)
     if requests.distinct and load.requests > requests.count:
         raise LoadError(
-            f"{load.requests:,} requests were answered and only {requests.count:,} are different; take less time"
+            f"{load.requests:,} requests were answered and only {requests.count:,} are different; choose fewer seconds"
         )
     return load
 
 
 def read_load(output: str) -> Load:
-    """The record at the end of wrk's output.
+    """Read the record at the end of wrk's output.
 
     Raises:
-        LoadError: It is not there, or requests failed.
+        LoadError: the record is missing, a request failed, or none was answered.
     """
     try:
         load = Load.model_validate_json(output.strip().rpartition("\n")[2])
     except ValidationError as error:
-        raise LoadError(f"wrk told no result: {output.strip()[-500:]!r}") from error
+        raise LoadError(f"wrk printed no result: {output.strip()[-500:]!r}") from error
     if load.failed or not load.requests:
         raise LoadError(f"{load.failed:,} requests failed and {load.requests:,} were answered")
     return load

@@ -19,12 +19,12 @@ from benchmarks.service.stages import Stages, hit_share, read_counts, stages_bet
 from benchmarks.service.steady import SwapsUnderLoad
 from benchmarks.service.turns import BARE, BY_HAND, OURS, TXTAI, Measured, Turn, common_share, keep_answer, take_turns
 
-MANY, ONE = 32, 1  # connections
+MANY, ONE = 32, 1  # numbers of connections
 SWAP_LOAD = 0.3  # requests per second sent during swaps, as a share of what the service can answer
 STEADY_S = 10
 CACHES_MB = (64, 1000)  # the service's default, and one that holds the answers to all repeated queries
 _NO_CACHE = {"cache_mb": 0}
-_COMPARED = 20  # queries with which it is checked that all services find the same products
+_COMPARED = 20  # number of queries used to check that all services find the same products
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Whole:
         against: Beside the bare endpoint, at MANY connections.
         alone: Load of one connection.
         recalled: Recall over HTTP.
-        stages: Where the time of a search goes, at one connection and at MANY.
-        swaps: What clients noticed of swaps.
+        stages: Time of a search by stage, at one connection and at MANY.
+        swaps: Latencies, gaps and lost requests during swaps.
         swap_per_s: Requests per second that were sent during the swaps.
     """
 
@@ -90,7 +90,7 @@ class Others:
 
 
 def measure_all_products(setup: Setup, version: str, copy: str, swaps: int) -> Whole:
-    """Measure recall, load, where the time of a search goes, and swaps, with all products."""
+    """Measure recall, throughput and latency, the time of each stage of a search, and swaps, with all products."""
     with _ours_and_bare(setup, version, "whole", 0) as (ours, bare):
         options = ["--url", ours.url, "--store", setup.store.path, "--version", version, "--vectors", setup.vectors]
         recalled, _ = run_part("service.recall", [*options, "--bundle", setup.bundle], Recalled)
@@ -103,7 +103,7 @@ def measure_all_products(setup: Setup, version: str, copy: str, swaps: int) -> W
 
 
 def measure_with_cache(setup: Setup, version: str, cache_mb: int) -> Cached:
-    """Measure queries that repeat, after the cache has been filled with the first of them."""
+    """Measure the load of repeated queries, after the first of them have filled the cache."""
     with _ours_and_bare(setup, version, f"cache-{cache_mb}", cache_mb) as (ours, bare):
         filling = run_load(ours.url, setup.repeated_posts, connections=MANY, seconds=setup.rounds * setup.seconds)
         before = read_counts(ours.url)
@@ -155,7 +155,7 @@ def _ours_and_bare(setup: Setup, version: str, name: str, cache_mb: int) -> Iter
 
 
 def _turns(ours: Server, bare: Server, requests: Requests, first: int = 0) -> list[Turn]:
-    """Give both the same load. The bare endpoint does not read its requests, so it may get the same ones again."""
+    """Give both the same load. The bare endpoint has no cache, so requests to it may repeat."""
     return [Turn(BARE, bare, replace(requests, distinct=False), MANY), Turn(OURS, ours, requests, MANY, first)]
 
 
@@ -170,7 +170,7 @@ def _stages(setup: Setup, ours: Server, connections: int) -> Stages:
 
 
 def _swap(setup: Setup, ours: Server, versions: Sequence[str], swaps: int, per_s: float) -> SwapsUnderLoad:
-    os.environ["BENCH_SERVICE_TOKEN"] = ADMIN_TOKEN  # not on the command line, which is printed
+    os.environ["BENCH_SERVICE_TOKEN"] = ADMIN_TOKEN  # passed as a variable because the command line is printed
     options: list[object] = ["--url", ours.url, "--requests", setup.posts.path, "--per-s", per_s, "--swaps", swaps]
     named = [word for version in versions for word in ("--version", version)]
     return run_part("service.steady", [*options, "--steady-s", STEADY_S, *named], SwapsUnderLoad)[0]

@@ -1,4 +1,4 @@
-"""What a service's memory does over many swaps."""
+"""Memory of a service over many swaps of its index version."""
 
 import time
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from benchmarks.common.measured_process import KIB, shared_out_memory
 from benchmarks.service.servers import ADMIN_TOKEN, Server
 from service.client import Client
 
-FIRST = 2  # the swap after which all that is kept has been made once
-_SEARCHES = 20  # between two swaps
-_SETTLE_S = 0.2  # until the searches are over
+FIRST = 2  # the swap after which every long-lived object has been allocated at least once
+_SEARCHES = 20  # number of searches between two swaps
+_SETTLE_S = 0.2  # time after the searches before memory is read
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Swapped:
     """Memory after each swap.
 
     Attributes:
-        resident_gb: of its processes; what several have in common counts once.
-        swap_s: how long each took.
+        resident_gb: resident memory of all processes of the service; memory shared between them counts once.
+        swap_s: duration of each swap.
     """
 
     resident_gb: tuple[float, ...]
@@ -30,18 +30,18 @@ class Swapped:
 
     @property
     def growth(self) -> float:
-        """After the last against after the second: 1.05 is 5% more."""
+        """Memory after the last swap divided by memory after the second: 1.05 means 5% more."""
         return self.resident_gb[-1] / self.resident_gb[FIRST - 1]
 
 
 def swap_often(server: Server, versions: Sequence[str], swaps: int, queries: Sequence[str]) -> Swapped:
-    """Swap a service between versions, with some searches each time, and look at its memory.
+    """Swap a service between versions, send some searches after each swap, and read its memory.
 
     Args:
-        server: Vitrine.
-        versions: to swap to, in turn.
-        swaps: how many, at least FIRST.
-        queries: to search for; the first come each time.
+        server: Vitrine's service.
+        versions: ids of the versions, which are swapped to in turn.
+        swaps: number of swaps, at least FIRST.
+        queries: queries to search for; the first of them are sent after each swap.
     """
     resident_gb, swap_s = [], []
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}, timeout=3600) as admin:

@@ -1,4 +1,4 @@
-"""What is searched for in bench-service: a shop's own queries, and where these are too few, mixtures of two of them."""
+"""The queries of bench-service: those of a shop's search log and, where these are too few, mixtures of two of them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,23 +13,23 @@ import pyarrow.parquet as pq
 from benchmarks.service.load import Requests
 
 DEPTH = 100
-# Of the stream of repeated queries: the second most frequent query comes half as often as the first, and so on.
+# Exponent of the repeated queries: with 1.0 the second most frequent query comes half as often as the first.
 ZIPF_EXPONENT = 1.0
-_TRIES = 20  # times that what is missing is drawn, at most
+_TRIES = 20  # highest number of rounds in which missing mixtures are drawn
 
 
 def shop_queries(log: Path, wanted: int, seed: int) -> list[str]:
-    """Different queries in any order: those of a search log, then mixtures.
+    """Return distinct queries in random order: those of a search log, then mixtures.
 
-    A mixture has the first words of one query and the last of another, so that its length is that of queries.
+    A mixture joins the first half of one query and the second half of another, so that its length is typical.
 
     Args:
-        log: interactions.parquet.
-        wanted: how many.
-        seed: of the order and the mixtures.
+        log: interactions.parquet of the shop.
+        wanted: number of queries.
+        seed: seed of the order and of the mixtures.
 
     Raises:
-        ValueError: The log has too few queries to mix so many.
+        ValueError: too few different queries can be mixed from those of the log.
     """
     rng = np.random.default_rng(seed)
     texts = pc.unique(pq.read_table(log, columns=["query"])["query"]).to_pylist()
@@ -42,7 +42,7 @@ def shop_queries(log: Path, wanted: int, seed: int) -> list[str]:
 
 
 def zipf_stream(count: int, length: int, seed: int) -> npt.NDArray[np.int64]:
-    """Numbers below `count`, number i drawn in proportion to 1 / (i + 1) ** ZIPF_EXPONENT. Shape (length,)."""
+    """Draw numbers i below `count` with probability proportional to 1 / (i + 1) ** ZIPF_EXPONENT. Shape (length,)."""
     frequency = np.cumsum(np.arange(1, count + 1, dtype=float) ** -ZIPF_EXPONENT)
     drawn = np.random.default_rng(seed).random(length) * frequency[-1]
     numbers: npt.NDArray[np.int64] = np.searchsorted(frequency, drawn, side="right").astype(np.int64)
@@ -50,17 +50,17 @@ def zipf_stream(count: int, length: int, seed: int) -> npt.NDArray[np.int64]:
 
 
 def write_posts(path: Path, texts: Sequence[str], *, distinct: bool = True) -> Requests:
-    """Requests to Vitrine, or to a service that is asked alike."""
+    """Write a file of requests to Vitrine, or to a service with the same route and body."""
     return _write(path, (f"POST /search {json.dumps({'query': text})}" for text in texts), distinct)
 
 
 def write_gets(path: Path, texts: Sequence[str]) -> Requests:
-    """Requests to txtai."""
+    """Write a file of requests to txtai."""
     return _write(path, (f"GET /search?{urlencode({'query': text, 'limit': DEPTH})}" for text in texts), True)
 
 
 def _mixtures(texts: Sequence[str], wanted: int, rng: np.random.Generator) -> set[str]:
-    """So many, or fewer where too few can be mixed; none is one of the texts."""
+    """Return `wanted` mixtures that are not among the texts, or fewer if no more can be mixed."""
     found: set[str] = set()
     known = set(texts)
     for _ in range(_TRIES if texts else 0):

@@ -1,4 +1,4 @@
-"""Recall of a running service: held-out queries over HTTP, held against exact search over the same vectors."""
+"""Recall of a running service: its answers to held-out queries over HTTP, compared with exact search."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ from service.client import Client
 
 
 class Recalled(Record):
-    """Recall at DEPTH over so many queries, none of which tuned the index."""
+    """Mean recall at DEPTH over queries that the index was not tuned with."""
 
     tolerant: float
     strict: float
@@ -31,13 +31,13 @@ class Recalled(Record):
 
 
 def recall_of(url: str, products: Path, vectors: Path, bundle: Path) -> Recalled:
-    """Ask a service and compare.
+    """Search the test queries with a service and return the recall.
 
     Args:
-        url: of the service.
-        products: of the version that it serves.
-        vectors: the real set, whose first rows these products have.
-        bundle: the model.
+        url: URL of the service.
+        products: Parquet file of the products in the version that it serves.
+        vectors: folder of the real set, whose first vectors are those of these products.
+        bundle: folder of the model.
     """
     made, texts = open_set(vectors), held_out_texts(open_bundle(bundle))
     asked = [texts[row] for row in split_queries(len(texts))["test"]]
@@ -53,7 +53,7 @@ def recall_of(url: str, products: Path, vectors: Path, bundle: Path) -> Recalled
 
 
 def _rows(found: list[list[str]], ids: pa.Array, depth: int) -> Rows:
-    """Rows of the products that were found, -1 where there are fewer. Shape (n, depth)."""
+    """Return the rows of the products found for each query, shape (n, depth), filled up with -1."""
     rows = np.full((len(found), depth), -1, np.int64)
     flat = pa.array([product_id for hits in found for product_id in hits], ids.type)
     places = iter(pc.index_in(flat, value_set=ids).to_pylist())
@@ -63,14 +63,14 @@ def _rows(found: list[list[str]], ids: pa.Array, depth: int) -> Rows:
 
 
 def main(
-    url: Annotated[str, typer.Option(help="Of the service.")],
-    store: Annotated[Path, typer.Option(help="That it serves from.")],
-    version: Annotated[str, typer.Option(help="That it serves.")],
-    vectors: Annotated[Path, typer.Option(help="The real set.")],
-    bundle: Annotated[Path, typer.Option(help="The model.")],
-    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+    url: Annotated[str, typer.Option(help="URL of the service.")],
+    store: Annotated[Path, typer.Option(help="Store that it serves from.")],
+    version: Annotated[str, typer.Option(help="Id of the version that it serves.")],
+    vectors: Annotated[Path, typer.Option(help="Folder of the real set of vectors.")],
+    bundle: Annotated[Path, typer.Option(help="A trained model.")],
+    out: Annotated[Path, typer.Option(help="File of the result.")],
 ) -> None:
-    """Measure a running service."""
+    """Measure the recall of a running service."""
     products = Store(store).version_path(version) / PRODUCTS_FILE
     write_result(out, recall_of(url, products, vectors, bundle))
 

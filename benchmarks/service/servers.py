@@ -1,4 +1,4 @@
-"""The services that bench-service compares, each a process that is started, waited for, and stopped."""
+"""Start the services that bench-service compares as processes, wait until they are ready, and stop them."""
 
 import os
 import secrets
@@ -20,22 +20,22 @@ from benchmarks.common.measured_process import ROOT
 from service.core.settings import ENV_PREFIX, variable_name
 
 ADMIN_TOKEN = secrets.token_hex(16)
-_START_TIMEOUT_S = 900.0  # 3.38 million products are verified and loaded within; txtai indexes 100,000
+_START_TIMEOUT_S = 900.0  # enough to verify and load 3.38 million products, and for txtai to index 100,000
 _STOP_S = 60.0
 
 
 class ServerError(Exception):
-    """A service did not get ready, or ended by itself."""
+    """A service did not become ready in time or ended by itself."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A service that answers.
+    """A running service.
 
     Attributes:
-        url: of it, without a path.
-        pid: of its process.
-        log: what it printed.
+        url: URL of the service, without a path.
+        pid: id of its main process.
+        log: file of its output.
     """
 
     url: str
@@ -43,19 +43,19 @@ class Server:
     log: Path
 
     def pids(self) -> list[int]:
-        """Of its process and those that it began."""
+        """Return the ids of its main process and of the child processes."""
         return [self.pid, *children_of(self.pid)]
 
 
 @contextmanager
 def our_server(store: Store, version: str, log: Path, settings: Mapping[str, object]) -> Iterator[Server]:
-    """Vitrine as it is served, with this version.
+    """Run Vitrine's service with an index version until the block ends.
 
     Args:
-        store: of the version, which is published there.
-        version: its id.
-        log: where its output goes.
-        settings: by the names of their fields; others are at their defaults.
+        store: the store of the version, which is published there.
+        version: id of the version.
+        log: file of the service's output.
+        settings: values of settings by field name; other settings have their defaults.
     """
     store.publish(version)
     given = {"admin_token": ADMIN_TOKEN, "swap_wait_seconds": 3600, **settings}
@@ -68,19 +68,19 @@ def our_server(store: Store, version: str, log: Path, settings: Mapping[str, obj
 def started(
     program: Sequence[object], ready: str, log: Path, variables: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Run a Python module that serves on a given port, until the block ends.
+    """Run a Python module that is a service until the block ends.
 
     Args:
         program: the module and its options; ``--port N`` is added.
-        ready: a path that it answers with 200 when it can be asked.
-        log: where its output goes.
-        variables: added to the environment.
+        ready: path that it answers with 200 once it is ready.
+        log: file of its output.
+        variables: environment variables to add.
 
     Raises:
-        ServerError: It ended before it was ready, or was not in 15 minutes.
+        ServerError: it ended before it was ready, or was not ready after 15 minutes.
     """
     port = _free_port()
-    # Settings of a service that somebody runs here are not this one's.
+    # Settings in this shell's environment, meant for another service, must not apply here.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     environment = {**inherited, **(variables or {})}
     command = [sys.executable, "-m", *map(str, program), "--port", str(port)]

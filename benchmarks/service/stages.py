@@ -1,4 +1,4 @@
-"""Where the time of a search goes, from the service's own histograms and its processor time, as a table."""
+"""Time of a search by stage, from the service's own histograms and its processor time, as a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ _PROCESSES = ("process", "vitrine_search_process")
 
 @dataclass(frozen=True)
 class Counts:
-    """What the service has counted since its start.
+    """Metrics of the service, summed since its start.
 
     Attributes:
-        seconds: of all searches together, by stage.
-        searches: as many, by stage.
-        batches: that were searched.
-        processor_s: of its processes, of which one searches the served version.
-        hits: of the cache.
-        misses: of the cache.
+        seconds: total time of all searches, by stage.
+        searches: number of searches, by stage.
+        batches: number of batches that were searched.
+        processor_s: processor time of the HTTP process and of the search process.
+        hits: number of cache hits.
+        misses: number of cache misses.
     """
 
     seconds: Mapping[str, float]
@@ -37,15 +37,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Stages:
-    """Where the time of a search went while it was loaded.
+    """Mean time of a search by stage under a load.
 
     Attributes:
-        connections: of the load.
-        latency_ms: as the client saw it, on average.
-        stage_ms: of the searches, on average; encode and search are those of a search's whole batch.
-        total_ms: from the parsed request to the rendered answer, on average.
-        batch: searches answered together, on average.
-        processor_ms: that the service's processes took for a request.
+        connections: number of connections of the load.
+        latency_ms: mean latency measured by the client.
+        stage_ms: mean time of each stage; encode and search count the whole batch that a search was part of.
+        total_ms: mean time from the parsed request to the rendered answer.
+        batch: mean batch size.
+        processor_ms: processor time of the service's processes per request.
     """
 
     connections: int
@@ -57,12 +57,12 @@ class Stages:
 
 
 def read_counts(url: str) -> Counts:
-    """The counters of a running service."""
+    """Read the metrics of a running service."""
     return counts_of(httpx.get(f"{url}/metrics", timeout=10).raise_for_status().text)
 
 
 def counts_of(text: str) -> Counts:
-    """The counters in what GET /metrics answers."""
+    """Parse the answer to GET /metrics."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
     def by_label(name: str, label: str) -> dict[str, float]:
@@ -81,13 +81,13 @@ def counts_of(text: str) -> Counts:
 
 
 def stages_between(before: Counts, after: Counts, load: Load, connections: int) -> Stages:
-    """What a load took, stage by stage.
+    """Return the mean times of the searches between two readings of the metrics.
 
     Args:
-        before: counted before the load.
-        after: counted after it.
-        load: what wrk measured; its warm-up was counted too, and is like it.
-        connections: of the load.
+        before: metrics before the load.
+        after: metrics after the load.
+        load: measurements of wrk; the metrics also count its warm-up, which is the same kind of load.
+        connections: number of connections of the load.
     """
 
     def mean_ms(stage: str) -> float:
@@ -105,13 +105,13 @@ def stages_between(before: Counts, after: Counts, load: Load, connections: int) 
 
 
 def hit_share(before: Counts, after: Counts) -> float:
-    """The share of queries that the cache answered."""
+    """Return the share of queries that the cache answered, from 0 to 1."""
     hits, misses = after.hits - before.hits, after.misses - before.misses
     return hits / (hits + misses)
 
 
 def stage_table(columns: Sequence[Stages]) -> str:
-    """A row a stage, two columns a load: milliseconds, and their share of what the client saw."""
+    """Return a table with one row per stage and two columns per load: mean time in ms, and its share of the latency."""
     header = ["stage"]
     for stages in columns:
         header += [f"{stages.connections} at once, ms", "share"]

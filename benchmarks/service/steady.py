@@ -1,8 +1,9 @@
-"""Requests at a fixed rate, each answer with its time, and swaps of the index version meanwhile.
+"""Open-loop load test: requests at a fixed rate while the service swaps its index version.
 
-The rate is kept whatever the service does, and latency counts from the moment at which a request was due: that one
-stands still for a second is seen, where a client that waits for its answer would send nothing. A connection carries one
-request at a time; where all are busy another one is opened.
+Requests are sent at the fixed rate even when the service is slow, and latency counts from the time at which a request
+was due. A pause of the service is therefore visible in the latencies; a client that waits for each answer before it
+sends the next request would hide it (coordinated omission). A connection carries one request at a time; when all are
+busy, another one is opened.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ import typer
 from artifacts.records import Record
 from benchmarks.common.measured_process import write_result
 
-SETTLE_S = 1.0  # after a swap was answered: the version before is freed meanwhile
+SETTLE_S = 1.0  # time after the answer to a swap that still counts as the swap: the old version is freed in it
 _WARM_UP_S = 1.0
 _TIMEOUT_S = 30.0
 _OK = 200
@@ -32,11 +33,11 @@ _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(frozen=True)
 class Answered:
-    """A request.
+    """A request that was answered or failed.
 
     Attributes:
-        due: when it was to be sent, in seconds of the monotonic clock.
-        done: when it was answered or failed.
+        due: time at which it was due to be sent, in seconds of the monotonic clock.
+        done: time at which it was answered or failed, on the same clock.
         good: whether it was answered with 200.
     """
 
@@ -46,16 +47,16 @@ class Answered:
 
 
 class Phase(Record):
-    """The requests of a time."""
+    """Measurements of the requests in a period."""
 
     seconds: float
-    latency_ms: tuple[float, ...]  # of those that were answered
-    longest_gap_ms: float  # between two answers that followed each other
-    lost: int  # not answered, or not with 200
+    latency_ms: tuple[float, ...]  # of the requests that were answered with 200
+    longest_gap_ms: float  # longest time between two successive answers
+    lost: int  # requests that were not answered, or not with 200
 
 
 class SwapsUnderLoad(Record):
-    """What clients saw before and during swaps."""
+    """Measurements of clients before and during swaps."""
 
     steady: Phase
     swaps: tuple[Phase, ...]
@@ -63,10 +64,10 @@ class SwapsUnderLoad(Record):
 
 
 class Client:
-    """Sends requests to one address over connections that are kept.
+    """An HTTP client of one service that reuses its connections.
 
     Args:
-        url: of the service, without a path.
+        url: URL of the service, without a path.
     """
 
     def __init__(self, url: str) -> None:
@@ -75,7 +76,7 @@ class Client:
         self._free: list[_Connection] = []
 
     async def send(self, method: str, path: str, body: str = "", token: str = "") -> tuple[int, bytes]:
-        """Status and body of an answer.
+        """Send a request and return status and body of the answer.
 
         Raises:
             OSError, EOFError: the connection broke.
@@ -99,7 +100,7 @@ class Client:
         return int(status.split()[1]), answer
 
     async def _connection(self) -> _Connection:
-        """One that is free; those that the service has closed, since they were idle for long, are left out."""
+        """Return an idle connection that the service has not closed, or a new one."""
         while self._free:
             reader, writer = self._free.pop()
             if not reader.at_eof():
@@ -108,18 +109,18 @@ class Client:
         return await asyncio.open_connection(self._host, self._port)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the idle connections."""
         for _, writer in self._free:
             writer.close()
 
 
 class FixedRate:
-    """Sends one request after another at a fixed rate until stopped.
+    """An open-loop load generator: sends requests at a fixed rate until it is cancelled.
 
     Args:
-        client: that sends.
-        lines: METHOD PATH BODY; again from the first after the last.
-        per_s: requests a second.
+        client: the client that sends the requests.
+        lines: requests, as METHOD PATH BODY; after the last follows the first.
+        per_s: requests per second.
     """
 
     def __init__(self, client: Client, lines: Sequence[str], per_s: float) -> None:
@@ -130,7 +131,7 @@ class FixedRate:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Send until cancelled, then wait for what is under way."""
+        """Send requests until cancelled, then wait for those that are not yet answered."""
         begin = time.monotonic()
         try:
             for number, line in enumerate(self._lines):
@@ -145,7 +146,7 @@ class FixedRate:
     async def _ask(self, line: str, due: float) -> None:
         method, path, *body = line.split(" ", 2)
         good = False
-        with suppress(OSError, EOFError):  # of which a timeout is one
+        with suppress(OSError, EOFError):  # TimeoutError is an OSError
             async with asyncio.timeout(_TIMEOUT_S):
                 good = (await self._client.send(method, path, *body))[0] == _OK
         self.answered.append(Answered(due, time.monotonic(), good))
@@ -154,18 +155,18 @@ class FixedRate:
 async def swap_under_load(
     url: str, lines: Sequence[str], per_s: float, steady_s: float, versions: Sequence[str], token: str
 ) -> SwapsUnderLoad:
-    """Load a service, first alone, then while it swaps to one version after the other.
+    """Load a service at a fixed rate and swap it to one version after the other.
 
     Args:
-        url: of the service.
-        lines: the requests.
-        per_s: requests a second.
-        steady_s: how long before the first swap, and between two.
-        versions: to swap to, in turn.
-        token: of its admin routes.
+        url: URL of the service.
+        lines: requests, as METHOD PATH BODY.
+        per_s: requests per second.
+        steady_s: seconds before the first swap and between two swaps.
+        versions: ids of the versions to swap to, in this order.
+        token: token of the admin routes.
 
     Raises:
-        RuntimeError: it refused a swap.
+        RuntimeError: the service refused a swap.
     """
     client, admin = Client(url), Client(url)
     load = FixedRate(client, lines, per_s)
@@ -194,7 +195,7 @@ async def swap_under_load(
 
 
 def phase_of(answered: Sequence[Answered], begin: float, end: float) -> Phase:
-    """The requests that were due between two moments, and the gaps between the answers of that time."""
+    """Summarise the requests that were due in a period, and the gaps between the answers in it."""
     due = [each for each in answered if begin <= each.due < end]
     times = sorted(each.done for each in answered if each.good and begin <= each.done < end)
     return Phase(
@@ -206,19 +207,19 @@ def phase_of(answered: Sequence[Answered], begin: float, end: float) -> Phase:
 
 
 def main(
-    url: Annotated[str, typer.Option(help="Of the service.")],
-    requests: Annotated[Path, typer.Option(help="A file of requests.")],
-    per_s: Annotated[float, typer.Option(help="Requests a second.")],
+    url: Annotated[str, typer.Option(help="URL of the service.")],
+    requests: Annotated[Path, typer.Option(help="File of requests, one per line.")],
+    per_s: Annotated[float, typer.Option(help="Requests per second.")],
     steady_s: Annotated[float, typer.Option(help="Seconds before each swap.")],
-    version: Annotated[list[str], typer.Option(help="To swap to; can be given again.")],
-    token: Annotated[str, typer.Option(envvar="BENCH_SERVICE_TOKEN", help="Of the admin routes.")],
-    swaps: Annotated[int, typer.Option(help="How many, in turn.")],
-    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+    version: Annotated[list[str], typer.Option(help="Id of a version to swap to; can be given several times.")],
+    token: Annotated[str, typer.Option(envvar="BENCH_SERVICE_TOKEN", help="Token of the admin routes.")],
+    swaps: Annotated[int, typer.Option(help="Number of swaps; the versions are taken in turn.")],
+    out: Annotated[Path, typer.Option(help="File of the result.")],
 ) -> None:
-    """Load a service while it swaps."""
+    """Load a service at a fixed rate while it swaps its index version."""
     lines = requests.read_text(encoding="utf-8").splitlines()
     turns = list(islice(cycle(version), swaps))
-    gc.disable()  # full collections would stand as gaps between answers; this process ends soon
+    gc.disable()  # a full garbage collection would look like a gap between answers; this process ends soon
     write_result(out, asyncio.run(swap_under_load(url, lines, per_s, steady_s, turns, token)))
 
 

@@ -1,4 +1,4 @@
-"""Services under the same load in turns, so that a noisy machine hits all of them alike."""
+"""Load tests of several services in turns, so that a noisy machine affects all of them alike."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ class Turn:
     """One service under one load.
 
     Attributes:
-        name: of the service.
-        server: that answers.
-        requests: that are sent; each round goes on where the one before ended.
-        connections: at once.
-        first: how many of the requests the first round leaves out.
+        name: name of the service.
+        server: the running service.
+        requests: requests to send; each round continues after the last request of the round before.
+        connections: number of connections.
+        first: index of the first request that the first round sends.
     """
 
     name: str
@@ -36,31 +36,31 @@ class Turn:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one turn gave, round by round."""
+    """The measurements of one service under one load, one for each round."""
 
     turn: Turn
     loads: tuple[Load, ...]
 
     @property
     def per_s(self) -> float:
-        """Requests a second, the middle of the rounds."""
+        """Requests per second, the median of the rounds."""
         return float(np.median([load.per_s for load in self.loads]))
 
     @property
     def p50_ms(self) -> float:
-        """Of the latencies, the middle of the rounds."""
+        """Median latency, the median of the rounds."""
         return float(np.median([load.p50_ms for load in self.loads]))
 
     @property
     def p99_ms(self) -> float:
-        """Of the latencies, the middle of the rounds."""
+        """99th percentile of the latency, the median of the rounds."""
         return float(np.median([load.p99_ms for load in self.loads]))
 
     def figures(self, of: str) -> list[Figure]:
-        """Requests a second and latencies.
+        """Return the figures of requests per second and latency.
 
         Args:
-            of: what was searched.
+            of: name of the measurement, such as the number of products.
         """
         name = f"{of}: {self.turn.name}, {self.turn.connections} at once"
         return [
@@ -71,7 +71,7 @@ class Measured:
 
 
 def take_turns(turns: Sequence[Turn], rounds: int, seconds: int) -> list[Measured]:
-    """Load one service after the other, and all again, so many rounds."""
+    """Load the services one after the other, and repeat this for several rounds."""
     loads: list[list[Load]] = [[] for _ in turns]
     for _ in range(rounds):
         for turn, before in zip(turns, loads, strict=True):
@@ -84,13 +84,13 @@ def take_turns(turns: Sequence[Turn], rounds: int, seconds: int) -> list[Measure
 
 
 def keep_answer(server: Server, query: str, path: Path) -> Path:
-    """Write what Vitrine answers to a query into a file, for the bare endpoint."""
+    """Write Vitrine's answer to a query into a file, for the bare endpoint."""
     path.write_bytes(httpx.post(f"{server.url}/search", json={"query": query}, timeout=60).raise_for_status().content)
     return path
 
 
 def common_share(first: Server, second: Server, queries: Sequence[str]) -> float:
-    """How many of the products that one service finds the other finds too, between 0 and 1."""
+    """Return the share of the products found by the first service that the second finds too, from 0 to 1."""
     shares = []
     for query in queries:
         found, others = (_product_ids(server.url, query) for server in (first, second))
@@ -100,7 +100,7 @@ def common_share(first: Server, second: Server, queries: Sequence[str]) -> float
 
 def _product_ids(url: str, query: str) -> set[str]:
     answer = httpx.post(f"{url}/search", json={"query": query}, timeout=60)
-    if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:  # txtai is asked by GET
+    if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:  # txtai answers GET only
         answer = httpx.get(f"{url}/search", params={"query": query, "limit": DEPTH}, timeout=60)
     content: list[Mapping[str, str]] | Mapping[str, list[Mapping[str, str]]] = answer.raise_for_status().json()
     hits = content if isinstance(content, list) else content["hits"]

@@ -1,4 +1,4 @@
-"""txtai's own search service over the same vectors, titles and encoder, its index and database at their defaults."""
+"""The peer txtai: its own search service with the same vectors, titles and encoder, and default index and database."""
 
 import os
 from collections.abc import Iterator
@@ -18,24 +18,24 @@ _BUNDLE_VARIABLE = "BENCH_SERVICE_BUNDLE"
 
 
 def encode(texts: list[str]) -> Vectors:
-    """What txtai calls for queries: unit vectors, shape (len(texts), D)."""
+    """Return unit vectors of queries, shape (len(texts), D); txtai calls it by its name."""
     vectors: Vectors = _model().encode(texts, normalize_embeddings=True)
     return vectors
 
 
 def write_index(folder: Path, vectors: Path, products: Path) -> None:
-    """Index titles as txtai does, with the vectors of a set in place of encoding them."""
+    """Build txtai's index of the titles, with the vectors of a set instead of encoding them."""
     from txtai import Embeddings
 
     catalog = read_catalog(products)
     known = _one_by_one(open_set(vectors).vectors(len(catalog)))
 
-    def look_up(texts: list[str]) -> list[Vectors]:  # txtai asks for them in order
+    def look_up(texts: list[str]) -> list[Vectors]:  # txtai passes the texts in their order
         return [next(known) for _ in texts]
 
     embeddings = Embeddings(method="external", transform=look_up, content=True)
     embeddings.index(zip(catalog.product_ids, catalog.titles, strict=True))
-    embeddings.config["transform"] = f"{__spec__.name}.encode" if __spec__ else ""  # by name: it is saved
+    embeddings.config["transform"] = f"{__spec__.name}.encode" if __spec__ else ""  # saved by name
     embeddings.save(str(folder))
 
 
@@ -50,13 +50,13 @@ def _one_by_one(vectors: Vectors) -> Iterator[Vectors]:
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="The model.")],
-    vectors: Annotated[Path, typer.Option(help="The real set.")],
-    products: Annotated[Path, typer.Option(help="A file of the products.")],
-    folder: Annotated[Path, typer.Option(help="Where its index goes.")],
-    port: Annotated[int, typer.Option(help="Of 127.0.0.1.")],
+    bundle: Annotated[Path, typer.Option(help="A trained model.")],
+    vectors: Annotated[Path, typer.Option(help="Folder of the real set of vectors.")],
+    products: Annotated[Path, typer.Option(help="Parquet file of the products.")],
+    folder: Annotated[Path, typer.Option(help="Folder of txtai's index.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")],
 ) -> None:
-    """Make the index and serve it by txtai's API."""
+    """Build the index and serve it with txtai's API."""
     write_index(folder, vectors, products)
     os.environ |= {
         _BUNDLE_VARIABLE: str(bundle),

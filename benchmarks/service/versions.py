@@ -1,7 +1,7 @@
-"""Index versions for bench-service: vectors of the real set under products with the catalogue's titles.
+"""Index versions for bench-service, made of the vectors of the real set and the products of the catalogue.
 
-A version goes through the index builder's own functions, from the choice of the index to the sealed folder; only the
-encoding of products is left out, since the set has their vectors already. Versions are kept for the next run.
+They are built by the index builder's own functions, from the choice of the index to the sealed folder. Only the
+encoding of products is left out, since the set holds their vectors already. Versions are kept for the next run.
 """
 
 import re
@@ -26,26 +26,26 @@ from index_builder.version_writer import VersionInputs, write_products, write_ve
 
 
 def version_id(made: VectorSet, rows: int, index_type: str) -> str:
-    """The id of the version of a set's first rows."""
+    """Return the id of the version that is made of a set's first rows."""
     plain = re.sub("[^A-Za-z0-9]+", "-", index_type).strip("-")
     return f"{rows}-{plain}-{made.card.source.model[:12]}"
 
 
 def copy_id(version: str) -> str:
-    """The id of a version's copy."""
+    """Return the id of a version's copy."""
     return f"{version}-copy"
 
 
 def make_version(store: Store, made: VectorSet, rows: int, index_type: str, bundle: ModelBundle, catalog: Path) -> str:
-    """Write the version of a set's first rows, unless it is there, and tell its id.
+    """Build the version of a set's first rows, unless it exists, and return its id.
 
     Args:
-        store: where it goes.
+        store: the store that the version is written to.
         made: the real set of this model and catalogue.
-        rows: how many of its vectors.
-        index_type: as for `index_builder build`.
+        rows: number of products, whose vectors are the first ones of the set.
+        index_type: type of index, as for `index_builder build`.
         bundle: the model.
-        catalog: whose products the set was made from.
+        catalog: the catalogue that the set was made from.
     """
     version = version_id(made, rows, index_type)
     if version in store.version_ids():
@@ -58,15 +58,15 @@ def make_version(store: Store, made: VectorSet, rows: int, index_type: str, bund
     table = read_catalog(catalog).table
     with store.new_version(version) as folder:
         products = write_products(folder, table.schema, repeated(table, rows))
-        (folder / VECTORS_FILE).symlink_to(made.folder.resolve())  # which the writer removes; it reads them below
+        (folder / VECTORS_FILE).symlink_to(made.folder.resolve())  # write_version expects this file and removes it
         keys = joined_keys(product_key(f"{version} {row}", b"") for row in range(rows))
         photos = PhotoCounts(usable=0, absent=rows)
-        write_version(folder, version, inputs, products, EmbeddedProducts(made.vectors(rows), keys, photos, ()), _tell)
+        write_version(folder, version, inputs, products, EmbeddedProducts(made.vectors(rows), keys, photos, ()), _echo)
     return version
 
 
 def copy_version(store: Store, version: str) -> str:
-    """The same version under another id, in files of its own, unless it is there; tells that id."""
+    """Copy all files of a version to a version with another id, unless it exists, and return that id."""
     copy = copy_id(version)
     if copy not in store.version_ids():
         source = store.version_path(version)
@@ -80,9 +80,9 @@ def copy_version(store: Store, version: str) -> str:
 
 
 def repeated(table: pa.Table, rows: int) -> Iterator[pa.RecordBatch]:
-    """So many products: those of a table, then the same again under other ids, and so on.
+    """Yield `rows` products: those of a table, repeated under other ids as often as necessary.
 
-    Product i is product i modulo their number, as in the real set.
+    Product i repeats product i modulo the number of products in the table, as in the real set.
     """
     place = table.schema.get_field_index("product_id")
     for again, start in enumerate(range(0, rows, table.num_rows)):
@@ -93,19 +93,19 @@ def repeated(table: pa.Table, rows: int) -> Iterator[pa.RecordBatch]:
         yield from some.to_batches()
 
 
-def _tell(line: str) -> None:
+def _echo(line: str) -> None:
     print(line, flush=True)
 
 
 def main(
-    bundle: Annotated[Path, typer.Option(help="The model.")],
-    catalog: Annotated[Path, typer.Option(help="The catalogue.")],
-    vectors: Annotated[Path, typer.Option(help="The real set.")],
-    store: Annotated[Path, typer.Option(help="Where versions go.")],
-    rows: Annotated[int, typer.Option(help="How many products.")],
-    index_type: Annotated[str, typer.Option(help="As for `index_builder build`.")] = AUTO,
+    bundle: Annotated[Path, typer.Option(help="A trained model.")],
+    catalog: Annotated[Path, typer.Option(help="The catalogue of the model.")],
+    vectors: Annotated[Path, typer.Option(help="Folder of the real set of vectors.")],
+    store: Annotated[Path, typer.Option(help="Store that the versions are written to.")],
+    rows: Annotated[int, typer.Option(help="Number of products.")],
+    index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
 ) -> None:
-    """Make a version and its copy, unless they are there."""
+    """Build a version and its copy, unless they exist."""
     opened = Store(store)
     copy_version(opened, make_version(opened, open_set(vectors), rows, index_type, open_bundle(bundle), catalog))
 

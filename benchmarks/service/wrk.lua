@@ -1,5 +1,6 @@
--- The requests that wrk sends in bench-service, one a line of a file: METHOD PATH BODY. All connections draw from the
--- same lines one after the other, so that none is sent twice before all were. The last line of the output is a record.
+-- The script of wrk in bench-service. It sends the requests of a file, one per line: METHOD PATH BODY. All connections
+-- take the next line of the same sequence, so that no line is sent again before all have been sent. The last line of
+-- the output is a JSON record of the results.
 
 local lines, at = {}, 0
 
@@ -8,7 +9,7 @@ function init(arguments)
     local method, path, body = line:match("^(%S+) (%S+) ?(.*)$")
     lines[#lines + 1] = wrk.format(method, path, {["Content-Type"] = "application/json"}, body ~= "" and body or nil)
   end
-  at = tonumber(arguments[2]) - 1 -- wrk asks for one request at first that it does not send
+  at = tonumber(arguments[2]) - 1 -- wrk first calls request() once without sending the result
 end
 
 function request()

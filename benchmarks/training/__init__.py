@@ -1,1 +1,1 @@
-"""bench-train: training steps beside sentence-transformers' trainer."""
+"""bench-train: training throughput compared with sentence-transformers' trainer."""

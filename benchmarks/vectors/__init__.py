@@ -1,1 +1,1 @@
-"""The sets of vectors that benchmarks index and search, and their exact answers. It knows no index type."""
+"""The sets of vectors that benchmarks index and search, and their exact answers. It depends on no index type."""

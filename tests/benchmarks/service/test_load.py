@@ -77,8 +77,8 @@ def test_a_result_is_read() -> None:
     [
         (RESULT.replace('"failed": 0', '"failed": 3'), "3 requests failed and 20 were answered"),
         (RESULT.replace('"requests": 20', '"requests": 0'), "0 requests failed and 0 were answered"),
-        ("Running 2s test\n", "wrk told no result: 'Running 2s test'"),
-        ("", "wrk told no result: ''"),
+        ("Running 2s test\n", "wrk printed no result: 'Running 2s test'"),
+        ("", "wrk printed no result: ''"),
     ],
 )
 def test_no_result(output: str, message: str) -> None:
@@ -111,7 +111,7 @@ def test_the_lines_are_sent_in_turn(tmp_path: Path, recorder: Recorder) -> None:
 @pytest.mark.integration
 def test_lines_without_a_body(tmp_path: Path, recorder: Recorder) -> None:
     gets = write_gets(tmp_path / "gets.txt", ["red mug", "a&b"])
-    with pytest.raises(LoadError, match="and only 2 are different; take less time"):
+    with pytest.raises(LoadError, match="and only 2 are different; choose fewer seconds"):
         run_load(recorder.url, gets, connections=1, seconds=1)
     assert set(recorder.seen) == set(lines_of(gets)) and recorder.seen[0] == lines_of(gets)[0]
 
