@@ -1,15 +1,16 @@
-"""Training: Vitrine's steps against sentence-transformers' trainer, on the same pairs, batch size and architecture.
+"""Training throughput of Vitrine and of sentence-transformers' trainer, with the same pairs, batch size and model.
 
-`make bench-train` runs it. Three questions, answered in one run:
+`make bench-train` runs it. Measured in one run are:
 
-1. BiBERT: pairs a second of the recipe `bibert` and of sentence-transformers' trainer with
-   MultipleNegativesRankingLoss on transformers' BERT of the same sizes, each at its best setting here.
-2. Frozen towers: pairs a second of the recipe `4tmm-mlp`, which looks the towers' vectors up, and of the same trainer
-   fitting the same fusion with the same frozen towers run in every step, as one must who has no such cache. Its photos
-   are decoded beforehand, which is kind to it. Vitrine's own trainer with live towers is the control.
-3. What encoding the towers once costs, alone and spread over one fit of the recipe.
+1. BiBERT: pairs per second of the recipe `bibert`, and of sentence-transformers' trainer with
+   MultipleNegativesRankingLoss on transformers' BERT of the same sizes, at the fastest of several settings.
+2. Frozen towers: pairs per second of the recipe `4tmm-mlp`, which looks up precomputed vectors of the frozen towers,
+   and of sentence-transformers' trainer, which has no such cache: it fits the same fusion but runs the same frozen
+   towers in every step. Its photos are decoded beforehand, which is to its advantage. The control is Vitrine's own
+   training with the frozen towers run in every step.
+3. The time of encoding with the frozen towers once, alone and as a share of one fit of the recipe.
 
-The two take turns, so that a noisy machine hits both alike. Start-up and warm-up steps are not timed.
+All are measured in turns, so that a noisy machine affects them alike. Start-up and warm-up steps are not timed.
 """
 
 import sys
@@ -42,15 +43,15 @@ from training.fitting.module import mark_trainable
 from training.model.start import side_tokenizers
 
 BATCH = 512
-TRIAL = Size(BATCH, warmup=2, steps=5)  # of one setting of the peer
+TRIAL = Size(BATCH, warmup=2, steps=5)  # size of a trial of one setting of the peer
 ROUND = Size(BATCH, warmup=3, steps=10)
-LONG = Size(BATCH, warmup=10, steps=60)  # of the steps that look vectors up
+LONG = Size(BATCH, warmup=10, steps=60)  # size for the steps that look up vectors, which are short
 ROUNDS = 5
 PACKAGES = ("torch", "lightning", "sentence-transformers", "transformers", "accelerate")
 
 
 def main() -> int:
-    """Measure, print and write the result; the exit code says whether the targets were met."""
+    """Measure, print and write the result, and return the exit code: 0, or 1 when a target was missed."""
     torch.set_num_threads(usable_cores())
     workload = make_workload(OUT / "bench-train")
     trials = try_settings(workload)
@@ -72,7 +73,7 @@ def main() -> int:
 
 
 def try_settings(workload: Workload) -> dict[Setting, float]:
-    """Pairs a second of the peer at each setting: networks and number formats first, then the rest at the best."""
+    """Return the peer's pairs per second at each setting: first attention and bf16, then the rest at their best."""
     found: dict[Setting, float] = {}
 
     def attempt(setting: Setting) -> None:
@@ -89,7 +90,7 @@ def try_settings(workload: Workload) -> dict[Setting, float]:
 
 
 def rounds(workload: Workload, best: Setting, store: PhotoStore) -> dict[str, Figure]:
-    """All rates, in rounds in which everyone has a turn."""
+    """Measure all systems in turns, for several rounds, and return the pairs per second of each."""
     ungrouped = Setting(best.attention, best.bf16, grouped=False, workers=best.workers)
     turns: dict[str, tuple[str, Callable[[Size], float], Size]] = {
         "ours": ("bibert, Vitrine", lambda size: ours.pairs_per_second(workload, "bibert", size), ROUND),
@@ -128,7 +129,7 @@ def rounds(workload: Workload, best: Setting, store: PhotoStore) -> dict[str, Fi
 
 
 def peer_bibert(workload: Workload, size: Size, setting: Setting) -> float:
-    """Rate of sentence-transformers on transformers' BERT."""
+    """Return the pairs per second of sentence-transformers' trainer on transformers' BERT."""
     start = workload.start("bibert")
     query, product = start.model.query.spec.towers[0], start.model.product.spec.towers[0]
     model = bert_model(product, query.text.max_tokens, start.tokenizers["bibert"], setting.attention)  # type: ignore[union-attr,arg-type]
@@ -139,7 +140,7 @@ def peer_bibert(workload: Workload, size: Size, setting: Setting) -> float:
 
 
 def peer_sides(workload: Workload, recipe: str, size: Size, setting: Setting, store: PhotoStore | None = None) -> float:
-    """Rate of sentence-transformers on the model of a Vitrine recipe, all towers run in every step."""
+    """Return the pairs per second of sentence-transformers' trainer on a recipe's model, without a vector cache."""
     start = workload.start(recipe)
     mark_trainable(start.model.eval(), workload.recipe(recipe).train)
     model = SentenceTransformer(modules=[vitrine_sides(start.model, start.tokenizers, store)])
@@ -154,7 +155,7 @@ def peer_sides(workload: Workload, recipe: str, size: Size, setting: Setting, st
 def vitrine_sides(
     model: Model, tokenizers: Mapping[TowerName, Tokenizer], store: PhotoStore | None = None
 ) -> VitrineSides:
-    """A Vitrine model as a module of sentence-transformers."""
+    """Wrap a Vitrine model in a module of sentence-transformers."""
     return VitrineSides(
         model,
         {QUERY: side_tokenizers(model.query, tokenizers), PRODUCT: side_tokenizers(model.product, tokenizers)},
@@ -169,7 +170,7 @@ def _learning_rate(workload: Workload, recipe: str) -> float:
 
 
 def _with_encoding(workload: Workload, looked_up: Figure, encoding: Figure) -> Figure:
-    """The rate over one fit of the recipe, with the time of encoding its towers added."""
+    """Return the pairs per second of a whole fit of the recipe, with the time of encoding included."""
     optimisation = workload.recipe("4tmm-mlp").optimisation
     assert optimisation is not None
     visited = optimisation.steps(len(workload.pairs)) * optimisation.batch_size

@@ -1,13 +1,14 @@
-"""Encoding: the index builder's pipeline against the model's own forward pass, and what a nightly run costs.
+"""Throughput of the index builder's encoding compared with the model's forward pass, and time of a nightly run.
 
-The pipeline goes through the same functions as `index_builder build` up to the vectors in their order: it reads the
-catalogue, looks at the photos, plans, decodes, encodes, writes shards and collects. The forward pass has the same texts
-and photos in the same batches, tokenised, decoded and normalised beforehand, and keeps nothing. A nightly run finds the
-shards of the run before and a catalogue of which one product in a hundred has another title or another photo. They take
-turns. Starting Python and importing torch are not counted: at millions of products they are nothing.
+The pipeline consists of the same functions as `index_builder build`, up to the file of vectors: it reads the catalogue,
+identifies the photos, plans, decodes, encodes, writes shards and collects them. The forward pass gets the same texts
+and photos in the same batches, but tokenised, decoded and normalised beforehand, and writes nothing. A nightly run
+starts with the shards of the run before, after one product in a hundred has got another title or another photo. The
+three are measured in turns. Starting Python and importing torch are not counted, since their time is negligible with
+millions of products.
 
-A small catalogue is repeated, so that what is done once a run does not weigh too much. Numbers behind the titles keep
-products apart, since equal ones are encoded once.
+A small catalogue is repeated, so that the fixed time of a run has little weight. A number at the end of each title
+makes all products different, because equal products are encoded only once.
 """
 
 import io
@@ -50,25 +51,32 @@ from towers.tokens import read_tokenizers
 
 CHANGED = 0.01
 ROUNDS = 3
-SETTLED_S = 2.5  # photos that were written just before are looked into twice, which is no nightly run
+# The next run reads files again that were modified just before; in a nightly run there are none.
+SETTLED_S = 2.5
 
 
 class Encoded(Record):
-    """What was measured: products a second of each round, but for the nightly run."""
+    """Measurements of encoding; tuples have one value per round."""
 
     products: int
     pipeline_per_s: tuple[float, ...]
     forward_per_s: tuple[float, ...]
-    prepare_per_s: float  # products decoded and tokenised, by one thread that does nothing else
-    changed: int  # products that a nightly run encodes
-    nightly_share: tuple[float, ...]  # time of a nightly run, of the full run before it
+    prepare_per_s: float  # decoding and tokenising alone, in one thread
+    changed: int  # number of products that a nightly run encodes
+    nightly_share: tuple[float, ...]  # time of a nightly run divided by that of the full run before it
 
 
 def measure_encoding(bundle: ModelBundle, catalog: Path, work: Path, products: int) -> Encoded:
-    """Measure with a catalogue's first products, or all of them as often as need be, copied into a folder in `work`.
+    """Measure the encoding of `products` products of a catalogue, repeated if it has fewer.
+
+    Args:
+        bundle: the model.
+        catalog: catalog.parquet with its photos beside it.
+        work: folder for a temporary copy of the products and for the shards.
+        products: number of products to encode.
 
     Raises:
-        RuntimeError: a run encoded other products than it should have.
+        RuntimeError: a run did not encode the expected number of products.
     """
     pipeline, forward, nightly, changed = list[float](), list[float](), list[float](), 0
     with tempfile.TemporaryDirectory(dir=work) as folder:
@@ -102,7 +110,7 @@ def measure_encoding(bundle: ModelBundle, catalog: Path, work: Path, products: i
 
 
 def copy_catalog(catalog: Path, shop: Path, products: int) -> None:
-    """A folder with so many products and their photos; those without a file of their own enter by their titles."""
+    """Write a catalogue of `products` products; photos that are no files in the source catalogue are left out."""
     shutil.rmtree(shop, ignore_errors=True)
     read = read_catalog(catalog)
     rows = [row % len(read) for row in range(products)]
@@ -119,7 +127,7 @@ def copy_catalog(catalog: Path, shop: Path, products: int) -> None:
 
 
 def encode(bundle: ModelBundle, catalog: Path, store: Path) -> tuple[float, int]:
-    """Seconds that the pipeline takes, and how many products it encoded; the rest was in the store's pool."""
+    """Run the pipeline. Return its seconds and the number of products encoded; the others were in the store's pool."""
     begin = time.perf_counter()
     products = open_catalog(catalog)
     with open_pool(store, bundle.product_fingerprint, bundle.card.width) as pool:
@@ -137,9 +145,10 @@ def encode(bundle: ModelBundle, catalog: Path, store: Path) -> tuple[float, int]
 
 
 def forward_pass(bundle: ModelBundle, catalog: Catalog) -> tuple[Callable[[], None], int, float]:
-    """What encodes the first products, a shard of them, from tensors that are made here, in the pipeline's batches.
+    """Prepare the forward pass alone for the products of the first shard, in the batches of the pipeline.
 
-    Also how many they are, and the seconds that making the tensors took.
+    Returns:
+        A function that encodes the prepared tensors, the number of products, and the seconds of preparing them.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     side = load_side(bundle.product_folder).to(device)
@@ -161,7 +170,7 @@ def forward_pass(bundle: ModelBundle, catalog: Catalog) -> tuple[Callable[[], No
 
 
 def change(shop: Path, share: float, seed: int) -> int:
-    """Give some products another title and some another photo; tells how many products that concerns."""
+    """Change the titles of some products and the photos of others, and return the number of changed products."""
     catalog = read_catalog(shop / "catalog.parquet")
     rng, count = np.random.default_rng(seed), max(2, round(share * len(catalog)))
     titles, changed = list(catalog.titles), set[int]()
@@ -183,14 +192,14 @@ def change(shop: Path, share: float, seed: int) -> int:
 
 
 def _mirror(path: Path, comment: str) -> None:
-    """Another photo in a photo's place; the comment makes it another one even where mirroring does not."""
+    """Replace a photo by its mirror image; the comment changes the file even if the photo is symmetric."""
     content = io.BytesIO()
     ImageOps.mirror(Image.open(path).convert("RGB")).save(content, "JPEG", comment=comment)
     replace_file(path, content.getvalue())
 
 
 def _own_file(folder: Path, image: str | None) -> str | None:
-    """The photo, if it is a file in the catalogue's folder."""
+    """Return the path of the photo if it is a file in the catalogue's folder, otherwise None."""
     try:
         return image if image and photo_path(folder, image).is_file() else None
     except PhotoError:
@@ -200,7 +209,7 @@ def _own_file(folder: Path, image: str | None) -> str | None:
 def _tower_batches(
     side: Side, bundle: ModelBundle, catalog: Catalog, device: torch.device
 ) -> dict[TowerName, list[TowerInput]]:
-    """What each tower reads of these products, batch by batch."""
+    """Return the inputs of each tower for these products, in batches."""
     tokenizers = read_tokenizers(bundle.product_folder, bundle.product)
     found: dict[TowerName, list[TowerInput]] = {}
     for tower in side.spec.towers:
@@ -231,8 +240,8 @@ def main(
     bundle: Annotated[Path, typer.Option(help="A trained model.")],
     catalog: Annotated[Path, typer.Option(help="catalog.parquet with its photos beside it.")],
     work: Annotated[Path, typer.Option(help="Scratch folder.")],
-    products: Annotated[int, typer.Option(help="How many products to encode.")],
-    out: Annotated[Path, typer.Option(help="Where the result goes.")],
+    products: Annotated[int, typer.Option(help="Number of products to encode.")],
+    out: Annotated[Path, typer.Option(help="File of the result.")],
 ) -> None:
     """Measure encoding."""
     torch.set_num_threads(usable_cores())

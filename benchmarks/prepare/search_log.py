@@ -1,4 +1,4 @@
-"""A search log as large as asked for, written in a stream: Zipf queries over thirteen months."""
+"""A synthetic search log of any size: queries by Zipf's law over thirteen months, written block by block."""
 
 import datetime
 from pathlib import Path
@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 QUERIES = 400_000
 PRODUCTS = 300_000
-RESULTS = 48  # products that are shown for a query
+RESULTS = 48  # number of products that can be shown for a query
 EVENTS = ("impression", "click", "purchase")
 EVENT_SHARES = (0.78, 0.16, 0.06)
-_ZIPF_EXPONENT = 0.8  # of queries; the most frequent one has 1 search in 70
+_ZIPF_EXPONENT = 0.8  # of query frequencies; the most frequent query has 1 in 70 events
 _ROWS_AT_ONCE = 1_000_000
 _START = datetime.datetime(2025, 1, 1)
 _MONTHS = 13
@@ -26,10 +26,10 @@ def write_shop(folder: Path, rows: int, *, sorted_by_time: bool = True, seed: in
     """Write catalog.parquet and interactions.parquet.
 
     Args:
-        folder: of the shop.
-        rows: events of the log.
-        sorted_by_time: as a log that was appended to; otherwise every part has events of all months.
-        seed: of everything random.
+        folder: folder of the shop; it must not exist.
+        rows: number of events in the log.
+        sorted_by_time: whether events are in the order of time; otherwise every part has events of all months.
+        seed: seed of all random draws.
     """
     folder.mkdir(parents=True)
     ids = pa.array([f"P{number:07d}" for number in range(PRODUCTS)])
@@ -43,7 +43,7 @@ def write_shop(folder: Path, rows: int, *, sorted_by_time: bool = True, seed: in
             count = min(_ROWS_AT_ONCE, rows - first)
             span = (first / rows, (first + count) / rows) if sorted_by_time else (0.0, 1.0)
             query = np.searchsorted(frequency, rng.random(count) * frequency[-1])
-            # Early positions are shown most; each query has products of its own, spread over the catalogue.
+            # First positions are the most frequent; each query has its own products, spread over the catalogue.
             position = np.minimum(rng.geometric(0.06, count), RESULTS)
             product = (query * 7919 + position * 104_729) % PRODUCTS
             columns = [

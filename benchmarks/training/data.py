@@ -1,6 +1,6 @@
-"""What bench-train compares on: a sample shop's pairs, and the two towers that the fused recipe takes.
+"""The workload of bench-train: training pairs of a sample shop, and bundles of the towers that `4tmm-mlp` fuses.
 
-All of it is made once, in benchmarks/out/bench-train/, and used again by later runs.
+It is made once, in benchmarks/out/bench-train/, and reused by later runs.
 """
 
 import time
@@ -24,11 +24,11 @@ from training.recipes.recipe import Recipe, load_recipe
 from training.sample_shop import generate_sample_shop
 
 SHOP_PRODUCTS = 3000
-TOWER_STEPS = 5  # a step takes as long with good frozen towers as with bad ones
+TOWER_STEPS = 5  # few are enough: the time of a step does not depend on the quality of the frozen towers
 
 
 def now() -> float:
-    """Seconds on a clock, after what the GPU was given to do, if there is one."""
+    """Return the time in seconds, after all work queued on the GPU, if any, has finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -36,13 +36,13 @@ def now() -> float:
 
 @dataclass(frozen=True)
 class Size:
-    """How much one timed run does.
+    """The size of one timed run.
 
     Attributes:
-        batch_size: pairs in a batch.
-        warmup: steps before the clock starts.
-        steps: that are timed.
-        seed: of the order of the pairs.
+        batch_size: number of pairs in a batch.
+        warmup: number of steps before the timed ones.
+        steps: number of timed steps.
+        seed: seed of the order of the pairs.
     """
 
     batch_size: int
@@ -53,16 +53,16 @@ class Size:
 
 @dataclass(frozen=True)
 class ReadPair:
-    """One pair as a trainer of texts reads it."""
+    """A training pair as texts, the input of sentence-transformers' trainer."""
 
     query: str
     title: str
-    row: int  # of the product in the catalogue
+    row: int  # row of the product in the catalogue
 
 
 @dataclass(frozen=True)
 class Workload:
-    """The data set, its pairs, and a bundle of each tower."""
+    """The data set, its training pairs, and a bundle of each tower."""
 
     data: TrainingData
     pairs: TrainingPairs
@@ -70,17 +70,17 @@ class Workload:
     folder: Path
 
     def recipe(self, name: str) -> Recipe:
-        """A recipe that comes with Vitrine."""
+        """Return a recipe that comes with Vitrine, by its name."""
         return load_recipe(name)
 
     def start(self, name: str) -> StartingModel:
-        """The model that a recipe's fit starts from."""
+        """Return the model that a fit of this recipe starts from."""
         recipe = self.recipe(name)
         fitted = {tower: self.towers[tower] for tower in recipe.fitted_towers}
         return starting_model(recipe, [*self.data.catalog.titles, *sorted(self.pairs.queries)], fitted)
 
     def read_pairs(self, size: Size) -> list[ReadPair]:
-        """The pairs of Vitrine's batches of a run of this size, in their order."""
+        """Return the pairs of Vitrine's batches in a run of this size, in the order of the batches."""
         steps = size.warmup + size.steps
         plan = BatchPlan(self.pairs, size.batch_size, steps, use_seen_negatives=False, seed=size.seed)
         titles, found = self.data.catalog.titles, list[ReadPair]()
@@ -95,7 +95,7 @@ class Workload:
 
 
 def make_workload(folder: Path, products: int = SHOP_PRODUCTS, tower_steps: int = TOWER_STEPS) -> Workload:
-    """The workload in `folder`; what is missing of it is made."""
+    """Open the workload in `folder`, and make the parts that are missing."""
     shop = folder / "shop"
     if not (shop / "catalog.parquet").is_file():
         generate_sample_shop(shop, products=products, seed=1)
@@ -112,7 +112,7 @@ _TOWERS: dict[TowerName, str] = {"bibert": "bibert", "clip": "clip-small"}
 
 
 def _tower(recipe: str, data: TrainingData, folder: Path, steps: int) -> ModelBundle:
-    """A tower after a few steps of fitting."""
+    """Return the bundle of a tower, fitted for a few steps if the folder does not have it yet."""
     out = folder / recipe
     if out.is_dir():
         return open_bundle(out)

@@ -1,4 +1,4 @@
-"""Steps of Vitrine's own training, timed as `training fit` takes them: its plan, sources, module and run."""
+"""Throughput of Vitrine's training steps, with the same code as `training fit`: its plan, sources, module and run."""
 
 import tempfile
 from pathlib import Path
@@ -17,27 +17,27 @@ from training.recipes.recipe import Recipe
 
 
 class TimedPlan(BatchPlan):
-    """A plan that notes when each batch is asked for, which happens once a step."""
+    """A batch plan that records the time at which each batch is requested, once per step."""
 
     def __init__(self, pairs: TrainingPairs, size: Size) -> None:
-        # One step more than is timed, so that the last one ends with a batch being asked for too.
+        # One step more than is timed, so that the end of the last timed step is recorded too.
         super().__init__(pairs, size.batch_size, size.warmup + size.steps + 1, use_seen_negatives=False, seed=size.seed)
         self.asked_at: list[float] = []
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step."""
+        """Return the batch of a step, and record the time."""
         self.asked_at.append(now())
         return super().batch(step)
 
 
 def pairs_per_second(workload: Workload, name: str, size: Size, *, live: bool = False) -> float:
-    """The rate of a recipe's steps after warm-up: batches made, forward, backward, and the optimiser.
+    """Return the pairs per second after warm-up, over making batches, forward and backward pass, and optimiser.
 
     Args:
-        workload: the pairs and the towers.
-        name: of the recipe.
-        size: how many pairs and steps.
-        live: run the frozen towers in every step instead of looking their vectors up.
+        workload: the training pairs and the towers.
+        name: name of the recipe.
+        size: numbers of pairs and steps.
+        live: whether the frozen towers run in every step; otherwise their vectors are computed once and looked up.
     """
     torch.manual_seed(size.seed)
     recipe, start = workload.recipe(name), workload.start(name)
@@ -56,7 +56,7 @@ def pairs_per_second(workload: Workload, name: str, size: Size, *, live: bool = 
 
 
 def encoding_seconds(workload: Workload, name: str) -> float:
-    """How long the frozen towers of a recipe take for all training queries, titles and photos, once."""
+    """Return the seconds that a recipe's frozen towers need to encode all training queries, titles and photos once."""
     recipe, start = workload.recipe(name), workload.start(name)
     start.model.eval()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""Steps of sentence-transformers' trainer with MultipleNegativesRankingLoss, on the pairs that Vitrine's steps read.
+"""Throughput of sentence-transformers' trainer with MultipleNegativesRankingLoss, on the same pairs as Vitrine's steps.
 
-Its model is transformers' BERT of the recipe's sizes with mean pooling, or Vitrine's own towers as a module of
-sentence-transformers: the same weights and vectors under another trainer.
+The model is either transformers' BERT of the recipe's sizes with mean pooling, or Vitrine's own towers wrapped in a
+module of sentence-transformers: the same weights and vectors with another trainer.
 """
 
 import tempfile
@@ -38,12 +38,12 @@ Columns = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Setting:
-    """How the trainer is set; the rest is the same in all runs."""
+    """The settings of the trainer that are tried; all others are the same in every run."""
 
-    attention: Attention  # transformers' implementation
-    bf16: bool
-    grouped: bool  # whether batches hold texts of like length
-    workers: int  # processes that make batches
+    attention: Attention  # implementation of attention in transformers
+    bf16: bool  # whether bfloat16 autocast is on
+    grouped: bool  # whether a batch holds texts of similar length
+    workers: int  # number of processes that load batches
 
     def __str__(self) -> str:
         number = "bf16" if self.bf16 else "float32"
@@ -53,13 +53,13 @@ class Setting:
 def bert_model(
     spec: BertTowerSpec, query_tokens: int, tokenizer: Tokenizer, attention: Attention
 ) -> SentenceTransformer:
-    """transformers' BERT of a tower's sizes with fresh weights, mean pooling and unit length.
+    """Return transformers' BERT of a tower's sizes, with random weights, mean pooling and normalised vectors.
 
     Args:
-        spec: the product tower, for its sizes and its titles' limit.
-        query_tokens: limit of queries.
-        tokenizer: of the tower.
-        attention: transformers' implementation.
+        spec: the product tower, which gives the sizes and the maximum number of tokens in a title.
+        query_tokens: maximum number of tokens in a query.
+        tokenizer: the tokenizer of the tower.
+        attention: the implementation of attention in transformers.
     """
     sizes = spec.config
     config = transformers.BertConfig(
@@ -90,12 +90,12 @@ def bert_model(
 
 
 class VitrineSides(InputModule):
-    """Both sides of a Vitrine model as one module: the task of a batch says which side reads it.
+    """Both sides of a Vitrine model as one module; the task of a batch selects the side that encodes it.
 
     Args:
-        model: with the parts marked that get gradients.
-        tokenizers: of each side's text towers.
-        photos: decoded photos by catalogue row, for a product side that reads them.
+        model: the model; only the parts that are trained require gradients.
+        tokenizers: the tokenizers of each side's text towers, by task.
+        photos: decoded photos by catalogue row, for a product side with a photo tower.
     """
 
     def __init__(self, model: Model, tokenizers: Mapping[str, Tokenizers], photos: PhotoStore | None = None) -> None:
@@ -107,13 +107,13 @@ class VitrineSides(InputModule):
     def preprocess(
         self, inputs: Sequence[Any], prompt: str | None = None, task: str | None = None, **_: Any
     ) -> dict[str, Tensor]:
-        """Token ids of texts; products that have a photo are {"title": ..., "row": ...}."""
+        """Return token ids, and photos where there are any; a product is its title or {"title": ..., "row": ...}."""
         texts = [entry if isinstance(entry, str) else entry["title"] for entry in inputs]
         found = {
             f"{tower}_ids": torch.from_numpy(tokenizer.encode(texts))
             for tower, tokenizer in self._tokenizers[task or QUERY].items()
         }
-        features = {"input_ids": found.pop("bibert_ids"), **found}  # the name by which the trainer finds a column
+        features = {"input_ids": found.pop("bibert_ids"), **found}  # the key that the trainer expects
         if self._photos is not None and task == PRODUCT:
             rows = [entry["row"] for entry in inputs]
             present = self._photos.present[rows]
@@ -122,7 +122,7 @@ class VitrineSides(InputModule):
         return features
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Unit vectors of the batch's side; towers without gradients are run without any."""
+        """Add the unit vectors of the batch, encoded by the side that its task selects."""
         side = self.model.product if features["task"] == PRODUCT else self.model.query
         inputs: dict[str, TowerInput] = {"bibert": features["input_ids"]}
         if "clip_ids" in features:
@@ -133,29 +133,29 @@ class VitrineSides(InputModule):
         return {**features, "sentence_embedding": side(inputs)}
 
     def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
-        """Nothing is kept of a benchmark's model."""
+        """Do nothing: models of a benchmark are not saved."""
 
 
 class _Clock(transformers.TrainerCallback):
-    """Notes when each step has ended."""
+    """A callback that records the end of each step."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Called by the trainer."""
+        """Record the time; the trainer calls this after each step."""
         self.times.append(now())
 
 
 def pairs_per_second(model: SentenceTransformer, pairs: Columns, size: Size, rate: float, setting: Setting) -> float:
-    """The trainer's rate after warm-up: batches made, forward, backward, and the optimiser.
+    """Return the pairs per second after warm-up, over making batches, forward and backward pass, and optimiser.
 
     Args:
-        model: to train.
-        pairs: columns `query` and `title` (or `product`); one row a pair, in the order of the batches.
-        size: how many pairs and steps.
+        model: the model to train.
+        pairs: columns `query` and `title` (or `product`), one row per pair in the order of the batches.
+        size: numbers of pairs and steps.
         rate: the learning rate.
-        setting: of the trainer.
+        setting: settings of the trainer.
     """
     clock = _Clock()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -198,7 +198,7 @@ def _arguments(folder: str, size: Size, rate: float, setting: Setting) -> Senten
 
 
 def grouped_by_length(pairs: Sequence[ReadPair], size: Size) -> list[ReadPair]:
-    """The same pairs in batches of texts of like length; the batches in a random order."""
+    """Return the pairs reordered: each batch holds texts of similar length, and the batches are in random order."""
     by_length = sorted(pairs, key=lambda pair: (len(pair.title.split()), len(pair.query)))
     batches = [by_length[first : first + size.batch_size] for first in range(0, len(pairs), size.batch_size)]
     order = np.random.default_rng(size.seed).permutation(len(batches))
@@ -206,5 +206,5 @@ def grouped_by_length(pairs: Sequence[ReadPair], size: Size) -> list[ReadPair]:
 
 
 def _in_order(dataset: Dataset, batch_size: int, drop_last: bool, **others: Any) -> Any:
-    """Batches of rows as they stand."""
+    """Return a sampler of batches that keeps the order of the rows."""
     return DefaultBatchSampler(SequentialSampler(dataset), batch_size=batch_size, drop_last=drop_last, **others)

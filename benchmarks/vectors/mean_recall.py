@@ -1,4 +1,4 @@
-"""Recall, written a second time: plainly, a query at a time, and apart from the recall that `knn` tunes by."""
+"""Recall of search results: a plain implementation, independent of the one in `knn` that indexes are tuned with."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class MeanRecall:
     """Recall at k, averaged over queries.
 
     Attributes:
-        tolerant: a returned product counts if its exact score is within `TOLERANCE` of that of the exact place k.
-        strict: a returned product counts if it is among the exact k.
+        tolerant: a returned product counts if its exact score is at most `TOLERANCE` below the k-th best exact score.
+        strict: a returned product counts if it is among the k exact neighbours.
     """
 
     tolerant: float
@@ -25,13 +25,13 @@ class MeanRecall:
 
 
 def mean_recall(vectors: Vectors, queries: Vectors, found: Rows, exact: Rows) -> MeanRecall:
-    """Recall of what was found.
+    """Return the mean recall of search results.
 
     Args:
-        vectors: (count, D), may be memory-mapped.
-        queries: (n, D).
-        found: (n, k) rows, -1 where fewer were found.
-        exact: (n, k) rows, best first.
+        vectors: all vectors, shape (count, D); they may be memory-mapped.
+        queries: query vectors, shape (n, D).
+        found: rows of the results, shape (n, k); -1 fills up where fewer were found.
+        exact: rows of the exact neighbours, shape (n, k), best first.
     """
     tolerant, strict = [], []
     for query, rows, truth in zip(queries, found, exact, strict=True):

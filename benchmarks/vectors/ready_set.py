@@ -1,4 +1,4 @@
-"""The real set of bench-index for other benchmarks: taken as it is, or made where there is none, and never replaced."""
+"""The real set of bench-index for other benchmarks: opened if it exists, otherwise made, and never replaced."""
 
 from pathlib import Path
 
@@ -7,17 +7,17 @@ from artifacts.checksums import sha256_of_file
 from benchmarks.common.measured_process import ROOT, run_program
 from benchmarks.vectors.vector_sets import CARD_FILE, VectorSet, open_set
 
-REAL_SET = ROOT / "var/bench-index/real"  # where bench-index makes it
+REAL_SET = ROOT / "var/bench-index/real"  # the folder in which bench-index makes it
 
 
 def ready_set(folder: Path, rows: int, bundle: Path, catalog: Path) -> VectorSet:
-    """The set in a folder, made in a process of its own if the folder is not there.
+    """Open the real set in a folder; if there is none, make it in a separate process first.
 
     Args:
-        folder: of the set; see REAL_SET.
-        rows: how many vectors are wanted at least.
-        bundle: a trained model.
-        catalog: its catalogue.
+        folder: folder of the set, such as REAL_SET.
+        rows: least number of vectors.
+        bundle: folder of a trained model.
+        catalog: the catalogue of the model.
 
     Raises:
         ValueError: the folder holds a set of another model or catalogue, or a smaller one.

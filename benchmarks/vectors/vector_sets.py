@@ -1,15 +1,16 @@
-"""The vectors that bench-index indexes: a trained model's, multiplied, and a hard set that no model made.
+"""The vectors that bench-index indexes: the real set, from a trained model, and the hard set, which is synthetic.
 
-Real set. The products of a catalogue, by a trained model; each comes again and again, mixed with one of its near
-neighbours, with noise at the scale of its local spread and along the directions in which its neighbours lie. Noise in
-all directions alike would raise the local dimension, and copies would lower it; the set's record says what it is before
-and after, by the maximum likelihood of distances (Levina and Bickel 2004). Queries are the model's held-out ones.
+Real set. A trained model encodes the products of a catalogue. These vectors are multiplied: each further vector is a
+product's vector moved towards one of its near neighbours, plus noise at the scale of the local spread and in the
+directions of the neighbours. Isotropic noise would raise the local dimension, and plain copies would lower it. The
+record of the set has the local dimension before and after, estimated by maximum likelihood from distances (Levina and
+Bickel 2004). Queries are the held-out queries of the model.
 
-Hard set. Independent Gaussians whose spectrum decays, and queries that are shifted: nearest neighbours without any
-clusters, asked for from outside.
+Hard set. The vectors are independent Gaussians with a decaying spectrum, so that they have no clusters. The queries are
+shifted, so that they are out of the distribution of the vectors.
 
-A set is a folder, sealed by its record and used again where that is whole. Vectors lie in a file and are never all in
-memory. The first rows of a set are as good as a smaller set.
+A set is a folder with a record, which is written last; a complete set is reused. Vectors are read from a memory-mapped
+file. The first rows of a set are a smaller set of the same kind.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,24 +39,25 @@ SCHEMA_VERSION = 1
 CARD_FILE = "set.json"
 VECTORS_FILE = "vectors.npy"
 SEED = 0
-# Neighbours that a product is mixed with. With this number and this noise the local dimension of the sample shop's
-# 3,000 products, 8.0, was 8.0 among 99,000 and their 20th neighbours were as near as that dimension predicts.
+# Number of neighbours that a product is mixed with. With this number and this noise, the sample shop's 3,000 products
+# kept their local dimension of 8.0 when they were multiplied to 99,000, and the distance of the 20th neighbour shrank
+# as this dimension predicts.
 NEIGHBOURS = 16
-NOISE = 0.7  # in units of the local spread
-QUERIES = 1000  # at most, of each part
+NOISE = 0.7  # standard deviation, in units of the local spread
+QUERIES = 1000  # highest number of queries in each part
 HARD_WIDTH = 256
-HARD_DECAY = 0.75  # of the standard deviation: the first 64 of 256 dimensions have 93% of the energy
+HARD_DECAY = 0.75  # exponent of the standard deviations; the first 64 of 256 dimensions have 93% of the energy
 BLOCK_ROWS = 4096
-_DIMENSION_ROWS, _DIMENSION_NEIGHBOURS = 300, 20  # what the local dimension is estimated from
+_DIMENSION_ROWS, _DIMENSION_NEIGHBOURS = 300, 20  # sample for the estimate of the local dimension
 
 
 class Source(Record):
-    """What a set is made of: two sets of equal sources are equal."""
+    """All inputs of a set; sets with equal sources are equal."""
 
     kind: Kind
     rows: int
-    model: str  # fingerprint of the bundle; "" for the hard set
-    catalog: str  # SHA-256 of the catalogue; likewise
+    model: str  # fingerprint of the model; "" for the hard set
+    catalog: str  # SHA-256 of the catalogue; "" for the hard set
     neighbours: int = NEIGHBOURS
     noise: float = NOISE
     decay: float = HARD_DECAY
@@ -68,10 +70,10 @@ class SetCard(Record):
     schema_version: int = SCHEMA_VERSION
     source: Source
     width: int
-    real_products: int  # before they were multiplied; 0 for the hard set
-    real_dimension: float  # local, of the products before they were multiplied; 0 for the hard set
-    dimension: float  # local, of all rows
-    score_span: float  # between the 1st and the 100th of a query's best scores, in the middle of the test queries
+    real_products: int  # number of products before they were multiplied; 0 for the hard set
+    real_dimension: float  # local dimension of the products before they were multiplied; 0 for the hard set
+    dimension: float  # local dimension of all rows
+    score_span: float  # difference of a query's best and 100th best score, the median of the test queries
     files: dict[str, FileRecord]
 
 
@@ -84,31 +86,31 @@ class VectorSet:
 
     @property
     def rows(self) -> int:
-        """How many vectors there are."""
+        """Number of vectors."""
         return self.card.source.rows
 
     def vectors(self, rows: int | None = None) -> Vectors:
-        """The first vectors, or all, memory-mapped. Shape (rows, width)."""
+        """Return the first `rows` vectors, or all, memory-mapped. Shape (rows, width)."""
         vectors: Vectors = np.load(self.folder / VECTORS_FILE, mmap_mode="r")
         return vectors[:rows]
 
     def queries(self, part: Part) -> Vectors:
-        """Queries to tune with, or others to measure with. Shape (n, width)."""
+        """Return the queries of a part, shape (n, width): those for tuning, or others for the measurements."""
         queries: Vectors = np.load(self.folder / f"{part}.npy")
         return queries
 
 
 def open_set(folder: Path) -> VectorSet:
-    """A set that was made before; its files are not looked at.
+    """Open a set; only its record is read.
 
     Raises:
-        ArtifactError: there is none, or one of another schema.
+        ArtifactError: there is no set, or it has another schema.
     """
     return VectorSet(folder, read_record(folder / CARD_FILE, SetCard, schema_version=SCHEMA_VERSION))
 
 
 def is_made(folder: Path, source: Source) -> bool:
-    """Whether the folder holds this set, every file as it was written."""
+    """Return whether the folder holds this set and every file has its recorded checksum."""
     try:
         made = open_set(folder)
         verify_files(folder, made.card.files)
@@ -118,11 +120,11 @@ def is_made(folder: Path, source: Source) -> bool:
 
 
 def make_real_set(folder: Path, rows: int, bundle: ModelBundle, catalog: Path) -> None:
-    """Make the real set, unless it is there.
+    """Make the real set, unless it exists.
 
     Args:
-        folder: of the set.
-        rows: how many vectors.
+        folder: folder of the set.
+        rows: number of vectors.
         bundle: a trained model with held-out queries.
         catalog: catalog.parquet with its photos beside it.
 
@@ -142,7 +144,7 @@ def make_real_set(folder: Path, rows: int, bundle: ModelBundle, catalog: Path) -
 
 
 def make_hard_set(folder: Path, rows: int) -> None:
-    """Make the hard set, unless it is there."""
+    """Make the hard set, unless it exists."""
     source = Source(kind="hard", rows=rows, model="", catalog="")
     if is_made(folder, source):
         return
@@ -150,16 +152,16 @@ def make_hard_set(folder: Path, rows: int) -> None:
 
 
 def multiplied(products: Vectors, rows: int, seed: int) -> Iterator[Vectors]:
-    """Blocks of `rows` vectors in all: the products themselves, then mixtures. Shape of each: (n, D), unit length.
+    """Yield `rows` unit vectors in blocks of shape (n, D): the products themselves, then mixtures.
 
-    Row i comes of product i modulo their number.
+    Row i is made from product i modulo the number of products.
     """
     near = exact_search(products, products, NEIGHBOURS + 1).rows[:, 1:]  # without the product itself
     for start in range(0, rows, BLOCK_ROWS):
         numbers = np.arange(start, min(start + BLOCK_ROWS, rows))
         base = numbers % len(products)
         rng = np.random.default_rng([seed, start])
-        # In weights of the differences to the neighbours: noise with the local covariance, and a step towards one.
+        # Weights of the differences to neighbours: noise with the local covariance, plus a step towards one of them.
         weights = rng.standard_normal((len(base), NEIGHBOURS), dtype=np.float32) * (NOISE / NEIGHBOURS**0.5)
         weights[np.arange(len(base)), rng.integers(NEIGHBOURS, size=len(base))] += rng.random(len(base))
         differences = products[near[base]] - products[base, None]  # (n, neighbours, D)
@@ -169,7 +171,7 @@ def multiplied(products: Vectors, rows: int, seed: int) -> Iterator[Vectors]:
 
 
 def gaussians(rows: int, width: int, seed: int) -> Iterator[Vectors]:
-    """Blocks of independent Gaussians with a decaying spectrum. Shape of each: (n, width), unit length."""
+    """Yield blocks of Gaussian vectors with a decaying spectrum. Shape of each: (n, width), unit length."""
     for start in range(0, rows, BLOCK_ROWS):
         rng = np.random.default_rng([seed, start])
         drawn = rng.standard_normal((min(BLOCK_ROWS, rows - start), width), dtype=np.float32)
@@ -177,13 +179,13 @@ def gaussians(rows: int, width: int, seed: int) -> Iterator[Vectors]:
 
 
 def shifted_queries(count: int, width: int, seed: int) -> Vectors:
-    """Queries of the same spectrum, all shifted by one vector that is as long as they are. Shape (count, width)."""
+    """Return unit queries of the same spectrum, all shifted by one vector of the same scale. Shape (count, width)."""
     rng = np.random.default_rng([seed, 0, 1])
     return _unit((rng.standard_normal((count, width)) + rng.standard_normal(width)) * _spectrum(width))
 
 
 def local_dimension(vectors: Vectors, seed: int) -> float:
-    """The dimension of the neighbourhoods of some vectors, by the maximum likelihood of their distances.
+    """Estimate the local dimension by maximum likelihood from the neighbour distances of sampled vectors.
 
     Levina and Bickel 2004, equation 8, with the average taken over inverse dimensions (MacKay and Ghahramani 2005).
     """
@@ -196,19 +198,19 @@ def local_dimension(vectors: Vectors, seed: int) -> float:
 
 
 def held_out_texts(bundle: ModelBundle) -> list[str]:
-    """The texts of the real set's queries, before they are split."""
+    """Return the texts of the real set's queries, before they are split into parts."""
     return [query for query in dict.fromkeys(bundle.held_out_queries()) if query.strip()]
 
 
 def split_queries(count: int) -> dict[Part, npt.NDArray[np.int64]]:
-    """Which of so many queries each part of a set has, in its order."""
+    """Return the indices of the queries in each part, when `count` queries are split at random."""
     order = np.random.default_rng(SEED).permutation(count)
     half = min(QUERIES, count // 2)
     return {"tuning": order[:half], "test": order[half : 2 * half]}
 
 
 def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
-    """Unit vectors of the products, and of the distinct held-out queries."""
+    """Return the unit vectors of the products and of the distinct held-out queries."""
     from index_builder.index.measure import encode_queries
     from towers.query_encoder import OnnxQueryEncoder
     from towers.side_encoder import Products, SideEncoder
@@ -229,7 +231,7 @@ def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
 def _write_set(
     folder: Path, source: Source, blocks: Iterator[Vectors], queries: Vectors, products: Vectors | None = None
 ) -> None:
-    """Write a set: the blocks one after the other, and the queries in two halves that were drawn at random."""
+    """Write a set: its vectors block by block, and its queries in two random halves."""
     width = queries.shape[1]
     rows = split_queries(len(queries))
     with new_folder(folder, overwrite=True) as temporary:
@@ -251,7 +253,7 @@ def _write_set(
 
 
 def _write_vectors(path: Path, blocks: Iterator[Vectors], rows: int, width: int) -> None:
-    """A .npy file, written a block at a time."""
+    """Write a .npy file block by block."""
     written = 0
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
@@ -273,12 +275,12 @@ def _unit(vectors: npt.NDArray[np.floating]) -> Vectors:
 
 def main(
     kind: Annotated[str, typer.Option(help="Which set: real or hard.")],
-    folder: Annotated[Path, typer.Option(help="Where it goes.")],
-    rows: Annotated[int, typer.Option(min=1, help="How many vectors.")],
+    folder: Annotated[Path, typer.Option(help="Folder of the set.")],
+    rows: Annotated[int, typer.Option(min=1, help="Number of vectors.")],
     bundle: Annotated[Path | None, typer.Option(help="The model of the real set.")] = None,
     catalog: Annotated[Path | None, typer.Option(help="The catalogue of the real set.")] = None,
 ) -> None:
-    """Make a set, unless it is there."""
+    """Make a set of vectors, unless it exists."""
     makers: dict[str, Callable[[], None]] = {"hard": lambda: make_hard_set(folder, rows)}
     if bundle and catalog:
         makers["real"] = lambda: make_real_set(folder, rows, open_bundle(bundle), catalog)
