@@ -1,1 +1,1 @@
-"""Evaluation: a fitted model against purchases and judgments, with the paper's metrics and honest statistics."""
+"""Offline evaluation of fitted models on purchases and relevance judgments, with confidence intervals and tests."""

@@ -1,4 +1,4 @@
-"""`python -m evaluation`."""
+"""Entry point of `python -m evaluation`."""
 
 from evaluation.cli import app
 

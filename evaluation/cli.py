@@ -1,4 +1,4 @@
-"""The command line of evaluation."""
+"""Command line of the evaluation: run, report, compare and slices."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evaluation.run import Outcome
     from evaluation.systems.system import System
 
-app = typer.Typer(help="Fitted models against purchases and judgments.", no_args_is_help=True)
+app = typer.Typer(help="Evaluate fitted models on purchases and relevance judgments.", no_args_is_help=True)
 
 _friendly = friendly_errors(EvaluationError, TowerError)
 
@@ -28,36 +28,41 @@ TABLES_FILE = "tables.md"
 @app.command()
 @_friendly
 def run(
-    data: Annotated[Path, typer.Option(help="A data set made by `training prepare`.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; what is finished there is not done again.")],
-    model: Annotated[list[Path] | None, typer.Option(help="A model bundle; may be given several times.")] = None,
-    baseline: Annotated[str, typer.Option(help="The model that others are compared with, by its folder's name.")] = (
+    data: Annotated[Path, typer.Option(help="Data set that `training prepare` wrote.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; models that have a result there are not evaluated again.")
+    ],
+    model: Annotated[list[Path] | None, typer.Option(help="Model bundle; may be given several times.")] = None,
+    baseline: Annotated[str, typer.Option(help="Folder name of the model that all others are compared with.")] = (
         "bibert"
     ),
     annotator: Annotated[
-        Path | None, typer.Option(help="Labels what no complete judgments cover; made by `training annotator`.")
+        Path | None,
+        typer.Option(
+            help="Relevance annotator, made by `training annotator`, for pairs that complete judgments do not cover."
+        ),
     ] = None,
-    bm25: Annotated[bool, typer.Option("--bm25", help="A context row: BM25 over titles.")] = False,
+    bm25: Annotated[bool, typer.Option("--bm25", help="Add BM25 over titles, for context.")] = False,
     sentence_transformers: Annotated[
-        list[Path] | None, typer.Option(help="A context row: a folder of a sentence-transformers model, over titles.")
+        list[Path] | None, typer.Option(help="Add a sentence-transformers model over titles, for context: its folder.")
     ] = None,
-    memory_gb: Annotated[float, typer.Option(help="Bound on what the search holds.", min=0.1)] = 4,
+    memory_gb: Annotated[float, typer.Option(help="Upper bound on the memory of the search, in GB.", min=0.1)] = 4,
     rewrite: Annotated[
         Rewriting | None,
         typer.Option(
-            help="Ask in other words: with a typo, in another order, in the other number, or with synonyms. "
-            "Give another --out."
+            help="Rewrite every query before the search: insert a typo, reorder the words, switch between singular and "
+            "plural, or use synonyms. Results need an --out folder of their own."
         ),
     ] = None,
 ) -> None:
-    """The paper's Tables 2, 3 and 4 by exact search, with confidence intervals and tests.
+    """Compute the paper's Tables 2, 3 and 4 by exact search, with confidence intervals and significance tests.
 
-    The exit status is 1 where a model is degenerate: its answers do not depend on the query.
+    The exit status is 1 if a model is degenerate, which means that its answers do not depend on the query.
     """
     from evaluation.labels.annotated_pairs import AnnotatedPairs
     from evaluation.labels.labelling import Labeller
     from evaluation.run import run_all
-    from evaluation.systems.system import Workplace
+    from evaluation.systems.system import Workspace
     from evaluation.test_set.rewriting import rewritten
     from evaluation.test_set.test_set import load_test_set
     from towers.annotator import open_annotator
@@ -67,8 +72,8 @@ def run(
     if rewrite:
         test_set = rewritten(test_set, rewrite)
     annotated = AnnotatedPairs(open_annotator(annotator), test_set, out) if annotator else None
-    place = Workplace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
-    outcome = run_all(systems, test_set, Labeller(test_set.labels, annotated), place, baseline)
+    workspace = Workspace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
+    outcome = run_all(systems, test_set, Labeller(test_set.labels, annotated), workspace, baseline)
     _show(outcome, baseline, out)
     if outcome.degenerate:
         raise typer.Exit(DEGENERATE_STATUS)
@@ -77,16 +82,21 @@ def run(
 @app.command()
 @_friendly
 def report(
-    results: Annotated[Path, typer.Option(help="Folder of the results, as `evaluation run` wrote it.")],
-    data: Annotated[Path, typer.Option(help="The data set that they were made on.")],
-    out: Annotated[Path, typer.Option(help="The page; an older one is replaced.")],
-    runs: Annotated[Path | None, typer.Option(help="Folder of the models' bundles, for their training curves.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The model whose finds are shown; by default that of the best recall.")
+    results: Annotated[Path, typer.Option(help="Folder of results that `evaluation run` wrote.")],
+    data: Annotated[Path, typer.Option(help="Data set that the models were evaluated on.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write; an existing one is replaced.")],
+    runs: Annotated[
+        Path | None, typer.Option(help="Folder that contains the model bundles, for their training curves.")
     ] = None,
-    baseline: Annotated[str, typer.Option(help="The model that others are compared with.")] = "bibert",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model to feature: its results stand beside the baseline's. Default: the one with the best recall."
+        ),
+    ] = None,
+    baseline: Annotated[str, typer.Option(help="Model that all others are compared with.")] = "bibert",
 ) -> None:
-    """A page for people: tables, charts, and queries with the photos that only one of two models found."""
+    """Write an HTML page of tables, charts and example queries with the products that only one of two models found."""
     from evaluation.report_page import write_report_page
 
     write_report_page(results, data, out, runs=runs, model=model, baseline=baseline)
@@ -97,9 +107,9 @@ def report(
 @_friendly
 def compare(
     model: Annotated[Path, typer.Argument(help="The JSON result of a model.")],
-    others: Annotated[list[Path], typer.Argument(help="JSON results to compare it with.")],
+    others: Annotated[list[Path], typer.Argument(help="JSON results of the models to compare it with.")],
 ) -> None:
-    """Paired differences between saved results, with confidence intervals."""
+    """Print paired differences between saved results, with confidence intervals."""
     from evaluation.core.text_tables import as_text
     from evaluation.measures.comparison import differences
     from evaluation.results.saved import load
@@ -113,11 +123,14 @@ def compare(
 @app.command()
 @_friendly
 def slices(
-    data: Annotated[Path, typer.Option(help="The data set that the results were made on.")],
+    data: Annotated[Path, typer.Option(help="Data set that both models were evaluated on.")],
     model: Annotated[Path, typer.Argument(help="The JSON result of a model.")],
     baseline: Annotated[Path, typer.Argument(help="The JSON result of the model to compare it with.")],
 ) -> None:
-    """Recall and Exact by kinds of queries and of purchases: seen in training, frequent, with sparse titles, or not."""
+    """Print recall and the share of Exact products by kinds of queries and of purchases.
+
+    Kinds are, for example, queries that occur in training or do not, and products that are bought often or seldom.
+    """
     from evaluation.core.text_tables import as_text
     from evaluation.measures.slices import slices as slices_of
     from evaluation.measures.slices import slices_table
@@ -130,7 +143,7 @@ def slices(
 
 
 def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "list[System]":
-    """All rows that were asked for; libraries of context rows are loaded only then."""
+    """Return the systems that the options name; libraries of BM25 and sentence models are loaded only if needed."""
     from evaluation.systems.bm25 import bm25_system
     from evaluation.systems.sentence_models import sentence_system
     from evaluation.systems.system import ModelSystem
@@ -144,7 +157,7 @@ def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "li
 
 
 def _show(outcome: "Outcome", baseline: str, out: Path) -> None:
-    """Print the tables and write them as Markdown."""
+    """Print the tables and write them to tables.md."""
     from evaluation.core.text_tables import as_markdown, as_text
     from evaluation.tables.all_tables import all_tables
 
@@ -156,6 +169,6 @@ def _show(outcome: "Outcome", baseline: str, out: Path) -> None:
         text, markdown = f"{text}\n\n{missing}", f"{markdown}\n{missing}\n"
     replace_file(out / TABLES_FILE, markdown.encode())
     print(text)
-    if outcome.as_before:
-        print(f"\nas before: {', '.join(outcome.as_before)}")
+    if outcome.reused:
+        print(f"\nnot evaluated again: {', '.join(outcome.reused)}")
     print(f"\nsaved in {out}")

@@ -1,4 +1,4 @@
-"""Evaluating several systems on one data set: what is finished is taken as it is, what is missing is done."""
+"""Evaluation of several systems on one data set; valid results of an earlier run are reused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from evaluation.measures.comparison import compare
 from evaluation.measures.evaluate import evaluate
 from evaluation.results.records import CUT_OFFS, Comparison
 from evaluation.results.saved import SavedResult, load, save
-from evaluation.systems.system import System, Workplace
+from evaluation.systems.system import System, Workspace
 from evaluation.tables.paper import paper_order
 from evaluation.test_set.test_set import TestSet
 
@@ -22,14 +22,14 @@ class Outcome:
     """All results of a run, in the order of the tables.
 
     Attributes:
-        results: one a system.
-        comparisons: of all others with the baseline, in the same order; empty without a baseline.
-        as_before: names of the systems whose result was there already.
+        results: one result for each system.
+        comparisons: each sound model compared with the baseline, in the same order; empty without a sound baseline.
+        reused: names of the systems whose result of an earlier run was reused.
     """
 
     results: list[SavedResult]
     comparisons: list[Comparison]
-    as_before: list[str]
+    reused: list[str]
 
     @property
     def degenerate(self) -> list[str]:
@@ -38,37 +38,38 @@ class Outcome:
 
 
 def run_all(
-    systems: Sequence[System], test_set: TestSet, labeller: Labeller, place: Workplace, baseline: str
+    systems: Sequence[System], test_set: TestSet, labeller: Labeller, workspace: Workspace, baseline: str
 ) -> Outcome:
-    """Evaluate what has no result yet, and compare everything with the baseline.
+    """Evaluate the systems that have no result yet, and compare all of them with the baseline.
 
     Raises:
-        EvaluationError: two systems have one name.
+        EvaluationError: two systems have the same name.
     """
     names = [system.name for system in systems]
     if len(set(names)) < len(names):
         raise EvaluationError(f"models are told apart by their folders' names, got {', '.join(names)}")
-    results, as_before = [], []
+    results, reused = [], []
     for system in systems:
-        saved = _as_before(system, test_set, labeller, place.out)
+        saved = _earlier_result(system, test_set, labeller, workspace.out)
         if saved is None:
-            saved = load(save(place.out, *evaluate(system, test_set, labeller, place)))
+            saved = load(save(workspace.out, *evaluate(system, test_set, labeller, workspace)))
         else:
-            as_before.append(system.name)
-        place.kept(system.fingerprint, test_set, min(max(CUT_OFFS), len(test_set.catalog))).unlink(missing_ok=True)
+            reused.append(system.name)
+        depth = min(max(CUT_OFFS), len(test_set.catalog))
+        workspace.search_file(system.fingerprint, test_set, depth).unlink(missing_ok=True)
         results.append(saved)
-    results.sort(key=_place_in_paper)
-    return Outcome(results, _compare_all(results, baseline, test_set, place.out), as_before)
+    results.sort(key=_table_order)
+    return Outcome(results, _compare_all(results, baseline, test_set, workspace.out), reused)
 
 
-def _as_before(system: System, test_set: TestSet, labeller: Labeller, out: Path) -> SavedResult | None:
-    """The result of an earlier run, if it is of the same system, data and annotator, and whole."""
+def _earlier_result(system: System, test_set: TestSet, labeller: Labeller, out: Path) -> SavedResult | None:
+    """Return the saved result if it is undamaged and of the same system, data and annotator, otherwise None."""
     path = out / f"{system.name}.json"
     if not path.is_file():
         return None
     try:
         saved = load(path)
-    except ArtifactError:  # of another schema version, or damaged: made again
+    except ArtifactError:  # another schema version, or damaged: evaluated again
         return None
     annotator = labeller.annotated.annotator.fingerprint if labeller.annotated else None
     found = (saved.result.model_fingerprint, saved.result.dataset_fingerprint, saved.result.annotator_fingerprint)
@@ -76,11 +77,11 @@ def _as_before(system: System, test_set: TestSet, labeller: Labeller, out: Path)
 
 
 def _compare_all(results: Sequence[SavedResult], baseline: str, test_set: TestSet, out: Path) -> list[Comparison]:
-    """Compare all others with the baseline, and write NAME.vs-BASELINE.json of each."""
+    """Compare each sound model with the baseline and write its NAME.vs-BASELINE.json."""
     sound = {saved.result.model: saved for saved in results if not saved.result.degenerate}
     if baseline not in sound:
         return []
-    for saved in results:  # of an earlier run
+    for saved in results:  # remove the comparisons of an earlier run
         (out / f"{saved.result.model}.vs-{baseline}.json").unlink(missing_ok=True)
     comparisons = [
         compare(saved, sound[baseline], test_set.bought) for name, saved in sound.items() if name != baseline
@@ -91,7 +92,8 @@ def _compare_all(results: Sequence[SavedResult], baseline: str, test_set: TestSe
     return comparisons
 
 
-def _place_in_paper(saved: SavedResult) -> tuple[bool, int]:
+def _table_order(saved: SavedResult) -> tuple[bool, int]:
+    """Sort models as the paper's Table 2 does, and context rows after them."""
     origin = saved.result.origin
-    place, _ = paper_order(origin.name if origin else "", saved.result.model)
-    return saved.result.kind == "context", place
+    position, _ = paper_order(origin.name if origin else "", saved.result.model)
+    return saved.result.kind == "context", position

@@ -1,1 +1,4 @@
-"""What every part of evaluation stands on: errors, arrays kept on disk, tables as text. It knows no model."""
+"""Basics that all parts of the evaluation share: errors, arrays cached on disk, tables as text.
+
+Nothing here depends on models.
+"""

@@ -1,4 +1,4 @@
-"""Arrays kept in the results' work folder, so that an interrupted evaluation goes on."""
+"""Arrays cached in the work folder of the results, so that an interrupted evaluation can be resumed."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -16,14 +16,14 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Write named arrays atomically; the folder is made where it is missing."""
+    """Write named arrays to one file atomically; a missing folder is created."""
     buffer = BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     write_checksummed(path, buffer.getvalue())
 
 
 def read_arrays(path: Path) -> Arrays | None:
-    """The arrays that were kept under this path, or None where there are none, or damaged ones."""
+    """Return the arrays of a file, or None if it is missing or damaged."""
     content = read_checksummed(path)
     if content is None:
         return None

@@ -1,7 +1,7 @@
-"""Errors of evaluation.
+"""Errors of the evaluation.
 
 EvaluationError        a model cannot be evaluated, or results cannot be compared
-└── DegenerateError    a model's answers do not depend on the query; says how it was noticed
+└── DegenerateError    a model's answers do not depend on the query; the message gives the evidence
 """
 
 
@@ -10,4 +10,4 @@ class EvaluationError(Exception):
 
 
 class DegenerateError(EvaluationError):
-    """A model gives every query, or every product, the same vector, or no numbers at all."""
+    """A model gives all queries or all products the same vector, all queries the same answers, or vectors with NaN."""

@@ -1,1 +1,1 @@
-"""Relevance labels of retrieved products, from judgments or from the annotator. They know no metric."""
+"""Relevance labels of retrieved products, from judgments or from the annotator. No metric is computed here."""

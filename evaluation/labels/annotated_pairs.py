@@ -1,7 +1,7 @@
-"""Labels by the annotator: each pair of query and product is labelled once for all models, and kept.
+"""Labels by the annotator: each pair of query and product is labelled once and reused for all models.
 
-Labelling is the dearest part of an evaluation: a cross-encoder reads every pair. What is labelled is kept
-in the work folder by annotator and data set, and survives a kill.
+Labelling is the most expensive part of an evaluation, as a cross-encoder reads every pair. The labels are cached
+in the work folder by annotator and data set, so that an interrupted evaluation loses few of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from artifacts.catalog import Catalog
 from evaluation.core.array_cache import WORK_FOLDER, read_arrays, write_arrays
 from evaluation.test_set.test_set import TestSet
 
-PAIRS_PER_NOTE = 50_000  # labelled between two writes: what a kill costs
+PAIRS_PER_WRITE = 50_000  # labelled between two writes; an interruption loses at most these
 
 Progress = Callable[[int], None]  # called with the number of pairs done since the last call
 Numbers = npt.NDArray[np.int64]
@@ -25,25 +25,25 @@ Codes = npt.NDArray[np.int8]
 
 
 class Annotator(Protocol):
-    """What evaluation needs of an annotator (towers/annotator.py)."""
+    """The interface of an annotator that the evaluation uses; implemented in towers/annotator.py."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over its contents."""
+        """SHA-256 over the annotator's contents."""
 
     def label(
         self, queries: Sequence[str], catalog: Catalog, query_numbers: Numbers, rows: Numbers, progress: Progress
     ) -> Codes:
-        """Codes in the order E, S, C, I of the pairs (query_numbers[i], rows[i]); -1 where it abstains."""
+        """Return the codes (0 to 3 for E, S, C, I) of the pairs (query_numbers[i], rows[i]); -1 where it abstains."""
 
 
 class AnnotatedPairs:
-    """The annotator's labels on a test set.
+    """The annotator's labels on a test set, cached on disk.
 
     Args:
-        annotator: labels pairs that were never asked for before.
-        test_set: its queries and catalogue.
-        out: the results folder.
+        annotator: labels the pairs that are not in the cache.
+        test_set: the queries and the catalogue that the pairs refer to.
+        out: the results folder; the cache is in its work folder.
     """
 
     def __init__(self, annotator: Annotator, test_set: TestSet, out: Path) -> None:
@@ -56,21 +56,21 @@ class AnnotatedPairs:
         self._codes: Codes = kept["codes"]
 
     def labels(self, query_numbers: Numbers, rows: Numbers) -> Codes:
-        """Label codes of pairs, (pairs,); -1 where the annotator abstains."""
+        """Return the label codes of pairs, (pairs,); -1 where the annotator abstains."""
         wanted = query_numbers * len(self._test_set.catalog) + rows
         self._label(np.setdiff1d(wanted, self._keys))
         return self._codes[np.searchsorted(self._keys, wanted)]
 
     def _label(self, keys: Keys) -> None:
-        """Label pairs that were not labelled before, and keep their labels."""
+        """Label pairs that are not in the cache and add them to it."""
         test_set = self._test_set
         with tqdm(total=len(keys), desc="annotate", unit="pair", disable=None if len(keys) else True) as bar:
 
             def advance(pairs: int) -> None:
                 bar.update(pairs)
 
-            for start in range(0, len(keys), PAIRS_PER_NOTE):
-                block = keys[start : start + PAIRS_PER_NOTE]
+            for start in range(0, len(keys), PAIRS_PER_WRITE):
+                block = keys[start : start + PAIRS_PER_WRITE]
                 numbers, rows = np.divmod(block, len(test_set.catalog))
                 self._add(block, self.annotator.label(test_set.queries, test_set.catalog, numbers, rows, advance))
 

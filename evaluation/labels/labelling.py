@@ -1,8 +1,13 @@
-"""Which labels the retrieved products get, and from where: judgments, or else the annotator.
+"""Labels of the retrieved products, from judgments or from the annotator.
 
-A query has its labels from one source. Queries with complete judgments, and, where no annotator is at
-hand, those with incomplete ones, have them from the judgments alone ("judged"). All others have them from
-the annotator, except for pairs that somebody judged ("annotated"). Without either a query has none.
+Each query has one source of labels:
+
+"judged"      Only the judgments. Used for queries with complete judgments and, if no annotator is given, for
+              queries with incomplete ones.
+"annotated"   The judgment of a pair if there is one, otherwise the annotator's label. Used for all other queries
+              if an annotator is given.
+
+Without judgments and annotator a query has no source and no labels.
 """
 
 from dataclasses import dataclass
@@ -16,21 +21,21 @@ from evaluation.test_set.relevance import UNLABELLED, LabelLookup
 
 _JUDGED, _ANNOTATED = SOURCES.index("judged"), SOURCES.index("annotated")
 _NONE = -1
-# Judged queries whose lists the annotator labels too, to see how far it agrees: some 20,000 pairs a model are plenty,
-# and labelling is the dearest part of an evaluation.
+# Judged queries whose lists the annotator labels too, to measure its agreement with the judgments. Their 20,000 or
+# so pairs of a model are enough, and labelling is the most expensive part of an evaluation.
 AGREEMENT_QUERIES = 200
 
 
 @dataclass(frozen=True, eq=False)
 class Labelling:
-    """Labels of the lists of n queries.
+    """Labels of the result lists of n queries.
 
     Attributes:
-        source: (n,) position in SOURCES, -1 for none.
-        labels: (n, k) codes; UNLABELLED where nothing is known or the annotator abstains.
-        pair_sources: (n, k) position in SOURCES, -1 where there is no label.
-        agreement: of the annotator with the judged pairs of AGREEMENT_QUERIES; None without an annotator or without
-            judged pairs.
+        source: (n,) position of each query's source in SOURCES, -1 for none.
+        labels: (n, k) label codes; UNLABELLED where there is no judgment and the annotator is absent or abstains.
+        pair_sources: (n, k) position in SOURCES of each label's source, -1 where there is no label.
+        agreement: how often the annotator agrees with the judgments, on the lists of AGREEMENT_QUERIES queries; None
+            without an annotator or without judged pairs.
     """
 
     source: npt.NDArray[np.int8]
@@ -41,19 +46,23 @@ class Labelling:
 
 @dataclass(frozen=True, eq=False)
 class Labeller:
-    """Labels lists of products with what is at hand."""
+    """Labels result lists with the judgments and the annotator, as far as these exist."""
 
     judgments: LabelLookup | None
     annotated: AnnotatedPairs | None
 
     def describe(self, source: Source) -> str:
-        """Where labels of a source come from, in words."""
+        """Return where the labels of a source come from, in words."""
         if source == "judged":
             return "complete judgments" if self.judgments and self.judgments.complete else "judgments"
         return f"annotator {self.annotated.annotator.fingerprint[:12]}" if self.annotated else "no annotator"
 
     def label(self, rows: npt.NDArray[np.int64]) -> Labelling:
-        """Label the lists of all queries: (n, k) catalogue rows, -1 for padding."""
+        """Label the result lists of all queries.
+
+        Args:
+            rows: (n, k) catalogue rows, -1 for padding.
+        """
         judged = self._judged(rows)
         source = self._sources(len(rows))
         labels = np.where((source == _NONE)[:, None], UNLABELLED, judged).astype(np.int8)
@@ -86,7 +95,7 @@ class Labeller:
         queries = np.flatnonzero(known.any(axis=1))
         if not len(queries):
             return None
-        # Evenly over the test set, and the same ones for every model.
+        # Spread evenly over the queries that have judged pairs, and chosen without chance.
         places = np.unique(np.linspace(0, len(queries) - 1, min(AGREEMENT_QUERIES, len(queries))).astype(np.int64))
         known &= np.isin(np.arange(len(known)), queries[places])[:, None]
         said, truth = self._annotated(rows, known), judged[known]

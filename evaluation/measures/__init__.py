@@ -1,1 +1,1 @@
-"""Metrics with their statistics: recall, label shares, comparisons, slices. They know no table and no page."""
+"""Metrics and their statistics: recall, label shares, comparisons and slices. Tables and pages are made elsewhere."""

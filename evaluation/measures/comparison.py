@@ -1,4 +1,4 @@
-"""A model against the baseline: the paper's Tables 3 and 4, and paired differences (section 4.4).
+"""Comparison of a model with the baseline: the paper's Tables 3 and 4, and paired differences (section 4.4).
 
 With A(q) the model's list of `depth` products for query q, B(q) the baseline's, P(q) the products bought for q,
 and N(q) = A(q) without B(q) the net predictions:
@@ -9,10 +9,10 @@ and N(q) = A(q) without B(q) the net predictions:
     net share_L(q) = |{d in N(q): label L}| / |{d in N(q): labelled}|    Table 4: mean over the queries that have
                                                                    labelled net predictions; others are counted
 
-The paper says of net recall that it is "the Purchase Recall metric, computed against the ground-truth
-purchases". So it is over all purchases of the query, not over those that the baseline misses, and a query
-without net predictions counts with 0. (Some of the paper's figures for it, over 56%, are more than what its
-baseline leaves over, 21.9%, and cannot be of this definition; those of 10% to 21% can.)
+The paper defines net recall as "the Purchase Recall metric, computed against the ground-truth purchases". The
+denominator is therefore all purchases of the query, not those that the baseline misses, and a query without net
+predictions counts with 0. (By this definition net recall is at most the share that the baseline misses, 21.9% in
+the paper. Its figures of 10% to 21% agree with that, those over 56% do not.)
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from evaluation.test_set.relevance import LABELS, shares_of_labels
 
 @dataclass(frozen=True)
 class Differences:
-    """How much better a model is than another on the same queries; as in Comparison."""
+    """Paired differences of a model and a baseline on the same queries; the fields are those of Comparison."""
 
     model: str
     baseline: str
@@ -39,9 +39,9 @@ class Differences:
 
 
 def in_list(rows: Lists, others: Lists) -> npt.NDArray[np.bool_]:
-    """Which products of each query's list stand in the other list too: (n, k), (n, j) -> (n, k).
+    """Return which products of each query's list are in the other list too: (n, k), (n, j) -> (n, k).
 
-    Padding of -1 stands in no list.
+    Padding (-1) counts as in no list.
     """
     span = int(max(rows.max(initial=0), others.max(initial=0))) + 1
     offsets = np.arange(len(rows), dtype=np.int64)[:, None] * span
@@ -51,26 +51,26 @@ def in_list(rows: Lists, others: Lists) -> npt.NDArray[np.bool_]:
 
 
 def net_predictions(rows: Lists, baseline: Lists) -> npt.NDArray[np.bool_]:
-    """Which products of each query's list are not in the baseline's: (n, k)."""
+    """Return which products of each query's list are not in the baseline's: (n, k), (n, j) -> (n, k)."""
     return (rows >= 0) & ~in_list(rows, baseline)
 
 
 def net_recall(rows: Lists, net: npt.NDArray[np.bool_], bought: Sequence[npt.NDArray[np.int64]]) -> Values:
-    """Share of each query's purchases that are among its net predictions, (n,)."""
+    """Return the share of each query's purchases that are among its net predictions, (n,)."""
     found = [np.isin(mine, own[new]).mean() for own, new, mine in zip(rows, net, bought, strict=True)]
     return np.array(found, dtype=np.float64)
 
 
 def compare(model: SavedResult, baseline: SavedResult, bought: Sequence[npt.NDArray[np.int64]]) -> Comparison:
-    """Tables 3 and 4 and the differences for one model.
+    """Compute Tables 3 and 4 and the paired differences for one model.
 
     Args:
-        model: neither it nor the baseline is degenerate.
-        baseline: on the same data.
+        model: result of the model.
+        baseline: result of the baseline, on the same data and with the same annotator.
         bought: catalogue rows bought for each query.
 
     Raises:
-        EvaluationError: the two are of different data.
+        EvaluationError: the two results are of different data or labels, or one is degenerate.
     """
     paired = differences(model, baseline)
     mine, theirs = values_to_compare(model, baseline)
@@ -94,7 +94,7 @@ def compare(model: SavedResult, baseline: SavedResult, bought: Sequence[npt.NDAr
 
 
 def differences(model: SavedResult, baseline: SavedResult) -> Differences:
-    """Paired differences alone; errors as in `compare`."""
+    """Compute only the paired differences; raises the same errors as `compare`."""
     mine, theirs = values_to_compare(model, baseline)
     depth = model.result.depth
     return Differences(
@@ -106,10 +106,10 @@ def differences(model: SavedResult, baseline: SavedResult) -> Differences:
 
 
 def values_to_compare(model: SavedResult, baseline: SavedResult) -> tuple[QueryValues, QueryValues]:
-    """Both results' values, known to be of the same queries and labels.
+    """Return the per-query values of both results, after a check that they have the same queries and labels.
 
     Raises:
-        EvaluationError: they are not, or a model is degenerate.
+        EvaluationError: the results are of different data or labels, or one is degenerate.
     """
     mine, theirs = model.result, baseline.result
     for result in (mine, theirs):
@@ -127,7 +127,7 @@ def values_to_compare(model: SavedResult, baseline: SavedResult) -> tuple[QueryV
 
 
 def _label_differences(mine: QueryValues, theirs: QueryValues) -> dict[Source, dict[str, Difference]]:
-    """Differences of each label's share over the queries where both have labelled products, by source."""
+    """Return the difference of each label's share, by source, over the queries where both have labelled products."""
     found: dict[Source, dict[str, Difference]] = {}
     for source in SOURCES:
         differences = (mine.shares - theirs.shares)[mine.of_source(source)]
@@ -138,13 +138,13 @@ def _label_differences(mine: QueryValues, theirs: QueryValues) -> dict[Source, d
 
 
 def interval(values: Values) -> Interval:
-    """A mean over queries with its confidence interval."""
+    """Return the mean over queries with its confidence interval."""
     found = estimate(values)
     return Interval(mean=found.mean, low=found.low, high=found.high)
 
 
 def label_intervals(shares: Values) -> dict[str, Interval]:
-    """Means of (n, 4) shares by label; nothing for no queries."""
+    """Return the mean of each label's share, from (n, 4) shares; empty if there are no queries."""
     return {label.value: interval(shares[:, code]) for code, label in enumerate(LABELS)} if len(shares) else {}
 
 

@@ -1,7 +1,7 @@
-"""One system on a test set: exact KNN, recall against purchases, shares of the relevance labels.
+"""Evaluation of one system on a test set: exact search, purchase recall and the shares of the relevance labels.
 
-Source: paper, section 4.2. Recall at k of a query is the share of the products bought for it that stand among
-its first k; precision of a label is the share of that label among the query's labelled products of the
+Source: paper, section 4.2. Recall@k of a query is the share of the products bought for it that are among its
+first k results. The precision of a label is the share of that label among the query's labelled products of the
 first 100. Both are averaged over queries.
 """
 
@@ -12,16 +12,16 @@ from evaluation.labels.labelling import Labeller, Labelling
 from evaluation.measures.comparison import interval, label_intervals
 from evaluation.results.records import CUT_OFFS, DEPTH, SOURCES, LabelShares, Result, Source
 from evaluation.results.saved import QueryValues
-from evaluation.systems.system import System, Workplace
+from evaluation.systems.system import System, Workspace
 from evaluation.test_set.relevance import shares_of_labels
 from evaluation.test_set.test_set import TestSet
 from knn import Neighbours, recall_of_rows
 
 
 def evaluate(
-    system: System, test_set: TestSet, labeller: Labeller, place: Workplace
+    system: System, test_set: TestSet, labeller: Labeller, workspace: Workspace
 ) -> tuple[Result, QueryValues | None]:
-    """Evaluate a system; the values are absent where it is degenerate."""
+    """Evaluate a system; the per-query values are None if it is degenerate."""
     annotated = labeller.annotated
     result = Result(
         model=system.name,
@@ -41,7 +41,7 @@ def evaluate(
         files={},
     )
     try:
-        answers = system.answer(test_set, min(max(CUT_OFFS), len(test_set.catalog)), place)
+        answers = system.answer(test_set, min(max(CUT_OFFS), len(test_set.catalog)), workspace)
     except DegenerateError as error:
         return result.model_copy(update={"degenerate": str(error)}), None
     labelling = labeller.label(answers.rows[:, :DEPTH])

@@ -1,11 +1,13 @@
-"""Where a model gains and where it loses: its results by kinds of queries and by kinds of purchases.
+"""Results of a model by slices: kinds of queries and kinds of purchases.
 
-With P(q) the products bought for query q, A(q) the model's list and Z a slice of the pairs of queries and purchases:
+A slice Z is a set of (query, purchased product) pairs, Z(q) the products in it for query q. With P(q) the products
+bought for q and A(q) the model's list:
 
     recall_Z(q) = |A(q) and P(q) and Z(q)| / |P(q) and Z(q)|      mean over the queries with a purchase in Z
 
-A slice of queries takes all of their purchases or none, and then has a share of Exact products too. Frequencies
-are purchases of the training window. "Often" are the fewest queries, or products, that make up half of them.
+A slice of queries contains all purchases of a query or none; for such slices the share of Exact products is computed
+too. Frequencies are counts of purchases in the training window. "Often" means: among the smallest set of queries, or
+of products, that has half of these purchases.
 """
 
 import re
@@ -35,12 +37,12 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Some pairs of queries and purchases.
+    """A set of (query, purchased product) pairs.
 
     Attributes:
-        name: in words.
-        purchases: for each query of the test set, which of its purchases are in it.
-        of_queries: whether every query has all of its purchases in it or none.
+        name: description of the slice, as the table shows it.
+        purchases: for each query of the test set, which of its purchases are in the slice.
+        of_queries: whether the slice contains either all purchases of a query or none.
     """
 
     name: str
@@ -49,12 +51,12 @@ class Slice:
 
     @property
     def queries(self) -> Flags:
-        """Which queries have a purchase in it, (n,)."""
+        """Which queries have a purchase in the slice, (n,)."""
         return np.array([flags.any() for flags in self.purchases], dtype=np.bool_)
 
 
 def slices(test_set: TestSet, dataset: Dataset) -> list[Slice]:
-    """The slices of a test set that have any purchase."""
+    """Return the slices of a test set, without empty ones."""
     train = dataset.train_pairs.to_pydict()
     by_query = _sums(train["query"], train["purchases"])
     by_product = _sums(train["product_id"], train["purchases"])
@@ -87,7 +89,7 @@ def slices(test_set: TestSet, dataset: Dataset) -> list[Slice]:
 
 
 def recall_in(part: Slice, values: QueryValues, bought: Sequence[npt.NDArray[np.int64]]) -> Values:
-    """Recall of the queries that have a purchase in the slice, among these purchases."""
+    """Return the recall on the slice's purchases for each query that has any."""
     found = [
         np.isin(mine[flags], row).mean()
         for flags, mine, row in zip(part.purchases, bought, values.rows, strict=True)
@@ -97,7 +99,7 @@ def recall_in(part: Slice, values: QueryValues, bought: Sequence[npt.NDArray[np.
 
 
 def exact_in(part: Slice, values: QueryValues) -> Values:
-    """Share of Exact products of the slice's queries; NaN for those without a label of the first source."""
+    """Return the share of Exact products for each query of the slice; NaN without a label of the first source."""
     source = next((source for source in SOURCES if values.of_source(source).any()), None)
     known = values.of_source(source) if source else np.zeros(len(values.queries), np.bool_)
     shares: Values = np.where(known, values.shares[:, _EXACT], np.nan)[part.queries]
@@ -105,10 +107,10 @@ def exact_in(part: Slice, values: QueryValues) -> Values:
 
 
 def slices_table(model: SavedResult, baseline: SavedResult, parts: Sequence[Slice], test_set: TestSet) -> Table:
-    """Recall and Exact of a model in each slice, less a baseline's.
+    """Return recall and the share of Exact products in each slice, with their differences to a baseline.
 
     Raises:
-        EvaluationError: the results are of other data than the slices, or one is degenerate.
+        EvaluationError: a result is of other data than the slices, or is degenerate.
     """
     if model.result.dataset_fingerprint != test_set.dataset_fingerprint:
         raise EvaluationError(
@@ -129,7 +131,7 @@ def slices_table(model: SavedResult, baseline: SavedResult, parts: Sequence[Slic
 
 
 def _compared(mine: Values, theirs: Values) -> list[str]:
-    """The mean, and its paired difference, over the queries where both are known."""
+    """Format the model's mean and its paired difference, over the queries for which both values are known."""
     known = ~np.isnan(mine) & ~np.isnan(theirs)
     if not known.any():
         return [_NOTHING, _NOTHING]
@@ -141,6 +143,7 @@ def _compared(mine: Values, theirs: Values) -> list[str]:
 
 
 def _sums(keys: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
+    """Add up the counts of equal keys."""
     sums: dict[str, int] = {}
     for key, count in zip(keys, counts, strict=True):
         sums[key] = sums.get(key, 0) + count
@@ -148,7 +151,7 @@ def _sums(keys: Sequence[str], counts: Sequence[int]) -> dict[str, int]:
 
 
 def _least_often(counts: Mapping[str, int]) -> int:
-    """The count of the last of the fewest keys that make up half of all counts."""
+    """Return the smallest count in the smallest set of keys that has half of the total."""
     ordered = np.sort(list(counts.values()))[::-1]
     return int(ordered[np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)])
 

@@ -1,6 +1,6 @@
 """Means over queries with bootstrap confidence intervals, and paired randomisation tests.
 
-Queries are what is drawn again: they are the sample, the products are not.
+The bootstrap resamples queries, not products: the queries are the sample from a population.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ Values = npt.NDArray[np.float64]
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 RANDOMISATIONS = 10_000
-_QUERIES_PER_BLOCK = 2_000_000  # drawn numbers held at once
-_ROUNDING = 1e-12  # sums of the same numbers in another order differ by less, relative to their size
+_QUERIES_PER_BLOCK = 2_000_000  # random numbers in memory at once
+_ROUNDING = 1e-12  # relative tolerance: floating-point sums of the same numbers in another order differ by less
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Estimate:
 
 
 def estimate(values: Values, seed: int = 0) -> Estimate:
-    """The mean of per-query values and its 95% confidence interval.
+    """Return the mean of per-query values and its 95% confidence interval.
 
     Args:
-        values: (n,) one value a query, n >= 1. For a comparison give differences of the same queries.
-        seed: of the resampling.
+        values: (n,) one value per query, n >= 1. For a paired comparison, the differences on the same queries.
+        seed: seed of the resampling.
     """
     means = _resampled_means(values, seed)
     tail = (1 - CONFIDENCE) / 2
@@ -41,17 +41,17 @@ def estimate(values: Values, seed: int = 0) -> Estimate:
 
 
 def randomisation_p_value(differences: Values, seed: int = 0) -> float:
-    """Two-sided p-value of a paired randomisation test: were the two models alike, each query's difference
-    would as well have the other sign.
+    """Return the two-sided p-value of a paired randomisation test.
 
-    p is the share of sign patterns whose mean is at least as far from zero as the one found. All 2**n
-    patterns are counted where there are no more than RANDOMISATIONS of them (n being the queries that
-    differ at all); otherwise RANDOMISATIONS are drawn, and the one found counts among them, so that p is
-    never zero: p = (1 + as far) / (1 + RANDOMISATIONS).
+    Null hypothesis: the two models are exchangeable, so that each query's difference is as likely to have the
+    opposite sign. p is the share of sign patterns whose mean is at least as far from zero as the observed one.
+    With n queries of non-zero difference, all 2**n patterns are enumerated if they are at most RANDOMISATIONS.
+    Otherwise RANDOMISATIONS patterns are drawn, and the observed one is counted too, so that p is never zero:
+    p = (1 + number at least as far) / (1 + RANDOMISATIONS).
 
     Args:
-        differences: (n,) the model's value less the baseline's, a query each.
-        seed: of the drawing.
+        differences: (n,) the model's value minus the baseline's for each query.
+        seed: seed of the drawn patterns.
     """
     moved = differences[differences != 0]
     limit = abs(moved.sum()) - _ROUNDING * np.abs(moved).sum()
@@ -67,13 +67,13 @@ def randomisation_p_value(differences: Values, seed: int = 0) -> float:
 
 
 def _signed_sums(patterns: npt.NDArray[np.integer], values: Values) -> Values:
-    """Sums of the values with signs by pattern (1: plus, 0: minus); (patterns, n) -> (patterns,)."""
+    """Return the sum of the values under each sign pattern (1: plus, 0: minus); (patterns, n) -> (patterns,)."""
     sums: Values = 2 * (patterns.astype(np.float64) @ values) - values.sum()
     return sums
 
 
 def _resampled_means(values: Values, seed: int) -> Values:
-    """Means of RESAMPLES samples of n values, drawn with replacement."""
+    """Return the means of RESAMPLES bootstrap samples, each of n values drawn with replacement."""
     generator = np.random.default_rng(seed)
     count = len(values)
     per_block = max(1, _QUERIES_PER_BLOCK // count)

@@ -1,1 +1,1 @@
-"""Results as records and as files. They do not know how they were measured."""
+"""Results of an evaluation as records and as files, independent of how they were measured."""

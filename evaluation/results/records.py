@@ -1,14 +1,14 @@
-"""The records of an evaluation: what a row of the paper's tables holds (schema version 2).
+"""Records of an evaluation: the content of the rows of the paper's tables (schema version 2).
 
-One results folder holds results on one data set. Of each model NAME:
+A results folder contains results on one data set. The files of a model NAME are:
 
-NAME.json                 Result: the row of Table 2, recall at other cut-offs, where labels come from
-NAME.queries.parquet      one row a query: what every mean of the result is over
-NAME.retrieved.parquet    one row a query: its first 100 products with scores and labels
+NAME.json                 Result: the row of Table 2, recall at other cut-offs, the sources of the labels
+NAME.queries.parquet      one row per query: the values that the result averages
+NAME.retrieved.parquet    one row per query: its first 100 products with scores and labels
 NAME.vs-BASELINE.json     Comparison: the model's rows of Tables 3 and 4, and paired differences
 
 Shares are from 0 to 1. `evaluation/results/saved.py` writes and reads the files of a Result,
-`evaluation/measures/comparison.py` makes a Comparison of two. A degenerate model has NAME.json alone.
+`evaluation/measures/comparison.py` makes a Comparison of two results. A degenerate model has only NAME.json.
 """
 
 from typing import Literal
@@ -21,9 +21,8 @@ RESULT_SCHEMA_VERSION = 2
 DEPTH = 100  # products retrieved for each query (paper, section 4.2)
 CUT_OFFS = (1, 5, 10, 20, 50, 100, 200, 500)
 
-# Where a query's labels come from. Each query belongs to one source at most, and the two are never averaged
-# together: judgments alone ("judged"), or judgments where there are any and the annotator for all other
-# pairs ("annotated").
+# Where the labels of a query come from: only from judgments ("judged"), or from judgments and, for pairs without
+# one, from the annotator ("annotated"). A query has at most one source; the two are never averaged together.
 Source = Literal["judged", "annotated"]
 SOURCES: tuple[Source, ...] = ("judged", "annotated")
 
@@ -37,19 +36,19 @@ class Interval(Record):
 
 
 class Spread(Record):
-    """A mean over queries and the standard deviation of one query (population: divided by n)."""
+    """A mean over queries and the population standard deviation of the per-query values (divisor n)."""
 
     mean: float
     deviation: float
 
 
 class Difference(Record):
-    """The model's mean less the baseline's over the same queries."""
+    """The model's mean minus the baseline's over the same queries."""
 
     mean: float
-    low: float  # 95% paired bootstrap
+    low: float  # 95% confidence interval by paired bootstrap
     high: float
-    p_value: float  # two-sided paired randomisation test: signs of the queries' differences drawn at random
+    p_value: float  # of a two-sided paired randomisation test
     queries: int
 
 
@@ -57,58 +56,58 @@ class LabelShares(Record):
     """Shares of the four labels among the labelled products of each query, averaged over the queries."""
 
     origin: str  # in words: "complete judgments", "judgments" or "annotator NAME"
-    queries: int  # how many are averaged
-    queries_left_out: int  # of this source, none of whose products has a label
+    queries: int  # number of queries in the averages
+    queries_left_out: int  # queries of this source without any labelled product
     pairs: int  # labelled pairs
-    unlabelled_pairs: int  # left out: nothing is known of them, or the annotator abstains
-    precision: dict[str, Interval]  # by label; empty where no query has a labelled product
+    unlabelled_pairs: int  # left out: no judgment, and no annotator or it abstains
+    precision: dict[str, Interval]  # by label; empty if no query has a labelled product
 
 
 class Agreement(Record):
-    """How far the annotator agrees with the judgments on judged pairs of this result's lists.
+    """Agreement of the annotator with the judgments, on judged pairs of this result's lists.
 
-    The pairs are those of at most AGREEMENT_QUERIES (evaluation/labels/labelling.py) judged queries, the same queries
-    for every result. If the annotator was fitted on these judgments, the agreement is overestimated.
+    The pairs are those of at most AGREEMENT_QUERIES (evaluation/labels/labelling.py) judged queries. If the annotator
+    was fitted on these judgments, the agreement is overestimated.
     """
 
     pairs: int
     abstained: int
-    accuracy: float | None  # among those where it does not abstain; None where it always does
+    accuracy: float | None  # on pairs where it does not abstain; None if it always does
 
 
 class Result(Record):
-    """One model, or one context row, on the evaluation queries of a data set."""
+    """Result of one model on the evaluation queries of a data set; `kind` is "context" for BM25 and sentence models."""
 
     schema_version: int = RESULT_SCHEMA_VERSION
     model: str  # the bundle's folder name, "bm25", or the sentence-transformers folder's name
     kind: Literal["model", "context"]
-    description: str  # in words, for context rows: what was searched and how; empty for models
+    description: str  # of a context row: what was searched and how; empty for models
     model_fingerprint: str
     dataset_fingerprint: str
     annotator_fingerprint: str | None
-    origin: ModelOrigin | None  # of the bundle; its metrics hold the alpha sweep as recall_at_alpha_X
+    origin: ModelOrigin | None  # of the bundle; its metrics contain the alpha sweep as recall_at_alpha_X
     depth: int = DEPTH
     products: int  # catalogue size
     queries: int
-    degenerate: str | None  # why the model's answers mean nothing; then all that follows is absent
+    degenerate: str | None  # why the answers are meaningless; then all fields below are None or empty
     recall: Interval | None  # at `depth`; the same as recall_at[depth]
-    recall_at: dict[int, Interval]  # by CUT_OFFS, as far as the catalogue is larger
-    labels: dict[Source, LabelShares]  # without judgments and annotator, empty
+    recall_at: dict[int, Interval]  # by cut-off; those of CUT_OFFS below the catalogue size, and `depth`
+    labels: dict[Source, LabelShares]  # empty without judgments and annotator
     agreement: Agreement | None
-    files: dict[str, FileRecord]  # the two tables of this result
+    files: dict[str, FileRecord]  # checksums of the two Parquet files of this result
 
 
 class NetLabels(Record):
-    """Labels of the net predictions, over the queries of one source that have labelled ones."""
+    """Label shares of the net predictions, over the queries of one source that have labelled net predictions."""
 
     queries: int
-    queries_left_out: int  # without net predictions, or with none that has a label
+    queries_left_out: int  # without net predictions, or with unlabelled ones only
     unlabelled_pairs: int
     precision: dict[str, Interval]
 
 
 class Comparison(Record):
-    """A model against the baseline, query by query.
+    """Comparison of a model with the baseline on the same queries.
 
     Net predictions of a query are the products in the model's list and not in the baseline's.
     """

@@ -1,12 +1,12 @@
-"""Results on disk: NAME.json with NAME.queries.parquet and NAME.retrieved.parquet; formats in results.py.
+"""Reading and writing of saved results: NAME.json (see records.py) and two Parquet files.
 
-NAME.queries.parquet, a row a query:
+NAME.queries.parquet, one row per query:
     query (str), bought (int64: distinct products bought), recall_at_K for each cut-off (float64),
-    source ("judged", "annotated" or null), E, S, C, I (float64: shares; null where no product has a
-    label), unlabelled (int64: products of the list without a label)
+    source ("judged", "annotated" or null), E, S, C, I (float64: shares; null if no product has a label),
+    unlabelled (int64: products of the list without a label)
 
-NAME.retrieved.parquet, a row a query, lists of `depth` entries, best first:
-    query (str), rows (int64: row of the data set's catalogue; -1 where fewer were found), scores
+NAME.retrieved.parquet, one row per query, with lists of `depth` entries, best first:
+    query (str), rows (int64: row of the data set's catalogue; -1 if fewer products were found), scores
     (float32), labels (int8: position in E, S, C, I; -1 unknown), sources (int8: 0 judged, 1 annotated,
     -1 unknown)
 """
@@ -34,19 +34,19 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class QueryValues:
-    """A result query by query; n queries, K = depth, or the catalogue's size where that is less.
+    """Per-query values of a result: n queries, K = the smaller of `depth` and the catalogue size.
 
     Attributes:
         queries: (n,) in the order of the test set.
         bought: (n,) how many distinct products were bought for each query.
-        recall_at: by cut-off, (n,) from 0 to 1.
-        source: (n,) position in SOURCES, -1 without labels.
-        shares: (n, 4) in the order E, S, C, I; NaN where no product has a label.
+        recall_at: recall of each query, (n,) from 0 to 1, by cut-off.
+        source: (n,) position of the query's source in SOURCES, -1 without labels.
+        shares: (n, 4) label shares in the order E, S, C, I; NaN if no product has a label.
         unlabelled: (n,) products of the list without a label; 0 for queries without a source.
         rows: (n, K) catalogue rows, best first, -1 for padding.
-        scores: (n, K) float32.
+        scores: (n, K) float32, of the rows.
         labels: (n, K) label codes, -1 unknown.
-        pair_sources: (n, K) position in SOURCES of each label, -1 unknown.
+        pair_sources: (n, K) position of each label's source in SOURCES, -1 unknown.
     """
 
     queries: list[str]
@@ -61,21 +61,21 @@ class QueryValues:
     pair_sources: Codes
 
     def of_source(self, source: Source) -> npt.NDArray[np.bool_]:
-        """Which queries have their labels from this source, (n,)."""
-        asked: npt.NDArray[np.bool_] = self.source == SOURCES.index(source)
-        return asked
+        """Return which queries have their labels from this source, (n,)."""
+        matches: npt.NDArray[np.bool_] = self.source == SOURCES.index(source)
+        return matches
 
 
 @dataclass(frozen=True, eq=False)
 class SavedResult:
-    """A result as it was read: the summary and, unless the model is degenerate, all queries' values."""
+    """A result as read from disk: the summary and, unless the model is degenerate, the per-query values."""
 
     result: Result
     values: QueryValues | None
 
 
 def save(folder: Path, result: Result, values: QueryValues | None) -> Path:
-    """Write a result's files, NAME.json last; gives its path."""
+    """Write the files of a result, NAME.json last, and return the path of NAME.json."""
     folder.mkdir(parents=True, exist_ok=True)
     files: dict[str, FileRecord] = {}
     if values is not None:
@@ -88,17 +88,17 @@ def save(folder: Path, result: Result, values: QueryValues | None) -> Path:
             replace_file(folder / name, sink.getvalue().to_pybytes())
             files[name] = FileRecord(sha256=sha256_of_file(folder / name), size_bytes=(folder / name).stat().st_size)
     path = folder / f"{result.model}.json"
-    sealed = result.model_copy(update={"files": files})
-    replace_file(path, sealed.model_dump_json(indent=2).encode() + b"\n")
+    with_files = result.model_copy(update={"files": files})
+    replace_file(path, with_files.model_dump_json(indent=2).encode() + b"\n")
     return path
 
 
 def load(path: Path) -> SavedResult:
-    """Read and verify a result by the path of its JSON file.
+    """Read and verify a result, given the path of its NAME.json.
 
     Raises:
-        DamagedError: one of its files is missing or altered.
-        FormatError: it is not of this schema version.
+        DamagedError: a file of the result is missing or altered.
+        FormatError: the result has another schema version.
     """
     result = read_record(path, Result, schema_version=RESULT_SCHEMA_VERSION)
     if result.degenerate:
@@ -160,7 +160,7 @@ def _with_nan(column: pa.ChunkedArray) -> Values:
 
 
 def _matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """A column of lists of one length as (n, length)."""
+    """Return a column of fixed-size lists as an array, (n, list size)."""
     lists = column.combine_chunks()
     width = lists.type.list_size
     matrix: npt.NDArray[Any] = lists.flatten().to_numpy().reshape(-1, width)

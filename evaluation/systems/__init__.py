@@ -1,4 +1,4 @@
-"""What can be evaluated: a fitted model, BM25, a sentence encoder, over exact search.
+"""Systems to evaluate: fitted models, BM25 and sentence encoders, with exact search.
 
-It knows no purchases and no labels.
+They use neither purchases nor labels.
 """

@@ -1,8 +1,8 @@
-"""The BM25 context row: how far words alone get, over the same titles.
+"""BM25 over titles, a context row: the result of matching words alone.
 
-Lucene's variant with k1 = 1.5 and b = 0.75; words of two letters or more in lower case, without English stop
-words, by the Snowball stemmer. Products that share no word with the query are not retrieved. Its index
-holds one number for each word of each title; that memory is not under the search's bound.
+Lucene's variant with k1 = 1.5 and b = 0.75. Words have at least two letters, are put in lower case and stemmed by the
+English Snowball stemmer; English stop words are removed. Products that share no word with the query are not retrieved.
+The index holds one number for each word of each title; the memory bound of the search does not include it.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from evaluation.core.errors import EvaluationError
-from evaluation.systems.system import Workplace
+from evaluation.systems.system import Workspace
 from evaluation.test_set.test_set import TestSet
 from knn import Neighbours, no_neighbours
 
@@ -29,7 +29,7 @@ _QUERIES_PER_BATCH = 256
 
 @dataclass(frozen=True)
 class Bm25System:
-    """BM25 over titles (bm25s)."""
+    """BM25 over titles, computed by the bm25s library."""
 
     name: str = "bm25"
     kind: Literal["context"] = "context"
@@ -42,8 +42,8 @@ class Bm25System:
         versions = [importlib.metadata.version(package) for package in ("bm25s", "PyStemmer")]
         return hashlib.sha256("|".join([self.description, *versions]).encode()).hexdigest()
 
-    def answer(self, test_set: TestSet, depth: int, place: Workplace) -> Neighbours:
-        """The titles that score highest for every query."""
+    def answer(self, test_set: TestSet, depth: int, workspace: Workspace) -> Neighbours:
+        """Return the products with the highest-scoring titles for every query."""
         words = _Words()
         index = words.index(test_set.catalog.titles)
         found = no_neighbours(len(test_set.queries), depth)
@@ -63,7 +63,7 @@ class Bm25System:
 
 
 class _Words:
-    """Titles and queries as stems."""
+    """Splits titles and queries into stems."""
 
     @cached_property
     def _stemmer(self) -> object:
@@ -72,7 +72,7 @@ class _Words:
         return Stemmer.Stemmer(STEMMER)
 
     def split(self, texts: list[str]) -> list[list[str]]:
-        """Stems of each text."""
+        """Return the stems of each text."""
         import bm25s
 
         tokens: list[list[str]] = bm25s.tokenize(
@@ -81,7 +81,7 @@ class _Words:
         return tokens
 
     def index(self, titles: list[str]) -> "bm25s.BM25 | None":
-        """An index over titles, or None where they have no word at all."""
+        """Build an index over titles; None if no title has a word."""
         import bm25s
 
         tokens = self.split(titles)
@@ -93,10 +93,10 @@ class _Words:
 
 
 def bm25_system() -> Bm25System:
-    """The BM25 row.
+    """Return the BM25 system.
 
     Raises:
-        EvaluationError: its libraries are not installed.
+        EvaluationError: bm25s or PyStemmer is not installed.
     """
     for package in ("bm25s", "Stemmer"):
         if importlib.util.find_spec(package) is None:

@@ -1,7 +1,7 @@
-"""Noticing models whose answers mean nothing, before their numbers are read as a result.
+"""Checks for degenerate models, whose vectors or answers do not depend on the query.
 
-Such a model still has a recall: exact ties are put in the order of the catalogue, so that every query
-gets its first hundred products.
+Without these checks such a model would still get a recall: exact ties are ordered by the catalogue, so that every
+query retrieves the first hundred products of the catalogue.
 """
 
 import numpy as np
@@ -10,24 +10,24 @@ import numpy.typing as npt
 from evaluation.core.errors import DegenerateError
 from towers.query_encoder import Vectors
 
-# 1 - |mean|^2 of unit vectors, which is one less the average cosine of two of them. Real towers, crowded into
-# a cone as they are, lie above 0.01; vectors that differ by rounding alone below 1e-6.
+# Variance of unit vectors: 1 - |mean|^2, which is one minus the average cosine of two of them. Vectors of trained
+# towers, although they lie in a narrow cone, have more than 0.01; vectors that differ only by rounding less than 1e-6.
 LEAST_VARIANCE = 1e-4
-LEAST_DISTINCT = 0.01  # distinct nearest sets over queries
-NEAREST = 10  # products of a query that are compared with those of other queries
+LEAST_DISTINCT = 0.01  # number of distinct sets of nearest products, divided by the number of queries
+NEAREST = 10  # size of these sets
 _ROWS_AT_ONCE = 16384
 
 
 def check_finite(vectors: Vectors, what: str, first: int = 0) -> None:
-    """Refuse vectors with NaN or infinity.
+    """Check that no vector contains NaN or infinity.
 
     Args:
         vectors: (n, d).
         what: "query" or "product", for the message.
-        first: number of the first of them.
+        first: number of the first of these vectors, for the message.
 
     Raises:
-        DegenerateError: there is one.
+        DegenerateError: a vector contains NaN or infinity.
     """
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
         finite = np.isfinite(vectors[start : start + _ROWS_AT_ONCE]).all(axis=1)
@@ -37,14 +37,14 @@ def check_finite(vectors: Vectors, what: str, first: int = 0) -> None:
 
 
 def check_vectors_differ(vectors: Vectors, what: str) -> None:
-    """Refuse vectors that are all alike.
+    """Check that the vectors are not all (nearly) equal.
 
     Args:
-        vectors: (n, d) of unit length, or zero; fewer than two cannot be alike.
+        vectors: (n, d) of unit length, or zero. Fewer than two vectors always pass.
         what: "query" or "product", for the message.
 
     Raises:
-        DegenerateError: they are.
+        DegenerateError: their variance is below LEAST_VARIANCE.
     """
     if len(vectors) < 2:
         return
@@ -56,17 +56,17 @@ def check_vectors_differ(vectors: Vectors, what: str) -> None:
 
 
 def check_answers_differ(rows: npt.NDArray[np.int64], products: int) -> None:
-    """Refuse answers that are the same for nearly all queries.
+    """Check that different queries have different answers.
 
-    Compared are the sets of each query's first NEAREST products; in a catalogue of fewer than twice as
-    many, of its first product.
+    The sets of each query's first NEAREST products are compared. If the catalogue has fewer than twice as many
+    products, only the first product of each query is compared.
 
     Args:
         rows: (n, k) catalogue rows, best first.
         products: catalogue size.
 
     Raises:
-        DegenerateError: they are; fewer than two queries or products cannot be.
+        DegenerateError: there are too few distinct sets. Fewer than two queries or products always pass.
     """
     if len(rows) < 2 or products < 2:
         return

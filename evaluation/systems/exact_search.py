@@ -1,18 +1,18 @@
-"""Exact search over a catalogue in blocks of products, with bounded memory, resumable after a kill.
+"""Exact search over a catalogue in blocks of products, with bounded memory, resumable after an interruption.
 
-The running best of all queries is kept in the work folder after each block, so that a kill costs one
-block. The result equals `knn.exact_search` over all products at once: every score is correctly rounded,
-and equal scores stand in the order of the catalogue. Products with exactly equal vectors are therefore
-ordered by their position in the catalogue alone, so that it is arbitrary which of them are among the first hundred.
+The best products so far of all queries are saved in the work folder after each block, so that an interruption loses
+at most one block. The result equals `knn.exact_search` over all products at once: every score is correctly rounded,
+and equal scores are ordered by the position in the catalogue. Among products with exactly equal vectors it is
+therefore arbitrary which ones are in the first hundred.
 
-Memory, in bytes, for n queries of width D searched to depth k over towers of widths d_t:
+Memory in bytes for n queries, vectors of width D, depth k and towers of widths d_t:
 
-    n (4 D + 36 k)            query vectors; running best, 12 a place, and twice as much while it is written
+    n (4 D + 36 k)            query vectors; best products so far, 12 per entry, and 24 more while they are saved
     + 512 MiB                 one chunk of queries with its candidates, weights, libraries
-    + b (16 sum_t d_t + 4 D)  b products: tower vectors, up to four times while they are put in the cache,
-                              and fused ones
+    + b (16 sum_t d_t + 4 D)  block of b products: tower vectors, held up to four times while they are cached,
+                              and fused vectors
 
-b is chosen so that the sum is the bound. The catalogue's texts come on top.
+b is chosen so that the sum equals the bound. The texts of the catalogue need memory in addition.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from knn import Neighbours, extend_exact_search, no_neighbours
 from towers.query_encoder import Vectors
 
 QUERIES_PER_CHUNK = 4096
-LEAST_BLOCK = 1024  # products; below that the search would be all overhead
+LEAST_BLOCK = 1024  # products; with smaller blocks the overhead would dominate
 _FIXED_BYTES = 512 << 20
 _BYTES_PER_PLACE = 36
 _BYTES_PER_NUMBER = 4
@@ -38,13 +38,13 @@ _BYTES_PER_NUMBER = 4
 
 @dataclass(frozen=True)
 class Encoder:
-    """What gives the vectors of a model, a block of products at a time.
+    """Functions that encode the queries and, block by block, the products.
 
     Attributes:
-        width: D.
-        tower_widths: sum of d_t over the product side's towers.
-        queries: gives (n, D) of all queries.
-        products: gives (stop - start, D) of the catalogue's rows from start to stop.
+        width: width D of the vectors.
+        tower_widths: sum of the widths d_t of the product side's towers.
+        queries: returns the vectors of all queries, (n, D).
+        products: takes start and stop, returns the vectors of these catalogue rows, (stop - start, D).
     """
 
     width: int
@@ -54,10 +54,10 @@ class Encoder:
 
 
 def rows_per_block(encoder: Encoder, queries: int, depth: int, memory_gb: float) -> int:
-    """How many products may be held at once; formula above.
+    """Return the number of products per block that the memory bound allows; the formula is in the module docstring.
 
     Raises:
-        EvaluationError: the bound leaves no room for LEAST_BLOCK products.
+        EvaluationError: the bound is too small for a block of LEAST_BLOCK products.
     """
     fixed = queries * (_BYTES_PER_NUMBER * encoder.width + _BYTES_PER_PLACE * depth) + _FIXED_BYTES
     each = _BYTES_PER_NUMBER * (4 * encoder.tower_widths + encoder.width)
@@ -68,24 +68,24 @@ def rows_per_block(encoder: Encoder, queries: int, depth: int, memory_gb: float)
 
 
 def search(
-    encoder: Encoder, queries: int, products: int, depth: int, *, block_rows: int, kept: Path, name: str
+    encoder: Encoder, queries: int, products: int, depth: int, *, block_rows: int, state_file: Path, name: str
 ) -> Neighbours:
-    """The `depth` nearest products of every query, shape (n, depth).
+    """Return the `depth` nearest products of every query, (n, depth).
 
     Args:
-        encoder: of the model.
-        queries: n.
-        products: catalogue size.
-        depth: at most the catalogue's size.
-        block_rows: products held at once.
-        kept: where the running best is kept; the name must stand for model, data set and depth. Removed by
-            the caller when the result is written.
-        name: for the progress bar.
+        encoder: encodes queries and products.
+        queries: number of queries, n.
+        products: number of products in the catalogue.
+        depth: products per query, at most the catalogue size.
+        block_rows: number of products per block.
+        state_file: file for the state of the search; its name must identify model, data set and depth. The caller
+            deletes it once the result is written.
+        name: name of the system, for the progress bar.
 
     Raises:
-        DegenerateError: vectors, or answers, are all alike.
+        DegenerateError: the vectors, or the answers of all queries, are nearly equal, or a vector contains NaN.
     """
-    best, done = _resume(kept, queries, products, depth)
+    best, done = _resume(state_file, queries, products, depth)
     vectors = encoder.queries()
     check_finite(vectors, "query")
     check_vectors_differ(vectors, "query")
@@ -102,25 +102,25 @@ def search(
             stop = min(done + block_rows, products)
             block = encoder.products(done, stop)
             check_finite(block, "product", first=done)
-            if done == 0:  # a later block may well hold copies of one product
+            if done == 0:  # a later block may consist of copies of one product
                 check_vectors_differ(block, "product")
             _extend(best, block, vectors, done, bar)
             done = stop
-            write_arrays(kept, {"scores": best.scores, "rows": best.rows, "done": np.array(done)})
+            write_arrays(state_file, {"scores": best.scores, "rows": best.rows, "done": np.array(done)})
     check_answers_differ(best.rows, products)
     return best
 
 
-def _resume(kept: Path, queries: int, products: int, depth: int) -> tuple[Neighbours, int]:
-    """The running best and how many products it is over."""
-    arrays = read_arrays(kept)
+def _resume(state_file: Path, queries: int, products: int, depth: int) -> tuple[Neighbours, int]:
+    """Return the best products so far and the number of products already searched."""
+    arrays = read_arrays(state_file)
     if arrays is None or arrays["rows"].shape != (queries, depth) or not 0 < int(arrays["done"]) <= products:
         return no_neighbours(queries, depth), 0
     return Neighbours(arrays["scores"], arrays["rows"]), int(arrays["done"])
 
 
 def _extend(best: Neighbours, block: Vectors, vectors: Vectors, first_row: int, bar: "tqdm[Never]") -> None:
-    """Put a block's products into the running best, in place."""
+    """Update the best products so far with those of a block, in place."""
     depth = best.rows.shape[1]
     for start in range(0, len(vectors), QUERIES_PER_CHUNK):
         chunk = slice(start, start + QUERIES_PER_CHUNK)

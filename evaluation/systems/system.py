@@ -1,6 +1,6 @@
-"""What can be evaluated: something that gives the nearest products of every query, and says what it is.
+"""The interface of a system to evaluate, and fitted models as one.
 
-A fitted model here; context rows in bm25.py and sentence_models.py.
+Context rows, systems that are shown beside the models for comparison, are in bm25.py and sentence_models.py.
 """
 
 from dataclasses import dataclass
@@ -30,58 +30,58 @@ _THREADS = 2
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """Where and within which bounds a system answers.
+class Workspace:
+    """Folders and the memory bound of an evaluation.
 
     Attributes:
-        out: the results folder, for what survives a kill.
-        vectors: folder of the vectors that models share.
-        memory_gb: bound on what a search holds; see evaluation/systems/exact_search.py.
+        out: the results folder; interrupted searches are saved in its work folder.
+        vectors: folder of cached vectors, which models with equal towers share.
+        memory_gb: memory bound of a search in GB; see evaluation/systems/exact_search.py.
     """
 
     out: Path
     vectors: Path
     memory_gb: float
 
-    def kept(self, fingerprint: str, test_set: TestSet, depth: int) -> Path:
-        """Where the running best of a search is kept."""
+    def search_file(self, fingerprint: str, test_set: TestSet, depth: int) -> Path:
+        """Return the path of the file that saves the state of a search."""
         return self.out / WORK_FOLDER / f"search-{fingerprint[:20]}-{test_set.dataset_fingerprint[:20]}-{depth}"
 
 
 class System(Protocol):
-    """One row of the tables."""
+    """A system to evaluate, one row of the tables."""
 
     @property
     def name(self) -> str:
-        """What the row is called."""
+        """Name of the row."""
 
     @property
     def kind(self) -> Literal["model", "context"]:
-        """Whether it is one of the models, or shown beside them."""
+        """Whether the system is a fitted model, or a context row."""
 
     @property
     def description(self) -> str:
-        """What was searched and how, for a context row."""
+        """For a context row, what is searched and how; empty for a model."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all that decides its answers."""
+        """SHA-256 over everything that determines the answers."""
 
     @property
     def origin(self) -> ModelOrigin | None:
-        """How a fitted model came to be."""
+        """Origin of a fitted model; None for a context row."""
 
-    def answer(self, test_set: TestSet, depth: int, place: Workplace) -> Neighbours:
-        """The nearest products of every query, (queries, depth).
+    def answer(self, test_set: TestSet, depth: int, workspace: Workspace) -> Neighbours:
+        """Return the nearest products of every query, (queries, depth).
 
         Raises:
-            DegenerateError: its answers mean nothing.
+            DegenerateError: the answers do not depend on the query.
         """
 
 
 @dataclass(frozen=True)
 class ModelSystem:
-    """A fitted model. Queries are encoded by the exported encoder, which is what is served."""
+    """A fitted model; queries are encoded by the exported encoder that the service uses."""
 
     name: str
     bundle: ModelBundle
@@ -91,45 +91,45 @@ class ModelSystem:
 
     @property
     def fingerprint(self) -> str:
-        """Of the bundle."""
+        """Fingerprint of the bundle."""
         return self.bundle.fingerprint
 
     @property
     def origin(self) -> ModelOrigin:
-        """Of the bundle."""
+        """Origin of the bundle."""
         return self.bundle.card.origin
 
-    def answer(self, test_set: TestSet, depth: int, place: Workplace) -> Neighbours:
-        """Exact search over the whole catalogue, in blocks of products."""
-        blocks = _ProductBlocks(self.name, self.bundle, test_set, VectorCache(place.vectors))
+    def answer(self, test_set: TestSet, depth: int, workspace: Workspace) -> Neighbours:
+        """Return the nearest products of every query by exact search over the whole catalogue."""
+        blocks = _ProductBlocks(self.name, self.bundle, test_set, VectorCache(workspace.vectors))
         encoder = Encoder(
             width=self.bundle.card.width,
             tower_widths=sum(tower.width for tower in self.bundle.product.towers),
             queries=lambda: _query_vectors(self.bundle, test_set.queries),
             products=blocks.encode,
         )
-        return search_with(self, encoder, test_set, depth, place)
+        return search_with(self, encoder, test_set, depth, workspace)
 
 
-def search_with(system: System, encoder: Encoder, test_set: TestSet, depth: int, place: Workplace) -> Neighbours:
-    """Exact search with a system's encoder."""
+def search_with(system: System, encoder: Encoder, test_set: TestSet, depth: int, workspace: Workspace) -> Neighbours:
+    """Run exact search with a system's encoder."""
     queries, products = len(test_set.queries), len(test_set.catalog)
     return search(
         encoder,
         queries,
         products,
         depth,
-        block_rows=rows_per_block(encoder, queries, depth, place.memory_gb),
-        kept=place.kept(system.fingerprint, test_set, depth),
+        block_rows=rows_per_block(encoder, queries, depth, workspace.memory_gb),
+        state_file=workspace.search_file(system.fingerprint, test_set, depth),
         name=system.name,
     )
 
 
 @dataclass(frozen=True)
 class _ProductBlocks:
-    """Product vectors of a model, a block of the catalogue at a time.
+    """Encodes the products of a model block by block.
 
-    A catalogue that fits in one block shares its entries of the cache with training.
+    If the catalogue fits in one block, the cached vectors are the same files that training uses.
     """
 
     name: str
@@ -145,7 +145,7 @@ class _ProductBlocks:
         return SideEncoder(side, read_tokenizers(folder, self.bundle.product), self.cache, history)
 
     def encode(self, start: int, stop: int) -> Vectors:
-        """Unit vectors of the rows from start to stop, (stop - start, D)."""
+        """Return the unit vectors of the catalogue rows from start to stop, (stop - start, D)."""
         catalog = self.test_set.catalog
         block = Catalog(catalog.path, catalog.table.slice(start, stop - start))
         with tqdm(total=len(block), desc=f"photos of {self.name}", unit="photo", delay=1, disable=None) as bar:

@@ -1,1 +1,1 @@
-"""The paper's tables as text, with the paper's own figures. They measure nothing."""
+"""The paper's tables as text, and the figures that the paper reports. Nothing is measured here."""

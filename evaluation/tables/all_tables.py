@@ -1,6 +1,6 @@
 """The tables of an evaluation: the paper's Tables 2, 3 and 4, other cut-offs, and paired differences.
 
-All shares are in percent. `+-` is half of the 95% bootstrap interval over queries.
+All shares are in percent. `+-` is half the width of the 95% bootstrap interval over queries.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ _PLUS_MINUS = "Percent, +- half of the 95% confidence interval."
 
 
 def all_tables(results: Sequence[Result], comparisons: Sequence[Comparison]) -> list[Table]:
-    """Every table that these results and comparisons fill, in the order of the paper."""
+    """Return all tables of the results and comparisons, in the order of the paper."""
     sources = [source for source in SOURCES if any(source in result.labels for result in results)]
     tables = [table_2(results, source) for source in sources] or [table_2(results, None)]
     tables.append(cut_offs_table(results))
@@ -32,7 +32,7 @@ def all_tables(results: Sequence[Result], comparisons: Sequence[Comparison]) -> 
 
 
 def table_2(results: Sequence[Result], source: Source | None) -> Table:
-    """Recall@100, and the share of each label by one source."""
+    """Return Table 2: Recall@100 and the share of each label, by one source of labels."""
     header = ["model", f"Recall@{DEPTH}", *_LABEL_NAMES]
 
     def cells(result: Result) -> list[str]:
@@ -46,7 +46,7 @@ def table_2(results: Sequence[Result], source: Source | None) -> Table:
 
 
 def cut_offs_table(results: Sequence[Result]) -> Table:
-    """Recall at other cut-offs."""
+    """Return the table of recall at all cut-offs."""
     cut_offs = sorted({k for result in results for k in result.recall_at})
 
     def cells(result: Result) -> list[str]:
@@ -57,7 +57,7 @@ def cut_offs_table(results: Sequence[Result]) -> Table:
 
 
 def table_3(comparisons: Sequence[Comparison], kinds: Mapping[str, str]) -> Table:
-    """How many products each model shares with the baseline."""
+    """Return Table 3: the number of products that each model shares with the baseline."""
     baseline = comparisons[0].baseline
     header = ["model", "mean", "standard deviation"]
     rows = {found.model: [f"{found.overlap.mean:.1f}", f"{found.overlap.deviation:.1f}"] for found in comparisons}
@@ -66,7 +66,7 @@ def table_3(comparisons: Sequence[Comparison], kinds: Mapping[str, str]) -> Tabl
 
 
 def table_4(comparisons: Sequence[Comparison], kinds: Mapping[str, str], source: Source | None) -> Table:
-    """What each model finds that the baseline does not."""
+    """Return Table 4: the products that each model finds and the baseline does not."""
     baseline = comparisons[0].baseline
     header = ["model", "net predictions", "net recall", *(f"net {name}" for name in _LABEL_NAMES)]
 
@@ -87,7 +87,7 @@ def table_4(comparisons: Sequence[Comparison], kinds: Mapping[str, str], source:
 
 
 def differences_tables(found: Sequence[Comparison | Differences]) -> list[Table]:
-    """Paired differences, a table for each source of labels."""
+    """Return the tables of paired differences, one for each source of labels."""
     sources = [source for source in SOURCES if any(source in item.labels for item in found)]
     return [_differences_table(found, source) for source in sources or (None,)]
 
@@ -110,7 +110,7 @@ def _table(
     cells: Callable[[Result], list[str]],
     notes: Sequence[str],
 ) -> Table:
-    """A row a result; a degenerate model has no numbers, and a note that says why."""
+    """Make a table with one row per result; a degenerate model has no numbers but a note with the reason."""
     empty = [_DEGENERATE, *(_NOTHING for _ in header[2:])]
     rows = {result.model: empty if result.degenerate else cells(result) for result in results}
     kinds = {result.model: result.kind for result in results}
@@ -119,13 +119,13 @@ def _table(
 
 
 def _by_kind(rows: Mapping[str, list[str]], kinds: Mapping[str, str]) -> tuple[list[list[str]], list[list[str]]]:
-    """Rows of models, and rows of context."""
+    """Return the rows of models and the context rows."""
     models = [[name, *cells] for name, cells in rows.items() if kinds[name] == "model"]
     return models, [[name, *cells] for name, cells in rows.items() if kinds[name] == "context"]
 
 
 def _counted(results: Sequence[Result], source: Source | None) -> str:
-    """Over how many queries the means are, where labels come from, and what was left out."""
+    """Return a note with the numbers of queries and products, the source of labels and the pairs left out."""
     queries = f"{results[0].queries:,} queries, {results[0].products:,} products"
     found = {result.model: result.labels[source] for result in results if source and source in result.labels}
     if not found:
@@ -149,7 +149,7 @@ def _net_counted(comparisons: Sequence[Comparison], source: Source | None) -> st
 
 
 def _by_model(counts: dict[str, int]) -> str:
-    """One number where all models agree, otherwise each model's."""
+    """Format counts as one number if all models have the same, otherwise as one number per model."""
     if len(set(counts.values())) <= 1:
         return f"{next(iter(counts.values()), 0):,}"
     return ", ".join(f"{model} {count:,}" for model, count in counts.items())

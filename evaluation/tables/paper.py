@@ -1,7 +1,7 @@
-"""The paper's own figures, in percent, by recipe name: a reference for the reader, never a target.
+"""Figures of the paper's Tables 2 and 4, in percent, by recipe name, as a reference for readers.
 
-They were measured on private data, so that only their order and their differences say something here. The
-columns' heads of the paper's Table 3 are lost in the text that we have; it is left out.
+They were measured on private data, so that only their order and their differences can be compared with results
+on other data. Table 3 is left out, because its column headings are missing in the available text of the paper.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row of the paper's Table 2; labels in the order Exact, Substitute, Complement, Irrelevant."""
+    """A row of the paper's Table 2, with labels in the order Exact, Substitute, Complement, Irrelevant."""
 
     recall: float
     labels: tuple[float, float, float, float]
@@ -17,10 +17,10 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperNetRow:
-    """A row of the paper's Table 4."""
+    """A row of the paper's Table 4, with labels in the same order."""
 
-    count: int  # net predictions: mean ...
-    deviation: int  # ... and standard deviation
+    count: int  # mean number of net predictions
+    deviation: int  # standard deviation of this number
     recall: float
     labels: tuple[float, float, float, float]
 
@@ -50,6 +50,6 @@ PAPER_TABLE_4 = {
 
 
 def paper_order(recipe: str, name: str) -> tuple[int, str]:
-    """Sorts models by their recipe as the paper's Table 2 does; others come after, by name."""
+    """Return a sort key: recipes in the order of the paper's Table 2, then all others by model name."""
     recipes = list(PAPER_TABLE_2)
     return (recipes.index(recipe) if recipe in recipes else len(recipes), name)

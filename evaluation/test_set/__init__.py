@@ -1,4 +1,4 @@
-"""The queries that models are judged by, with purchases and judgments, and the rules that rewrite them.
+"""The evaluation queries with their purchases and judgments, and the rules that rewrite queries.
 
-It knows no model.
+Nothing here depends on models.
 """

@@ -1,4 +1,4 @@
-"""Relevance of what a model retrieved: the share of Exact, Substitute, Complement and Irrelevant products."""
+"""Relevance of retrieved products: look-up of judgments, and the shares of the four labels."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ UNLABELLED = -1
 
 @dataclass(frozen=True)
 class LabelLookup:
-    """Labels of (query, product) pairs for quick look-up.
+    """Labels of (query, product) pairs, sorted for fast look-up.
 
     Attributes:
-        keys: sorted, query number x catalogue size + row.
-        codes: position in LABELS, for each key.
+        keys: sorted keys of the judged pairs: query number x catalogue size + catalogue row.
+        codes: position in LABELS of each key's label.
         judged: (queries,) bool, which queries have judgments.
-        complete: whether an absent pair of a judged query is Irrelevant.
+        complete: whether a pair of a judged query without a judgment counts as Irrelevant.
         catalog_size: number of products.
     """
 
@@ -33,7 +33,7 @@ class LabelLookup:
     catalog_size: int
 
     def labels(self, retrieved: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-        """Label codes of retrieved rows, (queries, k); UNLABELLED where nothing is known."""
+        """Return the label codes of retrieved catalogue rows, (queries, k); UNLABELLED for pairs without a judgment."""
         numbers = np.arange(len(retrieved))[:, None]
         wanted = numbers * self.catalog_size + retrieved
         absent = LABELS.index(Relevance.IRRELEVANT) if self.complete else UNLABELLED
@@ -47,7 +47,7 @@ class LabelLookup:
 
 
 def label_lookup(judgments: Judgments, queries: list[str], catalog: Catalog) -> LabelLookup:
-    """Prepare judgments for the queries of an evaluation; others are passed over."""
+    """Return the look-up of the judgments of these queries and of products in the catalogue; others are ignored."""
     table = judgments.table
     number = pc.index_in(table["query"], value_set=_array(queries))
     row = pc.index_in(table["product_id"], value_set=_array(catalog.product_ids))
@@ -65,17 +65,17 @@ def label_lookup(judgments: Judgments, queries: list[str], catalog: Catalog) -> 
 def shares_of_labels(
     labels: npt.NDArray[np.int8], counted: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Per query, the share of each label among its labelled products (paper, section 4.2).
+    """Return the share of each label among the labelled products of each query (paper, section 4.2).
 
     Products without a label are left out and counted, as in the paper.
 
     Args:
-        labels: (n, k) codes, UNLABELLED where nothing is known.
-        counted: (n, k), which products to look at.
+        labels: (n, k) label codes, UNLABELLED for products without a label.
+        counted: (n, k) bool, which products to take into account.
 
     Returns:
-        Shares (n, 4) in the order of LABELS, NaN for queries without a labelled product, and how many of the
-        products were left out (n,).
+        Shares, (n, 4) in the order of LABELS, NaN for queries without a labelled product; and the number of
+        products without a label, (n,).
     """
     counts = np.stack([((labels == code) & counted).sum(axis=1) for code in range(len(LABELS))], axis=1)
     labelled = counts.sum(axis=1)

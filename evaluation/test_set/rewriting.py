@@ -1,7 +1,7 @@
-"""The evaluation queries put otherwise than shoppers put them, to see what a model makes of what it did not train on.
+"""Rewriting of the evaluation queries, to measure the robustness of a model to wordings that it was not trained on.
 
-Each query is rewritten by a rule that changes no meaning, drawn by a hash of the query: the same in every run.
-A query that the rule does not apply to stays as it is.
+Each query is rewritten by a rule that preserves its meaning. Random choices are seeded by a hash of the query, so that
+every run gives the same queries. A query that the rule does not apply to stays unchanged.
 """
 
 import hashlib
@@ -15,10 +15,11 @@ from evaluation.test_set.test_set import TestSet
 
 Rewriting = Literal["typo", "order", "number", "synonym"]
 
-_SHORTEST = 4  # letters of a word in which a typo leaves something to recognise
+_SHORTEST = 4  # letters; shorter words are not changed, as a typo could make them unrecognisable
 
-# Words that stand for each other in any query of a shop, a group a line; no word is in two. What means more or less
-# than another ("gown" and "dress"), or something else beside another word ("light blue"), is left out.
+# Groups of synonyms, one per line; no word is in two groups. The words of a group can replace each other in any query
+# of a shop. Words that are broader or narrower than another ("gown" and "dress"), or that change their meaning beside
+# another word ("light blue"), are left out.
 _SYNONYMS = """
     men, gents, gentlemen
     mens, male
@@ -86,7 +87,7 @@ _SYNONYMS = """
 
 
 def rewritten(test_set: TestSet, rewriting: Rewriting) -> TestSet:
-    """The test set with its queries rewritten; purchases and judgments stay those of the query that was meant."""
+    """Return the test set with rewritten queries; purchases and judgments are those of the original queries."""
     rule = _RULES[rewriting]
     queries = [rule(query, _draw(query, rewriting)) for query in test_set.queries]
     key = f"{test_set.dataset_fingerprint}|{rewriting}"
@@ -94,18 +95,19 @@ def rewritten(test_set: TestSet, rewriting: Rewriting) -> TestSet:
 
 
 def _draw(query: str, rewriting: str) -> np.random.Generator:
+    """Return a random generator that is seeded by the query and the rule."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{rewriting}|{query}".encode()).digest()))
 
 
 def _typo(query: str, draw: np.random.Generator) -> str:
-    """One word with two neighbouring letters in each other's place, a letter left out, or one doubled."""
+    """Swap two neighbouring letters of one word, leave out a letter, or double one."""
     words = query.split()
     long = [place for place, word in enumerate(words) if len(word) >= _SHORTEST and word.isalpha()]
     if not long:
         return query
     place = int(draw.choice(long))
     word = words[place]
-    at = int(draw.integers(1, len(word) - 1))  # first letters are seldom wrong
+    at = int(draw.integers(1, len(word) - 1))  # not the first letter, where typos are rare
     mistakes = [word[:at] + word[at + 1] + word[at] + word[at + 2 :], word[:at] + word[at + 1 :]]
     mistakes.append(word[:at] + word[at] + word[at:])
     words[place] = str(draw.choice([mistake for mistake in mistakes if mistake != word]))
@@ -113,10 +115,10 @@ def _typo(query: str, draw: np.random.Generator) -> str:
 
 
 def _order(query: str, draw: np.random.Generator) -> str:
-    """The same words in another order."""
+    """Reorder the words."""
     words = query.split()
     orders = words
-    for _ in range(10):  # words may repeat, so that there need not be another
+    for _ in range(10):  # bounded, as a query of equal words has no other order
         if orders != words:
             break
         orders = [words[place] for place in draw.permutation(len(words))]
@@ -124,7 +126,7 @@ def _order(query: str, draw: np.random.Generator) -> str:
 
 
 def _number(query: str, draw: np.random.Generator) -> str:
-    """The last word of letters in the other number, as far as an "s" makes it in English."""
+    """Add or remove a final "s" of the last long word, to switch between singular and plural."""
     words = query.split()
     nouns = [place for place, word in enumerate(words) if len(word) >= _SHORTEST and word.isalpha()]
     if not nouns:
@@ -135,13 +137,13 @@ def _number(query: str, draw: np.random.Generator) -> str:
 
 
 def _synonym(query: str, draw: np.random.Generator) -> str:
-    """Every word that has a synonym replaced by one."""
+    """Replace every word that has synonyms by one of them."""
     words = [str(draw.choice(_OTHERS[word])) if word in _OTHERS else word for word in query.split()]
     return " ".join(words) if words != query.split() else query
 
 
 def _others(groups: str) -> dict[str, list[str]]:
-    """The synonyms of each word."""
+    """Return the synonyms of each word, from one group per line."""
     found = [[word.strip() for word in group.split(",")] for group in groups.strip().splitlines()]
     return {word: [other for other in group if other != word] for group in found for word in group}
 

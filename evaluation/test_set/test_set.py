@@ -1,4 +1,4 @@
-"""The evaluation queries of a data set, with what was bought for them and what is judged of them."""
+"""The evaluation queries of a data set, with their purchases and relevance judgments."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,17 @@ from evaluation.test_set.relevance import LabelLookup, label_lookup
 
 @dataclass(frozen=True)
 class TestSet:
-    """What every model of a data set is evaluated on.
+    """The queries, purchases and judgments that all models of a data set are evaluated on.
 
     Attributes:
-        dataset_fingerprint: of the data set.
-        catalog: all products; they are what is searched.
+        dataset_fingerprint: fingerprint of the data set; another one if the queries are rewritten.
+        catalog: all products; the search is over all of them.
         queries: distinct queries with a purchase in the evaluation window, sorted.
         bought: catalogue rows bought for each query.
-        labels: judgments, or None where the shop has none.
+        labels: look-up of the judgments, or None if the data set has none.
     """
 
-    __test__ = False  # pytest: this is no test class
+    __test__ = False  # keeps pytest from collecting this class because of its name
 
     dataset_fingerprint: str
     catalog: Catalog
@@ -32,7 +32,7 @@ class TestSet:
 
 
 def load_test_set(dataset: Dataset) -> TestSet:
-    """The test set of a data set; see `Dataset.catalog` for errors raised."""
+    """Return the test set of a data set; `Dataset.catalog` describes the errors raised."""
     catalog = dataset.catalog()
     rows = catalog.rows_by_product_id()
     bought: dict[str, list[int]] = {}

@@ -21,7 +21,7 @@ from evaluation.cli import app
 from evaluation.labels.labelling import Labeller
 from evaluation.measures.evaluate import evaluate
 from evaluation.results.saved import QueryValues, load, save
-from evaluation.systems.system import ModelSystem, Workplace
+from evaluation.systems.system import ModelSystem, Workspace
 from evaluation.test_set.test_set import load_test_set
 from tests.support.models import tiny_bundle
 from towers.query_encoder import OnnxQueryEncoder
@@ -104,14 +104,14 @@ def test_compare_reads_what_run_wrote(dataset: Dataset, models: list[Path], tmp_
 def test_the_command_again_takes_what_is_finished(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
     arguments = ["run", "--model", str(models[0]), "--data", str(dataset.path), "--out", str(tmp_path)]
     first = CliRunner().invoke(app, arguments)
-    assert "as before" not in first.output and "Tables 3 and 4 are left out" in first.output
+    assert "not evaluated again" not in first.output and "Tables 3 and 4 are left out" in first.output
     written = (tmp_path / "bibert.json").stat().st_mtime_ns
     again = CliRunner().invoke(app, [*arguments, "--bm25"])
-    assert "as before: bibert\n" in again.output and "bm25 - bibert" in again.output
+    assert "not evaluated again: bibert\n" in again.output and "bm25 - bibert" in again.output
     assert (tmp_path / "bibert.json").stat().st_mtime_ns == written
     (tmp_path / "bibert.queries.parquet").write_bytes(b"damaged")
     third = CliRunner().invoke(app, arguments)
-    assert third.exit_code == 0 and "as before" not in third.output
+    assert third.exit_code == 0 and "not evaluated again" not in third.output
 
 
 def test_what_is_searched_has_its_history(dataset: Dataset, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_what_is_searched_has_its_history(dataset: Dataset, tmp_path: Path) -> N
     finish_bundle(tmp_path / "known", plain.card.origin, plain.held_out_queries())
     test_set = load_test_set(dataset)
     known = ModelSystem("known", open_bundle(tmp_path / "known"))
-    found = known.answer(test_set, 50, Workplace(tmp_path, tmp_path / "vectors", 4))
+    found = known.answer(test_set, 50, Workspace(tmp_path, tmp_path / "vectors", 4))
     product = SideEncoder(load_side(plain.product_folder), _tokenizers(plain.product_folder))
     own = product.products(Products(catalog.titles, catalog.images, catalog.folder))
     moved = history.add_to(own, catalog.product_ids)
@@ -152,8 +152,8 @@ def test_slices_and_rewritten_queries_by_the_command_line(dataset: Dataset, mode
 
 def test_saved_values_come_back(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
     test_set = load_test_set(dataset)
-    place = Workplace(tmp_path, tmp_path / "vectors", 4)
-    made = evaluate(ModelSystem("m", open_bundle(models[0])), test_set, Labeller(test_set.labels, None), place)
+    workspace = Workspace(tmp_path, tmp_path / "vectors", 4)
+    made = evaluate(ModelSystem("m", open_bundle(models[0])), test_set, Labeller(test_set.labels, None), workspace)
     read = load(save(tmp_path, *made)).values
     assert made[1] and read
     for field in dataclasses.fields(QueryValues):
@@ -162,11 +162,11 @@ def test_saved_values_come_back(dataset: Dataset, models: list[Path], tmp_path: 
 
 def test_recall_and_precision_equal_a_library(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
     test_set = load_test_set(dataset)
-    place = Workplace(tmp_path, tmp_path / "vectors", 4)
+    workspace = Workspace(tmp_path, tmp_path / "vectors", 4)
     system = ModelSystem("m", open_bundle(models[0]))
-    _, values = evaluate(system, test_set, Labeller(test_set.labels, None), place)
+    _, values = evaluate(system, test_set, Labeller(test_set.labels, None), workspace)
     assert values and test_set.labels
-    rows, products = system.answer(test_set, 240, place).rows, len(test_set.catalog)
+    rows, products = system.answer(test_set, 240, workspace).rows, len(test_set.catalog)
     places = np.argsort(rows, axis=1)  # of each product in each list
     scores = torch.from_numpy(products - places).float()  # all above zero, as the library wants them
     judged = np.flatnonzero(test_set.labels.judged)

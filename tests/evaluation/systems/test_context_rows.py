@@ -12,7 +12,7 @@ from artifacts.catalog import Catalog
 from evaluation.core.errors import EvaluationError
 from evaluation.systems.bm25 import K1, B, bm25_system
 from evaluation.systems.sentence_models import sentence_system
-from evaluation.systems.system import Workplace
+from evaluation.systems.system import Workspace
 from evaluation.test_set.test_set import TestSet
 from tests.support.specs import tiny_tokenizer
 
@@ -40,7 +40,7 @@ def bm25_by_hand(query: str, title: str) -> float:
 
 
 def test_bm25_equals_its_formula(tmp_path: Path) -> None:
-    found = bm25_system().answer(TEST_SET, 6, Workplace(tmp_path, tmp_path, 4))
+    found = bm25_system().answer(TEST_SET, 6, Workspace(tmp_path, tmp_path, 4))
     for query, rows, scores in zip(QUERIES, found.rows, found.scores, strict=True):
         expected = {row: bm25_by_hand(query, title) for row, title in enumerate(TITLES)}
         best = sorted((row for row in expected if expected[row] > 0), key=lambda row: (-expected[row], row))
@@ -51,7 +51,7 @@ def test_bm25_equals_its_formula(tmp_path: Path) -> None:
 
 def test_bm25_reads_words_of_one_stem_as_one(tmp_path: Path) -> None:
     plural = TestSet("d" * 64, TEST_SET.catalog, ["the MUGS"], [np.array([0])], None)
-    found = bm25_system().answer(plural, 6, Workplace(tmp_path, tmp_path, 4))
+    found = bm25_system().answer(plural, 6, Workspace(tmp_path, tmp_path, 4))
     assert sorted(found.rows[0][found.rows[0] >= 0].tolist()) == [0, 2]
 
 
@@ -73,7 +73,7 @@ def test_a_sentence_transformers_folder_is_searched_by_its_own_vectors(tmp_path:
     model = SentenceTransformer(modules=[StaticEmbedding(tiny_tokenizer(), embedding_dim=8)], device="cpu")
     model.save(str(tmp_path / "static"))
     system = sentence_system(tmp_path / "static")
-    found = system.answer(TEST_SET, 3, Workplace(tmp_path, tmp_path, 4))
+    found = system.answer(TEST_SET, 3, Workspace(tmp_path, tmp_path, 4))
     products, queries = model.encode(TITLES), model.encode(QUERIES)
     products = products / np.maximum(np.linalg.norm(products, axis=1, keepdims=True), 1e-9)
     queries = queries / np.linalg.norm(queries, axis=1, keepdims=True)

@@ -34,35 +34,35 @@ class Counted:
         return self._all[start:stop]
 
 
-def run(counted: Counted, kept: Path, block_rows: int = 130, depth: int = 60) -> Neighbours:
-    return search(counted.encoder, 70, 1000, depth, block_rows=block_rows, kept=kept, name="x")
+def run(counted: Counted, state_file: Path, block_rows: int = 130, depth: int = 60) -> Neighbours:
+    return search(counted.encoder, 70, 1000, depth, block_rows=block_rows, state_file=state_file, name="x")
 
 
 @pytest.mark.parametrize("block_rows", [7, 130, 999, 5000])
 def test_blocks_give_what_one_search_gives(block_rows: int, tmp_path: Path) -> None:
-    found, expected = run(Counted(), tmp_path / "kept", block_rows), exact_search(PRODUCTS, QUERIES, 60)
+    found, expected = run(Counted(), tmp_path / "state", block_rows), exact_search(PRODUCTS, QUERIES, 60)
     assert np.array_equal(found.rows, expected.rows) and np.array_equal(found.scores, expected.scores)
 
 
 def test_a_kill_costs_one_block(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(Counted(killed_at=390), tmp_path / "kept")
+        run(Counted(killed_at=390), tmp_path / "state")
     again = Counted()
-    found, expected = run(again, tmp_path / "kept"), exact_search(PRODUCTS, QUERIES, 60)
+    found, expected = run(again, tmp_path / "state"), exact_search(PRODUCTS, QUERIES, 60)
     assert again.asked[0] == (390, 520)
     assert np.array_equal(found.rows, expected.rows) and np.array_equal(found.scores, expected.scores)
     finished = Counted()
-    assert np.array_equal(run(finished, tmp_path / "kept").rows, expected.rows) and finished.asked == []
+    assert np.array_equal(run(finished, tmp_path / "state").rows, expected.rows) and finished.asked == []
 
 
 def test_what_was_kept_is_verified(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        run(Counted(killed_at=390), tmp_path / "kept")
-    content = bytearray((tmp_path / "kept").read_bytes())
+        run(Counted(killed_at=390), tmp_path / "state")
+    content = bytearray((tmp_path / "state").read_bytes())
     content[-100] ^= 1
-    (tmp_path / "kept").write_bytes(content)
+    (tmp_path / "state").write_bytes(content)
     again = Counted()
-    assert np.array_equal(run(again, tmp_path / "kept").rows, exact_search(PRODUCTS, QUERIES, 60).rows)
+    assert np.array_equal(run(again, tmp_path / "state").rows, exact_search(PRODUCTS, QUERIES, 60).rows)
     assert again.asked[0] == (0, 130)
 
 
@@ -78,12 +78,12 @@ def test_degenerate_vectors_are_noticed(
     products: np.ndarray, queries: np.ndarray, sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DegenerateError, match=sentence):
-        run(Counted(products.astype(np.float32), queries), tmp_path / "kept")
+        run(Counted(products.astype(np.float32), queries), tmp_path / "state")
 
 
 def test_copies_alone_in_a_later_block_are_no_fault(tmp_path: Path) -> None:
     products = np.concatenate([PRODUCTS[:900], np.tile(PRODUCTS[:1], (100, 1))])
-    assert run(Counted(products), tmp_path / "kept", block_rows=900).rows.shape == (70, 60)
+    assert run(Counted(products), tmp_path / "state", block_rows=900).rows.shape == (70, 60)
 
 
 def test_the_bound_is_the_formula() -> None:

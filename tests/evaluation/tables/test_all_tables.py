@@ -43,7 +43,7 @@ def comparison(name: str) -> Comparison:
 def test_table_2_has_a_row_a_model_and_context_apart() -> None:
     table = table_2([result("cat"), result("bm25", kind="context", description="words alone")], "judged")
     row = ["62.5 +-1.5", *["25.0 +-1.0"] * 4]
-    assert table.rows == [["cat", *row]] and table.apart == [["bm25", *row]]
+    assert table.rows == [["cat", *row]] and table.context_rows == [["bm25", *row]]
     assert table.notes[0] == (
         "1,200 queries, 5,000 products; labels from complete judgments for 1,000 queries, "
         "pairs left out without a label: 3."
