@@ -1,7 +1,7 @@
-"""The sample shop: a catalogue with drawn photos, a search log and judgments, generated without a download.
+"""The sample shop: a synthetic catalogue with drawn photos, a simulated search log and judgments, without a download.
 
-It is deterministic: the same number of products and the same seed give the same shop. How products look is in
-`drawing/`, what they are in `product_types.py` and `vocabulary.py`, how shoppers behave in `simulation.py`.
+Generation is deterministic: the same number of products and the same seed give the same shop. `drawing/` draws the
+photos, `product_types.py` and `vocabulary.py` list product types and attributes, `simulation.py` simulates shoppers.
 """
 
 from training.sample_shop.generate import MIN_PRODUCTS, generate_sample_shop

@@ -1,4 +1,4 @@
-"""The products of the sample shop as numbers: attributes, popularity, and what filters can use."""
+"""The products of the sample shop as arrays: attributes, popularity, price, stock and rating."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from training.sample_shop.vocabulary import (
     Term,
 )
 
-# The columns of every attribute matrix, in this order; a code is a row of the attribute's terms.
+# The columns of every attribute matrix, in this order. A value is a code: an index into the attribute's terms.
 ATTRIBUTES = ("product_type", "colour", "pattern", "material", "brand", "feature")
 TYPE, COLOUR, PATTERN, MATERIAL, BRAND, FEATURE = range(len(ATTRIBUTES))
 
@@ -32,8 +32,8 @@ TERMS: tuple[tuple[Term, ...], ...] = (
     FEATURES,
 )
 
-POPULARITY_EXPONENT = 0.8  # Zipf: the r-th most popular product is wanted in proportion to r ** -0.8
-PRICE_SPREAD = 0.35  # standard deviation of the logarithm of the price
+POPULARITY_EXPONENT = 0.8  # Zipf's law: demand for the r-th most popular product is proportional to r ** -0.8
+PRICE_SPREAD = 0.35  # standard deviation of the natural logarithm of the price
 IN_STOCK_SHARE = 0.92
 PHOTO_MISSING_SHARE = 0.01
 RATING_MEAN, RATING_SPREAD = 4.1, 0.4  # stars, of 1 to 5
@@ -44,35 +44,35 @@ Rows = NDArray[np.int64]  # rows of products
 
 @dataclass(frozen=True)
 class Products:
-    """All products, one row each."""
+    """All products; each array has one row per product."""
 
     attributes: Codes  # shape (products, len(ATTRIBUTES))
-    popularity: NDArray[np.float64]  # shape (products,), adds up to 1
+    popularity: NDArray[np.float64]  # probability of being the product in mind, shape (products,)
     price: NDArray[np.float64]  # in the shop's currency
     in_stock: NDArray[np.bool_]
     rating: NDArray[np.float64]  # stars
     has_photo: NDArray[np.bool_]
 
     def __len__(self) -> int:
-        """How many products there are."""
+        """Return the number of products."""
         return len(self.attributes)
 
     @cached_property
     def rows_by_type(self) -> tuple[Rows, ...]:
-        """Rows of each product type, ascending."""
+        """Rows of the products of each type, ascending."""
         kinds = self.attributes[:, TYPE]
         return tuple(np.flatnonzero(kinds == code) for code in range(len(PRODUCT_TYPES)))
 
 
 def code_of(attribute: int, name: str) -> int:
-    """The code of the term of this name, such as ``code_of(COLOUR, "red")``."""
+    """Return the code of the term with this name, as in ``code_of(COLOUR, "red")``."""
     return [term.name for term in TERMS[attribute]].index(name)
 
 
 def type_counts(products: int) -> NDArray[np.int64]:
-    """How many products each type gets: its share, rounded so that all add up, and never none."""
+    """Return the number of products of each type: its share, rounded so that the sum is exact, and at least 1."""
     shares = np.array([kind.share for kind in PRODUCT_TYPES])
-    spread = products - len(shares)  # one product of each type comes first
+    spread = products - len(shares)  # each type gets one product in any case
     exact = spread * shares / shares.sum()
     counts = np.floor(exact).astype(np.int64)
     leftover = spread - int(counts.sum())
@@ -82,7 +82,7 @@ def type_counts(products: int) -> NDArray[np.int64]:
 
 
 def make_products(count: int, rng: np.random.Generator) -> Products:
-    """Draw the attributes of `count` products."""
+    """Draw `count` products."""
     kinds = rng.permutation(np.repeat(np.arange(len(PRODUCT_TYPES)), type_counts(count)))
     attributes = np.empty((count, len(ATTRIBUTES)), dtype=np.int16)
     attributes[:, TYPE] = kinds
@@ -111,7 +111,7 @@ def _shares(terms: Sequence[Term]) -> NDArray[np.float64]:
 
 
 def _textual_attributes(kind: ProductType, count: int, rng: np.random.Generator) -> Codes:
-    """Material, brand and feature of products of a type, the first ones commoner; shape (count, 3)."""
+    """Draw material, brand and feature of products of a type, earlier terms more often; shape (count, 3)."""
     columns = []
     for attribute, names in (
         (MATERIAL, kind.materials),
@@ -125,7 +125,7 @@ def _textual_attributes(kind: ProductType, count: int, rng: np.random.Generator)
 
 
 def _with_photo(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """All but PHOTO_MISSING_SHARE of the products, of which at least one lacks a photo."""
+    """Draw which products have a photo; PHOTO_MISSING_SHARE of them, and at least one, have none."""
     missing = rng.choice(count, max(1, round(count * PHOTO_MISSING_SHARE)), replace=False)
     has_photo = np.ones(count, dtype=np.bool_)
     has_photo[missing] = False

@@ -1,4 +1,4 @@
-"""Generating a sample shop: a folder with a catalogue, photos, a search log and judgments."""
+"""Generate a sample shop: a folder with a catalogue, photos, a search log and judgments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from training.sample_shop.summary import ShopSummary
 from training.sample_shop.titles import write_title
 from training.sample_shop.training_judgments import judge_training_queries
 
-MIN_PRODUCTS = 240  # below, product types would have a single product
+MIN_PRODUCTS = 240  # with fewer, some product types would have a single product
 _JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
 class _Log:
-    """The simulated shoppers' traces."""
+    """The simulated queries and events, and the judgments."""
 
     queries: QueryLog
     events: Events
@@ -41,14 +41,14 @@ def generate_sample_shop(
     """Write a sample shop; the same arguments give the same shop.
 
     Args:
-        out: the folder to write. It appears when it is complete; an earlier sample shop is replaced.
-        products: how many products, MIN_PRODUCTS at least.
-        seed: 0 or more; another seed gives another shop.
+        out: folder to write. It appears when it is complete; an earlier sample shop is replaced.
+        products: number of products, at least MIN_PRODUCTS.
+        seed: seed of all random draws, 0 or more.
         progress: called with the number of photos drawn since its last call, which adds up to `products`
             (products without a photo count as drawn).
 
     Raises:
-        ValueError: an argument is out of range, or `out` holds something else.
+        ValueError: an argument is out of range, or `out` is not empty and no sample shop.
     """
     _check(out, products, seed)
     catalogue = make_products(products, generator(seed, Purpose.PRODUCTS))
@@ -72,7 +72,7 @@ def generate_sample_shop(
 
 
 def _check(out: Path, products: int, seed: int) -> None:
-    """Refuse arguments that cannot be used, before any work."""
+    """Raise ValueError if an argument cannot be used."""
     if products < MIN_PRODUCTS:
         raise ValueError(f"A sample shop cannot have {products} products; ask for {MIN_PRODUCTS} or more.")
     if seed < 0:
@@ -84,13 +84,13 @@ def _check(out: Path, products: int, seed: int) -> None:
 
 
 def _is_sample_shop(folder: Path) -> bool:
-    """Whether this module wrote the folder, which its README's first line tells."""
+    """Return whether the folder is a sample shop, which the first line of its README shows."""
     path = folder / README_FILE
     return path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(README_HEADING)
 
 
 def _play(catalogue: Products, seed: int) -> _Log:
-    """Simulate the shoppers."""
+    """Simulate the shoppers and judge their queries."""
     count = SESSIONS_PER_PRODUCT * len(catalogue)
     rule = RelevanceRule(catalogue)
     wanted = draw_intents(catalogue, count, generator(seed, Purpose.SHOPPERS))

@@ -1,4 +1,4 @@
-"""Complete judgments for a sample of the queries of the evaluation month."""
+"""Judgments of a sample of the evaluation month's queries, which cover all products."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from training.sample_shop.queries import QueryLog
 from training.sample_shop.simulation import PURCHASE, Events, Sessions
 
 MAX_JUDGED_QUERIES = 1_000
-MIN_JUDGED_QUERIES = 200  # fewer only where the evaluation month has fewer
-# The relevant products of a query are a share of the catalogue, so large shops judge fewer queries.
+MIN_JUDGED_QUERIES = 200  # fewer only if the evaluation month has fewer that led to a purchase
+# The number of relevant products of a query grows with the catalogue, so fewer queries of a large shop are judged.
 JUDGED_QUERIES_TIMES_PRODUCTS = 30_000_000
 
 LABELS = (Relevance.EXACT.value, Relevance.SUBSTITUTE.value, Relevance.COMPLEMENT.value)
@@ -27,7 +27,7 @@ class Judgments:
     judged_queries: int
     query: Rows  # rows of the query log's texts
     product: Rows
-    label: NDArray[np.int8]  # places in the labels that the judge uses
+    label: NDArray[np.int8]  # indices into the labels of the judge
 
 
 def judge(
@@ -40,7 +40,7 @@ def judge(
 ) -> Judgments:
     """Judge queries that led to a purchase in the evaluation month.
 
-    The labels are places in LABELS; pairs that are absent are Irrelevant.
+    The labels are indices into LABELS; a product without a label is Irrelevant.
     """
     buying = np.unique(events.session[events.event == PURCHASE])
     candidates = np.unique(log.query_of_session[buying[sessions.in_evaluation_month[buying]]])
@@ -55,7 +55,7 @@ def judge(
 
 
 def label_products(judged: Rows, by_label: Callable[[int], tuple[Rows, ...]]) -> Judgments:
-    """Judgments of some queries, given the products of each label, in the order of the labels."""
+    """Return the judgments of queries; `by_label` returns the products of each label, in the order of the labels."""
     rows: list[Rows] = []
     labels: list[NDArray[np.int8]] = []
     for query in judged:

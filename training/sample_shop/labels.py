@@ -1,12 +1,12 @@
-"""How well a product fits a query: the rule behind the simulated purchases and the judgments.
+"""Relevance of a product for a query: the rule behind the simulated purchases and the judgments.
 
-An *intent* is what a query means: one code for each attribute, UNSTATED where the query is silent. The
-product type is always stated.
+An *intent* is the meaning of a query: one code for each attribute, UNSTATED for attributes that the query does not
+state. The product type is always stated.
 
 - Exact: the type and every stated attribute match.
-- Substitute: the same type, and exactly one stated attribute differs; or a sibling type, and every stated
-  attribute matches.
-- Complement: one of the COMPLEMENTS_PER_TYPE most popular products of the types that go with the stated one.
+- Substitute: the type matches and exactly one stated attribute differs; or the product is of a sibling type and every
+  stated attribute matches.
+- Complement: one of the COMPLEMENTS_PER_TYPE most popular products of the types that complement the stated one.
 - Irrelevant: all others.
 """
 
@@ -24,7 +24,7 @@ COMPLEMENTS_PER_TYPE = 50
 
 @dataclass(frozen=True)
 class Relevant:
-    """Rows of the products that an intent has a use for; no row is in two of them."""
+    """Rows of the relevant products of an intent; no row has two labels."""
 
     exact: Rows
     substitutes: Rows
@@ -32,10 +32,10 @@ class Relevant:
 
 
 class RelevanceRule:
-    """The rule over one catalogue, with what does not depend on the query computed once."""
+    """The relevance rule for one catalogue; everything that does not depend on the query is computed once."""
 
     def __init__(self, products: Products) -> None:
-        """Sort the products by type."""
+        """Group the products by type, and find the complements of each type."""
         self._rows = products.rows_by_type
         # Attribute codes of each type's products, shape (len(ATTRIBUTES), products of the type).
         self._columns = tuple(np.ascontiguousarray(products.attributes[rows].T) for rows in self._rows)
@@ -43,7 +43,7 @@ class RelevanceRule:
         self._complements = tuple(self._most_popular(products, kind.complements) for kind in PRODUCT_TYPES)
 
     def relevant(self, intent: Codes) -> Relevant:
-        """The products that fit an intent, shape (len(ATTRIBUTES),)."""
+        """Return the relevant products of an intent, an array of shape (len(ATTRIBUTES),)."""
         kind = int(intent[TYPE])
         differing = self._differing(kind, intent)
         rows = self._rows[kind]
@@ -55,7 +55,7 @@ class RelevanceRule:
         )
 
     def _differing(self, kind: int, intent: Codes) -> NDArray[np.int8]:
-        """In how many stated attributes, the type apart, each product of a type differs from the intent."""
+        """Return for each product of a type the number of stated attributes, except the type, that differ."""
         columns = self._columns[kind]
         differing = np.zeros(columns.shape[1], dtype=np.int8)
         for attribute in range(TYPE + 1, len(intent)):

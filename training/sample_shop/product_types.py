@@ -1,4 +1,4 @@
-"""The product types of the sample shop, their categories, and which types replace or complement which."""
+"""The product types of the sample shop: categories, names, prices, materials, substitutes and complements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ Drawing = Callable[[np.random.Generator], tuple[Part, ...]]
 
 @dataclass(frozen=True)
 class ProductType:
-    """A kind of product."""
+    """A product type."""
 
     name: str
     category: str
-    phrases: tuple[str, ...]  # singular, lower case, the usual one first
-    plurals: tuple[str, ...]  # of the phrases, in their order
-    share: float  # how common it is among products, relative to the other types
-    price: float  # median, in the shop's currency
+    phrases: tuple[str, ...]  # names in the singular, lower case, the usual one first
+    plurals: tuple[str, ...]  # the same names in the plural, in the same order
+    share: float  # share of products, relative to the other types
+    price: float  # median price, in the shop's currency
     materials: tuple[str, ...]
-    siblings: tuple[str, ...]  # types that can stand in for it; the relation is symmetric
-    complements: tuple[str, ...]  # types that go with it
+    siblings: tuple[str, ...]  # types that can substitute it; the relation is symmetric
+    complements: tuple[str, ...]  # types that complement it
     draw: Drawing
 
 
-# Materials, and the types that complement it, the most common material first.
+# For each type its materials, the most common first, and the types that complement it.
 _MATERIALS_AND_COMPLEMENTS = {
     "t-shirt": ("cotton, linen, polyester, recycled", "trousers, jacket"),
     "shirt": ("cotton, linen, silk, denim", "trousers, scarf"),
@@ -72,12 +72,12 @@ _SIBLINGS = (
 
 
 def _split(words: str) -> tuple[str, ...]:
-    """Phrases separated by commas."""
+    """Split a text at its commas."""
     return tuple(word.strip() for word in words.split(","))
 
 
 def _type(category: str, phrases: str, plurals: str, share: float, price: float, draw: Drawing) -> ProductType:
-    """A product type; its first phrase is its name."""
+    """Return a product type; its first phrase is its name."""
     name = _split(phrases)[0]
     materials, complements = _MATERIALS_AND_COMPLEMENTS[name]
     return ProductType(
@@ -94,7 +94,7 @@ def _type(category: str, phrases: str, plurals: str, share: float, price: float,
     )
 
 
-# A few types are common and most are rare, as in real shops: only then do 100 results not hold all of a type.
+# A few types are common and most are rare, as in real shops: of a common type, 100 results cannot hold all products.
 PRODUCT_TYPES = (
     _type("clothing", "t-shirt, tee, tshirt", "t-shirts, tees, tshirts", 450, 22, clothing.tshirt),
     _type("clothing", "shirt, button-down", "shirts, button-downs", 75, 39, clothing.shirt),

@@ -1,7 +1,7 @@
-"""What shoppers type: intents put into words, with synonyms, plurals, word orders and a few typos.
+"""The queries of shoppers: texts of intents, with synonyms, plurals, several word orders and a few typos.
 
-A query string has one meaning throughout a shop: the first intent that is written in some way keeps that
-wording, and another intent that would be written alike is put into its plain wording instead.
+A query text has one intent throughout a shop: the first intent that is written as a certain text keeps that text, and
+another intent for which the same text is drawn gets its plain wording instead.
 """
 
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ from training.sample_shop.labels import UNSTATED
 from training.sample_shop.product_types import PRODUCT_TYPES
 from training.sample_shop.vocabulary import PLAIN
 
-# Probability that a query states what the product in mind is like.
+# Probability that a query states an attribute of the product in mind.
 STATES = {COLOUR: 0.70, PATTERN: 0.60, MATERIAL: 0.35, BRAND: 0.20, FEATURE: 0.15}
-STATES_PLAIN = 0.20  # instead of STATES[PATTERN] where the product has no pattern
-USUAL_PHRASE = 0.8  # probability of the usual phrase of an attribute, where it has others
+STATES_PLAIN = 0.20  # instead of STATES[PATTERN] if the product is plain
+USUAL_PHRASE = 0.8  # probability of the usual phrase of an attribute with several phrases
 PLURAL = 0.15
 TYPO = 0.03
-TYPO_MIN_LETTERS = 5  # shorter words are typed correctly
+TYPO_MIN_LETTERS = 5  # shorter words get no typo
 
-# Word orders with their probabilities; a text before an attribute is written where the attribute is stated.
+# Word orders with their probabilities. The text before an attribute is its prefix, written if the attribute is stated.
 _ORDERS: tuple[tuple[float, tuple[tuple[str, int], ...]], ...] = (
     (0.70, (("", BRAND), ("", FEATURE), ("", COLOUR), ("", PATTERN), ("", MATERIAL), ("", TYPE))),
     (0.12, (("", TYPE), ("", COLOUR), ("", PATTERN), ("", MATERIAL), ("", BRAND), ("", FEATURE))),
@@ -42,7 +42,8 @@ _ORDERS: tuple[tuple[float, tuple[tuple[str, int], ...]], ...] = (
     (0.08, (("", FEATURE), ("", PATTERN), ("", MATERIAL), ("", TYPE), ("in ", COLOUR), ("by ", BRAND))),
 )
 _ORDER_BOUNDS = np.cumsum([share for share, _ in _ORDERS])
-# Random numbers per query: one for each attribute's phrase, for order, plural, typo, its word and its place.
+# Random numbers per query: one for the phrase of each attribute, and one each for word order, plural, typo, word with
+# the typo, and position of the typo.
 _DRAWS = len(ATTRIBUTES) + 5
 
 _WORDS = frozenset(
@@ -54,13 +55,13 @@ _WORDS = frozenset(
 class QueryLog:
     """The queries of all sessions."""
 
-    query_of_session: Rows  # shape (sessions,): a row of the two below
+    query_of_session: Rows  # query of each session, a row of `texts` and `intents`, shape (sessions,)
     texts: tuple[str, ...]  # the distinct queries
     intents: Codes  # shape (distinct queries, len(ATTRIBUTES))
 
 
 def draw_intents(products: Products, sessions: int, rng: np.random.Generator) -> Codes:
-    """What each session's shopper states about the product in mind, shape (sessions, len(ATTRIBUTES))."""
+    """Draw a product in mind and the stated attributes for each session; shape (sessions, len(ATTRIBUTES))."""
     targets = rng.choice(len(products), sessions, p=products.popularity)
     intents = products.attributes[targets]
     for attribute, share in STATES.items():
@@ -72,9 +73,9 @@ def draw_intents(products: Products, sessions: int, rng: np.random.Generator) ->
 
 
 def write_queries(intents: Codes, rng: np.random.Generator) -> QueryLog:
-    """Put the intent of every session into words."""
+    """Write a query text for the intent of each session."""
     draws = rng.random((len(intents), _DRAWS))
-    meaning: dict[str, int] = {}  # query -> its row
+    meaning: dict[str, int] = {}  # row of each query text
     kept: list[tuple[int, ...]] = []  # intent of each row
     rows = np.empty(len(intents), dtype=np.int64)
     for session, codes in enumerate(intents.tolist()):
@@ -91,13 +92,13 @@ def write_queries(intents: Codes, rng: np.random.Generator) -> QueryLog:
 
 
 def plain_wording(intent: tuple[int, ...]) -> str:
-    """The wording with the usual phrases in the usual order; no other intent has the same."""
+    """Return the text with the usual phrases in the usual order; it is unique to the intent."""
     usual = {a: TERMS[a][code].phrases[0] for a, code in enumerate(intent) if code != UNSTATED}
     return _joined(usual, order=0)
 
 
 def _worded(intent: tuple[int, ...], draws: NDArray[np.float64]) -> str:
-    """A wording of the intent; `draws` are _DRAWS random numbers from 0 to 1."""
+    """Return a text of the intent; `draws` are _DRAWS random numbers from 0 to 1."""
     *phrase_draws, order, plural, typo, word, place = draws.tolist()
     phrases = {}
     for attribute, code in enumerate(intent):
@@ -111,7 +112,7 @@ def _worded(intent: tuple[int, ...], draws: NDArray[np.float64]) -> str:
 
 
 def _pick(phrases: tuple[str, ...], draw: float) -> str:
-    """The usual phrase where `draw` is below USUAL_PHRASE, else one of the others."""
+    """Return the usual phrase if `draw` is below USUAL_PHRASE, otherwise one of the others."""
     if len(phrases) == 1 or draw < USUAL_PHRASE:
         return phrases[0]
     rest = (draw - USUAL_PHRASE) / (1 - USUAL_PHRASE)
@@ -124,13 +125,13 @@ def _joined(phrases: dict[int, str], order: int) -> str:
 
 
 def _mistyped(text: str, word_draw: float, place_draw: float) -> str:
-    """The text with two letters swapped in one of its longer words, unless that makes another known word."""
+    """Swap two letters in one of the longer words, unless the result is another known word."""
     words = text.split(" ")
     long_words = [i for i, word in enumerate(words) if len(word) >= TYPO_MIN_LETTERS]
     if not long_words:
         return text
     chosen = long_words[int(word_draw * len(long_words))]
     word = words[chosen]
-    at = 1 + int(place_draw * (len(word) - 2))  # the first letter is hit correctly
+    at = 1 + int(place_draw * (len(word) - 2))  # the first letter stays
     words[chosen] = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
     return text if words[chosen] in _WORDS else " ".join(words)

@@ -1,4 +1,4 @@
-"""Independent streams of random numbers: one part of the shop can change without moving the others."""
+"""Independent streams of random numbers, so that a change to one part of the shop leaves the others as they are."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream of random numbers is for; the numbers stay with their purpose for ever."""
+    """The use of a stream of random numbers. The values are part of the seed and must never change."""
 
     PRODUCTS = 1
     TITLE = 2
@@ -19,5 +19,5 @@ class Purpose(IntEnum):
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:
-    """The stream of this seed for a purpose and, where each product has its own, the product's row."""
+    """Return the stream for a seed and a purpose; `index` is the product's row if each product has its own stream."""
     return np.random.default_rng([seed, int(purpose), index])

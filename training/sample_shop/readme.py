@@ -1,10 +1,10 @@
-"""The README that a sample shop carries."""
+"""The README of a sample shop."""
 
 from training.sample_shop.simulation import EVALUATION_START, LOG_END, LOG_START
 from training.sample_shop.summary import ShopSummary
 
 README_FILE = "README.md"
-README_HEADING = "# Vitrine sample shop"  # by which an earlier sample shop is recognised
+README_HEADING = "# Vitrine sample shop"  # identifies an earlier sample shop
 
 _TEXT = """{heading}
 
@@ -34,7 +34,7 @@ data: they are never an input of a model or an index.
 
 
 def readme(summary: ShopSummary, seed: int) -> str:
-    """The text of README.md."""
+    """Return the text of README.md."""
     return _TEXT.format(
         heading=README_HEADING,
         counts=summary,

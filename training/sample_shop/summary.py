@@ -1,4 +1,4 @@
-"""What a sample shop holds, in numbers."""
+"""Statistics of a sample shop."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,6 @@ class ShopSummary:
     interaction_rows: int  # impressions, clicks and purchases
     purchases: int
     judged_queries: int
-    judgment_rows: int  # Exact, Substitute and Complement; absent pairs are Irrelevant
+    judgment_rows: int  # Exact, Substitute and Complement; products without a label are Irrelevant
     training_judged_queries: int
     training_judgment_rows: int  # a sample of all four labels

@@ -1,4 +1,4 @@
-"""The Parquet files of the sample shop, written some rows at a time so that large shops fit in memory."""
+"""Write the Parquet files of the sample shop, the large ones in blocks of rows to limit memory."""
 
 import datetime
 from collections.abc import Callable, Sequence
@@ -45,18 +45,18 @@ _EPOCH = datetime.date(1970, 1, 1)
 
 
 def product_ids(count: int) -> list[str]:
-    """P00001, P00002, ...: the ids of the products, by row."""
+    """Return the ids of the products by row: P00001, P00002, ..."""
     digits = max(5, len(str(count)))
     return [f"P{row + 1:0{digits}d}" for row in range(count)]
 
 
 def image_path(product_id: str) -> str:
-    """Where the photo of a product lies, relative to the catalogue."""
+    """Return the path of a product's photo, relative to the catalogue's folder."""
     return f"{IMAGES_FOLDER}/{product_id}.jpg"
 
 
 def write_catalog(folder: Path, products: Products, ids: list[str], titles: list[str]) -> None:
-    """Write what models and indexes may read: no attribute that the title or the photo has to tell."""
+    """Write the catalogue, without the attributes that models must learn from title and photo."""
     kinds = products.attributes[:, TYPE].tolist()
     images = [image_path(product) if photo else None for product, photo in zip(ids, products.has_photo, strict=True)]
     table = pa.table(
@@ -75,14 +75,14 @@ def write_catalog(folder: Path, products: Products, ids: list[str], titles: list
 
 
 def write_attributes(folder: Path, products: Products, ids: list[str]) -> None:
-    """Write the ground truth of the products, which is no input of any model."""
+    """Write the true attributes of the products, which must not be inputs of a model."""
     columns = {name: _names(products.attributes, attribute) for attribute, name in enumerate(ATTRIBUTES)}
     table = pa.table({"product_id": pa.array(ids, pa.string()), **columns, "popularity": products.popularity})
     pq.write_table(table, folder / ATTRIBUTES_FILE)
 
 
 def write_intents(folder: Path, log: QueryLog) -> None:
-    """Write what each query means, null where it is silent; no input of any model either."""
+    """Write the intents of the queries, null where unstated; they must not be inputs of a model either."""
     columns = {name: _names(log.intents, attribute) for attribute, name in enumerate(ATTRIBUTES)}
     pq.write_table(pa.table({"query": pa.array(log.texts, pa.string()), **columns}), folder / INTENTS_FILE)
 
@@ -109,12 +109,12 @@ def write_interactions(folder: Path, log: QueryLog, events: Events, ids: list[st
 
 
 def write_judgments(folder: Path, log: QueryLog, judgments: Judgments, ids: list[str]) -> None:
-    """Write the judgments of the evaluation month, marked as complete."""
+    """Write the judgments of the evaluation month, marked as complete: an absent pair is Irrelevant."""
     _write_labels(folder / JUDGMENTS_FILE, _JUDGMENTS, LABELS, log, judgments, ids)
 
 
 def write_training_judgments(folder: Path, log: QueryLog, judgments: Judgments, ids: list[str]) -> None:
-    """Write the judgments of training queries, which are sampled."""
+    """Write the judgments of training queries, marked as sampled: the label of an absent pair is unknown."""
     path = folder / TRAINING_JUDGMENTS_FILE
     _write_labels(path, _TRAINING_JUDGMENTS, TRAINING_LABELS, log, judgments, ids)
 
@@ -135,7 +135,7 @@ def _write_labels(
 
 
 def _write(path: Path, schema: pa.Schema, count: int, rows: Callable[[slice], Sequence[pa.Array]]) -> None:
-    """Write `count` rows, of which `rows` makes the columns of a stretch."""
+    """Write `count` rows in blocks; `rows` returns the columns of a slice of rows."""
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, count, _ROWS_AT_A_TIME):
             columns = rows(slice(start, start + _ROWS_AT_A_TIME))
@@ -143,7 +143,7 @@ def _write(path: Path, schema: pa.Schema, count: int, rows: Callable[[slice], Se
 
 
 def _names(codes: Codes, attribute: int) -> pa.Array:
-    """Names of an attribute's codes, null where it is not stated."""
+    """Return the names of an attribute's codes, null where it is unstated."""
     names = pa.array([term.name for term in TERMS[attribute]], pa.string())
     column = codes[:, attribute].astype(np.int64)
     return names.take(pa.array(column, mask=column == UNSTATED))

@@ -1,8 +1,8 @@
-"""Titles as shops write them: brand, model and style words, seldom all that the photo shows.
+"""Titles in the style of shops: they have brand, model and style words, but often not colour and pattern.
 
-Colour and pattern are each named in about four titles of ten, independently, so that for most products a
-query for a colour can be answered from the photo only; material, brand and feature are in most titles and
-never in the photo.
+About four titles in ten name the colour and, independently, four in ten the pattern. For most products a query for a
+colour can therefore only be answered from the photo. Material, brand and feature are in most titles and never in the
+photo.
 """
 
 import numpy as np
@@ -28,11 +28,11 @@ TITLE_NAMES = {  # probability that a title names the attribute
     BRAND: 0.85,
     FEATURE: 0.80,
 }
-USUAL_PHRASE = 0.6  # probability of the usual phrase of an attribute, where it has others
+USUAL_PHRASE = 0.6  # probability of the usual phrase of an attribute with several phrases
 MODEL_SHARE, STYLE_SHARE, AUDIENCE_SHARE, SIZE_SHARE = 0.6, 0.35, 0.5, 0.4
 _WORN = ("clothing", "shoes")
 
-# Orders of a title's pieces; a piece that the title does not name is left out.
+# Orders of the parts of a title; parts that a title does not have are left out.
 _ORDERS: tuple[tuple[int | str, ...], ...] = (
     (BRAND, "model", "audience", "style", FEATURE, COLOUR, PATTERN, MATERIAL, TYPE, "size"),
     (BRAND, "audience", TYPE, "model", MATERIAL, FEATURE, PATTERN, COLOUR, "size"),
@@ -42,11 +42,11 @@ _ORDERS: tuple[tuple[int | str, ...], ...] = (
 
 
 def write_title(attributes: Codes, rng: np.random.Generator) -> str:
-    """The title of one product.
+    """Write the title of one product.
 
     Args:
-        attributes: its codes, shape (len(ATTRIBUTES),).
-        rng: decides what is named, and how; the title depends on nothing else.
+        attributes: attribute codes of the product, shape (len(ATTRIBUTES),).
+        rng: generator that decides which attributes are named, and how; the title depends on nothing else.
     """
     pieces: dict[int | str, str] = _filler(PRODUCT_TYPES[int(attributes[TYPE])].category, rng)
     for attribute, share in TITLE_NAMES.items():
@@ -61,7 +61,7 @@ def write_title(attributes: Codes, rng: np.random.Generator) -> str:
 
 
 def _filler(category: str, rng: np.random.Generator) -> dict[int | str, str]:
-    """Words that no query asks for: model, style, audience, size."""
+    """Draw the words of a title that no query contains: model, style, audience, size."""
     sizes = SIZES_BY_CATEGORY[category]
     choices = (
         ("model", MODEL_SHARE, MODELS),

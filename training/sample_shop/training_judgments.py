@@ -1,4 +1,4 @@
-"""Sampled judgments of training queries: what a relevance annotator is fitted to."""
+"""Sampled judgments of training queries, to which a relevance annotator is fitted."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from training.sample_shop.simulation import PURCHASE, Events, Sessions
 
 TRAINING_LABELS = tuple(label.value for label in Relevance)
 MAX_TRAINING_QUERIES = 1_000
-# At most so many products of each label are judged for a query.
+# Highest number of products with each label that are judged for a query.
 EXACT, SUBSTITUTES, COMPLEMENTS, NEAR_IRRELEVANT, FAR_IRRELEVANT = 4, 3, 2, 2, 2
 
 
@@ -23,10 +23,10 @@ def judge_training_queries(
     events: Events,
     rng: np.random.Generator,
 ) -> Judgments:
-    """Judge some products for queries that led to a purchase in training and were not asked in the evaluation month.
+    """Judge some products for queries with a purchase in the training months and no search in the evaluation month.
 
-    The labels are places in TRAINING_LABELS. Half of the Irrelevant products are of the stated type: they are what
-    a model retrieves by mistake.
+    The labels are indices into TRAINING_LABELS. Half of the Irrelevant products are of the stated type, like typical
+    false positives of a model.
     """
     buying = np.unique(events.session[events.event == PURCHASE])
     candidates = np.setdiff1d(
@@ -40,7 +40,7 @@ def judge_training_queries(
 
 
 def _sampled(catalogue: Products, intent: Codes, relevant: Relevant, rng: np.random.Generator) -> tuple[Rows, ...]:
-    """Rows of some products of each label, in the order of TRAINING_LABELS."""
+    """Draw some products of each label and return their rows, in the order of TRAINING_LABELS."""
     useful = np.concatenate([relevant.exact, relevant.substitutes, relevant.complements])
     of_type = catalogue.rows_by_type[int(intent[TYPE])]
     near = np.setdiff1d(of_type, useful)

@@ -1,8 +1,8 @@
-"""The words of the sample shop: what a product can be, look like and be called.
+"""The vocabulary of the sample shop: the values of product attributes and the words for them.
 
-Every attribute of a product is one of the terms below. A term has a name and the phrases that titles and
-queries use for it, the usual one first. No phrase stands for two terms, so that the words of a query have
-one meaning; `training/sample_shop/product_types.py` adds the product types.
+The value of an attribute is one of the terms below. A term has a name and the phrases that titles and queries use for
+it, the usual one first. No phrase belongs to two terms, so that the words of a query are unambiguous.
+`training/sample_shop/product_types.py` adds the product types.
 """
 
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ class Term:
 
     name: str
     phrases: tuple[str, ...]  # lower case, the usual one first
-    share: float = 1.0  # how common it is among products, relative to the other terms
+    share: float = 1.0  # share of products, relative to the other terms
 
 
 def _phrases(text: str) -> tuple[str, ...]:
-    """Phrases separated by commas."""
+    """Split a text at its commas."""
     return tuple(phrase.strip() for phrase in text.split(","))
 
 
 def _term(phrases: str, share: float = 1.0) -> Term:
-    """A term from phrases separated by commas; the first is also its name."""
+    """Return a term from phrases separated by commas; the first is also its name."""
     words = _phrases(phrases)
     return Term(words[0], words, share)
 
@@ -81,7 +81,7 @@ MATERIALS = tuple(
     )
 )
 
-# Brands are invented. Each sells in the categories of its group.
+# Brands are invented; BRANDS_BY_CATEGORY lists those of each category.
 BRANDS = tuple(
     _term(name)
     for name in (
@@ -152,7 +152,7 @@ FEATURES_BY_CATEGORY = {
     "toys": ("toddler", "educational", "outdoor", "birthday", "handmade"),
 }
 
-# Words of titles that say nothing that a query asks for.
+# Words of titles that no query contains.
 MODELS = _phrases(
     "Aster, Bramble, Calder, Dorrit, Elowen, Fenwick, Greta, Harlow, Isla, Jasper, "
     "Keld, Larkin, Merrin, Nell, Orla, Perrin, Quince, Rowan, Selby, Thea, "

@@ -1,1 +1,1 @@
-"""How products are drawn: shapes by product type, patterns, colours, and the photo made of them."""
+"""Draw product photos: the shape of each product type, patterns, colours, and the complete photo."""

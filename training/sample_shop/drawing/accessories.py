@@ -1,4 +1,4 @@
-"""Drawings of bags, hats and other things to wear or carry."""
+"""Drawings of bags, hats and other accessories."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Drawings of clothes, laid out flat as shops photograph them."""
+"""Drawings of clothes, laid flat as in photos of shops."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from training.sample_shop.drawing.geometry import (
 
 
 def _sleeve(cuff_x: float, cuff_y: float, width: float) -> Points:
-    """A right sleeve from the shoulder (70, 20) down to a cuff whose outer end is at (cuff_x, cuff_y)."""
+    """Return a right sleeve from the shoulder (70, 20) down to a cuff whose outer end is at (cuff_x, cuff_y)."""
     inner_x, inner_y = cuff_x - width, cuff_y + width * 0.3
     return np.concatenate(
         [smooth((63, 17), (71, 21), (cuff_x, cuff_y)), polygon((inner_x, inner_y), (67, 44))],

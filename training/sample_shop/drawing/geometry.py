@@ -1,7 +1,7 @@
-"""Outlines as arrays of points, and the parts that a product drawing is made of.
+"""Outlines as arrays of points, and the parts that a product drawing consists of.
 
-Everything is drawn on a square sheet of 100 x 100 units, x to the right, y down, so that the shapes know
-nothing of pixels. Every shape is a polygon: polygons can be turned and scaled exactly, and are quick to fill.
+Coordinates are units on a square sheet of 100 x 100 units, x to the right and y down, and do not depend on pixels.
+Every shape is a polygon, because polygons can be rotated and scaled exactly and are filled quickly.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CENTRE_X = SHEET_UNITS / 2
 
 
 class Tone(Enum):
-    """What a part is painted with; the palette turns it into a colour."""
+    """The kind of colour of a part; the palette has an RGB colour for each."""
 
     BODY = auto()  # the product's colour, with its pattern
     FLAT = auto()  # the product's colour without the pattern
@@ -41,12 +41,12 @@ class Part:
 
 
 def polygon(*corners: XY) -> Points:
-    """Points of a polygon with straight edges."""
+    """Return a polygon with these corners."""
     return np.array(corners, dtype=np.float64)
 
 
 def box(left: float, top: float, right: float, bottom: float, radius: float = 0.0) -> Points:
-    """A rectangle, its corners rounded where `radius` is positive."""
+    """Return a rectangle; a positive `radius` rounds its corners."""
     if radius <= 0:
         return polygon((left, top), (right, top), (right, bottom), (left, bottom))
     corners = ((right, top, 270), (right, bottom, 0), (left, bottom, 90), (left, top, 180))
@@ -59,18 +59,18 @@ def box(left: float, top: float, right: float, bottom: float, radius: float = 0.
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float, end: float, steps: int = 25) -> Points:
-    """Points along an ellipse from `start` to `end` degrees, clockwise from the right."""
+    """Return points along an ellipse from `start` to `end` degrees, clockwise from the right."""
     angle = np.radians(np.linspace(start, end, steps))
     return np.stack([x + rx * np.cos(angle), y + ry * np.sin(angle)], axis=1)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float) -> Points:
-    """A whole ellipse about (x, y) with the half axes rx and ry."""
+    """Return a whole ellipse with the centre (x, y) and the semi-axes rx and ry."""
     return arc(x, y, rx, ry, 0, 351, steps=40)
 
 
 def smooth(*knots: XY, closed: bool = False, steps: int = 6) -> Points:
-    """A Catmull-Rom curve through the knots, with `steps` points from one knot to the next."""
+    """Return a Catmull-Rom curve through the knots, with `steps` points from one knot to the next."""
     knot = np.array(knots, dtype=np.float64)
     ends = (knot[-1:], knot[:1]) if closed else (knot[:1], knot[-1:])
     padded = np.concatenate([ends[0], knot, ends[1], knot[1:2] if closed else knot[:0]])
@@ -83,17 +83,17 @@ def smooth(*knots: XY, closed: bool = False, steps: int = 6) -> Points:
 
 
 def mirrored(points: Points) -> Points:
-    """The points reflected left to right, in reverse order, so that both halves join to one outline."""
+    """Return the mirror image of the points, in reverse order so that both halves join to one outline."""
     return np.stack([2 * CENTRE_X - points[::-1, 0], points[::-1, 1]], axis=1)
 
 
 def symmetric(right_half: Points) -> Points:
-    """The closed outline of which `right_half` is the right side, from top to bottom."""
+    """Return the closed symmetric outline with this right half, given from top to bottom."""
     return np.concatenate([right_half, mirrored(right_half)])
 
 
 def ribbon(line: Points, width: float, end_width: float | None = None) -> Points:
-    """A band of `width` units along an open line, tapering to `end_width` where given."""
+    """Return a band along an open line; its width changes from `width` to `end_width` if that is given."""
     along = np.gradient(line, axis=0)
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1) / length[:, None]
@@ -103,22 +103,22 @@ def ribbon(line: Points, width: float, end_width: float | None = None) -> Points
 
 
 def shifted(points: Points, dx: float, dy: float) -> Points:
-    """The points moved by (dx, dy) units."""
+    """Return the points moved by (dx, dy) units."""
     moved: Points = points + np.array([dx, dy])
     return moved
 
 
 def seam(*knots: XY, width: float = 0.9, tone: Tone = Tone.SHADE) -> Part:
-    """A thin curve through the knots: a seam, a fold, a zip."""
+    """Return a thin curve through the knots, such as a seam, a fold or a zip."""
     line = smooth(*knots) if len(knots) > 2 else polygon(*knots)
     return Part(ribbon(line, width), tone, outlined=False)
 
 
 def disc(x: float, y: float, radius: float, tone: Tone, outlined: bool = True) -> Part:
-    """A round part: a button, a wheel, an eye."""
+    """Return a round part, such as a button, a wheel or an eye."""
     return Part(arc(x, y, radius, radius, 0, 342, steps=20), tone, outlined)
 
 
 def both_sides(*parts: Part) -> tuple[Part, ...]:
-    """The parts of the right side, followed by their mirror images."""
+    """Return the parts, given for the right side, followed by their mirror images."""
     return parts + tuple(Part(mirrored(part.points), part.tone, part.outlined) for part in parts)

@@ -1,4 +1,4 @@
-"""Drawings of furniture and things for the home."""
+"""Drawings of furniture and home accessories."""
 
 import numpy as np
 
@@ -18,12 +18,12 @@ from training.sample_shop.drawing.geometry import (
 
 
 def _frame_tone(rng: np.random.Generator) -> Tone:
-    """Of what legs and stands are made."""
+    """Draw the tone of legs and stands at random."""
     return (Tone.WOOD, Tone.WOOD, Tone.METAL, Tone.INK)[int(rng.integers(4))]
 
 
 def chair(rng: np.random.Generator) -> tuple[Part, ...]:
-    """An upholstered chair with four legs, half from the side."""
+    """An upholstered chair with four legs, from the front and slightly from above."""
     tone, top = _frame_tone(rng), rng.uniform(6, 12)
     back = smooth(
         (30, top + 3), (50, top), (70, top + 3), (70, 28), (67, 48), (50, 50), (33, 48), (30, 28), closed=True
@@ -102,7 +102,7 @@ def cushion(rng: np.random.Generator) -> tuple[Part, ...]:
 
 
 def vase(rng: np.random.Generator) -> tuple[Part, ...]:
-    """A bellied vase with dry twigs, or empty."""
+    """A round vase, empty or with dry twigs."""
     belly, neck = rng.uniform(22, 27), rng.uniform(8, 11)
     side = smooth(
         (50 + neck + 4, 35),

@@ -1,4 +1,4 @@
-"""The colours of a drawing: what each tone looks like on a product of a given colour."""
+"""The colours of a drawing: an RGB colour for each tone, given the colour of the product."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from training.sample_shop.drawing.geometry import Tone
 
 RGB = tuple[int, int, int]
 
-# How the colours of the vocabulary look on average.
+# Mean RGB colour for each colour of the vocabulary.
 COLOUR_RGB: Mapping[str, RGB] = {
     "black": (40, 40, 44),
     "blue": (40, 84, 182),
@@ -37,8 +37,8 @@ _WOODS: tuple[RGB, ...] = ((176, 128, 80), (140, 98, 62), (204, 164, 116))
 _METALS: tuple[RGB, ...] = ((176, 180, 186), (202, 176, 112), (120, 124, 130))
 _INK: RGB = (44, 44, 48)
 _WINDOW: RGB = (206, 226, 236)
-_BRIGHTNESS = (0.90, 1.08)  # a product's shade of its colour: factor on all channels
-_CHANNEL_SHIFT = 5  # and at most so much on each channel
+_BRIGHTNESS = (0.90, 1.08)  # range of the random factor of a product's colour, the same for all channels
+_CHANNEL_SHIFT = 5  # largest random shift of each channel
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,19 @@ class Palette:
     tones: Mapping[Tone, RGB]
     outline: RGB
     backdrop: RGB
-    shadow: RGB  # the backdrop where the product darkens it
+    shadow: RGB  # the darker backdrop in the product's shadow
     pattern: RGB  # stripes, dots, petals
     pattern_mid: RGB  # halfway between body and pattern
 
 
 def mix(first: RGB, second: RGB, share: float) -> RGB:
-    """`share` of the second colour, the rest of the first."""
+    """Mix two colours; `share` is that of the second, from 0 to 1."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def _shade_of(colour: str, rng: np.random.Generator) -> RGB:
-    """This product's shade of its colour."""
+    """Draw a random shade of a colour."""
     factor = rng.uniform(*_BRIGHTNESS)
     channels = np.array(COLOUR_RGB[colour]) * factor + rng.uniform(-_CHANNEL_SHIFT, _CHANNEL_SHIFT, 3)
     red, green, blue = np.clip(channels.round(), 0, 255).astype(int).tolist()
@@ -68,7 +68,7 @@ def _shade_of(colour: str, rng: np.random.Generator) -> RGB:
 
 
 def palette_for(colour: str, rng: np.random.Generator) -> Palette:
-    """The palette of a product of this colour."""
+    """Draw the palette of a product of this colour."""
     body = _shade_of(colour, rng)
     if colour == "white":
         body = mix(body, (255, 255, 255), 0.6)

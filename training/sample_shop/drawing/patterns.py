@@ -1,7 +1,7 @@
-"""Surface patterns, drawn over the whole sheet; the photo shows them through the shape of the product.
+"""Surface patterns. A pattern is drawn on a whole sheet, and the shape of the product is cut out of it.
 
-The measures are coarse on purpose: a period of 20 pixels or more in a photo of 224 survives when a small
-image tower scales the photo down to 72.
+The patterns are coarse, so that they stay visible when a small photo tower scales a photo of 224 pixels down to 72:
+periods are 20 pixels or more.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from training.sample_shop.drawing.geometry import Points, Tone
 from training.sample_shop.drawing.palette import RGB, Palette
 
-_STRIPE_PERIOD = (0.100, 0.140)  # all periods as shares of the sheet's side
+_STRIPE_PERIOD = (0.100, 0.140)  # all periods are shares of the sheet's side
 _CHECK_PERIOD = (0.125, 0.165)
 _DOT_PERIOD = (0.115, 0.150)
 _FLOWER_PERIOD = (0.160, 0.205)
@@ -23,7 +23,7 @@ Painter = Callable[[ImageDraw.ImageDraw, int, Palette, np.random.Generator], Non
 
 
 def _bands(size: int, period: float, width: float, angle: float) -> list[Points]:
-    """Parallel bands over a sheet of size x size pixels; `angle` in radians, 0 for upright bands."""
+    """Return parallel bands that cover a sheet of size x size pixels; an `angle` of 0 radians means vertical bands."""
     reach = size * 0.75
     starts = np.arange(-reach, reach, period)
     along = np.array([np.sin(angle), -np.cos(angle)])
@@ -44,7 +44,7 @@ def _bands(size: int, period: float, width: float, angle: float) -> list[Points]
 
 
 def _lattice(size: int, period: float, angle: float) -> NDArray[np.float64]:
-    """Staggered points over the sheet, in pixels, shape (points, 2)."""
+    """Return points in staggered rows that cover the sheet, in pixels, shape (points, 2)."""
     steps = int(size * 0.75 / period) + 2
     column, row = np.meshgrid(np.arange(-steps, steps + 1), np.arange(-steps, steps + 1))
     x, y = (column + 0.5 * (row % 2)) * period, row * period * 0.87
@@ -69,7 +69,7 @@ def _tilt(rng: np.random.Generator) -> float:
 
 
 def _striped(draw: ImageDraw.ImageDraw, size: int, palette: Palette, rng: np.random.Generator) -> None:
-    """Bands, upright, level or slanting."""
+    """Draw vertical, horizontal or diagonal bands."""
     period = size * rng.uniform(*_STRIPE_PERIOD)
     angle = (0.0, np.pi / 2, np.pi / 2, np.pi / 4)[int(rng.integers(4))] + _tilt(rng)
     for band in _bands(size, period, period * rng.uniform(0.36, 0.46), angle):
@@ -77,7 +77,7 @@ def _striped(draw: ImageDraw.ImageDraw, size: int, palette: Palette, rng: np.ran
 
 
 def _checked(draw: ImageDraw.ImageDraw, size: int, palette: Palette, rng: np.random.Generator) -> None:
-    """Gingham: half-tone bands both ways, the full tone where they cross."""
+    """Draw gingham: bands of the mid tone in both directions, and the full tone where they cross."""
     period, angle = size * rng.uniform(*_CHECK_PERIOD), _tilt(rng)
     width = period * 0.38
     for turn in (angle, angle + np.pi / 2):
@@ -96,13 +96,13 @@ def _checked(draw: ImageDraw.ImageDraw, size: int, palette: Palette, rng: np.ran
 
 
 def _dotted(draw: ImageDraw.ImageDraw, size: int, palette: Palette, rng: np.random.Generator) -> None:
-    """Round dots in staggered rows."""
+    """Draw round dots in staggered rows."""
     period = size * rng.uniform(*_DOT_PERIOD)
     _spots(draw, _lattice(size, period, _tilt(rng)), period * rng.uniform(0.25, 0.29), palette.pattern)
 
 
 def _floral(draw: ImageDraw.ImageDraw, size: int, palette: Palette, rng: np.random.Generator) -> None:
-    """Flowers of five petals about a centre of the body's colour."""
+    """Draw flowers of five petals around a centre in a darker tone of the body's colour."""
     period = size * rng.uniform(*_FLOWER_PERIOD)
     centres = _lattice(size, period, _tilt(rng))
     turn = rng.uniform(0, 2 * np.pi)
@@ -122,7 +122,7 @@ _PAINTERS: dict[str, Painter] = {
 
 
 def pattern_sheet(pattern: str, size: int, palette: Palette, rng: np.random.Generator) -> Image.Image | None:
-    """A square RGB image of `size` pixels filled with the pattern, or None for plain."""
+    """Return a square RGB image of size x size pixels filled with the pattern, or None for plain."""
     if pattern == "plain":
         return None
     sheet = Image.new("RGB", (size, size), palette.tones[Tone.BODY])

@@ -1,4 +1,4 @@
-"""The "photo" of a product: its parts placed on a backdrop, painted, lit and scaled to 224 x 224 pixels."""
+"""The photo of a product: its parts are placed on a backdrop, painted, lit and scaled to 224 x 224 pixels."""
 
 from functools import cache
 
@@ -11,26 +11,26 @@ from training.sample_shop.drawing.patterns import pattern_sheet
 from training.sample_shop.product_types import ProductType
 
 PHOTO_PIXELS = 224
-_OVERSAMPLING = 2  # drawn larger and scaled down, for smooth edges
+_OVERSAMPLING = 2  # photos are drawn larger and scaled down, for smooth edges
 _SIZE = PHOTO_PIXELS * _OVERSAMPLING
 _OUTLINE_PIXELS = 4  # before scaling down
-_SHADOW_OFFSET = np.array([7.0, 9.0])  # in the same pixels
+_SHADOW_OFFSET = np.array([7.0, 9.0])  # in pixels before scaling down
 
 _SCALE = (0.74, 0.92)  # the product's size as a share of the photo's
-_STRETCH = 0.05  # at most so much wider or narrower
-_TURN_DEGREES = 8.0
-_SHIFT = 0.035  # of the photo's side
-_LIGHTS = 4  # directions the light comes from
+_STRETCH = 0.05  # largest relative change of the width
+_TURN_DEGREES = 8.0  # largest rotation to either side
+_SHIFT = 0.035  # largest shift in each direction, as a share of the photo's side
+_LIGHTS = 4  # number of directions of the light
 
 
 def product_photo(product_type: ProductType, colour: str, pattern: str, rng: np.random.Generator) -> Image.Image:
     """Draw one product.
 
     Args:
-        product_type: gives the shape.
+        product_type: type of the product, which has the shape.
         colour: name of a term of COLOURS.
         pattern: name of a term of PATTERNS.
-        rng: decides details, shade, place and light; the photo depends on nothing else.
+        rng: generator that decides details, shade, place and light; the photo depends on nothing else.
 
     Returns:
         An RGB image of 224 x 224 pixels.
@@ -48,7 +48,7 @@ def product_photo(product_type: ProductType, colour: str, pattern: str, rng: np.
 
 
 def _placed(parts: tuple[Part, ...], rng: np.random.Generator) -> list[Part]:
-    """The parts mirrored, scaled, turned and moved at random, from units of the sheet to pixels."""
+    """Mirror, scale, rotate and move the parts at random; coordinates change from units of the sheet to pixels."""
     scale, stretch = rng.uniform(*_SCALE), 1 + rng.uniform(-_STRETCH, _STRETCH)
     flip = -1.0 if rng.random() < 0.5 else 1.0
     angle = np.radians(rng.uniform(-_TURN_DEGREES, _TURN_DEGREES))
@@ -66,7 +66,7 @@ def _placed(parts: tuple[Part, ...], rng: np.random.Generator) -> list[Part]:
 def _paint(
     image: Image.Image, draw: ImageDraw.ImageDraw, part: Part, palette: Palette, sheet: Image.Image | None
 ) -> None:
-    """Fill one part, with the pattern where it has one, and draw its outline."""
+    """Fill a part, with the pattern if it has one, and draw its outline."""
     corners = part.points.ravel().tolist()
     if part.tone is Tone.BODY and sheet is not None:
         mask = Image.new("L", sheet.size)
@@ -80,7 +80,7 @@ def _paint(
 
 @cache
 def _light(direction: int) -> Image.Image:
-    """A factor for every pixel: full light on one side, a little less on the other."""
+    """Return the brightness of every pixel as an image: full light on one side, a little less on the other."""
     angle = 2 * np.pi * (direction + 0.5) / _LIGHTS
     x, y = np.meshgrid(np.linspace(-1, 1, PHOTO_PIXELS), np.linspace(-1, 1, PHOTO_PIXELS))
     factor = 0.955 + 0.045 * (x * np.cos(angle) + y * np.sin(angle)) / np.sqrt(2)

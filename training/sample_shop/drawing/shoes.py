@@ -1,4 +1,4 @@
-"""Drawings of shoes: from the side, sandals from above."""
+"""Drawings of shoes, seen from the side; sandals are seen from above."""
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def sandal(rng: np.random.Generator) -> tuple[Part, ...]:
 
 def high_heel(rng: np.random.Generator) -> tuple[Part, ...]:
     """A pump with a slim high heel, some with an ankle strap."""
-    lift = rng.uniform(0, 7)  # how much lower than the highest heel
+    lift = rng.uniform(0, 7)  # how much lower the heel is than the highest heel
     back = 26 + lift
     upper = np.concatenate(
         [
