@@ -1,10 +1,10 @@
-"""report.html: what an evaluation found, on one self-contained page for people to look at.
+"""The evaluation report: one self-contained HTML page with the results of an evaluation.
 
-inputs.py     reads results, data set and training curves
-head.py, tables.py, charts.py, panels.py    make of them what the page shows, each its section
-figures/      the charts, as inline SVG
+inputs.py     reads the results, the data set and the training curves
+head.py, tables.py, charts.py, panels.py    prepare the content of the page's sections
+figures/      draws the charts as inline SVG
 templates/    the page's HTML and CSS
-page.py       puts it together
+page.py       renders the page
 """
 
 from evaluation.report_page.page import write_report_page

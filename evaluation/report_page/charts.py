@@ -1,4 +1,4 @@
-"""The data of each chart, from the results."""
+"""The charts of the report, each drawn from the results that it needs."""
 
 from markupsafe import Markup
 
@@ -13,11 +13,11 @@ from evaluation.report_page.inputs import ReportInputs
 from evaluation.report_page.membership import shared_counts
 from evaluation.results.records import Result, Source
 
-_ALPHA_METRIC = "recall_at_alpha_"  # of a bundle's metrics, followed by the alpha
+_ALPHA_METRIC = "recall_at_alpha_"  # prefix of a bundle metric; the value of alpha follows
 
 
 def recall_chart(inputs: ReportInputs) -> Markup | None:
-    """Recall over the cut-off; None without measured models."""
+    """Draw recall over the cut-off; None if all models are degenerate."""
     lines = [
         Line(result.model, inputs.role(result), cuts, [result.recall_at[cut].mean for cut in cuts])
         for result in inputs.measured
@@ -27,7 +27,7 @@ def recall_chart(inputs: ReportInputs) -> Markup | None:
 
 
 def label_chart(inputs: ReportInputs) -> Markup | None:
-    """Label shares from the first source of labels; None without labels."""
+    """Draw the label shares of each model, by the first source of labels; None without labels."""
     models = [
         LabelShares(result.model, inputs.role(result), result.labels[source].precision)
         for source in inputs.sources[:1]
@@ -37,7 +37,7 @@ def label_chart(inputs: ReportInputs) -> Markup | None:
 
 
 def scatter_chart(inputs: ReportInputs) -> Markup | None:
-    """Recall against Exact; None without labels."""
+    """Draw recall against the share of Exact products; None without labels."""
     points = [
         Point(result.model, inputs.role(result), result.recall, result.labels[source].precision["E"])
         for source in inputs.sources[:1]
@@ -48,13 +48,13 @@ def scatter_chart(inputs: ReportInputs) -> Markup | None:
 
 
 def alpha_chart(inputs: ReportInputs) -> Markup | None:
-    """The alphas that were tried; None where no model chose one."""
+    """Draw validation recall over alpha; None if no model has a tuned alpha."""
     sweeps = [sweep for result in inputs.results if (sweep := _sweep(result))]
     return alpha_sweep(sweeps) if sweeps else None
 
 
 def overlap_chart(inputs: ReportInputs) -> Markup | None:
-    """Overlap with the baseline; None without a baseline or without others."""
+    """Draw the overlap with the baseline; None without a baseline or without other models."""
     if inputs.baseline is None:
         return None
     baseline = inputs.values(inputs.baseline)
@@ -67,7 +67,7 @@ def overlap_chart(inputs: ReportInputs) -> Markup | None:
 
 
 def training_chart(inputs: ReportInputs) -> Markup | None:
-    """What fits logged; None where no bundle has curves."""
+    """Draw the training curves; None if no bundle has any."""
     quantities: dict[str, list[Line]] = {}
     for result in inputs.results:
         for name, curve in inputs.training.get(result.model, {}).items():

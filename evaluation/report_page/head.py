@@ -1,4 +1,4 @@
-"""The head of the page: what was evaluated, on what, and what came of it."""
+"""The head of the page: the evaluated models, the data set and the main findings."""
 
 import datetime
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from evaluation.results.records import Difference, LabelShares, Result
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact with its name."""
+    """A named fact, such as the number of queries."""
 
     name: str
     value: str
@@ -20,7 +20,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Split:
-    """A row of the paper's Table 1."""
+    """A row of Table 1: the size of one split of the data set."""
 
     name: str
     window: str
@@ -31,7 +31,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Model:
-    """Where a model comes from."""
+    """Origin of a model, a row of the list of models."""
 
     name: str
     description: str
@@ -43,19 +43,19 @@ class Model:
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the sections, and the list of models at the page's end."""
+    """Content of the page's head, and the list of models at its end."""
 
     date: str
     findings: list[str]
     facts: list[Fact]
-    labels: list[str]  # where labels come from, a sentence each
+    labels: list[str]  # sentences on the sources of labels
     splits: list[Split]
-    provenance: str  # in what training and evaluation differ, a sentence
+    provenance: str  # a sentence on the overlap of training and evaluation; may be empty
     models: list[Model]
 
 
 def head(inputs: ReportInputs) -> Head:
-    """The head of a report."""
+    """Return the content of the head."""
     card, first = inputs.dataset.card, inputs.results[0]
     facts = [
         Fact("Queries", f"{first.queries:,}"),
@@ -78,13 +78,13 @@ def head(inputs: ReportInputs) -> Head:
 
 
 def _date(results: list[Result]) -> str:
-    """The day on which the newest model was fitted: the page of the same results never changes."""
+    """Return the day on which the newest model was fitted; unlike today's date it is the same for the same results."""
     days = [result.origin.created_at for result in results if result.origin]
     return day(datetime.datetime.fromisoformat(max(days))) if days else ""
 
 
 def _findings(inputs: ReportInputs) -> list[str]:
-    """The answer in a sentence or two: the featured model against the baseline."""
+    """Return sentences that compare the featured model with the baseline, and one for each degenerate model."""
     faults = [f"{result.model} is degenerate: {result.degenerate}." for result in inputs.results if result.degenerate]
     comparison = inputs.comparisons.get(inputs.featured or "")
     if comparison is None:
@@ -108,6 +108,7 @@ def _against(difference: Difference, baseline: str) -> str:
 
 
 def _labels(inputs: ReportInputs) -> list[str]:
+    """Return sentences on the sources of labels and on the agreement of the annotator with the judges."""
     found: dict[str, LabelShares] = {}
     for result in inputs.measured:
         for source, shares in result.labels.items():
@@ -125,7 +126,7 @@ def _labels(inputs: ReportInputs) -> list[str]:
 
 
 def _label_sentence(shares: LabelShares) -> str:
-    """Of the first model: which pairs are labelled differs a little from model to model."""
+    """Describe the labels of one model; the number of labelled pairs differs slightly between models."""
     left_out = f"{shares.unlabelled_pairs:,} pairs have no label and are left out"
     queries = f", and {shares.queries_left_out:,} queries without any" if shares.queries_left_out else ""
     return f"Labels of {shares.queries:,} queries from {shares.origin}: {shares.pairs:,} pairs; {left_out}{queries}."

@@ -1,4 +1,4 @@
-"""What the report is made of: results, comparisons with the baseline, the data set, training curves."""
+"""Input of the report: results, comparisons with the baseline, the data set and training curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ _COMPARISON_MARK = ".vs-"  # NAME.vs-BASELINE.json
 
 @dataclass(frozen=True, eq=False)
 class ReportInputs:
-    """Everything that the page shows.
+    """The data that the page shows.
 
     Attributes:
-        saved: models in the paper's order, then context rows; at least one.
-        baseline: name of the model that others are compared with; None where it is not among the results.
-        featured: name of the multimodal model whose finds are shown; None where there is none.
-        comparisons: with the baseline, by model.
-        dataset: what was evaluated on.
-        training: what was logged while fitting, by model; models without curves are absent.
+        saved: results of models in the paper's order, then of context rows; at least one.
+        baseline: name of the model that all others are compared with; None if it is not among the results.
+        featured: name of the multimodal model whose results stand beside the baseline's; None if there is none.
+        comparisons: comparison of each model with the baseline, by model name.
+        dataset: the data set that the models were evaluated on.
+        training: training curves by model name; models without curves are absent.
     """
 
     saved: list[SavedResult]
@@ -40,17 +40,17 @@ class ReportInputs:
 
     @property
     def results(self) -> list[Result]:
-        """The summaries, in the page's order."""
+        """The summaries of all results, in the order of the page."""
         return [one.result for one in self.saved]
 
     @property
     def measured(self) -> list[Result]:
-        """The summaries of those that are not degenerate."""
+        """The summaries of the results that are not degenerate."""
         return [result for result in self.results if not result.degenerate]
 
     @property
     def sources(self) -> list[Source]:
-        """Where labels come from, in any of the results."""
+        """The sources of labels that occur in any result."""
         return [source for source in SOURCES if any(source in result.labels for result in self.results)]
 
     @cached_property
@@ -59,13 +59,13 @@ class ReportInputs:
         return self.dataset.catalog()
 
     def values(self, name: str) -> QueryValues:
-        """A model's values query by query; it must be among `measured`."""
+        """Return the per-query values of a model, which must be among `measured`."""
         values = next(one.values for one in self.saved if one.result.model == name)
         assert values is not None
         return values
 
     def role(self, result: Result) -> Role:
-        """What a model is to the reader."""
+        """Return the role of a model in the report, which decides how it is drawn."""
         if result.degenerate:
             return Role.DEGENERATE
         if result.model == self.baseline:
@@ -76,17 +76,17 @@ class ReportInputs:
 
 
 def read_inputs(results: Path, data: Path, *, runs: Path | None, model: str | None, baseline: str) -> ReportInputs:
-    """Read what a report is made of.
+    """Read the input of a report.
 
     Args:
-        results: folder of the results, as `evaluation run` wrote it.
-        data: the data set that they were made on.
+        results: folder of results that `evaluation run` wrote.
+        data: data set that the models were evaluated on.
         runs: folder whose subfolders NAME are the models' bundles, for the training curves.
         model: the multimodal model to feature; by default the one with the best recall.
         baseline: name of the model to compare with.
 
     Raises:
-        EvaluationError: there are no results, they are of another data set, or a name is not among them.
+        EvaluationError: there are no results, they are of another data set, or `model` is not among them.
         ArtifactError: a file is missing, altered or not in its format.
     """
     saved = _read_results(results)
@@ -126,7 +126,7 @@ def _check_dataset(results: Sequence[Result], dataset: Dataset, path: Path) -> N
 
 
 def _featured(measured: Sequence[Result], wanted: str | None, baseline: str) -> str | None:
-    """The wanted model, or that of the best recall beside the baseline."""
+    """Return the wanted model, or the one with the best recall except the baseline."""
     candidates = {result.model: result for result in measured if result.kind == "model" and result.model != baseline}
     if wanted is not None and wanted not in candidates:
         raise EvaluationError(f"--model {wanted} is none of the models that can be shown: {', '.join(candidates)}")

@@ -1,4 +1,4 @@
-"""The page as a whole: sections made of the inputs, filled into the template."""
+"""Rendering of the whole page from its input and the templates."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from artifacts.atomic import replace_file
 from evaluation.report_page import charts
-from evaluation.report_page.choice import QUERIES_A_REASON, Reason
+from evaluation.report_page.choice import QUERIES_PER_REASON, Reason
 from evaluation.report_page.head import head
 from evaluation.report_page.inputs import ReportInputs, read_inputs
 from evaluation.report_page.panels import PRODUCTS_SHOWN, panels
@@ -25,9 +25,9 @@ from evaluation.report_page.words import LABEL_NAMES
 def write_report_page(
     results: Path, data: Path, out: Path, *, runs: Path | None = None, model: str | None = None, baseline: str
 ) -> None:
-    """Write report.html; see `read_inputs` for arguments and errors raised.
+    """Write the page to `out`; `read_inputs` describes the other arguments and the errors raised.
 
-    The page is one file that asks for nothing else. The same inputs give the same bytes.
+    The page is one file that loads nothing else. The same input gives the same bytes.
     """
     inputs = read_inputs(results, data, runs=runs, model=model, baseline=baseline)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -35,11 +35,11 @@ def write_report_page(
 
 
 def render(inputs: ReportInputs, *, runs_given: bool) -> str:
-    """The page as HTML. Every text from outside is escaped by the template.
+    """Return the page as HTML; the template escapes all texts, such as titles and queries.
 
     Args:
-        inputs: what the page shows.
-        runs_given: whether training curves were looked for.
+        inputs: the data to show.
+        runs_given: whether a folder of bundles with training curves was given.
     """
     environment = Environment(
         loader=PackageLoader("evaluation.report_page"),
@@ -74,6 +74,6 @@ def _content(inputs: ReportInputs, runs_given: bool) -> dict[str, Any]:
         },
         "panels": panels(inputs),
         "reasons": list(Reason),
-        "queries_a_reason": QUERIES_A_REASON,
+        "queries_per_reason": QUERIES_PER_REASON,
         "products_shown": PRODUCTS_SHOWN,
     }

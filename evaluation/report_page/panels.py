@@ -1,4 +1,4 @@
-"""Panels of queries: what only the multimodal model found beside what only the baseline found."""
+"""Panels of example queries: products that only the featured model found, beside those that only the baseline found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from evaluation.report_page.words import LABEL_NAMES
 from evaluation.results.saved import QueryValues
 from evaluation.test_set.relevance import LABELS
 
-PRODUCTS_SHOWN = 8  # of each model, for each query
+PRODUCTS_SHOWN = 8  # per model and query
 
 
 @dataclass(frozen=True)
 class Product:
-    """A product that one of the two models found."""
+    """A product that only one of the two models found."""
 
     title: str
     photo: str | None  # data URI
-    rank: int  # in its model's list, from 1
+    rank: int  # position in the model's list, from 1
     label: str | None  # E, S, C, I
     label_name: str
     bought: bool
@@ -28,17 +28,17 @@ class Product:
 
 @dataclass(frozen=True)
 class Finds:
-    """What one model found and the other did not."""
+    """The products that one model found and the other did not."""
 
     model: str
-    found: int  # of what was bought, in its whole list
-    total: int
-    products: list[Product]  # the first of them
+    found: int  # purchased products in the model's whole list
+    total: int  # products that only this model found
+    products: list[Product]  # those of them that are shown
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A query with both models' own finds."""
+    """A query with the products that only one of the two models found, for each model."""
 
     query: str
     reason: Reason
@@ -49,7 +49,7 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class _List:
-    """One model's list for one query, on its way into a panel."""
+    """The result list of one model for one query."""
 
     name: str
     values: QueryValues
@@ -57,7 +57,7 @@ class _List:
 
 
 def panels(inputs: ReportInputs) -> list[Panel]:
-    """The panels of a report; none without a baseline and another model."""
+    """Return the panels of a report; empty without a baseline and another model."""
     if inputs.featured is None or inputs.baseline is None:
         return []
     model, baseline = inputs.values(inputs.featured), inputs.values(inputs.baseline)
@@ -81,7 +81,7 @@ def _panel(inputs: ReportInputs, chosen: Chosen, bought: set[int]) -> Panel:
 
 
 def _finds(inputs: ReportInputs, mine: _List, theirs: _List, bought: set[int]) -> Finds:
-    """What is in one list alone: first what was bought, then by rank."""
+    """Return the products that are only in the first list: purchased products first, then by rank."""
     rows = mine.values.rows[mine.number]
     places = only_in(rows, theirs.values.rows[theirs.number])
     shown = sorted(places, key=lambda place: (int(rows[place]) not in bought, place))[:PRODUCTS_SHOWN]
@@ -108,7 +108,7 @@ def _product(inputs: ReportInputs, found: _List, place: int, bought: set[int]) -
 
 
 def _bought_rows(inputs: ReportInputs, queries: Sequence[str]) -> dict[str, set[int]]:
-    """Catalogue rows that were bought for each of these queries."""
+    """Return the catalogue rows of the products bought for each of these queries."""
     rows = inputs.catalog.rows_by_product_id()
     pairs = inputs.dataset.evaluation_pairs
     bought: dict[str, set[int]] = {query: set() for query in queries}

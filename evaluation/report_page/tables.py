@@ -1,4 +1,4 @@
-"""Tables 2, 3 and 4 as the page shows them."""
+"""Content of Tables 2, 3 and 4 on the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from evaluation.report_page.words import ABSENT, LABEL_NAMES, percent, percent_s
 from evaluation.results.records import Comparison, Difference, Interval, Result, Source
 from evaluation.tables.paper import PAPER_BASELINE, PAPER_TABLE_2, PAPER_TABLE_4
 
-SIGNIFICANCE = 0.05  # of the paired randomisation test
+SIGNIFICANCE = 0.05  # level of the paired randomisation test
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of a table, with what stands small beneath it."""
+    """A number of a table, with its interval and its difference to the baseline in small print below it."""
 
     value: str
     interval: str = ""
@@ -25,7 +25,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A model's row; `fault` stands in the place of all numbers where the model is degenerate."""
+    """The row of a model; `fault` is shown instead of the numbers if the model is degenerate."""
 
     name: str
     role: Role
@@ -36,21 +36,21 @@ class Row:
 
 @dataclass(frozen=True)
 class LabelTable:
-    """A table whose label columns come from one source."""
+    """A table whose label shares have one source."""
 
     source: Source | None
-    origin: str  # in words
+    origin: str  # where the labels come from, in words
     rows: list[Row]
     context: list[Row]
 
 
 def recall_and_labels(inputs: ReportInputs) -> list[LabelTable]:
-    """Table 2: one table a source of labels (one without labels where there is none)."""
+    """Return Table 2, once for each source of labels; without labels, one table of recall."""
     return [_table_2(inputs, source) for source in inputs.sources] or [_table_2(inputs, None)]
 
 
 def overlaps(inputs: ReportInputs) -> list[Row]:
-    """Table 3: products shared with the baseline's list."""
+    """Return the rows of Table 3: number of products shared with the baseline's list."""
     return [
         Row(result.model, inputs.role(result), [_mean(found.overlap.mean), _mean(found.overlap.deviation)])
         for result, found in _compared(inputs)
@@ -58,12 +58,12 @@ def overlaps(inputs: ReportInputs) -> list[Row]:
 
 
 def net_predictions(inputs: ReportInputs) -> list[LabelTable]:
-    """Table 4: the products that the baseline did not retrieve, one table a source of labels."""
+    """Return Table 4, the products that the baseline did not retrieve, once for each source of labels."""
     return [_table_4(inputs, source) for source in inputs.sources] or [_table_4(inputs, None)]
 
 
 def paper_table_2() -> list[Row]:
-    """The paper's Table 2, with differences to its own baseline."""
+    """Return the rows of Table 2 as the paper reports them, with differences to its baseline."""
     base = PAPER_TABLE_2[PAPER_BASELINE]
     rows = []
     for name, row in PAPER_TABLE_2.items():
@@ -75,7 +75,7 @@ def paper_table_2() -> list[Row]:
 
 
 def paper_table_4() -> list[Row]:
-    """The paper's Table 4."""
+    """Return the rows of Table 4 as the paper reports them."""
     return [
         Row(
             name,
@@ -136,7 +136,7 @@ def _net_cells(comparison: Comparison, source: Source | None) -> list[Cell]:
 
 
 def _compared(inputs: ReportInputs) -> list[tuple[Result, Comparison]]:
-    """Results with their comparison, the baseline's own left out."""
+    """Return the results that have a comparison, except the baseline's own."""
     return [
         (result, inputs.comparisons[result.model])
         for result in inputs.results

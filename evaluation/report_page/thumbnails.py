@@ -1,4 +1,4 @@
-"""Product photos as small pictures inside the page."""
+"""Product photos as small images embedded in the page."""
 
 import base64
 from pathlib import Path
@@ -8,18 +8,18 @@ from towers.photos import photo_path
 from towers.thumbnails import thumbnail as webp_of
 
 LONGEST_EDGE = 168  # px: twice the size at which it is shown on a phone
-_QUALITY = 68  # WebP: about 4 kB a photo
+_QUALITY = 68  # of WebP; gives about 4 kB per photo
 
 
 def thumbnail(folder: Path, image: str | None) -> str | None:
-    """A product's photo as a data URI, whole and in its proportions.
+    """Return a small version of a product's photo as a data URI, uncropped and with its aspect ratio.
 
     Args:
-        folder: of the catalogue.
-        image: the catalogue's entry.
+        folder: folder of the catalogue.
+        image: value of the catalogue's `image` column.
 
     Returns:
-        None where there is no usable photo: none is named, it lies elsewhere (a URL), or it is broken.
+        None if there is no usable photo: `image` is null or a URL, or the file is missing or broken.
     """
     if image is None:
         return None

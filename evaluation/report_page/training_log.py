@@ -1,4 +1,4 @@
-"""The scalars that a fit logged for TensorBoard, read from the folder `curves` of its bundle."""
+"""Training curves: the scalars that a fit logged for TensorBoard, from the folder `curves` of its bundle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from artifacts.bundle import CURVES_FOLDER
 
-_MOST_POINTS = 200  # of a curve on the page; a chart is some 300 px wide
+_MOST_POINTS = 200  # per curve; a chart is about 300 px wide
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity over the training steps."""
+    """The values of a quantity over the training steps."""
 
     steps: list[int]
     values: list[float]
@@ -23,7 +23,7 @@ TrainingLog = Mapping[str, Curve]  # by the quantity's name
 
 
 def read_training_log(bundle: Path) -> TrainingLog:
-    """All scalars of a bundle's curves, by name; empty where it has none.
+    """Return all curves of a bundle by name; empty if it has none.
 
     Args:
         bundle: the bundle's folder.
@@ -38,6 +38,7 @@ def read_training_log(bundle: Path) -> TrainingLog:
 
 
 def _curve(events: EventAccumulator, name: str) -> Curve:
+    """Return a curve, thinned to about _MOST_POINTS points including the first and the last."""
     points = events.Scalars(name)
     every = -(-len(points) // _MOST_POINTS)
     kept = points[::every] if (len(points) - 1) % every == 0 else [*points[::every], points[-1]]

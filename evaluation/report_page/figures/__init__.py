@@ -1,1 +1,1 @@
-"""The charts of the report, one file each: plain values in, inline SVG out."""
+"""Functions that draw the charts of the report, one file each, from plain values as inline SVG."""

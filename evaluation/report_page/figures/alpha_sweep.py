@@ -1,4 +1,4 @@
-"""Recall on the held-out queries over alpha, the weight of the text tower (Eq. 4)."""
+"""Chart of the recall on held-out queries over alpha, the weight of the text tower (paper, Eq. 4)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _HEIGHT = 260
 
 @dataclass(frozen=True)
 class AlphaSweep:
-    """What a model reached with each alpha, and which was taken."""
+    """Validation recall of a model for each alpha, and the chosen alpha."""
 
     model: str
     recall_by_alpha: Mapping[float, float]
@@ -21,7 +21,7 @@ class AlphaSweep:
 
 
 def alpha_sweep(sweeps: Sequence[AlphaSweep]) -> Markup:
-    """One line a model, its chosen alpha marked."""
+    """Draw one line per model, with its chosen alpha marked."""
     with chart_settings("alpha-sweep"):
         figure, (axes,) = new_figure(_HEIGHT)
         for sweep in sweeps:

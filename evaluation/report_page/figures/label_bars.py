@@ -1,4 +1,4 @@
-"""What each model retrieves, by label: stacked bars with intervals."""
+"""Chart of the label shares of each model: stacked bars with confidence intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from evaluation.report_page.figures.svg import INK, LABEL_COLOURS, PAPER, chart_
 from evaluation.results.records import Interval
 
 _ROW_HEIGHT = 30  # px
-_BAR = 0.72  # of the row
-_WORDS_FROM = 0.045  # shares below this have no room for their number
-_WHISKERS = {"E": -0.18, "S": 0.0, "I": 0.18}  # where in the row; Complement is too small to show one
+_BAR = 0.72  # height of a bar, as a fraction of the row
+_LEAST_NUMBERED = 0.045  # smaller shares have no room for their number
+_WHISKERS = {"E": -0.18, "S": 0.0, "I": 0.18}  # offset in the row; the Complement share is too small for a whisker
 
 
 @dataclass(frozen=True)
 class LabelShares:
-    """A model's shares of the four labels."""
+    """The shares of the four labels for one model."""
 
     name: str
     role: Role
@@ -27,7 +27,7 @@ class LabelShares:
 
 
 def label_bars(models: Sequence[LabelShares]) -> Markup:
-    """One bar a model, from Exact on the left to Irrelevant on the right."""
+    """Draw one bar per model, from Exact on the left to Irrelevant on the right."""
     with chart_settings("label-bars"):
         figure, (axes,) = new_figure(50 + _ROW_HEIGHT * len(models))
         for row, model in enumerate(models):
@@ -50,7 +50,7 @@ def _bar(axes: Axes, row: int, model: LabelShares) -> None:
     for label, colour in LABEL_COLOURS.items():
         share = model.shares[label]
         axes.barh(row, share.mean, left=left, height=_BAR, color=colour, edgecolor=PAPER, linewidth=1)
-        if share.mean >= _WORDS_FROM:
+        if share.mean >= _LEAST_NUMBERED:
             text = f"{100 * share.mean:.1f}"
             axes.text(left + share.mean / 2, row, text, color=PAPER, ha="center", va="center_baseline", zorder=4)
         if label in _WHISKERS:
@@ -60,7 +60,7 @@ def _bar(axes: Axes, row: int, model: LabelShares) -> None:
 
 
 def _whisker(axes: Axes, height: float, edge: float, share: Interval) -> None:
-    """The label's interval, drawn about the edge where its segment ends (Irrelevant: begins)."""
+    """Draw the interval of a label at the end of its segment (for Irrelevant, at the start)."""
     ends = [edge + share.low - share.mean, edge + share.high - share.mean]
     axes.plot(ends, [height, height], color=PAPER, linewidth=4, solid_capstyle="butt", zorder=5)
     axes.plot(ends, [height, height], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=6)

@@ -1,4 +1,4 @@
-"""Lines whose names stand at their right ends, which spares a legend and its colours."""
+"""Line charts with the names of the lines at their right ends instead of a legend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from evaluation.report_page.figures.roles import STROKES, Role
 
 @dataclass(frozen=True)
 class Line:
-    """One model's values.
+    """The line of one model.
 
     Attributes:
-        name: of the model.
-        role: how it is drawn.
-        x: abscissae, rising.
-        y: as many values.
+        name: name of the model.
+        role: role of the model, which decides how the line is drawn.
+        x: x coordinates in ascending order.
+        y: y coordinates, as many as x.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Line:
 
 
 def draw_lines(axes: Axes, lines: Sequence[Line], height: float, *, named: bool = True) -> None:
-    """Draw lines; `height` in px of the axes tells how far names must be apart."""
+    """Draw lines and, if `named`, their names, placed without overlap on axes of `height` px."""
     for line in lines:
         stroke = STROKES[line.role]
         axes.plot(

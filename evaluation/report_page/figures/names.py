@@ -1,4 +1,4 @@
-"""Names in a column right of a chart, tied to what they name by thin lines: no legend, and no name on another."""
+"""Names in a column to the right of a chart, without overlap, connected to their points by thin lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from evaluation.report_page.figures.roles import STROKES, Role
 from evaluation.report_page.figures.svg import FONT_SIZE, GRID
 
 _LINE_HEIGHT = FONT_SIZE + 3  # px
-_NAMES_FROM = 1.03  # where names begin, in widths of the axes
+_NAMES_FROM = 1.03  # x coordinate of the names, in widths of the axes
 
 
 @dataclass(frozen=True)
 class Named:
-    """A place in a chart, in its own units, and the model whose it is."""
+    """A point of a chart, in data coordinates, with the name and role of its model."""
 
     name: str
     role: Role
@@ -24,12 +24,12 @@ class Named:
 
 
 def name_on_the_right(axes: Axes, places: Sequence[Named], height: float) -> None:
-    """Write each name at the height of its place, moved up or down where names would overlap.
+    """Write each name at the height of its point, moved up or down where names would overlap.
 
     Args:
-        axes: of the chart; its limits must stand.
-        places: what is named.
-        height: of the axes in px.
+        axes: axes of the chart, with their final limits.
+        places: points to name.
+        height: height of the axes in px.
     """
     low, high = axes.get_ylim()
     wanted = [height * (place.y - low) / (high - low) for place in places]

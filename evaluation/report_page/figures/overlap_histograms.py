@@ -1,4 +1,4 @@
-"""How many products each model shares with the baseline's, query by query."""
+"""Histograms of the number of products per query that each model shares with the baseline."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _BINS = 20
 
 @dataclass(frozen=True)
 class Overlap:
-    """A model's overlap with the baseline."""
+    """The overlap of a model with the baseline."""
 
     name: str
     role: Role
@@ -28,7 +28,7 @@ class Overlap:
 
 
 def overlap_histograms(overlaps: Sequence[Overlap], depth: int) -> Markup:
-    """A histogram a model over 0 to `depth` shared products, all on the same axes."""
+    """Draw one histogram per model over 0 to `depth` shared products, all with the same scales."""
     edges = np.linspace(0, depth, min(_BINS, depth) + 1)
     with chart_settings("overlap"):
         rows = math.ceil(len(overlaps) / _COLUMNS)
@@ -44,7 +44,7 @@ def overlap_histograms(overlaps: Sequence[Overlap], depth: int) -> Markup:
 
 
 def _draw(axes: Axes, overlap: Overlap, edges: npt.NDArray[np.float64]) -> float:
-    """Draw one histogram; gives the height of its tallest bar."""
+    """Draw one histogram and return the height of its tallest bar."""
     counts, _ = np.histogram(overlap.shared, edges)
     shares = counts / len(overlap.shared)
     colour = ACCENT if overlap.role is Role.FEATURED else MUTED

@@ -1,22 +1,22 @@
-"""Where the labels of a chart go so that they do not cover each other."""
+"""Placement of the labels of a chart without overlap."""
 
 from collections.abc import Sequence
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move positions apart until neighbours are `gap` from each other, each as little as it needs.
+    """Move positions until neighbours are at least `gap` apart, with the least sum of squared moves.
 
     Args:
-        positions: where the labels would like to be, in any order.
-        gap: the least distance.
-        low: the least position ...
-        high: ... and the greatest. Where all do not fit between them, the last stand above `high`.
+        positions: preferred positions of the labels, in any order.
+        gap: minimum distance of neighbours.
+        low: minimum position.
+        high: maximum position. If the labels do not fit between `low` and `high`, the last ones are above `high`.
 
     Returns:
         The new positions, in the order given.
     """
     order = sorted(range(len(positions)), key=lambda number: positions[number])
-    groups: list[list[float]] = []  # [start, size in gaps, sum of (wanted - place in the group)]
+    groups: list[list[float]] = []  # [start, number of members, sum of (preferred position - offset in the group)]
     for number in order:
         groups.append([positions[number], 1.0, positions[number]])
         _settle(groups, gap, low, high)
@@ -28,12 +28,12 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
 
 
 def _settle(groups: list[list[float]], gap: float, low: float, high: float) -> None:
-    """Join the last group with those that it touches; a group stands where its members' wishes average."""
+    """Merge the last group with those that it overlaps; a group starts at the mean of its members' preferred starts."""
     while True:
-        _, size, wished = groups[-1]
-        groups[-1][0] = max(low, min(wished / size, high - (size - 1) * gap))
+        _, size, preferred = groups[-1]
+        groups[-1][0] = max(low, min(preferred / size, high - (size - 1) * gap))
         if len(groups) < 2 or groups[-2][0] + groups[-2][1] * gap <= groups[-1][0]:
             return
-        _, size, wished = groups.pop()
-        groups[-1][2] += wished - size * groups[-1][1] * gap
+        _, size, preferred = groups.pop()
+        groups[-1][2] += preferred - size * groups[-1][1] * gap
         groups[-1][1] += size

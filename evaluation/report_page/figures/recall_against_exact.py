@@ -1,4 +1,4 @@
-"""Recall against Exact precision: who wins on both."""
+"""Scatter chart of recall against the share of Exact products."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,25 @@ from evaluation.report_page.figures.svg import ACCENT, GRID, MUTED, chart_settin
 from evaluation.results.records import Interval
 
 _HEIGHT = 400
-_NEAR = 0.08  # shares: models within this of the baseline, on both axes, are near it
-_CROWD = 8  # models of one chart from which on their names stand beside it
-_OFFSETS = ((8, 8), (8, -8), (-8, 8), (-8, -8), (8, 20), (8, -20), (-8, 20), (-8, -20), (8, 33), (8, -33))  # px
+_NEAR = 0.08  # models whose two shares differ from the baseline's by at most this are near it
+_CROWD = 8  # with this many models or more, names are written beside the chart
+_OFFSETS = (
+    (8, 8),
+    (8, -8),
+    (-8, 8),
+    (-8, -8),
+    (8, 20),
+    (8, -20),
+    (-8, 20),
+    (-8, -20),
+    (8, 33),
+    (8, -33),
+)  # px, of a name from its point
 
 
 @dataclass(frozen=True)
 class Point:
-    """A model's two figures."""
+    """The recall of a model and its share of Exact products."""
 
     name: str
     role: Role
@@ -31,16 +42,17 @@ class Point:
 
 
 def recall_against_exact(points: Sequence[Point]) -> Markup:
-    """A cross a model: its arms are the two intervals. The corner that beats the baseline on both is shaded.
+    """Draw one cross per model, whose arms are the two confidence intervals.
 
-    Where some models lie far from the baseline, which would crowd the others, a second chart shows these alone.
+    The region where both values are better than the baseline's is shaded. If some models are far from the baseline, so
+    that the others would be crowded, a second chart shows only the models near it.
     """
     groups = _groups(points)
     with chart_settings("recall-against-exact"):
         figure, charts = new_figure(_HEIGHT, 1, len(groups))
         for axes, group in zip(charts, groups, strict=True):
             _draw(axes, group, GRID if len(group) >= _CROWD else MUTED)
-        figure.draw_without_rendering()  # fixes the layout, which tells where names have room
+        figure.draw_without_rendering()  # fixes the layout, which the placement of names needs
         last = groups[-1]
         named = {point.name for point in last}
         for axes, group in zip(charts, groups, strict=True):
@@ -53,7 +65,7 @@ def recall_against_exact(points: Sequence[Point]) -> Markup:
 
 
 def _groups(points: Sequence[Point]) -> list[Sequence[Point]]:
-    """All points and, where others are far away, those near the baseline."""
+    """Return all points and, if some are far from the baseline, those near it as a second group."""
     baseline = next((point for point in points if point.role is Role.BASELINE), None)
     if baseline is None:
         return [points]
@@ -116,7 +128,7 @@ def _corner(axes: Axes, baseline: Point) -> None:
 
 
 def _name(axes: Axes, points: Sequence[Point], drawn: Sequence[Point]) -> None:
-    """Write names where they cover none of the drawn points and no other name, as far as there is room."""
+    """Write names where they overlap the drawn points and other names least."""
     places = axes.transData.transform([(point.recall.mean, point.exact.mean) for point in drawn])
     taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in places]
     frame = axes.get_window_extent()
@@ -132,7 +144,7 @@ def _name(axes: Axes, points: Sequence[Point], drawn: Sequence[Point]) -> None:
 
 
 def _cost(box: Bbox, taken: Sequence[Bbox], frame: Bbox) -> float:
-    """Area that a name would cover of others, or that would lie outside the chart, in square px."""
+    """Return the area of a name that would overlap others or be outside the chart, in square px."""
     inside = Bbox.intersection(box, frame)
     outside = box.width * box.height - (inside.width * inside.height if inside else 0)
     covered = [Bbox.intersection(box, other) for other in taken]

@@ -1,4 +1,4 @@
-"""Recall over the cut-off, all models in one chart."""
+"""Chart of recall over the cut-off, one line per model."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from evaluation.report_page.figures.lines import Line, draw_lines
 from evaluation.report_page.figures.svg import chart_settings, inline_svg, new_figure
 
 _HEIGHT = 400
-_AXES_HEIGHT = _HEIGHT - 50  # px, without the labels of the x axis
+_AXES_HEIGHT = _HEIGHT - 50  # px, without the tick labels and title of the x axis
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def recall_curves(lines: Sequence[Line]) -> Markup:
-    """Recall (0 to 1) of each model over the number of products retrieved, on a logarithmic axis."""
+    """Draw the recall (0 to 1) of each model over the number of products retrieved, on a logarithmic axis."""
     with chart_settings("recall-curves"):
         figure, (axes,) = new_figure(_HEIGHT)
         axes.set_xscale("log")

@@ -1,4 +1,4 @@
-"""How a model is drawn: one accent for the model that the report is about, ink for the baseline, grey for others."""
+"""Line styles by the role of a model: accent colour for the featured one, dark for the baseline, grey for others."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,18 +7,18 @@ from evaluation.report_page.figures.svg import ACCENT, INK, MUTED
 
 
 class Role(Enum):
-    """What a model is to the reader."""
+    """The role of a model in the report."""
 
-    FEATURED = "featured"  # the multimodal model whose finds are shown
-    BASELINE = "baseline"  # what all are compared with
+    FEATURED = "featured"  # the multimodal model that is compared with the baseline query by query
+    BASELINE = "baseline"  # all models are compared with it
     OTHER = "other"
-    CONTEXT = "context"  # not of the paper: BM25, ready-made text models
-    DEGENERATE = "degenerate"  # gives every query the same products
+    CONTEXT = "context"  # BM25 and published text models, which the paper does not have
+    DEGENERATE = "degenerate"  # its answers do not depend on the query
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """Colour, width in px, dashes and drawing order of a model's line."""
+    """Colour, width in px, dash style and drawing order of a line."""
 
     colour: str
     width: float

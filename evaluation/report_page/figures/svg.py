@@ -1,7 +1,7 @@
-"""Matplotlib figures as inline SVG that takes its colours and its font from the page.
+"""Matplotlib figures as inline SVG with the colours and the font of the page.
 
-Charts are drawn with marker colours, which the page's CSS variables replace: so one chart serves the light
-and the dark scheme. All ids begin with the chart's name, because charts share one document.
+Charts are drawn with placeholder colours, which are then replaced by the page's CSS variables, so that one chart works
+in the light and the dark colour scheme. All ids start with the chart's name, because all charts are in one document.
 """
 
 import io
@@ -16,7 +16,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Marker colours, and the CSS variables that stand in their place in the page.
+# Placeholder colours, and the CSS variables that replace them.
 INK, MUTED, GRID, PAPER, ACCENT = "#101112", "#707172", "#d0d1d2", "#fdfcfb", "#b01020"
 LABEL_COLOURS = {"E": "#0e1e01", "S": "#0e1e02", "C": "#0e1e03", "I": "#0e1e04"}
 _VARIABLES = {
@@ -28,12 +28,12 @@ _VARIABLES = {
     **{colour: f"--label-{label.lower()}" for label, colour in LABEL_COLOURS.items()},
 }
 
-WIDTH = 720  # px of a chart before the page scales it
+WIDTH = 720  # width of a chart in px before the page scales it
 FONT_SIZE = 11.5
 _PX_PER_INCH = 72
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be selected, searched and read aloud
-    "font.family": "DejaVu Sans",  # ships with matplotlib and is wide: what fits with it fits with the page's font
+    "font.family": "DejaVu Sans",  # part of matplotlib, and wider than the page's font, so that texts fit
     "font.size": FONT_SIZE,
     "axes.edgecolor": GRID,
     "axes.labelcolor": MUTED,
@@ -60,26 +60,26 @@ _SETTINGS: dict[str, Any] = {
 
 @contextmanager
 def chart_settings(name: str) -> Iterator[None]:
-    """Matplotlib's settings for a chart; `name` makes its generated ids its own, and the same every time."""
+    """Apply the settings of a chart to matplotlib; `name` seeds its generated ids, so that they are reproducible."""
     settings: Any = {**_SETTINGS, "svg.hashsalt": name}
     with mpl.rc_context(settings):
         yield
 
 
 def new_figure(height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure of the common width and this height in px, and its axes row by row."""
+    """Return a figure of width WIDTH and of this height in px, and its axes row by row."""
     figure = Figure(figsize=(WIDTH / _PX_PER_INCH, height / _PX_PER_INCH), dpi=_PX_PER_INCH, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.flat)
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> Markup:
-    """A figure as an SVG element for a page.
+    """Return a figure as an SVG element to be put into a page.
 
     Args:
-        figure: the figure.
-        name: of the chart, unique in the page: lower case and hyphens.
-        description: what the chart shows, for those who cannot see it.
+        figure: figure to convert.
+        name: name of the chart in lower case and hyphens, unique in the page.
+        description: text alternative for screen readers.
     """
     sink = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))

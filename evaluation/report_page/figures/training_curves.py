@@ -1,4 +1,4 @@
-"""What was logged while the models were fitted: one small chart a quantity."""
+"""Charts of the training curves, one for each logged quantity."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,11 @@ _ROW_HEIGHT = 230  # px
 
 
 def training_curves(quantities: Mapping[str, Sequence[Line]]) -> Markup:
-    """Lines over the training step, by the quantity's name."""
+    """Draw each quantity over the training steps, with one line per model.
+
+    Args:
+        quantities: lines of the models by name of the quantity.
+    """
     with chart_settings("training-curves"):
         columns = min(_COLUMNS, len(quantities))
         rows = math.ceil(len(quantities) / columns)
@@ -29,6 +33,6 @@ def training_curves(quantities: Mapping[str, Sequence[Line]]) -> Markup:
 
 
 def _order(quantity: tuple[str, Sequence[Line]]) -> tuple[bool, bool, str]:
-    """Loss first, then what was measured on held-out queries, then the rest by name."""
+    """Sort key: losses first, then validation metrics, then all others, each by name."""
     name, _ = quantity
     return not name.startswith("loss"), not name.startswith("validation"), name

@@ -1,4 +1,4 @@
-"""Where labels come from, with an annotator that knows the truth of its own and abstains where told to."""
+"""Sources of labels, with a stand-in annotator whose labels and abstentions are a fixed table."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ SAYS = np.array([[0, 1, -1, 2], [0, 1, 2, -1]])  # (queries, products): the anno
 
 
 class Says:
-    """An annotator that says what SAYS holds, and notes what it was asked."""
+    """An annotator that returns the codes in SAYS and records the requested pairs."""
 
     fingerprint = "a" * 64
 
@@ -36,7 +36,7 @@ class Says:
 
 
 def labeller(out: Path, annotator: Says | None, complete: bool | None) -> Labeller:
-    """Judgments of "mug" alone: A is Exact, B Complement."""
+    """Make a labeller with judgments of "mug" only: A is Exact, B is Complement."""
     table = pa.table({"query": ["mug", "mug"], "product_id": ["A", "B"], "label": ["E", "C"]})
     lookup = None if complete is None else label_lookup(Judgments(table, complete), QUERIES, CATALOG)
     test_set = TestSet("d" * 64, CATALOG, QUERIES, [np.array([0]), np.array([1])], lookup)
@@ -105,4 +105,4 @@ def test_a_pair_is_labelled_once_over_models_and_runs(tmp_path: Path) -> None:
     kept.write_bytes(kept.read_bytes()[:-3])
     third = Says()
     labeller(tmp_path, third, complete=None).label(ROWS)
-    assert len(third.asked) == 5  # what is damaged is made again
+    assert len(third.asked) == 5  # pairs of a damaged cache are labelled again

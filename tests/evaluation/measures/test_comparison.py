@@ -1,4 +1,4 @@
-"""Tables 3 and 4 against a slow second writing with sets, over random lists."""
+"""Tables 3 and 4, compared with a slow implementation by sets, on random lists."""
 
 import numpy as np
 import pytest
@@ -13,11 +13,11 @@ QUERIES, PRODUCTS, DEPTH = 60, 80, 20
 
 
 def random_values(seed: int, bought: list[np.ndarray]) -> QueryValues:
-    """Random lists; some are cut short, some pairs have no label, queries have either source or none."""
+    """Make a result of random lists: some are short, some pairs lack a label, queries have either source or none."""
     generator = np.random.default_rng(seed)
     rows = np.stack([generator.permutation(PRODUCTS)[:DEPTH] for _ in range(QUERIES)])
     rows[3, 5:] = -1
-    # One label a pair whoever retrieves it; a pair in three has none.
+    # The label of a pair is the same for all models; one pair in three has none.
     pair_labels = np.random.default_rng(99).integers(-2, 4, (QUERIES, PRODUCTS)).clip(-1)
     labels = np.where(rows >= 0, np.take_along_axis(pair_labels, rows.clip(0), axis=1), -1).astype(np.int8)
     source = (np.arange(QUERIES) % 3 - 1).astype(np.int8)
@@ -54,7 +54,7 @@ def pair(bought: list[np.ndarray]) -> tuple[SavedResult, SavedResult]:
 
 
 def slowly(mine: QueryValues, theirs: QueryValues, bought: list[np.ndarray]) -> dict[str, object]:
-    """The paper's words, section 4.4, with sets and loops."""
+    """Compute the definitions of the paper's section 4.4 with sets and loops."""
     overlap, count, recall = [], [], []
     shares: dict[int, list[list[float]]] = {0: [], 1: []}
     left_out, unlabelled = {0: 0, 1: 0}, {0: 0, 1: 0}

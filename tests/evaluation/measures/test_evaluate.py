@@ -1,4 +1,4 @@
-"""The whole evaluation command on a small shop, against numbers computed a second way."""
+"""The whole evaluation command on a small shop, compared with a second implementation of the metrics."""
 
 import dataclasses
 import json
@@ -51,7 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def by_hand(model: Path, dataset: Dataset) -> tuple[float, dict[str, float]]:
-    """Recall@100 and precision with numpy's full sort, sets and dictionaries."""
+    """Compute Recall@100 and precision with a full sort by numpy, sets and dictionaries."""
     catalog = dataset.catalog()
     query = SideEncoder(load_side(model / "query"), _tokenizers(model / "query"))
     product = SideEncoder(load_side(model / "product"), _tokenizers(model / "product"))
@@ -86,7 +86,7 @@ def test_the_command_gives_what_a_second_writing_gives(dataset: Dataset, models:
     for model in models:
         saved = json.loads((tmp_path / f"{model.name}.json").read_text())
         recall, shares = by_hand(model, dataset)
-        # A product at place 100 may change places with its neighbour by rounding.
+        # Rounding may swap the products at ranks 100 and 101.
         assert saved["recall"]["mean"] == pytest.approx(recall, abs=0.002)
         found = saved["labels"]["judged"]["precision"]
         assert {label: interval["mean"] for label, interval in found.items()} == pytest.approx(shares, abs=0.002)
@@ -168,7 +168,7 @@ def test_recall_and_precision_equal_a_library(dataset: Dataset, models: list[Pat
     assert values and test_set.labels
     rows, products = system.answer(test_set, 240, workspace).rows, len(test_set.catalog)
     places = np.argsort(rows, axis=1)  # of each product in each list
-    scores = torch.from_numpy(products - places).float()  # all above zero, as the library wants them
+    scores = torch.from_numpy(products - places).float()  # all above zero, as the library requires
     judged = np.flatnonzero(test_set.labels.judged)
     exact = test_set.labels.labels(np.tile(np.arange(products), (len(rows), 1))) == 0
     for number, bought in enumerate(test_set.bought):

@@ -1,4 +1,4 @@
-"""Slices against a slow second writing with sets, over random lists."""
+"""Slices, compared with a slow implementation by sets, on random lists."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ WORDS = ("red", "blue", "shoe", "shirt")
 
 
 class Data:
-    """Stands for a data set: its training pairs, of queries 0, 3, 6, ... and of the products below 60."""
+    """Stand-in for a data set, with training pairs of the queries 0, 3, 6, ... and of the products below 60."""
 
     @property
     def train_pairs(self) -> pa.Table:
@@ -46,11 +46,11 @@ def test_set(bought: list[np.ndarray]) -> TestSet:  # noqa: F811
 
 
 def member(name: str, query: int, product: int) -> bool:
-    """Whether a purchase is in a slice, by the words of the slice's name."""
+    """Return whether a purchase is in the slice of this name."""
     rows = Data().train_pairs.to_pylist()
     of_query = sum(row["purchases"] for row in rows if row["query"] == _query(query))
     of_product = sum(row["purchases"] for row in rows if row["product_id"] == f"p{product}")
-    complete = query == product  # titles end in their number, queries too
+    complete = query == product  # titles and queries end in their number
     return {
         "all queries": True,
         "query bought for in training": of_query > 0,

@@ -1,4 +1,4 @@
-"""The report of a small real evaluation, read back with an HTML parser."""
+"""The report of a small evaluation, read with an HTML parser."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ NAMES = {"E": "Exact", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """A shop whose titles and queries hold HTML, and of whose photos two thirds are not usable."""
+    """Make a shop with HTML in titles and queries, in which two thirds of the photos are unusable."""
     folder = tmp_path_factory.mktemp("report")
     generate_sample_shop(folder / "shop", products=240, seed=5)
     files = {name: folder / "shop" / f"{name}.parquet" for name in ("catalog", "interactions", "judgments")}

@@ -1,4 +1,4 @@
-"""The parts of the report that need no evaluation: choice of queries, membership, placing, thumbnails, logs, words."""
+"""Parts of the report without an evaluation: choice of queries, overlap, label placement, thumbnails, curves."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image
 from torch.utils.tensorboard import SummaryWriter
 
-from evaluation.report_page.choice import QUERIES_A_REASON, Chosen, Reason, choose
+from evaluation.report_page.choice import QUERIES_PER_REASON, Chosen, Reason, choose
 from evaluation.report_page.figures.alpha_sweep import AlphaSweep, alpha_sweep
 from evaluation.report_page.figures.lines import Line
 from evaluation.report_page.figures.placing import spread
@@ -52,8 +52,8 @@ def test_greatest_gains_greatest_losses_and_others() -> None:
     model, baseline = values(mine.tolist(), bought.tolist()), values(theirs.tolist(), bought.tolist())
     chosen = choose(model, baseline, 100)
     by_reason = {reason: [one.number for one in chosen if one.reason is reason] for reason in Reason}
-    assert [len(numbers) for numbers in by_reason.values()] == [QUERIES_A_REASON] * 3
-    assert len({one.number for one in chosen}) == 3 * QUERIES_A_REASON
+    assert [len(numbers) for numbers in by_reason.values()] == [QUERIES_PER_REASON] * 3
+    assert len({one.number for one in chosen}) == 3 * QUERIES_PER_REASON
     table = sorted((theirs[n] - mine[n], -bought[n], n) for n in range(120))
     assert by_reason[Reason.GAIN] == [n for _, _, n in table[:8]]
     table = sorted((mine[n] - theirs[n], -bought[n], n) for n in range(120))
@@ -76,7 +76,7 @@ def test_membership_equals_sets() -> None:
     random = np.random.default_rng(0)
     mine = np.stack([random.permutation(30)[:12] for _ in range(50)])
     theirs = np.stack([random.permutation(30)[:12] for _ in range(50)])
-    mine[0, 9:], theirs[0, 10:] = -1, -1  # padding is no product
+    mine[0, 9:], theirs[0, 10:] = -1, -1  # padding counts as no product
     for a, b, shared in zip(mine, theirs, shared_counts(mine, theirs), strict=True):
         assert shared == len((set(a.tolist()) & set(b.tolist())) - {-1})
         assert only_in(a, b) == [place for place, row in enumerate(a.tolist()) if row not in b.tolist() and row != -1]
@@ -148,7 +148,7 @@ def test_charts_take_their_colours_from_the_page_and_escape_names() -> None:
 
 @pytest.mark.parametrize("count", [9, 14])
 def test_names_of_many_models_do_not_cover_each_other(count: int) -> None:
-    """Even where all have the same figures."""
+    """Names do not overlap even if all models have the same values."""
     same = Interval(mean=0.51, low=0.5, high=0.52)
     others = [Point(f"model-{number}", Role.OTHER, same, same) for number in range(count)]
     svg = recall_against_exact([Point("base", Role.BASELINE, same, same), *others])

@@ -1,4 +1,4 @@
-"""BM25 against its formula, and a small sentence-transformers model against its own vectors."""
+"""BM25, compared with its formula, and a small sentence-transformers model, compared with its own vectors."""
 
 import importlib.util
 import math
@@ -16,7 +16,7 @@ from evaluation.systems.system import Workspace
 from evaluation.test_set.test_set import TestSet
 from tests.support.specs import tiny_tokenizer
 
-# Words that no stemmer changes, and none that is a stop word.
+# Words that are no stop words and that the stemmer does not change.
 TITLES = ["red mug", "red red lamp", "blue mug mug big", "rug", "", "green lamp big tall"]
 QUERIES = ["red mug", "big lamp", "sofa"]
 TEST_SET = TestSet(

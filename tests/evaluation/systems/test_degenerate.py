@@ -38,7 +38,7 @@ def test_vectors_in_a_narrow_cone_pass_as_real_towers_are() -> None:
     vectors = around_one(0.03)
     assert (vectors @ vectors.T).mean() > 0.95
     check_vectors_differ(vectors, "query")
-    check_vectors_differ(around_one(0.0, 1), "query")  # one vector cannot be like another
+    check_vectors_differ(around_one(0.0, 1), "query")  # a single vector always passes
 
 
 def test_the_same_products_for_nearly_all_queries_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Search in blocks against exact search at once; kills; the bound."""
+"""Search in blocks: same result as one exact search, resumed after an interruption, memory bound."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ PRODUCTS[300:350] = PRODUCTS[20]  # copies that span blocks
 
 
 class Counted:
-    """An encoder that notes which blocks were asked for, and stops where it is told to."""
+    """An encoder that records the requested blocks and raises KeyboardInterrupt at the block `killed_at`."""
 
     def __init__(self, products: np.ndarray = PRODUCTS, queries: np.ndarray = QUERIES, killed_at: int = -1) -> None:
         self.asked: list[tuple[int, int]] = []

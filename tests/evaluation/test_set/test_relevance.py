@@ -1,4 +1,4 @@
-"""Labels and their shares against plain dictionaries."""
+"""Labels and their shares, compared with plain dictionaries."""
 
 from pathlib import Path
 

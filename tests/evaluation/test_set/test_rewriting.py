@@ -1,4 +1,4 @@
-"""Rewritten queries: each rule changes what it says and nothing else, and the same way in every run."""
+"""Rewritten queries: each rule makes only its own change, and the same change in every run."""
 
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +20,7 @@ def run(rewriting: Rewriting, queries: list[str] = QUERIES) -> list[str]:
 
 
 def distance(one: str, other: str) -> int:
-    """Levenshtein's, by its recursion, with the swap of neighbours as two."""
+    """Return the Levenshtein distance, in which a swap of two neighbours counts as two."""
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
         last, row[0] = row[0], i
