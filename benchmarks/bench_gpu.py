@@ -36,7 +36,7 @@ def main(
     catalog: Annotated[Path, typer.Option(help="Its catalogue.")] = DEMO_CATALOG,
     vectors: Annotated[Path, typer.Option(help="The real set of bench-index; made if it is missing.")] = REAL_SET,
     rows: Annotated[int, typer.Option(min=200, help="Number of products.")] = ROWS,
-    rounds: Annotated[int, typer.Option(min=1, help="Batches of each size.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of batches of each size.")] = 200,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:
     """Measure, compare with the targets, and write the result."""
@@ -67,8 +67,8 @@ def measure(
         device: The device, as PyTorch names it.
         bundle: The model.
         made: The real set.
-        rows: How many of its vectors are searched.
-        rounds: Batches of each size.
+        rows: Number of its vectors that are searched.
+        rounds: Number of batches of each size.
     """
     from benchmarks.gpu.search import batch_times, copy_bytes_per_s, least_ms, search
     from towers.torch_query_encoder import TorchQueryEncoder

@@ -54,7 +54,7 @@ class Peers:
         built: The indexes of the installed peers, by name.
         comparisons: Each peer compared with Vitrine at equal recall.
         our_build_s: Seconds of Vitrine's build of the same vectors.
-        rows: How many vectors they index.
+        rows: Number of vectors that they index.
     """
 
     built: dict[str, tuple[PeerBuilt, Usage]]
@@ -77,12 +77,12 @@ class Options:
 
 def main(
     bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
-    catalog: Annotated[Path, typer.Option(help="Products that it encodes.")] = DEMO_CATALOG,
+    catalog: Annotated[Path, typer.Option(help="Catalogue of products that it encodes.")] = DEMO_CATALOG,
     work: Annotated[Path, typer.Option(help="Scratch folder; the default sizes need 14 GB.")] = ROOT
     / "var/bench-index",
     rows: Annotated[int, typer.Option(min=200, help="Number of vectors.")] = ROWS,
-    peer_rows: Annotated[int, typer.Option(min=200, help="Vectors that the peers index too.")] = PEER_ROWS,
-    products: Annotated[int, typer.Option(min=1, help="Products that are encoded.")] = PRODUCTS,
+    peer_rows: Annotated[int, typer.Option(min=200, help="Number of vectors that peers index.")] = PEER_ROWS,
+    products: Annotated[int, typer.Option(min=1, help="Number of products that are encoded.")] = PRODUCTS,
     index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:
@@ -202,7 +202,7 @@ def peer_figures(peers: Peers) -> list[Figure]:
 
 
 def peer_targets(peers: Peers) -> list[Target]:
-    """Return the targets that Vitrine is no slower than each peer; a peer that is not installed is a target missed."""
+    """Return the targets that Vitrine is no slower than each peer; those for a peer not installed are missed."""
     comparisons = {comparison.peer.name: comparison for comparison in peers.comparisons}
     targets = []
     for name in (AUTOFAISS, HNSWLIB):

@@ -36,7 +36,7 @@ class Run:
 
 def main(
     rows: Annotated[int, typer.Option(min=1000, help="Number of events in the log.")] = 20_000_000,
-    runs: Annotated[int, typer.Option(min=1, help="How often the log is prepared.")] = 3,
+    runs: Annotated[int, typer.Option(min=1, help="Number of times that the log is prepared.")] = 3,
     shuffled: Annotated[
         bool, typer.Option(help="Generate a log in random order instead of one sorted by time.")
     ] = False,

@@ -1,11 +1,11 @@
-"""The search service under load: compared with a bare endpoint, a simple service and txtai; with a cache; during swaps.
+"""Load tests of the search service: against a bare endpoint, a simple service and txtai; with a cache; during swaps.
 
 `make bench-service` runs it and needs wrk (apt-get install wrk). Load generator and service share the cores of the
 machine. The bare endpoint always answers with the same stored bytes of a real answer; it is measured under the same
 load in turns with the service, whose requests per second are reported as a share of the bare endpoint's. Measured are:
 
-1. All products (see benchmarks/vectors/vector_sets.py): recall over HTTP, requests per second, latency, where the time
-   of a search goes, and what clients notice of a swap.
+1. All products (see benchmarks/vectors/vector_sets.py): recall over HTTP, requests per second, latency, the time of
+   each stage of a search, and latencies during a swap.
 2. Queries that repeat, with the answer cache on.
 3. The catalogue as it is, not multiplied.
 4. 100,000 products, compared with a simple service (benchmarks/service/by_hand.py) and with txtai.
@@ -61,12 +61,12 @@ def main(
     bundle: Annotated[Path, typer.Option(help="A trained model.")] = DEMO_BUNDLE,
     catalog: Annotated[Path, typer.Option(help="Its catalogue, with the search log beside it.")] = DEMO_CATALOG,
     vectors: Annotated[Path, typer.Option(help="The real set of bench-index; made if it is missing.")] = REAL_SET,
-    work: Annotated[Path, typer.Option(help="Scratch folder; 7 GB for the whole.")] = ROOT / "var/bench-service",
+    work: Annotated[Path, typer.Option(help="Scratch folder; needs 7 GB.")] = ROOT / "var/bench-service",
     rows: Annotated[int, typer.Option(min=200, help="Number of products.")] = ROWS,
-    rounds: Annotated[int, typer.Option(min=1, help="How often every load is repeated.")] = 5,
-    seconds: Annotated[int, typer.Option(min=1, help="Duration of one load.")] = 8,
-    swaps: Annotated[int, typer.Option(min=1, help="Swaps under load, with all products.")] = 3,
-    memory_swaps: Annotated[int, typer.Option(min=FIRST, help="Swaps after which memory is compared.")] = 50,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of times that each load is repeated.")] = 5,
+    seconds: Annotated[int, typer.Option(min=1, help="Duration of one load, in seconds.")] = 8,
+    swaps: Annotated[int, typer.Option(min=1, help="Number of swaps under load, with all products.")] = 3,
+    memory_swaps: Annotated[int, typer.Option(min=FIRST, help="Number of swaps of the memory test.")] = 50,
     index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:

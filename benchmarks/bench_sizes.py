@@ -28,14 +28,14 @@ from benchmarks.vectors.ready_set import REAL_SET, ready_set
 from index_builder.index.indexing import AUTO
 
 SIZES = (3_000, 100_000, 1_000_000)
-OF_SERVING = 2.2  # during a swap there are two versions, and a process needs some memory besides
+OF_SERVING = 2.2  # two versions are loaded during a swap, and the processes need some memory besides
 PACKAGES = ("fastapi", "uvicorn", "onnxruntime", "faiss-cpu")
 HEADER = ("products", "index", "on disk, GB", "serving, GB", "at most in a swap, GB", "1/s", "p99, ms", "ms of a core")
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a service needs with one number of products.
+    """Resources and throughput of a service with a certain number of products.
 
     Attributes:
         name: The number of products.
@@ -63,7 +63,7 @@ class Size:
         return [self.name, self.index, *memory, *load]
 
     def figures(self) -> list[Figure]:
-        """Return the same as figures, with the values of every round."""
+        """Return the values as figures, with those of every round."""
         sizes = {"a version on disk": self.disk_gb, "serving": self.serving_gb, "at most in a swap": self.swap_gb}
         return [
             *(Figure(f"{self.name} products: {what}", "GB", (size,)) for what, size in sizes.items()),
@@ -85,8 +85,8 @@ def main(
     rows: Annotated[
         list[int] | None, typer.Option(min=200, help="Number of products; give it again for more sizes.")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often the load is repeated.")] = 3,
-    seconds: Annotated[int, typer.Option(min=1, help="Duration of one load.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of times that the load is repeated.")] = 3,
+    seconds: Annotated[int, typer.Option(min=1, help="Duration of one load, in seconds.")] = 8,
     index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:

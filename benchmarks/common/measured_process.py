@@ -1,4 +1,4 @@
-"""Parts of a benchmark that run as Python programs in processes of their own, whose time and memory are measured.
+"""Run parts of a benchmark as Python programs in separate processes, and measure their time and memory.
 
 Two peaks of memory are measured. Peak resident memory is the kernel's high-water mark (VmHWM). It includes pages of
 memory-mapped files, which the kernel can reclaim: up to 3.5 GB for a process that maps 3.5 GB of vectors. Anonymous

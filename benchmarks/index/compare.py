@@ -155,7 +155,7 @@ def open_autofaiss(path: Path, built: PeerBuilt, k: int) -> SearchableIndex:
 
 
 def autofaiss_settings(parameters: str, dial: int) -> str:
-    """Set the first of autofaiss' parameters to this value; with nprobe, autofaiss makes efSearch twice as large."""
+    """Return autofaiss' parameters with the first at this value; as autofaiss does, set efSearch to twice nprobe."""
     names = [part.split("=")[0] for part in parameters.split(",") if part]
     found = {"nprobe": dial, "efSearch": 2 * dial if "nprobe" in names else dial, "ht": 2048}
     return ",".join(f"{name}={found[name]}" for name in names)
@@ -172,7 +172,7 @@ def _in_turns(sides: list[tuple[SearchableIndex, int]], query_sets: QuerySets) -
     for _ in range(ROUNDS):
         for side, dial in sides:
             answer, (singles, batches) = side.searcher(dial), rates[side.name]
-            answer(query_sets.test)  # brings back what the other one has pushed out of the caches
+            answer(query_sets.test)  # warms the processor caches, which the other index has used
             singles.append(1000 / float(np.mean(singles_ms(answer, query_sets.test))))
             batches.append(1000 / batch_ms(answer, query_sets.test))
     found = []
@@ -196,7 +196,7 @@ def _in_turns(sides: list[tuple[SearchableIndex, int]], query_sets: QuerySets) -
 
 def main(
     folder: Annotated[Path, typer.Option(help="The set of vectors.")],
-    rows: Annotated[int, typer.Option(help="How many of its vectors are indexed.")],
+    rows: Annotated[int, typer.Option(help="Number of its vectors that are indexed.")],
     indexes: Annotated[
         Path, typer.Option(help="Folder of the indexes: NAME.index, and NAME.json with how it was built.")
     ],

@@ -38,7 +38,7 @@ def empty_index(width: int) -> hnswlib.Index:
 
 def main(
     folder: Annotated[Path, typer.Option(help="The set of vectors.")],
-    rows: Annotated[int, typer.Option(help="How many of its vectors are indexed.")],
+    rows: Annotated[int, typer.Option(help="Number of its vectors that are indexed.")],
     index: Annotated[Path, typer.Option(help="File of the index.")],
     out: Annotated[Path, typer.Option(help="File of the result.")],
 ) -> None:

@@ -80,7 +80,7 @@ def build(folder: Path, rows: int, index_type: str, path: Path) -> Built:
 
 def main(
     folder: Annotated[Path, typer.Option(help="The set of vectors.")],
-    rows: Annotated[int, typer.Option(help="How many of its vectors are indexed.")],
+    rows: Annotated[int, typer.Option(help="Number of its vectors that are indexed.")],
     index: Annotated[Path, typer.Option(help="File of the index.")],
     out: Annotated[Path, typer.Option(help="File of the result.")],
     index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,

@@ -41,7 +41,7 @@ def build_peer(
     Args:
         name: HNSWLIB or AUTOFAISS.
         made: the set.
-        rows: how many of its vectors are indexed.
+        rows: number of its vectors that are indexed.
         path: file of the index.
         memory_gb: memory limit for autofaiss; hnswlib has none.
         ms: time limit of a query, for autofaiss' tuning.

@@ -83,7 +83,7 @@ def batch_ms(answer: Search, queries: Vectors) -> float:
 
 def main(
     folder: Annotated[Path, typer.Option(help="The set of vectors.")],
-    rows: Annotated[int, typer.Option(help="How many of its vectors are indexed.")],
+    rows: Annotated[int, typer.Option(help="Number of its vectors that are indexed.")],
     index: Annotated[Path, typer.Option(help="File of the index.")],
     built: Annotated[Path, typer.Option(help="Result of the build.")],
     out: Annotated[Path, typer.Option(help="File of the result.")],

@@ -1,4 +1,4 @@
-"""What bench-service and bench-sizes prepare before they measure: index versions, queries, and files of requests."""
+"""Preparation of bench-service and bench-sizes: index versions, queries, and files of requests."""
 
 import shutil
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Options:
         catalog: Its catalogue, with the search log beside it.
         vectors: The real set of vectors.
         work: Scratch folder.
-        rows: Products of the largest index version.
+        rows: Number of products of the largest index version.
         index_type: The type of index, as for `index_builder build`.
     """
 
@@ -49,7 +49,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all measurements share.
+    """The inputs of all measurements.
 
     Attributes:
         bundle: The model.
@@ -60,8 +60,8 @@ class Setup:
         posts: Requests for these queries to Vitrine.
         gets: Requests for these queries to txtai.
         repeated_posts: Requests to Vitrine for queries that repeat.
-        rounds: How often every load is repeated.
-        seconds: How long one load takes.
+        rounds: Number of times that each load is repeated.
+        seconds: Duration of one load.
     """
 
     bundle: Path
