@@ -113,10 +113,12 @@ def test_kills_at_twenty_moments(base: Path, mixed_bundle: Path, catalog: Path, 
     durations_s = shop.start(unkilled).finish() | shop.start(unkilled).finish()
     assert (list(durations_s), shop.shards(unkilled)) == (["encode", "build", "publish"], SHARDS)
     rounds = 0
-    while len(killed) < KILLS:
+    while len(killed) < KILLS or {moment.split()[2] for moment in killed} != set(durations_s):
         store, rounds = Path(shutil.copytree(base, tmp_path / f"round{rounds}")), rounds + 1
         assert rounds < 4 * KILLS // len(STAGES), f"the builds end before they are killed: {killed}"
         for stage in (*STAGES, *["publish"] * PUBLISHINGS):
+            if stage != "publish" and "new" in Store(store).version_ids():
+                continue
             if stage == "publish" and "new" not in Store(store).version_ids():
                 shop.start(store).finish()
             moment = kill_once(shop, store, stage, durations_s, rng)
@@ -124,16 +126,15 @@ def test_kills_at_twenty_moments(base: Path, mixed_bundle: Path, catalog: Path, 
                 killed.append(f"round {rounds}: {moment}")
                 print(f"killed in {killed[-1]}", flush=True)
                 check_loads(store)
+            else:
+                durations_s[stage] /= 2  # it was measured while the machine was busier
         shop.start(store).finish()
         check_same(store, unkilled)
-    assert {moment.split()[2] for moment in killed} == {"encode", "build", "publish"}
     print(f"seed {SEED}, stages took {durations_s}", *killed, sep="\n")
 
 
 def kill_once(shop: Shop, store: Path, stage: str, durations_s: dict[str, float], rng: np.random.Generator) -> str:
-    """Start a build and kill it at a random moment of a stage; says when, and nothing if it had ended before."""
-    if stage != "publish" and "new" in Store(store).version_ids():
-        return ""
+    """Start a build and kill it at a random moment of a stage; return when, and nothing if it had ended before."""
     awaited, limit_s, written = None, durations_s[stage], shop.shards(store)
     if stage == "encode" and written < SHARDS:
         awaited, limit_s = shop.shard(store, int(rng.integers(written, (written + SHARDS) // 2 + 1))), TASK_S

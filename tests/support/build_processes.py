@@ -34,6 +34,7 @@ class BuildProcess:
 
     def __init__(self, arguments: list[str], log: Path, stage: str = "") -> None:
         self._log = log
+        log.write_bytes(b"")  # the lines of a process before are not this one's
         self.began = {stage: time.monotonic()} if stage else dict[str, float]()  # stages, by `time.monotonic`
         self._process = _CONTEXT.Process(target=_run, args=(arguments, str(log)))
         self._process.start()
