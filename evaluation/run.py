@@ -47,7 +47,7 @@ def run_all(
     """
     names = [system.name for system in systems]
     if len(set(names)) < len(names):
-        raise EvaluationError(f"models are told apart by their folders' names, got {', '.join(names)}")
+        raise EvaluationError(f"expected models with different folder names, got {', '.join(names)}; rename a folder")
     results, reused = [], []
     for system in systems:
         saved = _earlier_result(system, test_set, labeller, workspace.out)

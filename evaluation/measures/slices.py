@@ -114,7 +114,7 @@ def slices_table(model: SavedResult, baseline: SavedResult, parts: Sequence[Slic
     """
     if model.result.dataset_fingerprint != test_set.dataset_fingerprint:
         raise EvaluationError(
-            f"{model.result.model} was evaluated on other data, or on rewritten queries; slice neither"
+            f"{model.result.model} was evaluated on other data, or on rewritten queries, which have no slices"
         )
     mine, theirs = values_to_compare(model, baseline)
     rows = []

@@ -147,7 +147,9 @@ def _read_comparisons(folder: Path, measured: Sequence[Result], baseline: str) -
             comparison = read_record(path, Comparison, schema_version=RESULT_SCHEMA_VERSION)
             sides = (comparison.model_fingerprint, comparison.baseline_fingerprint)
             if sides != (result.model_fingerprint, fingerprints[baseline]):
-                raise EvaluationError(f"{path} is of other models than the results beside it; run the evaluation again")
+                raise EvaluationError(
+                    f"{path} compares other models than those of the results in this folder; run the evaluation again"
+                )
             found[result.model] = comparison
     return found
 

@@ -27,7 +27,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Finds:
+class UniqueProducts:
     """The products that one model found and the other did not."""
 
     model: str
@@ -43,8 +43,8 @@ class Panel:
     query: str
     reason: Reason
     bought: int
-    model: Finds
-    baseline: Finds
+    model: UniqueProducts
+    baseline: UniqueProducts
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +75,17 @@ def _panel(inputs: ReportInputs, chosen: Chosen, bought: set[int]) -> Panel:
         query=mine.values.queries[chosen.number],
         reason=chosen.reason,
         bought=len(bought),
-        model=_finds(inputs, mine, theirs, bought),
-        baseline=_finds(inputs, theirs, mine, bought),
+        model=_unique_products(inputs, mine, theirs, bought),
+        baseline=_unique_products(inputs, theirs, mine, bought),
     )
 
 
-def _finds(inputs: ReportInputs, mine: _List, theirs: _List, bought: set[int]) -> Finds:
+def _unique_products(inputs: ReportInputs, mine: _List, theirs: _List, bought: set[int]) -> UniqueProducts:
     """Return the products that are only in the first list: purchased products first, then by rank."""
     rows = mine.values.rows[mine.number]
     places = only_in(rows, theirs.values.rows[theirs.number])
     shown = sorted(places, key=lambda place: (int(rows[place]) not in bought, place))[:PRODUCTS_SHOWN]
-    return Finds(
+    return UniqueProducts(
         model=mine.name,
         found=len(bought.intersection(rows.tolist())),
         total=len(places),

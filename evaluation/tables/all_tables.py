@@ -14,7 +14,7 @@ _NAMES = {"E": "Exact", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
 _LABEL_NAMES = tuple(_NAMES[label] for label in LABELS)
 _NOTHING = "-"
 _DEGENERATE = "degenerate"
-_TIES = "Products with exactly equal scores stand in the order of the catalogue."
+_TIES = "Products with exactly equal scores are ordered by their position in the catalogue."
 _PLUS_MINUS = "Percent, +- half of the 95% confidence interval."
 
 
@@ -164,8 +164,8 @@ def _agreement(results: Sequence[Result], source: Source | None) -> list[str]:
     if not right:
         return []
     return [
-        f"Where a pair is judged and the annotator labels it too, both agree in: {', '.join(right)}. "
-        f"Of the judged pairs it labels: {', '.join(labelled)}."
+        f"Share of the judged pairs labelled by the annotator where both labels agree: {', '.join(right)}. "
+        f"Share of the judged pairs that the annotator labels: {', '.join(labelled)}."
     ]
 
 

@@ -207,7 +207,7 @@ def test_mistakes_end_in_a_sentence(dataset: Dataset, models: list[Path], tmp_pa
         (["--model", str(models[0]), "--data", str(tmp_path)], "is no data set: it has no dataset.json"),
         (
             ["--model", str(models[0]), "--model", str(models[0]), "--data", str(dataset.path)],
-            "told apart by their folders",
+            "expected models with different folder names, got",
         ),
         (["--data", str(dataset.path)], "nothing to evaluate; name a model with --model"),
         (["--data", str(dataset.path), "--sentence-transformers", str(tmp_path)], "it has no modules.json"),

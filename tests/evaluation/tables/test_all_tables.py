@@ -70,7 +70,7 @@ def test_labels_of_two_sources_stand_in_two_tables_and_agreement_by_the_annotato
     agreement = Agreement(pairs=50, abstained=4, accuracy=0.9)
     both = result("cat", labels={"judged": labels, "annotated": labels}, agreement=agreement)
     judged, annotated, _ = all_tables([both], [])
-    sentence = "both agree in: cat 90.0%. Of the judged pairs it labels: cat 92.0%."
+    sentence = "both labels agree: cat 90.0%. Share of the judged pairs that the annotator labels: cat 92.0%."
     assert any(sentence in note for note in annotated.notes) and not any(sentence in note for note in judged.notes)
     assert "labels from annotator says" in annotated.notes[0]
 
