@@ -1,5 +1,11 @@
 """What all tests share."""
 
+import os
+
+# Tests run in a process for each core, so that threads of torch, FAISS and OpenBLAS would only wait for each other.
+# This stands before anything imports them, and reaches the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from tests.support.made_once import use_root
