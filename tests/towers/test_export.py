@@ -93,8 +93,9 @@ NAMES: tuple[TowerName, ...] = ("bibert", "clip")
 @pytest.fixture
 def copied(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The query side of the bibert bundle; exporting to it finds the encoder.onnx that lies there."""
+    folder = Path(shutil.copytree(exported("bibert").query_folder, tmp_path / "query"))
     monkeypatch.setattr(export, "_export", lambda *arguments: None)
-    return Path(shutil.copytree(exported("bibert").query_folder, tmp_path / "query"))
+    return folder
 
 
 def test_an_export_of_other_weights_is_refused(copied: Path) -> None:
@@ -139,8 +140,8 @@ def test_a_query_that_differs_only_in_a_batch_is_found(copied: Path, monkeypatch
 
 
 def test_wrong_vectors_of_towers_are_found(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "_export", lambda *arguments: None)
     folder = Path(shutil.copytree(exported("mlp").query_folder, tmp_path / "query"))
+    monkeypatch.setattr(export, "_export", lambda *arguments: None)
     export_query_side(load_side(folder), folder, QUERIES)
     right = OnnxQueryEncoder.encode_tower_vectors
     monkeypatch.setattr(OnnxQueryEncoder, "encode_tower_vectors", lambda *arguments: right(*arguments)[:, ::-1])
