@@ -4,7 +4,6 @@ Each runs the command line's own program in a process of its own. What `python -
 is to import torch, takes longer than all the rest of a small build, and is the same each time.
 """
 
-import multiprocessing
 import os
 import signal
 import time
@@ -15,9 +14,7 @@ from index_builder import build  # noqa: F401 (these four are what the commands 
 from index_builder.cli.app import app
 from index_builder.embeddings import embed  # noqa: F401
 from index_builder.versions import gate, publish  # noqa: F401
-
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
+from tests.support.fork_server import FORK_SERVER
 
 LONGEST_S = 240.0  # of a command, on a machine that is busy with other things
 STAGES = {"encoding ": "encode", "continuing ": "encode", "building ": "build", str(os.sep): "publish"}
@@ -36,7 +33,7 @@ class BuildProcess:
         self._log = log
         log.write_bytes(b"")  # the lines of a process before are not this one's
         self.began = {stage: time.monotonic()} if stage else dict[str, float]()  # stages, by `time.monotonic`
-        self._process = _CONTEXT.Process(target=_run, args=(arguments, str(log)))
+        self._process = FORK_SERVER.Process(target=_run, args=(arguments, str(log)))
         self._process.start()
 
     def wait_for(self, stage: str, file: Path | None) -> None:

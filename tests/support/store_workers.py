@@ -5,7 +5,6 @@ here is the store.
 """
 
 import ctypes
-import multiprocessing
 import shutil
 from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerProcess
@@ -22,10 +21,7 @@ from index_builder.versions.gate import Examination
 from index_builder.versions.prune import prune_store
 from index_builder.versions.publish import record_and_publish
 from tests.support.folders import write_hollow_bundle, write_hollow_version
-
-# Where processes begin with their imports done, as a child of this one, which has threads, could not.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__])
+from tests.support.fork_server import FORK_SERVER
 
 Thing = TypeVar("Thing")
 Act = Callable[[Store, np.random.Generator], object]
@@ -35,8 +31,8 @@ class Worker:
     """A process that does one of these acts at random, again and again, until it is killed."""
 
     def __init__(self, store: Store, acts: tuple[Act, ...], seed: int) -> None:
-        self._done = _CONTEXT.RawValue(ctypes.c_long, 0)
-        self.process: ForkServerProcess = _CONTEXT.Process(target=_work, args=(store, acts, seed, self._done))
+        self._done = FORK_SERVER.RawValue(ctypes.c_long, 0)
+        self.process: ForkServerProcess = FORK_SERVER.Process(target=_work, args=(store, acts, seed, self._done))
         self.process.start()
 
     @property
