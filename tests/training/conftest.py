@@ -1,25 +1,14 @@
 """A small shop, prepared once for all tests of training, and the bundles that were fitted on it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from artifacts.dataset import Dataset
 from tests.training.small_fits import Fits
 from training.batches.training_data import TrainingData, data_from_dataset
 from training.logs.prepare import prepare
 from training.sample_shop import generate_sample_shop
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """One thread here and in processes that tests start: threads wait for each other where others hold the cores."""
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
 
 
 @pytest.fixture(scope="session")
