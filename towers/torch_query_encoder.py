@@ -1,5 +1,6 @@
 """Encoding of queries as unit vectors on PyTorch, for serving on a GPU."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,30 +8,37 @@ import numpy as np
 import torch
 
 from artifacts.side import SideSpec, TowerName
+from towers.half_precision import computing_in, convert_weights, half_precision_on
 from towers.query_encoder import Vectors
 from towers.storage import load_side
-from towers.tokens import read_tokenizers
+from towers.tokens import TokenIds, read_tokenizers
 
 
 class TorchQueryEncoder:
     """The query side of a model on PyTorch: in half precision on a GPU, in float32 on a CPU.
 
-    Only one thread at a time may use it.
+    Any number of threads may use one encoder at once: they tokenise at the same time, and compute one after the other.
 
     Args:
         folder: a query side's folder, verified when its artifact was opened.
         spec: the content of its side.json.
         device: "cuda", "cuda:1", "cpu", ...
+        dtype: the number type of weights and matrix products; by default that of the device.
 
     Raises:
         DamagedError: the weights or a tokenizer cannot be loaded.
+        RuntimeError: the device is not there, or has too little memory.
     """
 
-    def __init__(self, folder: Path, spec: SideSpec, *, device: str = "cuda") -> None:
+    def __init__(self, folder: Path, spec: SideSpec, *, device: str = "cuda", dtype: torch.dtype | None = None) -> None:
         self._spec = spec
         self._tokenizers = read_tokenizers(folder, spec)
         self._device = torch.device(device)
-        self._side = load_side(folder).to(self._device)
+        self._dtype = dtype or half_precision_on(self._device)
+        self._side = load_side(folder)
+        convert_weights(self._side, self._dtype)  # before it is moved, so that the device never holds both
+        self._side.to(self._device)
+        self._computing = threading.Lock()
 
     @property
     def width(self) -> int:
@@ -42,30 +50,26 @@ class TorchQueryEncoder:
         """Whether `encode_tower_vectors` can be called; always true."""
         return True
 
-    @torch.inference_mode()
     def encode(self, queries: Sequence[str]) -> Vectors:
         """Encode queries as unit vectors, shape (len(queries), D), float32."""
         if not queries:
             return np.empty((0, self.width), dtype=np.float32)
-        with self._half_precision():
-            vectors = self._side(self._ids(queries))
-        return _of_unit_length(vectors)
+        ids = self._tokenize(queries)
+        with self._computing, torch.inference_mode(), computing_in(self._dtype, self._device):
+            return _of_unit_length(self._side(self._on_device(ids)))
 
-    @torch.inference_mode()
     def encode_tower_vectors(self, queries: Sequence[str]) -> Vectors:
         """Encode queries as unit vectors of each tower, concatenated, shape (len(queries), T), float32."""
-        with self._half_precision():
-            towers = [self._side.encode_tower(name, ids) for name, ids in self._ids(queries).items()]
-        return np.hstack([_of_unit_length(vectors) for vectors in towers])
+        ids = self._tokenize(queries)
+        with self._computing, torch.inference_mode(), computing_in(self._dtype, self._device):
+            towers = [self._side.encode_tower(name, part) for name, part in self._on_device(ids).items()]
+            return np.hstack([_of_unit_length(vectors) for vectors in towers])
 
-    def _ids(self, queries: Sequence[str]) -> dict[TowerName, torch.Tensor]:
-        return {
-            name: torch.from_numpy(tokenizer.encode(queries)).to(self._device, non_blocking=True)
-            for name, tokenizer in self._tokenizers.items()
-        }
+    def _tokenize(self, queries: Sequence[str]) -> dict[TowerName, TokenIds]:
+        return {name: tokenizer.encode(queries) for name, tokenizer in self._tokenizers.items()}
 
-    def _half_precision(self) -> torch.autocast:
-        return torch.autocast(self._device.type, torch.float16, enabled=self._device.type == "cuda")
+    def _on_device(self, ids: dict[TowerName, TokenIds]) -> dict[TowerName, torch.Tensor]:
+        return {name: torch.from_numpy(part).to(self._device, non_blocking=True) for name, part in ids.items()}
 
 
 def _of_unit_length(vectors: torch.Tensor) -> Vectors:

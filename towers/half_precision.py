@@ -1,0 +1,43 @@
+"""Computing in half precision, as on GPUs: weights are converted once, and autocast converts what they multiply."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+# Parameters that open_clip multiplies with directly, beside those of its layers.
+_PROJECTIONS = ("text_projection", "proj")
+
+
+def half_precision_on(device: torch.device) -> torch.dtype:
+    """Return the number type in which a device computes: float16 on a GPU, float32 on a CPU."""
+    return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def computing_in(dtype: torch.dtype, device: torch.device) -> torch.autocast:
+    """Return a context in which matrix products and convolutions are computed in `dtype`; float32 changes nothing.
+
+    LayerNorms, softmax, the sums between layers and the normalised vectors stay in float32.
+    """
+    return torch.autocast(device.type, dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
+
+
+def convert_weights(side: nn.Module, dtype: torch.dtype) -> None:
+    """Convert the weights of matrix products and convolutions in place.
+
+    These are the weights that autocast would convert again for every batch, so that the results are the same. Outside
+    of `computing_in` the module cannot be used any more.
+    """
+    for weight in _multiplied_weights(side):
+        weight.data = weight.data.to(dtype)
+
+
+def _multiplied_weights(side: nn.Module) -> Iterator[nn.Parameter]:
+    for module in side.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            yield from module.parameters(recurse=False)
+        elif isinstance(module, nn.MultiheadAttention):
+            yield from (weight for weight in module.parameters(recurse=False) if weight is not None)
+        else:
+            found = (getattr(module, name, None) for name in _PROJECTIONS)
+            yield from (weight for weight in found if isinstance(weight, nn.Parameter))
