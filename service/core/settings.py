@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     swap_wait_seconds: float = Field(
         default=30, ge=0, le=3600
     )  # until a swap that is still loading is answered with 202
+    load_seconds: float = Field(default=600, gt=0, le=86_400)  # to load a version; beyond it, it is refused
     log_format: LogFormat = "text"
     log_requests: bool = False  # False logs only requests that failed inside the service
     log_queries: bool = False  # off by default, since queries are private

@@ -150,6 +150,11 @@ class Metrics:
         self._version.labels(version_id, model).set(1)
         self._products.set(products)
 
+    def show_no_version(self) -> None:
+        """Report that no version is served, since its process was lost."""
+        self._version.clear()
+        self._products.set(0)
+
     def render(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)
