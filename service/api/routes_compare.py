@@ -78,8 +78,9 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query in the second version."""
     started_at = time.perf_counter()
     service = service_of(request)
-    answer = await ask(request, parse_search(body, service.settings), service.comparison.use_batcher())
-    content = render_hits({"query": body.query}, answer, time.perf_counter() - started_at)
+    query = parse_search(body, service.settings)
+    answer = await ask(request, query, service.comparison.use_batcher())
+    content = render_hits({"query": query.text}, answer, time.perf_counter() - started_at)
     return Response(content, media_type="application/json")
 
 

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from artifacts.judgments import Relevance
 from service.api.auth import require_admin
+from service.api.query_parsing import parse_text
 from service.api.schemas import Problem
 from service.api.schemas_page import CountsResponse, JudgmentRequest, LabelsResponse
 from service.api.search_client import ask
@@ -43,22 +44,24 @@ async def export(request: Request) -> Response:
 async def judge(body: JudgmentRequest, request: Request) -> LabelsResponse:
     """Set the label of a product for a query, or remove it with null. Returns all labels of the query."""
     file = _file_of(request)
+    query = parse_text(body.query, service_of(request).settings)
     lookup = ProductQuery(body.product_id)  # which refuses an unknown product
     answer = await ask(request, lookup, service_of(request).lookup_batcher)
     label = Relevance(body.label) if body.label else None
 
     def keep() -> dict[str, str]:
-        file.put(body.query, body.product_id, label, answer.version_id)
-        return file.labels(body.query)
+        file.put(query, body.product_id, label, answer.version_id)
+        return file.labels(query)
 
-    return LabelsResponse(query=body.query, labels=await run_in_daemon_thread(keep, _THREAD))
+    return LabelsResponse(query=query, labels=await run_in_daemon_thread(keep, _THREAD))
 
 
 @router.get("/labels")
 async def show_labels(query: str, request: Request) -> LabelsResponse:
     """Show the labels of a query by product."""
     file = _file_of(request)
-    return LabelsResponse(query=query, labels=await run_in_daemon_thread(lambda: file.labels(query), _THREAD))
+    text = parse_text(query, service_of(request).settings)
+    return LabelsResponse(query=text, labels=await run_in_daemon_thread(lambda: file.labels(text), _THREAD))
 
 
 @router.get("/counts")

@@ -42,8 +42,9 @@ async def search(body: SearchRequest, request: Request) -> Response:
     """Find the products nearest to a query."""
     started_at = time.perf_counter()
     service = service_of(request)
-    found = await find(request, parse_search(body, service.settings))
-    return _respond(service, {"query": body.query}, found, started_at)
+    query = parse_search(body, service.settings)
+    found = await find(request, query)
+    return _respond(service, {"query": query.text}, found, started_at)
 
 
 @router.post(
@@ -97,11 +98,15 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
     outcomes = [query if isinstance(query, ServiceError) else next(found) for query in queries]
     took_seconds = time.perf_counter() - started_at
     service.metrics.record_total(took_seconds)
+    asked = [
+        search.query if isinstance(query, ServiceError) else query.text
+        for search, query in zip(body.searches, queries, strict=True)
+    ]
     results = [
-        render_failed_search(search.query, outcome)
+        render_failed_search(text, outcome)
         if isinstance(outcome, ServiceError)
-        else render_hits({"query": search.query}, outcome, took_seconds)
-        for search, outcome in zip(body.searches, outcomes, strict=True)
+        else render_hits({"query": text}, outcome, took_seconds)
+        for text, outcome in zip(asked, outcomes, strict=True)
     ]
     content = b'{"took_ms":%.3f,"results":[%b]}' % (took_seconds * 1000, b",".join(results))
     return Response(content, media_type="application/json")

@@ -31,6 +31,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+# As typed: `query_parsing.parse_text` gives the text its one form.
+QueryText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    Field(description="What the shopper typed.", examples=["red running shoes"]),
+]
 K = Annotated[int, Field(ge=1, le=MAX_K, description="The maximum number of products to return.")]
 Offset = Annotated[
     int, Field(ge=0, lt=MAX_K, description=f"How many of the best products to skip; offset + k is at most {MAX_K}.")
@@ -50,9 +56,7 @@ Conditions = Annotated[
 class SearchRequest(Body):
     """A search by text."""
 
-    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
-        description="What the shopper typed.", examples=["red running shoes"]
-    )
+    query: QueryText
     k: K = DEFAULT_K
     offset: Offset = 0
     filters: Conditions = None
@@ -124,7 +128,7 @@ Passing = Annotated[
 class SearchResponse(BaseModel):
     """The products that a search found, best first."""
 
-    query: str = Field(examples=["red running shoes"])
+    query: str = Field(description="The text that was searched for.", examples=["red running shoes"])
     index_version: IndexVersion
     took_ms: TookMs
     passing: Passing = None

@@ -1,10 +1,10 @@
 """Schemas of the routes that only the web pages use."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
-from service.api.schemas import Body
+from service.api.schemas import Body, QueryText
 
 
 class ColumnValue(BaseModel):
@@ -49,7 +49,7 @@ class ComparisonResponse(BaseModel):
 class JudgmentRequest(Body):
     """A label for a product that a query found."""
 
-    query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+    query: QueryText
     product_id: str = Field(min_length=1, examples=["p-1042"])
     label: Literal["E", "S", "C", "I"] | None = Field(description="Null removes the label.")
 

@@ -1,4 +1,8 @@
-"""Relevance labels given by people, in an SQLite file with one row for each query and product."""
+"""Relevance labels given by people, in an SQLite file with one row for each query and product.
+
+Queries come in their one form (artifacts/query_text.py). Files of earlier versions, which only joined blanks, get it
+when they are opened.
+"""
 
 import datetime
 import io
@@ -11,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifacts.judgments import JUDGMENT_COLUMNS, Relevance
+from artifacts.query_text import normalise_query
 from service.core.errors import SettingsError
 
 _SCHEMA_VERSION = 1
@@ -20,6 +25,11 @@ CREATE TABLE judgments (
   query TEXT NOT NULL, product_id TEXT NOT NULL, label TEXT NOT NULL CHECK (label IN ('E', 'S', 'C', 'I')),
   judged_at TEXT NOT NULL, index_version TEXT NOT NULL, PRIMARY KEY (query, product_id)
 ) WITHOUT ROWID
+"""
+_MERGE = """
+INSERT INTO judgments SELECT ?, product_id, label, judged_at, index_version FROM judgments WHERE query = ?
+ON CONFLICT (query, product_id) DO UPDATE SET label = excluded.label, judged_at = excluded.judged_at,
+index_version = excluded.index_version WHERE excluded.judged_at > judgments.judged_at
 """
 _COLUMNS = {**JUDGMENT_COLUMNS, "judged_at": pa.timestamp("s", "UTC"), "index_version": pa.string()}
 
@@ -44,7 +54,6 @@ class JudgmentFile:
 
     def put(self, query: str, product_id: str, label: Relevance | None, index_version: str) -> None:
         """Set the label of a product for a query in the place of an earlier one, or remove it with None."""
-        query = _collapse_blanks(query)
         with self._open() as connection:
             connection.execute("DELETE FROM judgments WHERE query = ? AND product_id = ?", (query, product_id))
             if label is not None:
@@ -56,7 +65,7 @@ class JudgmentFile:
         """Return the labels of a query by product id."""
         with self._open() as connection:
             asked = "SELECT product_id, label FROM judgments WHERE query = ?"
-            return dict(connection.execute(asked, (_collapse_blanks(query),)).fetchall())
+            return dict(connection.execute(asked, (query,)).fetchall())
 
     def counts(self) -> tuple[int, dict[str, int]]:
         """Return how many queries have labels, and how often each label was given."""
@@ -100,8 +109,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
     ((health,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
     if health != "ok":
         raise ValueError(f"it is damaged: {health}")
+    _normalise_queries(connection)
 
 
-def _collapse_blanks(query: str) -> str:
-    """Return the query with each run of blanks as one, so that blanks do not make another query."""
-    return " ".join(query.split())
+def _normalise_queries(connection: sqlite3.Connection) -> None:
+    """Give each query its one form. Of two labels of a product that meet under one query, the later one stays."""
+    for (query,) in connection.execute("SELECT DISTINCT query FROM judgments").fetchall():
+        normalised = normalise_query(query)
+        if normalised == query:
+            continue
+        if normalised:
+            connection.execute(_MERGE, (normalised, query))
+        connection.execute("DELETE FROM judgments WHERE query = ?", (query,))

@@ -21,8 +21,15 @@ def test_labels_are_given_seen_taken_back_and_exported(good_store: Path, tmp_pat
         assert judge(running) == {"query": "red shoes", "labels": {"p3": "E"}}
         assert judge(running, product_id="p4", label="C") == {"query": "red shoes", "labels": {"p3": "E", "p4": "C"}}
         assert judge(running, label=None) == {"query": "red shoes", "labels": {"p4": "C"}}
-        shown = running.client.get("/admin/judgments/labels", params={"query": "red  shoes"}, headers=ADMIN)
-        assert shown.json()["labels"] == {"p4": "C"}
+        assert judge(running, query="\uff52ed\x0bshoes\u200b") == {
+            "query": "red shoes",
+            "labels": {"p3": "E", "p4": "C"},
+        }
+        assert judge(running, label=None)
+        shown = running.client.get("/admin/judgments/labels", params={"query": "red \x00shoes\u00a0"}, headers=ADMIN)
+        assert shown.json() == {"query": "red shoes", "labels": {"p4": "C"}}
+        refused = running.client.get("/admin/judgments/labels", params={"query": "\u200b"}, headers=ADMIN)
+        assert (refused.status_code, refused.json()["detail"]) == (422, "query is empty: expected a text")
         counts = running.client.get("/admin/judgments/counts", headers=ADMIN).json()
         assert counts == {"queries": 1, "labels": {"E": 0, "S": 0, "C": 1, "I": 0}}
         exported = running.client.get("/admin/judgments", headers=ADMIN)
@@ -39,6 +46,8 @@ def test_labels_are_given_seen_taken_back_and_exported(good_store: Path, tmp_pat
         ({"label": "X"}, 422, 'label is "X": expected E, S, C, I or null'),
         ({"product_id": "none"}, 404, "the served version has no product with this id"),
         ({"query": "  "}, 422, "query is empty: expected a text"),
+        ({"query": "\u200b\x00"}, 422, "query is empty: expected a text"),
+        ({"query": "a" * 501}, 422, "query has 501 characters: expected at most 500"),
         ({"rank": 1}, 422, "rank is not a known field"),
     ],
 )

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from artifacts.query_text import normalise_query
 from service.api.problems import PROBLEM_MEDIA_TYPE
 from service.main import MAX_BODY_BYTES
 from tests.service.running import Running, running_service
@@ -42,9 +43,9 @@ def test_a_search_is_an_exact_search(served: Running, shop: Shop, query: str) ->
     answer = served.search(query)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     content = answer.json()
-    assert (content["query"], content["index_version"]) == (query.strip(), "v1")
+    assert (content["query"], content["index_version"]) == (normalise_query(query), "v1")
     assert 0 < content["took_ms"] < 10_000
-    cosines = shop.vectors() @ shop.encoder().encode([query.strip()])[0]
+    cosines = shop.vectors() @ shop.encoder().encode([normalise_query(query)])[0]
     hits = content["hits"]
     assert [hit["rank"] for hit in hits] == list(range(1, PRODUCTS + 1))  # k is 100, there are fewer
     scores = [hit["score"] for hit in hits]
@@ -101,6 +102,7 @@ def test_filters(served: Running, filters: dict[str, object], meets: Callable[[d
         ({}, "query is missing: expected a text"),
         ({"query": ""}, "query is empty: expected a text"),
         ({"query": " \n\u2003"}, "query is empty: expected a text"),
+        ({"query": " \x00\u200b"}, "query is empty: expected a text"),
         ({"query": None}, "query is null: expected a text"),
         ({"query": 5}, "query is 5: expected a text"),
         ({"query": ["a"]}, 'query is ["a"]: expected a text'),
@@ -266,6 +268,19 @@ def test_an_explained_score_is_the_sum_of_its_parts(served: Running, tmp_path: P
             assert list(hit)[:4] == ["rank", "score", "explain", "product_id"]
 
 
+def test_one_text_is_answered_logged_and_read_by_the_model(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "service")
+    encoder = StandInEncoder()
+    with stand_in_service(tmp_path, encoder, log_queries=True) as running:
+        assert running.search("\uff11\u200b\x0b").json()["query"] == "1"
+        batch = running.client.post("/search/batch", json={"searches": [{"query": "\x002"}, {"query": "\x00"}]}).json()
+    answered, refused = batch["results"]
+    assert answered["query"] == "2"
+    assert (refused["query"], refused["problem"]["detail"]) == ("\x00", "query is empty: expected a text")
+    assert encoder.batches == [["1"], ["2"]]
+    assert "event=query query=1 " in caplog.text and "event=query query=2 " in caplog.text
+
+
 def test_a_batch_has_the_answers_of_its_searches(served: Running) -> None:
     searches: list[dict[str, Any]] = [
         {"query": "red shoes", "k": 3},
@@ -380,13 +395,13 @@ def test_the_same_query_is_searched_once_for_each_version(tmp_path: Path) -> Non
     encoder = StandInEncoder()
     with stand_in_service(tmp_path, encoder) as running:
         first = running.search("1", k=2).json()
-        again = running.search(" 1 ", k=2).json()
-        assert {**again, "took_ms": 0} == {**first, "took_ms": 0}
+        for alike in (" 1 ", "1\x0b", "\uff11", "\u200b1\u3000"):
+            assert {**running.search(alike, k=2).json(), "took_ms": 0} == {**first, "took_ms": 0}
         assert encoder.batches == [["1"]]
         batch = running.client.post("/search/batch", json={"searches": [{"query": "1", "k": 2}, {"query": "2"}]})
         assert batch.json()["results"][0]["hits"] == first["hits"]
         assert encoder.batches == [["1"], ["2"]]
-        assert running.metric("vitrine_cache_lookups_total", outcome="hit") == 2
+        assert running.metric("vitrine_cache_lookups_total", outcome="hit") == 5
         running.swap("v2")
         assert running.search("1", k=2).json()["index_version"] == "v2"
         running.swap("v1")

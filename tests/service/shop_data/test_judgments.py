@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -21,7 +22,7 @@ def file(tmp_path: Path) -> JudgmentFile:
 
 def test_the_last_label_counts(file: JudgmentFile, tmp_path: Path) -> None:
     file.put("red mug", "a", EXACT, "v1")
-    file.put("  red   mug\n", "a", IRRELEVANT, "v1")
+    file.put("red mug", "a", IRRELEVANT, "v1")
     file.put("red mug", "b", EXACT, "v1")
     file.put("Red mug", "a", EXACT, "v1")
     file.put("red mug", "b", None, "v1")
@@ -67,6 +68,22 @@ def test_two_processes_may_label_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert files[0].counts() == (4, {"E": 100, "S": 0, "C": 0, "I": 0})
+
+
+def test_files_of_earlier_versions_get_the_one_form_of_each_query(file: JudgmentFile, tmp_path: Path) -> None:
+    rows = [
+        ("red mug", "a", "E", "2026-01-02T00:00:00+00:00"),
+        ("\uff52ed\u200b mug", "a", "S", "2026-01-03T00:00:00+00:00"),
+        ("red\x00mug", "a", "C", "2026-01-01T00:00:00+00:00"),
+        ("red\x00mug", "b", "I", "2026-01-01T00:00:00+00:00"),
+        ("\u200b", "a", "E", "2026-01-01T00:00:00+00:00"),
+    ]
+    with closing(sqlite3.connect(tmp_path / "judged.sqlite")) as connection, connection:
+        connection.executemany("INSERT INTO judgments VALUES (?, ?, ?, ?, 'v1')", rows)
+    for _ in range(2):
+        file = JudgmentFile(tmp_path / "judged.sqlite")
+        assert file.labels("red mug") == {"a": "S", "b": "I"}
+        assert file.counts() == (1, {"E": 0, "S": 1, "C": 0, "I": 1})
 
 
 def test_what_is_no_file_of_judgments_is_refused(tmp_path: Path) -> None:
