@@ -1,6 +1,7 @@
 """Encoding of many texts or photos with one tower of a side.
 
-All functions return unit vectors as float32 arrays of shape (n, d), with d the tower's width.
+All functions return unit vectors as float32 arrays of shape (n, d), with d the tower's width. A side whose weights were
+converted to half precision computes in it (`towers.half_precision`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ import torch
 from artifacts.side import PhotoInput
 from towers.clip import PhotoBatch
 from towers.errors import PhotoError
+from towers.half_precision import computing_with
 from towers.model import Side
 from towers.photos import ABSENT, USABLE, Pixels, load_photo, photo_path
 from towers.pixels import normalise_photos
@@ -52,7 +54,8 @@ def encode_texts(
     for start in range(0, len(texts), TEXTS_PER_BATCH):
         rows = order[start : start + TEXTS_PER_BATCH]
         ids = torch.from_numpy(tokenizer.encode([texts[row] for row in rows])).to(device_of(side))
-        vectors[rows] = side.encode_tower(tower, ids).float().cpu().numpy()
+        with computing_with(side):
+            vectors[rows] = side.encode_tower(tower, ids).float().cpu().numpy()
         if progress:
             progress(len(rows))
     return vectors
@@ -119,7 +122,8 @@ def _encode_batch(side: Side, photos: Sequence[Pixels | None]) -> Vectors:
     decoded = [pixels for pixels in photos if pixels is not None]
     stacked = np.stack(decoded) if decoded else np.empty((0, photo.height, photo.width, 3), np.uint8)
     pixels = normalise_photos(torch.from_numpy(stacked).to(device_of(side)), photo)
-    encoded = side.encode_tower("clip", PhotoBatch(pixels, present.to(pixels.device)))
+    with computing_with(side):
+        encoded = side.encode_tower("clip", PhotoBatch(pixels, present.to(pixels.device)))
     vectors: Vectors = encoded.float().cpu().numpy()
     return vectors
 

@@ -14,30 +14,30 @@ def half_precision_on(device: torch.device) -> torch.dtype:
     return torch.float16 if device.type == "cuda" else torch.float32
 
 
-def computing_in(dtype: torch.dtype, device: torch.device) -> torch.autocast:
-    """Return a context in which matrix products and convolutions are computed in `dtype`; float32 changes nothing.
+def computing_with(side: nn.Module) -> torch.autocast:
+    """Return a context in which a module computes matrix products and convolutions in the number type of their weights.
 
-    LayerNorms, softmax, the sums between layers and the normalised vectors stay in float32.
+    LayerNorms, softmax, the sums between layers and the normalised vectors stay in float32. With weights in float32, or
+    without any, the context changes nothing.
     """
-    return torch.autocast(device.type, dtype if dtype != torch.float32 else None, enabled=dtype != torch.float32)
+    weight = next(_multiplied_weights(side), torch.empty(0))
+    return torch.autocast(weight.device.type, weight.dtype, enabled=weight.dtype != torch.float32)
 
 
 def convert_weights(side: nn.Module, dtype: torch.dtype) -> None:
     """Convert the weights of matrix products and convolutions in place.
 
-    These are the weights that autocast would convert again for every batch, so that the results are the same. Outside
-    of `computing_in` the module cannot be used any more.
+    These are the weights that autocast would convert again for every batch, so that the results are the same.
+    Afterwards the module can only be used inside of `computing_with`.
     """
     for weight in _multiplied_weights(side):
         weight.data = weight.data.to(dtype)
 
 
-def _multiplied_weights(side: nn.Module) -> Iterator[nn.Parameter]:
+def _multiplied_weights(side: nn.Module) -> Iterator[torch.Tensor]:
     for module in side.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.MultiheadAttention):
             yield from module.parameters(recurse=False)
-        elif isinstance(module, nn.MultiheadAttention):
-            yield from (weight for weight in module.parameters(recurse=False) if weight is not None)
         else:
             found = (getattr(module, name, None) for name in _PROJECTIONS)
             yield from (weight for weight in found if isinstance(weight, nn.Parameter))

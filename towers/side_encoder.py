@@ -12,6 +12,7 @@ from artifacts.side import TowerName
 from towers.encoding import Progress, device_of, encode_photos, encode_texts
 from towers.errors import PhotoError
 from towers.fingerprint import tower_fingerprint
+from towers.half_precision import computing_with
 from towers.model import Side
 from towers.photos import photo_path
 from towers.query_encoder import Vectors
@@ -99,7 +100,8 @@ class SideEncoder:
             block: dict[str, torch.Tensor] = {
                 name: torch.from_numpy(array[rows]).to(device_of(self.side)) for name, array in vectors.items()
             }
-            fused[rows] = self.side.fuse(block).cpu().numpy()
+            with computing_with(self.side):
+                fused[rows] = self.side.fuse(block).cpu().numpy()
         return fused
 
     def _cached(self, tower: TowerName, content: str, encode: Callable[[], Vectors]) -> Vectors:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from artifacts.side import SideSpec, TowerName
-from towers.half_precision import computing_in, convert_weights, half_precision_on
+from towers.half_precision import computing_with, convert_weights, half_precision_on
 from towers.query_encoder import Vectors
 from towers.storage import load_side
 from towers.tokens import TokenIds, read_tokenizers
@@ -34,9 +34,9 @@ class TorchQueryEncoder:
         self._spec = spec
         self._tokenizers = read_tokenizers(folder, spec)
         self._device = torch.device(device)
-        self._dtype = dtype or half_precision_on(self._device)
         self._side = load_side(folder)
-        convert_weights(self._side, self._dtype)  # before it is moved, so that the device never holds both
+        # Before they are moved, so that the device never holds both.
+        convert_weights(self._side, dtype or half_precision_on(self._device))
         self._side.to(self._device)
         self._computing = threading.Lock()
 
@@ -55,13 +55,13 @@ class TorchQueryEncoder:
         if not queries:
             return np.empty((0, self.width), dtype=np.float32)
         ids = self._tokenize(queries)
-        with self._computing, torch.inference_mode(), computing_in(self._dtype, self._device):
+        with self._computing, torch.inference_mode(), computing_with(self._side):
             return _of_unit_length(self._side(self._on_device(ids)))
 
     def encode_tower_vectors(self, queries: Sequence[str]) -> Vectors:
         """Encode queries as unit vectors of each tower, concatenated, shape (len(queries), T), float32."""
         ids = self._tokenize(queries)
-        with self._computing, torch.inference_mode(), computing_in(self._dtype, self._device):
+        with self._computing, torch.inference_mode(), computing_with(self._side):
             towers = [self._side.encode_tower(name, part) for name, part in self._on_device(ids).items()]
             return np.hstack([_of_unit_length(vectors) for vectors in towers])
 

@@ -47,6 +47,13 @@ class NewVersionOptions:
     allow_private_addresses: Annotated[
         bool, typer.Option("--allow-private-addresses", help="Download also from hosts inside the own network.")
     ] = False
+    encoding_device: Annotated[
+        str,
+        typer.Option(
+            help="Device that encodes products: 'auto' for all GPUs of this machine or else the CPU, 'cpu', 'cuda' for "
+            "all GPUs, or one such as 'cuda:1'."
+        ),
+    ] = "auto"
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
@@ -102,14 +109,18 @@ class NewVersionOptions:
 
     def _engine(self, report: ProgressReporter) -> "Engine":
         if self.engine == "ray":
+            if self.encoding_device != "auto":
+                raise OptionError(
+                    "--encoding-device goes with --engine local; with Ray every GPU of a node has an actor"
+                )
             from index_builder.embeddings.ray_engine import RayEngine
 
             return RayEngine(self.ray_address, self.ray_threads, report)
         if self.ray_address is not None or self.ray_threads is not None:
             raise OptionError("--ray-address and --ray-threads go with --engine ray")
-        from index_builder.embeddings.embed import encode_here
+        from index_builder.embeddings.local_engine import LocalEngine, encoding_devices
 
-        return encode_here
+        return LocalEngine(encoding_devices(self.encoding_device))
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,6 +1,6 @@
 """Fills a pool with the vectors of products: those that it lacks are planned and encoded."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,18 +15,13 @@ from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Rows, first_rows
 from index_builder.core.progress import ProgressReporter, report_progress
 from index_builder.embeddings.identify import IdentifiedProducts
+from index_builder.embeddings.local_engine import LocalEngine, encoding_devices
 from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS, Plan, open_plan, write_plan
 from index_builder.embeddings.pool import Pool
-from index_builder.embeddings.tasks import Advance, EncodingJob, Engine, encode_tasks, load_encoder
+from index_builder.embeddings.tasks import EncodingJob, Engine
 from index_builder.photos.download import DownloadSettings
 
 _ROUNDS = 3  # attempts to encode all photos before anybody changes one of them
-
-
-def encode_here(job: EncodingJob, tasks: Sequence[int], advance: Advance) -> None:
-    """Encode tasks in this process, in order."""
-    for _ in encode_tasks(job, load_encoder(job), tasks, advance):
-        pass
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class EncodingOptions:
     retry_failed: bool = False
     refetch_photos: bool = False
     shard_rows: int = DEFAULT_SHARD_ROWS
-    engine: Engine = encode_here
+    engine: Engine = field(default_factory=lambda: LocalEngine(encoding_devices("auto")))
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard_rows <= 1_000_000:

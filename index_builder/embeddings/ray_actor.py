@@ -36,8 +36,9 @@ class Encoder:
         self._job = job
         self._node = str(get_node_ip_address())  # type: ignore[no-untyped-call]
         self._fault = _missing_path(job)
+        device = "cuda" if torch.cuda.is_available() else "cpu"  # Ray shows an actor only the GPU that is its own
         try:
-            self._encoder = None if self._fault else load_encoder(job)
+            self._encoder = None if self._fault else load_encoder(job, device)
         except (ArtifactError, OSError) as error:
             self._encoder, self._fault = None, str(error)
 

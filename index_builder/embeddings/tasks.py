@@ -22,6 +22,7 @@ from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard, write_shard
 from index_builder.photos.download import DownloadSettings, FetchedPhoto
 from index_builder.photos.photo_feed import open_feed
 from towers.encoding import Decoded, encode_decoded, photo_input
+from towers.half_precision import convert_weights, half_precision_on
 from towers.model import Side
 from towers.photos import ABSENT
 from towers.query_encoder import Vectors
@@ -61,15 +62,20 @@ class _Task:
     images: list[str | None]
 
 
-def load_encoder(job: EncodingJob) -> SideEncoder:
-    """Load the product side of a job's model, onto a GPU where there is one.
+def load_encoder(job: EncodingJob, device: str) -> SideEncoder:
+    """Load the product side of a job's model onto a device: in half precision on a GPU, in float32 on a CPU.
+
+    Args:
+        job: what will be encoded.
+        device: the device, as PyTorch names it.
 
     Raises:
         DamagedError: the bundle is damaged.
     """
     bundle = open_bundle(job.bundle)
-    side = load_side(bundle.product_folder).to("cuda" if torch.cuda.is_available() else "cpu")
-    return SideEncoder(side, read_tokenizers(bundle.product_folder, bundle.product))
+    side = load_side(bundle.product_folder)
+    convert_weights(side, half_precision_on(torch.device(device)))
+    return SideEncoder(side.to(device), read_tokenizers(bundle.product_folder, bundle.product))
 
 
 def encode_tasks(

@@ -9,13 +9,11 @@ from torch import nn
 from artifacts.side import ClipImageTowerSpec
 from tests.support.models import QUERIES, tiny_model, tiny_tokenizers
 from towers.clip import PhotoBatch
-from towers.half_precision import computing_in, convert_weights, half_precision_on
+from towers.half_precision import computing_with, convert_weights, half_precision_on
 from towers.model import Side
 
-CPU = torch.device("cpu")
 
-
-def _vectors(side: Side, dtype: torch.dtype) -> torch.Tensor:
+def _vectors(side: Side, context: torch.autocast) -> torch.Tensor:
     """The side's vectors of the queries, as titles with random photos where it reads photos."""
     tokenizers, inputs = tiny_tokenizers(side.spec), {}
     for tower in side.spec.towers:
@@ -25,7 +23,7 @@ def _vectors(side: Side, dtype: torch.dtype) -> torch.Tensor:
             inputs[tower.name] = PhotoBatch(pixels, torch.ones(len(QUERIES), dtype=torch.bool))
         else:
             inputs[tower.name] = torch.from_numpy(tokenizers[tower.name].encode(QUERIES))
-    with torch.inference_mode(), computing_in(dtype, CPU):
+    with torch.inference_mode(), context:
         vectors: torch.Tensor = side(inputs)
         return vectors
 
@@ -45,9 +43,9 @@ def attention_as_on_a_gpu() -> Iterator[None]:
 @pytest.mark.parametrize("side_name", ["query", "product"])
 def test_converted_weights_give_what_autocast_gives(composition: str, side_name: str, dtype: torch.dtype) -> None:
     side: Side = getattr(tiny_model(composition), side_name)
-    exact, expected = _vectors(side, torch.float32), _vectors(side, dtype)
+    exact, expected = _vectors(side, computing_with(side)), _vectors(side, torch.autocast("cpu", dtype))
     convert_weights(side, dtype)
-    found = _vectors(side, dtype)
+    found = _vectors(side, computing_with(side))
     assert torch.equal(found, expected)
     assert found.dtype == torch.float32
     assert not torch.equal(found, exact)
@@ -63,5 +61,12 @@ def test_what_is_not_multiplied_stays_in_float32() -> None:
 
 
 def test_only_gpus_compute_in_half_precision() -> None:
-    assert half_precision_on(CPU) == torch.float32
+    assert half_precision_on(torch.device("cpu")) == torch.float32
     assert half_precision_on(torch.device("cuda", 1)) == torch.float16
+
+
+def test_with_weights_in_float32_nothing_changes() -> None:
+    with computing_with(tiny_model("bibert").query):
+        assert not torch.is_autocast_enabled("cpu")
+    with computing_with(nn.Identity()):
+        assert not torch.is_autocast_enabled("cpu")

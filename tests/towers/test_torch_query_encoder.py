@@ -86,15 +86,16 @@ def test_weights_are_halved_once_when_they_are_loaded(exported: Exported, monkey
     assert set(multiplied) == {torch.bfloat16}
 
 
-class _Device:
+class _Device(torch.nn.Module):
     """Stands in for the weights on a device, and records what happens while a batch is computed."""
 
     def __init__(self, width: int) -> None:
+        super().__init__()
         self._width = width
         self.computing, self.most_at_once = 0, 0
         self.entered, self.go_on = threading.Event(), threading.Event()
 
-    def __call__(self, ids: dict[str, torch.Tensor]) -> torch.Tensor:
+    def forward(self, ids: dict[str, torch.Tensor]) -> torch.Tensor:
         self.computing += 1
         self.most_at_once = max(self.most_at_once, self.computing)
         self.entered.set()

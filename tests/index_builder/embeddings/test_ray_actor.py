@@ -13,7 +13,7 @@ import torch
 
 from artifacts.catalog import open_catalog
 from artifacts.side import WEIGHTS_FILE
-from index_builder.embeddings.embed import encode_here
+from index_builder.embeddings.local_engine import LocalEngine
 from index_builder.embeddings.plan import write_plan
 from index_builder.embeddings.ray_actor import Encoder
 from index_builder.embeddings.shard import Shard, read_shard
@@ -58,7 +58,7 @@ def test_shards_are_those_of_the_local_engine(job: EncodingJob) -> None:
     assert rows(Encoder(job, 1), 0, 3, 4) == [(0, ""), (3, ""), (4, "")]
     ours = shards(job, (0, 3, 4))
     assert names(job) == [*(f"00000001-{task:06}.shard" for task in (0, 3, 4)), "x.plan"]
-    encode_here(job, [0, 3, 4], lambda products: None)
+    LocalEngine()(job, [0, 3, 4], lambda products: None)
     for mine, theirs in zip(ours, shards(job, (0, 3, 4)), strict=True):
         np.testing.assert_array_equal(mine.keys, theirs.keys)
         np.testing.assert_array_equal(mine.vectors, theirs.vectors)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from artifacts.catalog import read_catalog
 from index_builder.core.keys import product_key
@@ -19,6 +20,7 @@ from index_builder.embeddings.tasks import EncodingJob, encode_tasks, load_encod
 from index_builder.photos import photo_feed
 from index_builder.photos.download import DownloadSettings
 from index_builder.photos.photo_identity import identity_of_file
+from towers.half_precision import convert_weights
 
 ROWS, SHARD_ROWS = 60, 25
 
@@ -39,7 +41,7 @@ def test_shards_have_vectors_keys_and_what_became_of_photos(
     bundle: Path, catalog: Path, slow_vectors: np.ndarray, tmp_path: Path
 ) -> None:
     job, encoded = a_job(bundle, catalog, tmp_path), list[int]()
-    assert list(encode_tasks(job, load_encoder(job), job.plan.tasks, encoded.append)) == [0, 1, 2]
+    assert list(encode_tasks(job, load_encoder(job, "cpu"), job.plan.tasks, encoded.append)) == [0, 1, 2]
     assert sum(encoded) == ROWS
     shards = shards_of(job.plan)
     assert [len(shard.keys) for shard in shards] == [25, 25, 10]
@@ -59,11 +61,11 @@ def test_shards_have_vectors_keys_and_what_became_of_photos(
 
 def test_a_job_travels_and_its_tasks_are_done_in_any_order(bundle: Path, catalog: Path, tmp_path: Path) -> None:
     job = a_job(bundle, catalog, tmp_path / "one")
-    list(encode_tasks(job, load_encoder(job), job.plan.tasks))
+    list(encode_tasks(job, load_encoder(job, "cpu"), job.plan.tasks))
     other = a_job(bundle, catalog, tmp_path / "other")
     travelled = copy.deepcopy(other)  # by the protocol that pickling has as well
     assert travelled == other
-    encoder = load_encoder(travelled)
+    encoder = load_encoder(travelled, "cpu")
     for task in (2, 0, 1, 0):
         assert list(encode_tasks(travelled, encoder, [task])) == [task]
     for one, two in zip(shards_of(job.plan), shards_of(other.plan), strict=True):
@@ -90,7 +92,7 @@ def test_photos_are_decoded_ahead_across_the_border_of_tasks(
 
     monkeypatch.setattr(photo_feed, "decode_photo", note_photo)
     monkeypatch.setattr(tasks, "_encode", wait_for_photos)
-    assert list(encode_tasks(job, load_encoder(job), [0, 1])) == [0, 1]
+    assert list(encode_tasks(job, load_encoder(job, "cpu"), [0, 1])) == [0, 1]
     assert seen == [True, True]
 
 
@@ -99,8 +101,21 @@ def test_a_model_of_titles_reads_no_photos(
 ) -> None:
     monkeypatch.setattr(tasks, "open_feed", lambda *inputs: pytest.fail("opened a feed"))
     job = a_job(text_bundle, catalog, tmp_path)
-    assert list(encode_tasks(job, load_encoder(job), job.plan.tasks)) == [0, 1, 2]
+    assert list(encode_tasks(job, load_encoder(job, "cpu"), job.plan.tasks)) == [0, 1, 2]
     shards = shards_of(job.plan, 32)
     assert {outcome for shard in shards for outcome in shard.photos["outcome"].to_pylist()} == {"absent"}
     titles = read_catalog(catalog).titles
     assert shards[0].keys[4].tobytes() == product_key(titles[4], b"")
+
+
+def test_half_precision_as_on_a_gpu_costs_little(bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    """With the CPU standing in for the GPU; the tolerance is the one that docs/index-builder.md states."""
+    exact, half = a_job(bundle, catalog, tmp_path / "exact"), a_job(bundle, catalog, tmp_path / "half")
+    list(encode_tasks(exact, load_encoder(exact, "cpu"), exact.plan.tasks))
+    encoder = load_encoder(half, "cpu")
+    convert_weights(encoder.side, torch.float16)
+    list(encode_tasks(half, encoder, half.plan.tasks))
+    for one, other in zip(shards_of(exact.plan), shards_of(half.plan), strict=True):
+        assert (one.vectors * other.vectors).sum(axis=1).min() > 0.9999
+        assert not np.array_equal(one.vectors, other.vectors)
+        np.testing.assert_array_equal(one.keys, other.keys)
