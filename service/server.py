@@ -1,10 +1,10 @@
 """Runs the application in this process until a signal stops it."""
 
 import asyncio
-import math
 import os
 import signal
 import socket
+import threading
 import time
 from types import FrameType
 
@@ -21,6 +21,8 @@ from service.main import create_app
 _log = EventLog(__name__)
 _BACKLOG = 2048
 _LAST_READ_SECONDS = 0.1  # for requests that clients sent before they could see that connections are closed
+# The end of the time for draining is kept for ending what has not ended by itself: a quarter, at most this long.
+_MOST_ENDING_SECONDS = 1.0
 
 
 def run(settings: Settings) -> None:
@@ -58,7 +60,6 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         server_header=False,
         headers=SECURITY_HEADERS,
         proxy_headers=False,
-        timeout_graceful_shutdown=math.ceil(settings.drain_seconds - settings.drain_notice_seconds),
     )
 
 
@@ -68,6 +69,9 @@ class DrainingServer(uvicorn.Server):
     After the first SIGTERM, `/ready` answers 503 at once. Requests are still taken for `drain_notice_seconds`; then the
     listeners close, and requests under way are answered. After SIGINT (Ctrl+C) there is no notice, and a second
     signal ends it. The exit code is 0 in every case.
+
+    All of this ends within `drain_seconds` of the first signal: shortly before, searches without an answer are answered
+    with 503, then connections are closed and worker processes killed, and at the end the process ends in any case.
     """
 
     def __init__(self, config: uvicorn.Config, service: SearchService) -> None:
@@ -81,7 +85,8 @@ class DrainingServer(uvicorn.Server):
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
             return
-        self._service.swapper.drain()
+        end_by = self._service.drain()
+        threading.Thread(target=self._end_process, args=(end_by,), name="vitrine-deadline", daemon=True).start()
         notice = 0.0 if sig == signal.SIGINT else self._service.settings.drain_notice_seconds
         self._close_at = time.monotonic() + notice
         _log.info("draining", signal=signal.Signals(sig).name, notice_s=notice)
@@ -97,7 +102,21 @@ class DrainingServer(uvicorn.Server):
         for server in self.servers:
             server.close()
         await asyncio.sleep(_LAST_READ_SECONDS)
+        settings = self._service.settings
+        ending_seconds = min(_MOST_ENDING_SECONDS, (settings.drain_seconds - settings.drain_notice_seconds) / 4)
+        answer_seconds = max(0.0, self._service.drain() - time.monotonic() - ending_seconds)
+        asyncio.get_running_loop().call_later(answer_seconds, self._service.give_up)
+        # Requests that are no searches, or whose clients do not read, are cut off a little later.
+        self.config.timeout_graceful_shutdown = answer_seconds + ending_seconds / 2  # type: ignore[assignment]
         await super().shutdown(sockets)
+        self._service.kill_processes()  # those that were not asked to end, as after a second SIGINT
+
+    def _end_process(self, end_by: float) -> None:
+        """End the process when the time for draining is over, whatever keeps its event loop or its threads busy."""
+        time.sleep(max(0.0, end_by - time.monotonic()))
+        _log.error("drain_overdue", drain_s=self._service.settings.drain_seconds)
+        self._service.kill_processes()
+        os._exit(0)
 
 
 def _listen(host: str, port: int, field: str) -> socket.socket:

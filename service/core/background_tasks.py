@@ -2,9 +2,19 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+
+
+def start_apart(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    """Run a coroutine as a task that belongs to no request, even if one has caused it.
+
+    A task is otherwise started with the context of its caller, and so is every callback that it registers: whatever it
+    logged, however much later, would carry the ids of that request. Whoever starts the task keeps a reference to it.
+    """
+    return asyncio.get_running_loop().create_task(work, context=Context())
 
 
 class BackgroundTasks:

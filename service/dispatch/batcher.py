@@ -13,12 +13,13 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from service.core.errors import NotReadyError, OverloadedError, SearchFailedError, ServiceError
-from service.dispatch.version_process import VersionProcess, WorkerChannel
+from service.dispatch.version_process import VersionProcess
+from service.dispatch.worker_channel import WorkerChannel
 from service.protocol.answers import BatchAnswer, RenderedAnswer
 from service.protocol.messages import Message, answer_from_message, queries_to_message
 from service.protocol.queries import Query
@@ -42,6 +43,16 @@ class _Job:
     query: Query
     future: asyncio.Future[TimedAnswer]
     queued_at: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Jobs that were sent together to a search thread of a version."""
+
+    jobs: Sequence[_Job]
+    channel: WorkerChannel
+    version: VersionProcess
+    sent_at: float
 
 
 class Batcher:
@@ -75,7 +86,7 @@ class Batcher:
         self._is_open = False
         self._version: VersionProcess | None = None
         self._channels: list[WorkerChannel] = []  # of the version; the one that replied last stands last
-        self._unanswered_batches = 0  # also those sent to earlier versions
+        self._unanswered: set[_Batch] = set()  # also those sent to earlier versions
         self._is_dispatch_scheduled = False
 
     def __len__(self) -> int:
@@ -120,12 +131,21 @@ class Batcher:
         self._version, self._channels = None, []
 
     async def stop(self, timeout_seconds: float) -> None:
-        """Refuse further queries, and wait until all accepted ones are answered or the time is up."""
+        """Refuse further queries, wait until all accepted ones are answered or the time is up, and fail the others."""
         self._is_open = False
         loop = asyncio.get_running_loop()
         deadline_at = loop.time() + timeout_seconds
-        while (self._queue or self._unanswered_batches) and loop.time() < deadline_at:
+        while (self._queue or self._unanswered) and loop.time() < deadline_at:
             await asyncio.sleep(_POLL_SECONDS)
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Refuse further queries, and fail all accepted ones that have no answer yet."""
+        self._is_open = False
+        error = "the process is about to stop and has no time left for the search; try again in a moment"
+        for jobs in (self._queue, *(batch.jobs for batch in self._unanswered)):
+            _fail(jobs, lambda: NotReadyError(error))
+        self._queue.clear()
 
     def _schedule_dispatch(self) -> None:
         """Dispatch at the end of this turn of the event loop, when all that arrived in it is queued."""
@@ -137,37 +157,34 @@ class Batcher:
         self._is_dispatch_scheduled = False
         while self._version is not None and (channel := self._available_channel()) and (jobs := self._take_batch()):
             self._on_batch(len(jobs))
-            self._unanswered_batches += 1
-            on_reply = partial(self._handle_reply, channel, jobs, self._version, time.perf_counter())
-            channel.send(queries_to_message([job.query for job in jobs]), on_reply)
+            batch = _Batch(jobs, channel, self._version, time.perf_counter())
+            self._unanswered.add(batch)
+            channel.send(queries_to_message([job.query for job in jobs]), partial(self._handle_reply, batch))
 
-    def _handle_reply(
-        self,
-        channel: WorkerChannel,
-        jobs: Sequence[_Job],
-        version: VersionProcess,
-        sent_at: float,
-        message: Message | None,
-    ) -> None:
+    def _handle_reply(self, batch: _Batch, message: Message | None) -> None:
         """Send the thread its next batch before the requests of this one go on, so that it is idle only briefly."""
-        self._unanswered_batches -= 1
-        if version is self._version and message is not None:
-            self._channels.remove(channel)
-            self._channels.append(channel)
-            self._dispatch()
+        self._unanswered.discard(batch)
         if message is None:
-            _fail(jobs)
-        else:
-            _resolve(jobs, answer_from_message(message, version.served.version_id), sent_at)
+            _fail(batch.jobs, lambda: NotReadyError("the search process was lost; try again in a moment"))
+            return
+        if batch.version is self._version:
+            self._channels.remove(batch.channel)
+            self._channels.append(batch.channel)
+            self._dispatch()
+        try:
+            _resolve(batch, answer_from_message(message, batch.version.served.version_id))
+        except Exception:
+            _fail(batch.jobs, lambda: SearchFailedError("the search failed inside the service; its log says why"))
+            raise
 
     def _available_channel(self) -> WorkerChannel | None:
         """Return the idle channel that replied last; if none is idle and the queue is long, one with a single batch."""
         for channel in reversed(self._channels):
-            if not channel.pending:
+            if not channel.pending and channel.is_open:
                 return channel
         if len(self._queue) >= _MIN_SHARE:
             for channel in self._channels:
-                if channel.pending == 1:
+                if channel.pending == 1 and channel.is_open:
                     return channel
         return None
 
@@ -182,23 +199,23 @@ class Batcher:
         return jobs
 
 
-def _resolve(jobs: Sequence[_Job], answer: BatchAnswer, sent_at: float) -> None:
+def _resolve(batch: _Batch, answer: BatchAnswer) -> None:
     """Give each waiting request its outcome."""
     seconds = answer.seconds
-    for job, outcome in zip(jobs, answer.outcomes, strict=True):
+    for job, outcome in zip(batch.jobs, answer.outcomes, strict=True):
         if job.future.done():  # the query was withdrawn
             continue
         if isinstance(outcome, ServiceError):
             job.future.set_exception(outcome)
             continue
         stages = StageSeconds(
-            job.queued_at, sent_at - job.queued_at, seconds.decode, seconds.encode, seconds.search, seconds.render
+            job.queued_at, batch.sent_at - job.queued_at, seconds.decode, seconds.encode, seconds.search, seconds.render
         )
         job.future.set_result(TimedAnswer(outcome, stages))
 
 
-def _fail(jobs: Sequence[_Job]) -> None:
-    """Fail all requests of a batch whose worker process has ended."""
+def _fail(jobs: Iterable[_Job], error: Callable[[], ServiceError]) -> None:
+    """Fail all requests that still wait; each raises an error of its own."""
     for job in jobs:
         if not job.future.done():
-            job.future.set_exception(SearchFailedError("the search failed inside the service; its log says why"))
+            job.future.set_exception(error())

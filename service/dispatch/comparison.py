@@ -4,6 +4,9 @@ It is loaded on request and unloaded when it has not been used for a while.
 """
 
 import asyncio
+import math
+from contextvars import Context
+from functools import partial
 
 from service.core.background_tasks import BackgroundTasks
 from service.core.errors import ConflictError
@@ -58,16 +61,31 @@ class Comparison:
         self.loading = version_id
         return self._tasks.start(self._replace(version_id))
 
-    async def unload(self) -> None:
-        """End the second version's process, if there is one, and free its memory."""
+    async def unload(self, by: float = math.inf) -> None:
+        """End the second version's process, if there is one, and free its memory.
+
+        Args:
+            by: the time of the event loop's clock at which the process is killed in any case.
+        """
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         if self._process is None:
             return
         process, self._process = self._process, None
-        await self._batcher.stop(_STOP_TIMEOUT_SECONDS)
-        self._batcher.pause()
-        await process.shut_down()
+        seconds = by - asyncio.get_running_loop().time()
+        await self._batcher.stop(min(_STOP_TIMEOUT_SECONDS, seconds))
+        if self._process is None:  # no other version has been loaded meanwhile
+            self._batcher.pause()
+        await process.shut_down(by)
+
+    async def stop(self, by: float) -> None:
+        """Stop loading, and unload the second version; see `unload`."""
+        self._tasks.cancel()
+        await self.unload(by)
+
+    def give_up(self) -> None:
+        """Fail all searches that have no answer yet; the process is about to stop."""
+        self._batcher.give_up()
 
     def use_batcher(self) -> Batcher:
         """Return the batcher of the second version and start its idle time anew.
@@ -84,9 +102,9 @@ class Comparison:
         try:
             await self.unload()  # first, since memory is planned for two versions and not for three
             process = await self._open(version_id)
-            process.on_lost = self._handle_loss
             self._batcher.switch(process)
             self._process = process
+            process.when_lost(partial(self._handle_loss, process))
             self._restart_idle_timer()
             _log.info("compare", outcome="loaded", version=version_id)
         except Exception as error:
@@ -95,14 +113,21 @@ class Comparison:
         finally:
             self.loading = None
 
-    def _handle_loss(self) -> None:
-        """Forget a worker process that has ended unasked."""
-        _log.error("search_process_lost", version=self.version.version_id if self.version else None)
-        self._batcher.pause()
-        self._process = None
+    def _handle_loss(self, process: VersionProcess, how: str) -> None:
+        """Forget a worker process that was lost.
+
+        Args:
+            process: the process.
+            how: how it was lost, as a clause.
+        """
+        _log.error("search_process_lost", version=process.served.version_id, pid=process.pid, reason=how, compared=True)
+        if self._process is process:
+            self._batcher.pause()
+            self._process = None
 
     def _restart_idle_timer(self) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         loop = asyncio.get_running_loop()
-        self._idle_timer = loop.call_later(IDLE_SECONDS, lambda: self._tasks.start(self.unload()))
+        # Unloading has nothing to do with the request that happened to be the last one.
+        self._idle_timer = loop.call_later(IDLE_SECONDS, lambda: self._tasks.start(self.unload()), context=Context())

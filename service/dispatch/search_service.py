@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, cast
@@ -17,9 +18,11 @@ from service.core.logs import EventLog
 from service.core.settings import Settings
 from service.dispatch.answer_cache import AnswerCache
 from service.dispatch.batcher import Batcher
+from service.dispatch.child_process import Children
 from service.dispatch.comparison import Comparison
 from service.dispatch.swapper import Change, Swapper
-from service.dispatch.version_process import Opener, VersionProcess, WorkerChannel, open_version
+from service.dispatch.version_process import Opener, Patience, VersionProcess, open_version
+from service.dispatch.worker_channel import WorkerChannel
 from service.protocol.worker_config import WorkerConfig
 from service.shop_data.judgments import JudgmentFile
 from service.shop_data.photos import Photos
@@ -27,7 +30,8 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.tracing import start_tracing
 
 _log = EventLog(__name__)
-STOP_STEP_SECONDS = 5.0  # for each step of `SearchService.stop`
+# A search thread that has answered no batch for so long hangs, unless the deadline of searches is long.
+_LEAST_BATCH_SECONDS = 10.0
 
 
 class SearchService:
@@ -74,33 +78,70 @@ class SearchService:
         self.metrics.watch_queue(self.batcher.__len__)
         self.metrics.watch_photos(self.photo_batcher.__len__)
         self._batchers = (self.batcher, self.photo_batcher, self.lookup_batcher)
+        self._children = Children()
         self.swapper = Swapper(self.store, opener or self._opener(), self._batchers, self.metrics, self.cache.clear)
         self.comparison = Comparison(opener or self._opener_to_compare())
         self.judgments = JudgmentFile(settings.judgments) if settings.judgments else None
         self._version_task: asyncio.Task[None] | None = None
         self._changes = BackgroundTasks()
+        self._stop_by: float | None = None
 
     async def start(self) -> None:
         """Begin to load the published version. It returns at once, so that the process can report its health."""
         freeze_gc()
         self._version_task = asyncio.create_task(self._serve_published())
 
+    def drain(self) -> float:
+        """Report that the process is not ready any more, and return by when it must have ended.
+
+        It may be called in a signal handler.
+
+        Returns:
+            The time of `time.monotonic`, which is that of the event loop.
+        """
+        self.swapper.drain()
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + self.settings.drain_seconds
+        return self._stop_by
+
+    def give_up(self) -> None:
+        """Answer all accepted searches that have no answer yet with 503, since no time is left for them."""
+        for batcher in self._batchers:
+            batcher.give_up()
+        self.comparison.give_up()
+
     async def stop(self) -> None:
-        """Answer the queries that were accepted and end the worker processes, each step within STOP_STEP_SECONDS."""
+        """Answer the queries that were accepted and end the worker processes.
+
+        It takes `drain_seconds` at most, and ends by the time that `drain` returned if that was called before. Whatever
+        has not ended then is killed or left alone.
+        """
+        loop = asyncio.get_running_loop()
+        by = self._stop_by or loop.time() + self.settings.drain_seconds
         self.swapper.drain()
         if self._version_task is not None:
             self._version_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._version_task
         self._changes.cancel()
-        await asyncio.gather(*(batcher.stop(STOP_STEP_SECONDS) for batcher in self._batchers))
-        await self.swapper.stop()
-        await self.comparison.unload()
         self.photos.stop()
+        await asyncio.gather(self._stop_serving(by), self.comparison.stop(by), self._stop_tracing(by))
+        _log.info("stopped")
+
+    def kill_processes(self) -> None:
+        """End all worker processes by force, since this process ends now. Any thread may call it."""
+        self._children.kill()
+
+    async def _stop_serving(self, by: float) -> None:
+        seconds = by - asyncio.get_running_loop().time()
+        await asyncio.gather(*(batcher.stop(seconds) for batcher in self._batchers))
+        await self.swapper.stop(by)
+
+    async def _stop_tracing(self, by: float) -> None:
         if self.tracing is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.tracing.stop(), STOP_STEP_SECONDS)
-        _log.info("stopped")
+                async with asyncio.timeout_at(by):
+                    await self.tracing.stop()
 
     def run_change(self, change: Coroutine[Any, Any, Change]) -> asyncio.Task[Change]:
         """Run a change of version as a task that goes on even if nobody awaits it. The swapper logs its failure."""
@@ -125,7 +166,7 @@ class SearchService:
         threads = self.settings.max_search_threads
         on_cpu = self._device is Device.CPU
         config = self._worker_config(self._device, index_threads=1 if on_cpu else threads)
-        return partial(open_version, config=config, search_threads=threads if on_cpu else 1)
+        return self._open_with(config, search_threads=threads if on_cpu else 1)
 
     def _opener_to_compare(self) -> Opener:
         """Return what starts worker processes for the second version.
@@ -135,7 +176,17 @@ class SearchService:
         config = self._worker_config(Device.CPU, index_threads=1).model_copy(
             update={"photo_search": False, "max_bytes": self.settings.compare_mb * 1_000_000}
         )
-        return partial(open_version, config=config, search_threads=1)
+        return self._open_with(config, search_threads=1)
+
+    def _open_with(self, config: WorkerConfig, search_threads: int) -> Opener:
+        patience = Patience(self.settings.load_seconds, max(_LEAST_BATCH_SECONDS, 2 * self.settings.deadline_seconds))
+        return partial(
+            open_version,
+            config=config,
+            search_threads=search_threads,
+            children=self._children,
+            patience=patience,
+        )
 
     def _worker_config(self, device: Device, index_threads: int) -> WorkerConfig:
         return WorkerConfig(

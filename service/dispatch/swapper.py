@@ -5,8 +5,10 @@ It only reads the store.
 
 import asyncio
 import enum
+import itertools
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -24,7 +26,9 @@ from service.telemetry.metrics import Metrics
 
 _log = EventLog(__name__)
 FOLLOW_SECONDS = 1.0  # between two checks of which version the store publishes
-RETRY_SECONDS = 30.0  # until a version that could not be served is tried again, since its files may still be copied
+# Until a version that could not be served is tried again, since its files may still be copied.
+RETRY_SECONDS = 30.0
+_FIRST_RETRY_SECONDS = 1.0  # where no version is served; each wait is twice the one before
 _MAX_PREVIOUS = 20  # versions to which rollbacks can return
 
 Kind = Literal["start", "follow", "swap", "rollback", "recover"]
@@ -131,22 +135,34 @@ class Swapper:
         """Report that the process is not ready any more. It may be called in a signal handler."""
         self._state = ServiceState.DRAINING
 
-    async def stop(self) -> None:
-        """End the served version's process. The batchers must have been stopped before."""
+    async def stop(self, by: float = math.inf) -> None:
+        """End the served version's process. The batchers must have been stopped before.
+
+        Args:
+            by: the time of the event loop's clock at which the process is killed in any case.
+        """
         self._recoveries.cancel()
         if self._process is not None:
             process, self._process = self._process, None
-            await process.shut_down()
+            await process.shut_down(by)
 
     async def start(self) -> None:
-        """Serve the version that the store publishes. If that fails, keep the reason and wait for a swap."""
+        """Serve the version that the store publishes. If that fails, it is tried again until any version is served."""
+        await self._start_published()
+        if self.served is None:
+            self._recoveries.start(self._retry(self._start_published, _retry_seconds()))
+
+    async def _start_published(self) -> None:
+        """Serve the version that the store publishes, or keep the reason why it cannot be served."""
         try:
-            published = self._store.publication().current
-            if published is None:
+            publication = await run_in_daemon_thread(self._store.publication, "vitrine-start")
+            if publication.current is None:
                 raise UnknownVersionError("the store publishes no version")
-            self._last_published = published
-            await self._change("start", published)
-        except (RequestError, ArtifactError) as error:
+            if self.loading is not None:  # meanwhile a swap has begun
+                return
+            self._last_published = publication.current
+            await self._change("start", publication.current)
+        except (RequestError, ArtifactError, OSError) as error:
             self._enter_waiting(without_store_path(error, self._store.path))
         except Exception:
             self._enter_waiting("the published version could not be loaded; the log says why")
@@ -156,7 +172,7 @@ class Swapper:
 
         A version that was swapped in by hand stays until the store publishes another one.
         """
-        retry_at = time.monotonic() + RETRY_SECONDS if self.served is None else None
+        retry_at: float | None = None
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
             published = await run_in_daemon_thread(self._read_published, "vitrine-follow")
@@ -253,7 +269,7 @@ class Swapper:
         self._on_switch()
         replaced = self.served.version_id if self.served else None
         self.served = process.served
-        process.on_lost = self._recover_lost_process
+        process.when_lost(self._recover_lost_process)
         manifest = process.served.manifest
         self._metrics.show_version(process.served.version_id, manifest.model.name, manifest.count)
         if self._state is not ServiceState.DRAINING:
@@ -262,32 +278,57 @@ class Swapper:
             await before.shut_down()
         return replaced
 
-    def _recover_lost_process(self) -> None:
-        """Load the served version again after its process has ended unasked."""
-        assert self.served is not None
-        version_id, self.served, self._process = self.served.version_id, None, None
+    def _recover_lost_process(self, how: str) -> None:
+        """Load the served version again after its process was lost.
+
+        Args:
+            how: how it was lost, as a clause.
+        """
+        assert self.served is not None and self._process is not None
+        version_id, pid = self.served.version_id, self._process.pid
+        self.served, self._process = None, None
         for batcher in self._batchers:
             batcher.pause()
-        self.reason = f"the worker process of version {version_id} ended; another one is being started"
-        _log.error("search_process_lost", version=version_id)
+        self._metrics.show_no_version()
+        self.reason = f"the worker process of version {version_id} {how}"
+        _log.error("search_process_lost", version=version_id, pid=pid, reason=how)
         if self._state is ServiceState.SERVING:
             self._state = ServiceState.STARTING
-            self._recoveries.start(self._reload(version_id))
+            self.reason += "; another one is being started"
+            waits = itertools.chain((0.0,), _retry_seconds())
+            self._recoveries.start(self._retry(lambda: self._reload(version_id), waits))
 
     async def _reload(self, version_id: str) -> None:
-        """Try to load a version until it or another one is served."""
+        """Serve a version again, or keep the reason why it cannot be served."""
+        try:
+            await self._change("recover", version_id)
+        except Exception as error:
+            self._enter_waiting(f"version {version_id} cannot be loaded again: {error}")
+
+    async def _retry(self, attempt: Callable[[], Awaitable[None]], waits: Iterator[float]) -> None:
+        """Try to serve a version until that or another one is served.
+
+        Args:
+            attempt: tries it once.
+            waits: how many seconds to wait before each attempt.
+        """
         while self.served is None:
-            if self.loading is not None:  # another version is being loaded and may be served soon
+            await asyncio.sleep(next(waits))
+            while self.loading is not None:  # another version is being loaded and may be served soon
                 await asyncio.sleep(FOLLOW_SECONDS)
-                continue
-            try:
-                await self._change("recover", version_id)
-            except Exception as error:
-                self._enter_waiting(f"version {version_id} cannot be loaded again: {error}")
-                await asyncio.sleep(RETRY_SECONDS)
+            if self.served is None:
+                await attempt()
 
     def _enter_waiting(self, reason: str) -> None:
         self.reason = reason
         _log.error("waiting", reason=reason)
         if self._state is ServiceState.STARTING:
             self._state = ServiceState.WAITING
+
+
+def _retry_seconds() -> Iterator[float]:
+    """Yield the times between attempts to serve any version at all: short ones first, since no search is answered."""
+    seconds = _FIRST_RETRY_SECONDS
+    while True:
+        yield min(seconds, RETRY_SECONDS)
+        seconds *= 2

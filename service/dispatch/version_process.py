@@ -1,100 +1,62 @@
-"""A version in a worker process, as the event loop sees it: started, asked over several channels at once, and ended."""
+"""A version in a worker process, as the event loop sees it: loaded, asked over several channels at once, and ended."""
 
 import asyncio
-import os
-import signal
+import math
 import socket
-import subprocess
-import sys
-import threading
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
+from service.core.background_tasks import start_apart
 from service.core.errors import SearchFailedError, VersionRefusedError
-from service.core.settings import ENV_PREFIX
+from service.core.logs import EventLog
+from service.core.settings import variable_name
 from service.core.threads import run_in_daemon_thread
-from service.protocol.messages import Message, MessageBuffer, error_from_json
+from service.dispatch.child_process import Child, Children, describe_exit
+from service.dispatch.heartbeat import hanging
+from service.dispatch.worker_channel import ControlChannel, WorkerChannel, WorkerConnection
+from service.protocol.messages import Message, error_from_json
 from service.protocol.served_version import ServedVersion
 from service.protocol.worker_config import WorkerConfig
 
-_COMMAND = [sys.executable, "-m", "service.worker.search_process"]
+_log = EventLog(__name__)
 # The time that a worker process gets to answer its last batches, and then again to exit before it is killed.
 SHUTDOWN_STEP_SECONDS = 5.0
+# The longest time without an answer to a heartbeat. Importing large libraries and reading models holds Python's lock
+# for seconds where the disk is slow.
+SILENCE_SECONDS, LOADING_SILENCE_SECONDS = 4.0, 30.0
+_EXIT_SECONDS = 0.5  # for a process that has closed a connection to exit, so that its exit code says why
+_REAP_SECONDS = 1.0  # for the system to end a process that was killed
 _POLL_SECONDS = 0.005
 
 
-class WorkerChannel(asyncio.Protocol):
-    """The connection to one search thread of a worker process. Replies come in the order of the messages.
+@dataclass(frozen=True)
+class Patience:
+    """How long a worker process that answers heartbeats may take.
 
-    Args:
-        on_lost: called when the connection has been closed.
+    Attributes:
+        load_seconds: to load a version, which `VITRINE_LOAD_SECONDS` sets.
+        batch_seconds: to answer a batch of searches.
     """
 
-    def __init__(self, on_lost: Callable[[], None]) -> None:
-        self._on_lost = on_lost
-        self._buffer = MessageBuffer()
-        self._transport: asyncio.WriteTransport | None = None
-        self._reply_callbacks: deque[Callable[[Message | None], None]] = deque()
-
-    @property
-    def pending(self) -> int:
-        """How many replies have not arrived yet."""
-        return len(self._reply_callbacks)
-
-    def send(self, message: Message, on_reply: Callable[[Message | None], None]) -> None:
-        """Send a message.
-
-        Args:
-            message: the message.
-            on_reply: called with the reply, or with None if the connection is closed before it arrives.
-        """
-        if self._transport is None or self._transport.is_closing():
-            on_reply(None)
-            return
-        self._reply_callbacks.append(on_reply)
-        self._transport.write(message.to_bytes())
-
-    def expect(self, on_message: Callable[[Message | None], None]) -> None:
-        """Wait for a message that the worker sends unasked; the callback is called as in `send`."""
-        self._reply_callbacks.append(on_message)
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; called by the event loop."""
-        self._transport = cast(asyncio.WriteTransport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Hand each complete message to the callback that waits for it; called by the event loop."""
-        self._buffer.add(data)
-        while (message := self._buffer.next()) is not None:
-            self._reply_callbacks.popleft()(message)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell everyone who waits for a reply that none will come; called by the event loop."""
-        self._transport = None
-        while self._reply_callbacks:
-            self._reply_callbacks.popleft()(None)
-        self._on_lost()
+    load_seconds: float
+    batch_seconds: float
 
 
 class VersionProcess:
     """A worker process that has loaded a version. Its methods are called on the event loop.
 
+    A process that ends unasked or hangs is lost: it is killed, and its unanswered batches have no answers.
+
     Args:
         served: the version that it has loaded.
-        control: the channel on which it reported the version.
+        control: the connection for heartbeats.
         channels: one channel for each of its threads: those that search, one for searches by photo, and one for
             look-ups of products.
-        pid: its process id.
-        wait: blocks until the process has ended.
-        kill: ends the process by force.
+        child: the process.
+        batch_seconds: the longest time that a thread may take for a batch.
 
     Attributes:
         served: the version that it has loaded.
@@ -102,72 +64,115 @@ class VersionProcess:
         photo_channels: the channels for searches by photo.
         lookup_channels: the channels for look-ups of products, which need not wait for any search.
         pid: its process id.
-        on_lost: called when the process ends without having been asked to.
     """
 
     def __init__(
         self,
         served: ServedVersion,
-        control: WorkerChannel,
+        control: ControlChannel,
         channels: Sequence[WorkerChannel],
-        pid: int,
-        wait: Callable[[], object],
-        kill: Callable[[], None],
+        child: Child,
+        batch_seconds: float,
     ) -> None:
         self.served = served
         self.search_channels, self.photo_channels, self.lookup_channels = channels[:-2], channels[-2:-1], channels[-1:]
-        self.pid = pid
-        self.on_lost: Callable[[], None] = lambda: None
-        self._control = control
+        self.pid = child.pid
         self._channels = channels
-        self._wait = wait
-        self._kill = kill
+        self._connections = (control, *channels)
+        self._child = child
+        self._is_ending = False
+        self._loss: str | None = None
+        self._on_lost: Callable[[str], None] = lambda how: None
+        for connection in self._connections:
+            connection.on_lost = partial(self._lose, "ended", _EXIT_SECONDS)
+        self._watch = start_apart(self._watch_for_hanging(control, batch_seconds))
+        if not all(connection.is_open for connection in self._connections):
+            self._lose("ended", _EXIT_SECONDS)
 
-    async def shut_down(self) -> None:
+    def when_lost(self, on_lost: Callable[[str], None]) -> None:
+        """Call `on_lost` when the process is lost, or has been already, with a clause that says how."""
+        self._on_lost = on_lost
+        if self._loss is not None:
+            asyncio.get_running_loop().call_soon(on_lost, self._loss)
+
+    async def shut_down(self, by: float = math.inf) -> None:
         """Wait for the replies to pending batches and end the process, within twice SHUTDOWN_STEP_SECONDS.
 
         A process that does not reply in the first of these steps, or does not exit in the second, is killed.
+
+        Args:
+            by: the time of the event loop's clock at which the process is killed in any case.
         """
-        self.on_lost = lambda: None
+        if self._is_ending:
+            return
+        self._is_ending = True
+        self._watch.cancel()
         loop = asyncio.get_running_loop()
-        deadline_at = loop.time() + SHUTDOWN_STEP_SECONDS
-        while any(channel.pending for channel in self._channels) and loop.time() < deadline_at:
-            await asyncio.sleep(_POLL_SECONDS)
-        for channel in (*self._channels, self._control):
-            channel.close()
-        exited = asyncio.ensure_future(run_in_daemon_thread(self._wait, "vitrine-end"))
-        done, _ = await asyncio.wait({exited}, timeout=SHUTDOWN_STEP_SECONDS)
-        if not done:
-            self._kill()
-            await exited
+        reply_by = min(by, loop.time() + SHUTDOWN_STEP_SECONDS)
+        has_exited = False
+        try:
+            while any(channel.pending for channel in self._channels) and loop.time() < reply_by:
+                await asyncio.sleep(_POLL_SECONDS)
+            for connection in self._connections:
+                connection.close()
+            exit_seconds = max(0.0, min(by - loop.time(), SHUTDOWN_STEP_SECONDS))
+            exited = asyncio.ensure_future(run_in_daemon_thread(partial(self._child.wait, None), "vitrine-end"))
+            has_exited = bool((await asyncio.wait({exited}, timeout=exit_seconds))[0])
+        finally:
+            if not has_exited:
+                self._abort()
+        if not has_exited:
+            await run_in_daemon_thread(partial(self._child.wait, _REAP_SECONDS), "vitrine-end")
+
+    async def _watch_for_hanging(self, control: ControlChannel, batch_seconds: float) -> None:
+        how = await hanging(control, SILENCE_SECONDS, self._channels, batch_seconds)
+        _log.error("search_process_hung", version=self.served.version_id, pid=self.pid, reason=how)
+        self._lose(f"{how} and was killed")
+
+    def _lose(self, how: str, grace_seconds: float = 0.0) -> None:
+        if self._is_ending:
+            return
+        self._is_ending = True
+        self._loss = how
+        self._watch.cancel()
+        self._abort(grace_seconds)
+        self._on_lost(how)
+
+    def _abort(self, grace_seconds: float = 0.0) -> None:
+        """Close the connections at once, so that all unanswered batches fail, and kill the process."""
+        for connection in self._connections:
+            connection.abort()
+        self._child.end(grace_seconds)
 
 
 Opener = Callable[[str], Awaitable[VersionProcess]]  # raises UnknownVersionError or VersionRefusedError
 
 
-async def open_version(version_id: str, config: WorkerConfig, search_threads: int) -> VersionProcess:
+async def open_version(
+    version_id: str, config: WorkerConfig, search_threads: int, children: Children, patience: Patience
+) -> VersionProcess:
     """Start a worker process that loads a version, and wait until it can be asked.
 
     Args:
         version_id: the version's name in the store.
         config: the worker's configuration, without the version and the sockets.
         search_threads: the number of its search threads, without those for photos and look-ups.
+        children: starts the process.
+        patience: how long it may take.
 
     Raises:
         UnknownVersionError: the store has no such version.
-        VersionRefusedError: the version cannot be served, or the process ended while it loaded it.
+        VersionRefusedError: the version cannot be served, or the process ended, hung or took too long as it loaded it.
         SearchFailedError: loading failed unexpectedly; the log says why.
     """
     with ExitStack() as worker_ends:
         ours, theirs = socket_pairs(socket_count(search_threads), worker_ends)
         control, *channels = (end.fileno() for end in theirs)
         update = {"version_id": version_id, "control_fd": control, "channel_fds": tuple(channels)}
-        command = [*_COMMAND, config.model_copy(update=update).model_dump_json()]
-        # The configuration holds all settings that the worker needs. Others, secrets among them, must not reach it.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-        start = partial(subprocess.Popen, command, pass_fds=(control, *channels), env=environment)
-        process = await run_in_daemon_thread(start, "vitrine-begin")
-    return await connect(version_id, ours, process.pid, process.wait, process.kill)
+        argument = config.model_copy(update=update).model_dump_json()
+        start = partial(children.start, argument, (control, *channels))
+        child = await run_in_daemon_thread(start, "vitrine-begin")
+    return await connect(version_id, ours, child, patience)
 
 
 def socket_count(search_threads: int) -> int:
@@ -193,69 +198,65 @@ def socket_pairs(count: int, worker_ends: ExitStack) -> tuple[list[socket.socket
 
 
 async def connect(
-    version_id: str,
-    sockets: Sequence[socket.socket],
-    pid: int,
-    wait: Callable[[], Any],
-    kill: Callable[[], None],
+    version_id: str, sockets: Sequence[socket.socket], child: Child, patience: Patience
 ) -> VersionProcess:
     """Wait until a worker process has loaded its version; see `open_version` for errors.
 
     Args:
         version_id: the version that it loads.
         sockets: the sockets to it: first the one for control, then one for each of its threads.
-        pid: its process id.
-        wait: blocks until it has ended and returns its exit code.
-        kill: ends it by force.
+        child: the process.
+        patience: how long it may take.
     """
     loop = asyncio.get_running_loop()
-    opened: list[VersionProcess] = []
-
-    def handle_loss() -> None:
-        if opened:
-            process, opened[:] = opened[0], []
-            _reap(wait)
-            process.on_lost()
-
-    control, *channels = (WorkerChannel(handle_loss) for _ in sockets)
-    report: asyncio.Future[Message | None] = loop.create_future()
-    control.expect(lambda message: None if report.done() else report.set_result(message))
+    control, channels = ControlChannel(), [WorkerChannel() for _ in sockets[1:]]
     try:
-        for channel, end in zip((control, *channels), sockets, strict=True):
-            await loop.create_unix_connection(partial(_identity, channel), sock=end)
-        message = await report
-        if message is None:
-            code = await run_in_daemon_thread(wait, "vitrine-end")
-            raise VersionRefusedError(f"version {version_id}: its worker process ended {_describe_exit(code)}")
+        for connection, end in zip((control, *channels), sockets, strict=True):
+            # What happens on a connection later has nothing to do with the request that asked for the version.
+            await start_apart(loop.create_unix_connection(partial(_identity, connection), sock=end))
+        message = await _report(version_id, control, child, patience.load_seconds)
         if "refused" in message.head:
             raise error_from_json(message.head["refused"])
         if "broken" in message.head:
             raise SearchFailedError(
                 "an unexpected error occurred while the version was loaded; the log has the details"
             )
+        served = ServedVersion.model_validate(message.head["version"])
     except BaseException:
-        for channel in (control, *channels):
-            channel.close()
-        kill()
-        _reap(wait)
+        for connection in (control, *channels):
+            connection.abort()
+        child.end()
         raise
-    served = ServedVersion.model_validate(message.head["version"])
-    process = VersionProcess(served, control, channels, pid, wait, kill)
-    opened.append(process)
-    return process
+    return VersionProcess(served, control, channels, child, patience.batch_seconds)
 
 
-def _reap(wait: Callable[[], object]) -> None:
-    """Wait in the background for a process that is ending, so that it does not stay behind as a zombie."""
-    threading.Thread(target=wait, name="vitrine-end", daemon=True).start()
+async def _report(version_id: str, control: ControlChannel, child: Child, load_seconds: float) -> Message:
+    """Wait for a worker process to report that it has loaded its version or cannot.
+
+    Raises:
+        VersionRefusedError: the process ended, hangs, or takes too long.
+    """
+    hung = start_apart(hanging(control, LOADING_SILENCE_SECONDS))
+    try:
+        ends: tuple[asyncio.Future[Any], ...] = (control.report, hung)
+        await asyncio.wait(ends, timeout=load_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        hung.cancel()
+    if control.report.done():
+        message = control.report.result()
+        if message is not None:
+            return message
+        code = await run_in_daemon_thread(partial(child.wait, SHUTDOWN_STEP_SECONDS), "vitrine-end")
+        raise VersionRefusedError(f"version {version_id}: its worker process ended {describe_exit(code)}")
+    if hung.done():
+        reason = hung.result()
+        _log.error("search_process_hung", version=version_id, pid=child.pid, reason=reason, loading=True)
+        raise VersionRefusedError(f"version {version_id}: while loading, its worker process {reason} and was killed")
+    raise VersionRefusedError(
+        f"version {version_id}: it was not loaded within {load_seconds:g} s; "
+        f"{variable_name('load_seconds')} allows more"
+    )
 
 
-def _identity(channel: WorkerChannel) -> WorkerChannel:
-    return channel
-
-
-def _describe_exit(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        return f"by {name}" + (", perhaps because memory ran out" if name == "SIGKILL" else "")
-    return f"with exit code {code}"
+def _identity(connection: WorkerConnection) -> WorkerConnection:
+    return connection

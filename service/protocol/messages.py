@@ -40,6 +40,9 @@ class Message:
         return b"".join((_LENGTHS.pack(len(head), len(self.body)), head, self.body))
 
 
+HEARTBEAT = Message("heartbeat")  # a worker process sends it back at once, also while it loads its version
+
+
 class MessageBuffer:
     """Received bytes, which are cut into messages again."""
 

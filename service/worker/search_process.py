@@ -1,9 +1,12 @@
 """The worker process, which holds one version: `python -m service.worker.search_process`, started by the service.
 
-Each of its search threads has its own socket, on which batches of queries arrive and answers go back. The process ends
-when the other side closes the sockets. All threads of a Python process share one lock, so a process of its own means
-that HTTP and searches do not wait for each other, that loading a version stalls nobody, that a crash in native code
-does not end the service, and that the memory of a version is freed together with its process.
+Each of its search threads has its own socket, on which batches of queries arrive and answers go back. One more thread
+does nothing but answer heartbeats, also while the version is loaded. The process ends when the other side closes the
+sockets, and when one of its threads fails.
+
+All threads of a Python process share one lock, so a process of its own means that HTTP and searches do not wait for
+each other, that loading a version stalls nobody, that a crash in native code does not end the service, and that the
+memory of a version is freed together with its process.
 """
 
 import os
@@ -17,10 +20,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from service.core.errors import UnknownVersionError, VersionRefusedError
+from service.core.errors import SearchFailedError, UnknownVersionError, VersionRefusedError
 from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog, set_up_logs
 from service.core.threads import lower_thread_priority
+from service.protocol.answers import BatchAnswer, BatchSeconds
 from service.protocol.messages import (
     Message,
     MessageBuffer,
@@ -29,6 +33,7 @@ from service.protocol.messages import (
     queries_from_message,
     receive,
 )
+from service.protocol.queries import Query
 from service.protocol.worker_config import WorkerConfig
 
 if TYPE_CHECKING:  # these imports take as long as loading a small version, and so happen while the version is loaded
@@ -50,16 +55,19 @@ def serve(
 
     Args:
         load: loads the version; raises UnknownVersionError or VersionRefusedError.
-        control: the socket on which the result of loading is reported.
+        control: the socket on which the result of loading is reported and heartbeats are answered.
         channels: the sockets on which batches arrive; each has a thread of its own.
         index_threads: the number of threads that FAISS uses for each batch.
-        on_hang_up: called by each search thread when its socket has been closed.
+        on_hang_up: called by each thread when its socket has been closed, or when it cannot go on.
     """
     loaded: Future[LoadedVersion] = Future()
+    control_lock = threading.Lock()
+    # These threads are started first, so that they keep their priority when that of this thread is lowered.
     for number, channel in enumerate(channels):
-        work = partial(_serve_channel, channel, loaded, index_threads, on_hang_up)
-        threading.Thread(target=work, name=f"vitrine-search-{number}", daemon=True).start()
-    lower_thread_priority(_LOADING_NICENESS)  # the search threads were started before and keep their priority
+        work = partial(_serve_channel, channel, loaded, index_threads)
+        _start_thread(f"vitrine-search-{number}", work, on_hang_up)
+    heart = _start_thread("vitrine-heart", partial(_answer_heartbeats, control, control_lock), on_hang_up)
+    lower_thread_priority(_LOADING_NICENESS)
     try:
         version = load()
         freeze_gc()
@@ -72,22 +80,44 @@ def serve(
     else:
         loaded.set_result(version)
         del version
-    with suppress(OSError):  # the other side may have given up
+    with control_lock, suppress(OSError):  # the other side may have given up
         control.sendall(Message(report).to_bytes())
-    receive(control, MessageBuffer())  # returns when the other side closes the socket
+    heart.join()  # until the other side closes the socket
     control.close()
 
 
-def _serve_channel(
-    channel: socket.socket, loaded: "Future[LoadedVersion]", index_threads: int, on_hang_up: Callable[[], None]
-) -> None:
+def _start_thread(name: str, work: Callable[[], None], on_end: Callable[[], None]) -> threading.Thread:
+    """Start a daemon thread that calls `on_end` when its work ends or fails: no socket is left without its thread."""
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException:  # a panic in a library written in Rust is no Exception
+            _log.exception("search_thread_failed", thread=name)
+        finally:
+            on_end()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _answer_heartbeats(control: socket.socket, lock: threading.Lock) -> None:
+    """Send each heartbeat back at once, whatever the other threads do, until the socket is closed."""
+    buffer = MessageBuffer()
+    while (heartbeat := receive(control, buffer)) is not None:
+        with lock:
+            if not _send(control, heartbeat.to_bytes()):
+                return
+
+
+def _serve_channel(channel: socket.socket, loaded: "Future[LoadedVersion]", index_threads: int) -> None:
     """Answer the batches of one channel until it is closed."""
     buffer = MessageBuffer()
-    with channel, suppress(OSError):
+    with channel:
         first = receive(channel, buffer)
         if first is not None:
             _answer_batches(first, channel, buffer, loaded.result(), index_threads)
-    on_hang_up()
 
 
 def _answer_batches(
@@ -97,10 +127,29 @@ def _answer_batches(
     from service.worker.batch_executor import answer_batch
 
     set_threads(index_threads)
+    answer = partial(answer_batch, version=version)
     message: Message | None = first
-    while message is not None:
-        channel.sendall(answer_to_message(answer_batch(queries_from_message(message), version)).to_bytes())
+    while message is not None and _send(channel, _reply_to(message, answer)):
         message = receive(channel, buffer)
+
+
+def _reply_to(message: Message, answer: Callable[[Sequence[Query]], BatchAnswer]) -> bytes:
+    """Return the reply to a batch; where it cannot be read, answered or packed, each of its searches has failed."""
+    try:
+        return answer_to_message(answer(queries_from_message(message))).to_bytes()
+    except BaseException:  # as in `_start_thread`
+        _log.exception("reply_failed", searches=len(message.head))
+    failure = SearchFailedError("the search failed inside the service; its log says why")
+    return answer_to_message(BatchAnswer([failure] * len(message.head), BatchSeconds(0, 0, 0, 0))).to_bytes()
+
+
+def _send(connection: socket.socket, content: bytes) -> bool:
+    """Send a message; False if the other side has closed the connection."""
+    try:
+        connection.sendall(content)
+    except OSError:
+        return False
+    return True
 
 
 def main() -> None:

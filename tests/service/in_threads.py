@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from service.dispatch.version_process import Opener, VersionProcess, connect, socket_count, socket_pairs
+from service.dispatch.child_process import Child
+from service.dispatch.version_process import Opener, Patience, VersionProcess, connect, socket_count, socket_pairs
 from service.worker.loaded_version import LoadedVersion
 from service.worker.search_process import serve
 from tests.service.waiting import WAIT_SECONDS
@@ -13,8 +14,12 @@ from tests.service.waiting import WAIT_SECONDS
 Loader = Callable[[str], LoadedVersion]
 
 
-def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1) -> Opener:
-    """Return an opener whose workers are threads and whose versions come from `load`."""
+# Longer than any test holds a thread.
+PATIENCE = Patience(load_seconds=2 * WAIT_SECONDS, batch_seconds=2 * WAIT_SECONDS)
+
+
+def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1, patience: Patience = PATIENCE) -> Opener:
+    """Return an opener whose workers are threads, which nobody can kill, and whose versions come from `load`."""
 
     async def open_version(version_id: str) -> VersionProcess:
         with ExitStack() as worker_ends:
@@ -27,6 +32,7 @@ def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1) ->
                 daemon=True,
             )
             thread.start()
-        return await connect(version_id, ours, os.getpid(), lambda: thread.join(WAIT_SECONDS), lambda: None)
+        child = Child(os.getpid(), lambda seconds: thread.join(seconds or WAIT_SECONDS), lambda: None)
+        return await connect(version_id, ours, child, patience)
 
     return open_version

@@ -18,9 +18,9 @@ _CHANGED = """
 import sys
 changes = {changes!r}
 exec(changes)
-from service.dispatch import version_process
+from service.dispatch import child_process
 main = "\\nfrom service.worker.search_process import main\\nmain()"
-version_process._COMMAND = [sys.executable, "-c", changes + main]
+child_process._COMMAND = [sys.executable, "-c", changes + main]
 from service.cli import app
 app(prog_name="python -m service")
 """

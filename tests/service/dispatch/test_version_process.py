@@ -16,11 +16,15 @@ import pytest
 from benchmarks.common.children import children_of
 from service.core.device import Device
 from service.core.errors import UnknownVersionError, VersionRefusedError
-from service.dispatch.version_process import VersionProcess, WorkerChannel, open_version
+from service.dispatch.child_process import Children
+from service.dispatch.version_process import VersionProcess
+from service.dispatch.version_process import open_version as open_with
+from service.dispatch.worker_channel import WorkerChannel
 from service.protocol.answers import BatchAnswer, RenderedAnswer
 from service.protocol.messages import Message, answer_from_message, queries_to_message
 from service.protocol.queries import Page, Query, SearchQuery, SimilarQuery
 from service.protocol.worker_config import WorkerConfig
+from tests.service.in_threads import PATIENCE
 from tests.service.shop import Shop
 from tests.service.waiting import WAIT_SECONDS, until
 
@@ -32,6 +36,10 @@ def config(store: Path, max_bytes: int | None = None) -> WorkerConfig:
         store=store, device=Device.CPU, encoder_threads=1, photo_search=True, index_threads=1, log_format="text",
         max_bytes=max_bytes,
     )  # fmt: skip
+
+
+async def open_version(version_id: str, config: WorkerConfig, search_threads: int) -> VersionProcess:
+    return await open_with(version_id, config, search_threads, Children(), PATIENCE)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -70,8 +78,8 @@ def test_it_tells_of_itself_answers_in_order_on_each_channel_and_ends(good_store
             answers = await asyncio.gather(*(ask(channel, queries) for queries in asked))
             assert [len(ids(answer)[0]) for answer in answers] == [2, 2, 2]
             assert len({str(ids(answer)) for answer in answers}) == 1
-        lost: list[int] = []
-        process.on_lost = lambda: lost.append(1)
+        lost: list[str] = []
+        process.when_lost(lost.append)
         assert is_there(process)
         await process.shut_down()
         assert not is_there(process) and lost == []
@@ -113,12 +121,12 @@ def test_what_cannot_be_served_is_refused_in_words_and_leaves_no_process(shop: S
 def test_a_process_that_is_killed_while_it_loads_refuses_its_version(
     good_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.dispatch.version_process._COMMAND", ["sh", "-c", "kill -9 $$"])
+    monkeypatch.setattr("service.dispatch.child_process._COMMAND", ["sh", "-c", "kill -9 $$"])
 
     async def test() -> None:
         with pytest.raises(VersionRefusedError, match="ended by SIGKILL, perhaps because memory ran out"):
             await open_version("v1", config(good_store), 1)
-        monkeypatch.setattr("service.dispatch.version_process._COMMAND", ["sh", "-c", "exit 3"])
+        monkeypatch.setattr("service.dispatch.child_process._COMMAND", ["sh", "-c", "exit 3"])
         with pytest.raises(VersionRefusedError, match=r"version v1: its worker process ended with exit code 3"):
             await open_version("v1", config(good_store), 1)
 
@@ -126,7 +134,7 @@ def test_a_process_that_is_killed_while_it_loads_refuses_its_version(
 
 
 def test_a_load_that_is_given_up_ends_its_process(good_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.dispatch.version_process._COMMAND", ["sh", "-c", "exec sleep 60"])
+    monkeypatch.setattr("service.dispatch.child_process._COMMAND", ["sh", "-c", "exec sleep 60"])
     before = children()
 
     async def test() -> None:
@@ -140,8 +148,8 @@ def test_a_load_that_is_given_up_ends_its_process(good_store: Path, monkeypatch:
 def test_one_that_ends_by_itself_says_so_once_and_answers_nothing_more(good_store: Path) -> None:
     async def test() -> None:
         process = await open_version("v1", config(good_store), 2)
-        lost: list[int] = []
-        process.on_lost = lambda: lost.append(1)
+        lost: list[str] = []
+        process.when_lost(lost.append)
         os.kill(process.pid, signal.SIGSTOP)
         await until(lambda: state_of(process.pid) == "T", "the process is not stopped")
         waiting = [
@@ -151,7 +159,7 @@ def test_one_that_ends_by_itself_says_so_once_and_answers_nothing_more(good_stor
         assert await asyncio.gather(*waiting) == [None, None]
         await until(lambda: lost, "nobody was called")
         assert await ask(process.search_channels[0], [SearchQuery("hat", Page(1))]) is None
-        assert lost == [1]
+        assert lost == ["ended"]
         await until(lambda: not is_there(process), "the process was not reaped")
         await process.shut_down()
 
