@@ -17,10 +17,18 @@ rows, and as many as there are up to 100. Thread counts are set per calling thre
 
 from .build import build_index, cluster_lists
 from .candidates import Candidate, Device, list_candidates
-from .errors import ArgumentError, DeviceError, IndexFileError, IndexSpecError, KnnError, VectorError
+from .errors import (
+    ArgumentError,
+    DeviceError,
+    IndexFileError,
+    IndexSpecError,
+    KnnError,
+    UnsupportedTypeError,
+    VectorError,
+)
 from .exact import exact_search, extend_exact_search, score_rows
 from .files import read_index, write_index
-from .gpu import FaissGpuIndex, gpu_count, to_gpu
+from .gpu import FaissGpuIndex, faiss_gpu_fault, gpu_bytes, gpu_count, to_gpu
 from .gpu_index import GpuVectorIndex
 from .ground_truth import GroundTruth, make_ground_truth
 from .index import VectorIndex
@@ -30,7 +38,8 @@ from .recall import Recall, measure_recall
 from .relevant import recall_of_rows
 from .spec import IndexSpec, spec_of_factory
 from .threads import one_thread, set_threads
-from .torch_exact import TorchExactIndex, torch_gpu_count
+from .torch_exact import TorchExactIndex
+from .torch_gpus import gpu_fault, gpu_free_bytes, torch_gpu_count
 from .tuning import Tuning, TuningPoint, time_queries, tune_operating_point
 from .vectors import check_vectors
 
@@ -52,6 +61,7 @@ __all__ = [
     "TorchExactIndex",
     "Tuning",
     "TuningPoint",
+    "UnsupportedTypeError",
     "VectorError",
     "VectorIndex",
     "build_index",
@@ -59,7 +69,11 @@ __all__ = [
     "cluster_lists",
     "exact_search",
     "extend_exact_search",
+    "faiss_gpu_fault",
+    "gpu_bytes",
     "gpu_count",
+    "gpu_fault",
+    "gpu_free_bytes",
     "list_candidates",
     "make_ground_truth",
     "measure_recall",

@@ -6,6 +6,7 @@ KnnError
 ├── IndexSpecError    (also a ValueError)
 ├── IndexFileError
 └── DeviceError
+    └── UnsupportedTypeError
 
 The three that are also a ``ValueError`` mean that the caller passed a wrong argument; the other two are failures of
 files or devices. Every message says what was expected, what was found and what to do.
@@ -34,3 +35,7 @@ class IndexFileError(KnnError):
 
 class DeviceError(KnnError):
     """A GPU is missing, or cannot hold or search the index as asked."""
+
+
+class UnsupportedTypeError(DeviceError):
+    """Indexes of this type are not searched on a GPU."""

@@ -11,7 +11,7 @@ import threading
 import faiss
 import numpy as np
 
-from .errors import ArgumentError, DeviceError, KnnError
+from .errors import ArgumentError, DeviceError, KnnError, UnsupportedTypeError
 from .gpu_index import GpuVectorIndex
 from .index import VectorIndex
 from .neighbours import Neighbours
@@ -19,13 +19,16 @@ from .operating_point import OperatingPoint
 from .parameters import search_parameters
 from .raw import raw_search
 from .structure import walk_index
-from .torch_exact import TorchExactIndex, scores_every_row, torch_gpu_count
+from .torch_exact import TorchExactIndex, scores_every_row, torch_index_bytes
+from .torch_gpus import torch_gpu_count
 
 # The highest k and nprobe that the GPU kernels of FAISS support.
 GPU_MAX_K = 2048
 GPU_MAX_NPROBE = 2048
 # Scratch memory for one stream of searches. By default FAISS would take up to 1.5 GiB.
 TEMP_MEMORY_BYTES = 256 << 20
+
+_LIST_ROUNDING = 32  # vectors; a list on a GPU takes a multiple of them
 
 # Creating an index while another one is destroyed has crashed FAISS (issue 4718), so this lock is held for both.
 _device_lock = threading.Lock()
@@ -78,13 +81,14 @@ def to_gpu(index: VectorIndex, device: int = 0, temp_memory_bytes: int = TEMP_ME
         temp_memory_bytes: Scratch memory of FAISS on the GPU, in addition to the index.
 
     Raises:
-        DeviceError: The index type does not run on a GPU, there is no such GPU, or its memory is too small.
+        UnsupportedTypeError: The index type does not run on a GPU.
+        DeviceError: There is no such GPU, or its memory is too small.
     """
-    if scores_every_row(index) and 0 <= device < torch_gpu_count():
+    if _runs_in_torch(index, device):
         return TorchExactIndex(index, f"cuda:{device}")
     refusal = _find_refusal(index)
     if refusal is not None:
-        raise DeviceError(
+        raise UnsupportedTypeError(
             f"an index of type {index.index_type} cannot be searched on a GPU: {refusal}; "
             "search it on the CPU or build one such as 'Flat' or 'IVF1024,SQfp16'"
         )
@@ -100,6 +104,44 @@ def to_gpu(index: VectorIndex, device: int = 0, temp_memory_bytes: int = TEMP_ME
         raise DeviceError(
             f"GPU {device} could not take an index of type {index.index_type} and {index.index_bytes} bytes: {exc}"
         ) from exc
+
+
+def gpu_bytes(index: VectorIndex, device: int = 0) -> int:
+    """Estimate the memory that an index takes on a GPU while it is searched there; for indexes that `to_gpu` takes.
+
+    Args:
+        index: The index on the CPU.
+        device: Number of the GPU, from 0.
+    """
+    if _runs_in_torch(index, device):
+        return torch_index_bytes(index)
+    row_bytes = index.index_bytes / max(1, index.count)
+    rounding = (index.structure.list_count or 0) * _LIST_ROUNDING * row_bytes
+    return round(index.index_bytes + rounding) + TEMP_MEMORY_BYTES
+
+
+def faiss_gpu_fault(device: int) -> str | None:
+    """Let FAISS search on a GPU; return why it cannot, or None if it can. An old driver ends the process instead.
+
+    Args:
+        device: Number of the GPU, from 0.
+    """
+    if not hasattr(faiss, "StandardGpuResources"):
+        return f"FAISS {faiss.__version__} is built without GPUs"
+    if not 0 <= device < gpu_count():
+        return f"FAISS {faiss.__version__} sees {gpu_count()} GPUs, numbered from 0"
+    vectors = np.eye(8, dtype=np.float32)
+    table = faiss.IndexFlatIP(8)
+    table.add(vectors)
+    try:
+        _clone(VectorIndex(table, vectors.nbytes), device, 1 << 20).search(vectors, 1)
+    except (RuntimeError, KnnError) as exc:
+        return f"FAISS cannot search on GPU {device}: {exc}"
+    return None
+
+
+def _runs_in_torch(index: VectorIndex, device: int) -> bool:
+    return scores_every_row(index) and 0 <= device < torch_gpu_count()
 
 
 def _clone(index: VectorIndex, device: int, temp_memory_bytes: int) -> FaissGpuIndex:

@@ -24,6 +24,8 @@ Dtype = Literal["float16", "bfloat16", "float32"]
 # Queries and float32 scores in memory at once: 256 MiB of scores, or one query over 67 million products.
 QUERIES_AT_ONCE = 1024
 SCORES_AT_ONCE = 1 << 26
+# Scores, the filter's, and those that the selection of the best copies.
+_SCORE_COPIES = 3
 # Numbers converted to float32 at once on devices that cannot multiply half precision into float32: 64 MiB.
 CONVERTED_AT_ONCE = 1 << 24
 # Vectors reconstructed by the CPU index at once: 64 MiB at a width of 256.
@@ -101,13 +103,10 @@ def scores_every_row(index: VectorIndex) -> bool:
     return half or type(table) in (faiss.IndexFlat, faiss.IndexFlatIP)
 
 
-def torch_gpu_count() -> int:
-    """Return how many GPUs PyTorch sees; 0 if it is not installed."""
-    try:
-        import torch
-    except ImportError:
-        return 0
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+def torch_index_bytes(index: VectorIndex) -> int:
+    """Return the memory that this index takes on a GPU: its vectors in half precision, and the scores of a search."""
+    scores = min(SCORES_AT_ONCE, QUERIES_AT_ONCE * index.count)
+    return 2 * index.count * index.width + _SCORE_COPIES * 4 * scores
 
 
 def _upload(index: VectorIndex, device: str, dtype: Dtype) -> "torch.Tensor":

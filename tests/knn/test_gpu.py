@@ -12,13 +12,18 @@ from knn import (
     DeviceError,
     FaissGpuIndex,
     OperatingPoint,
+    UnsupportedTypeError,
     VectorIndex,
+    faiss_gpu_fault,
+    gpu,
+    gpu_bytes,
     gpu_count,
     make_ground_truth,
     read_index,
     to_gpu,
     write_index,
 )
+from knn.gpu import TEMP_MEMORY_BYTES
 
 Make = Callable[[str], VectorIndex]
 _POINT = OperatingPoint(nprobe=8)
@@ -54,7 +59,7 @@ def _on_stand_in(index: VectorIndex, error: Exception | None = None) -> tuple[Fa
     ],
 )
 def test_types_that_do_not_run_on_a_gpu(make_index: Make, factory: str, reason: str) -> None:
-    with pytest.raises(DeviceError) as caught:
+    with pytest.raises(UnsupportedTypeError) as caught:
         to_gpu(make_index(factory))
     assert str(caught.value) == (
         f"an index of type {factory} cannot be searched on a GPU: {reason}; "
@@ -131,6 +136,30 @@ def test_a_failure_of_the_gpu_is_a_device_error(make_index: Make, queries: np.nd
     gpu, _ = _on_stand_in(make_index("Flat"), RuntimeError("CUDA error 2 out of memory"))
     with pytest.raises(DeviceError, match=r"^the GPU failed in a search of 40 queries: .*out of memory$"):
         gpu.search(queries, 5)
+
+
+def test_lists_take_their_file_and_room_to_work(make_index: Make) -> None:
+    index = make_index("IVF64,SQfp16")
+    rounded = index.index_bytes * (1 + 64 * 32 / index.count)
+    assert index.index_bytes < gpu_bytes(index) - TEMP_MEMORY_BYTES <= round(rounded)
+
+
+@pytest.mark.skipif(gpu_count() > 0, reason="there is a GPU")
+def test_faiss_says_why_it_cannot_search_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = faiss_gpu_fault(0)
+    assert fault is not None and fault.startswith(f"FAISS {faiss.__version__} ")
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(gpu, "gpu_count", lambda: 2)
+    assert faiss_gpu_fault(2) == f"FAISS {faiss.__version__} sees 2 GPUs, numbered from 0"
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error 209 no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(gpu, "_clone", fail)
+    fault = faiss_gpu_fault(1)
+    assert fault is not None and fault.startswith("FAISS cannot search on GPU 1: CUDA error 209 no kernel image")
+    monkeypatch.setattr(gpu, "_clone", lambda index, device, temp: index)
+    assert faiss_gpu_fault(1) is None
 
 
 def test_a_file_gets_the_cpu_copy(make_index: Make, queries: np.ndarray, tmp_path: Path) -> None:

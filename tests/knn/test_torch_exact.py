@@ -19,6 +19,7 @@ from knn import (
     build_index,
     exact_search,
     gpu,
+    gpu_bytes,
     read_index,
     to_gpu,
     torch_exact,
@@ -173,6 +174,18 @@ def test_a_failure_of_the_device_is_a_device_error(
     monkeypatch.setattr(torch_exact, "_scores", run_out_of_memory)
     with pytest.raises(DeviceError, match=r"^the GPU failed in a search of 40 queries: CUDA out of memory$"):
         make("Flat").search(queries, 5)
+
+
+@pytest.mark.parametrize("factory", ["Flat", "SQfp16"])
+def test_the_memory_that_it_takes_is_known_before(
+    make_index: Make, factory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2 bytes a number whatever the file has; and what a search takes, which is more with many products."""
+    monkeypatch.setattr(gpu, "torch_gpu_count", lambda: 1)
+    index = make_index(factory)
+    assert 2 * 6_000 * 32 < gpu_bytes(index) < 2 * 6_000 * 32 + 4 * 4 * torch_exact.SCORES_AT_ONCE
+    monkeypatch.setattr(torch_exact, "SCORES_AT_ONCE", 0)
+    assert gpu_bytes(index) == 2 * 6_000 * 32
 
 
 @pytest.mark.parametrize(("factory", "gpus", "in_torch"), [("Flat", 1, True), ("SQfp16", 1, True), ("Flat", 0, False)])
