@@ -21,8 +21,6 @@ from service.main import create_app
 _log = EventLog(__name__)
 _BACKLOG = 2048
 _LAST_READ_SECONDS = 0.1  # for requests that clients sent before they could see that connections are closed
-# The end of the time for draining is kept for ending what has not ended by itself: a quarter, at most this long.
-_MOST_ENDING_SECONDS = 1.0
 
 
 def run(settings: Settings) -> None:
@@ -70,8 +68,7 @@ class DrainingServer(uvicorn.Server):
     listeners close, and requests under way are answered. After SIGINT (Ctrl+C) there is no notice, and a second
     signal ends it. The exit code is 0 in every case.
 
-    All of this ends within `drain_seconds` of the first signal: shortly before, searches without an answer are answered
-    with 503, then connections are closed and worker processes killed, and at the end the process ends in any case.
+    All of this ends within `drain_seconds` of the first signal, by the times of a `DrainPlan`.
     """
 
     def __init__(self, config: uvicorn.Config, service: SearchService) -> None:
@@ -85,8 +82,8 @@ class DrainingServer(uvicorn.Server):
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
             return
-        end_by = self._service.drain()
-        threading.Thread(target=self._end_process, args=(end_by,), name="vitrine-deadline", daemon=True).start()
+        plan = self._service.drain()
+        threading.Thread(target=self._end_process, args=(plan.end_by,), name="vitrine-deadline", daemon=True).start()
         notice = 0.0 if sig == signal.SIGINT else self._service.settings.drain_notice_seconds
         self._close_at = time.monotonic() + notice
         _log.info("draining", signal=signal.Signals(sig).name, notice_s=notice)
@@ -102,12 +99,9 @@ class DrainingServer(uvicorn.Server):
         for server in self.servers:
             server.close()
         await asyncio.sleep(_LAST_READ_SECONDS)
-        settings = self._service.settings
-        ending_seconds = min(_MOST_ENDING_SECONDS, (settings.drain_seconds - settings.drain_notice_seconds) / 4)
-        answer_seconds = max(0.0, self._service.drain() - time.monotonic() - ending_seconds)
-        asyncio.get_running_loop().call_later(answer_seconds, self._service.give_up)
-        # Requests that are no searches, or whose clients do not read, are cut off a little later.
-        self.config.timeout_graceful_shutdown = answer_seconds + ending_seconds / 2  # type: ignore[assignment]
+        plan, loop = self._service.drain(), asyncio.get_running_loop()
+        loop.call_at(plan.answer_by, self._service.give_up)
+        self.config.timeout_graceful_shutdown = max(0.0, plan.cut_off_by - loop.time())  # type: ignore[assignment]
         await super().shutdown(sockets)
         self._service.kill_processes()  # those that were not asked to end, as after a second SIGINT
 

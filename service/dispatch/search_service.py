@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from artifacts.store import Store
 from service.core.background_tasks import BackgroundTasks
 from service.core.device import Device, choose_device
+from service.core.drain_plan import DrainPlan, drain_plan
 from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog
 from service.core.settings import Settings
@@ -32,6 +33,8 @@ from service.telemetry.tracing import start_tracing
 _log = EventLog(__name__)
 # A search thread that has answered no batch for so long hangs, unless the deadline of searches is long.
 _LEAST_BATCH_SECONDS = 10.0
+# With a GPU: one batch is tokenised and one is rendered while the GPU works on a third.
+GPU_SEARCH_THREADS = 3
 
 
 class SearchService:
@@ -84,25 +87,22 @@ class SearchService:
         self.judgments = JudgmentFile(settings.judgments) if settings.judgments else None
         self._version_task: asyncio.Task[None] | None = None
         self._changes = BackgroundTasks()
-        self._stop_by: float | None = None
+        self._drain_plan: DrainPlan | None = None
 
     async def start(self) -> None:
         """Begin to load the published version. It returns at once, so that the process can report its health."""
         freeze_gc()
         self._version_task = asyncio.create_task(self._serve_published())
 
-    def drain(self) -> float:
-        """Report that the process is not ready any more, and return by when it must have ended.
+    def drain(self) -> DrainPlan:
+        """Report that the process is not ready any more, and return when the steps of draining must have ended.
 
-        It may be called in a signal handler.
-
-        Returns:
-            The time of `time.monotonic`, which is that of the event loop.
+        The times count from the first call. It may be called in a signal handler.
         """
         self.swapper.drain()
-        if self._stop_by is None:
-            self._stop_by = time.monotonic() + self.settings.drain_seconds
-        return self._stop_by
+        if self._drain_plan is None:
+            self._drain_plan = self._plan_from(time.monotonic())
+        return self._drain_plan
 
     def give_up(self) -> None:
         """Answer all accepted searches that have no answer yet with 503, since no time is left for them."""
@@ -113,11 +113,9 @@ class SearchService:
     async def stop(self) -> None:
         """Answer the queries that were accepted and end the worker processes.
 
-        It takes `drain_seconds` at most, and ends by the time that `drain` returned if that was called before. Whatever
-        has not ended then is killed or left alone.
+        It takes `drain_seconds` at most, which count from the call of `drain` if there was one.
         """
-        loop = asyncio.get_running_loop()
-        by = self._stop_by or loop.time() + self.settings.drain_seconds
+        plan = self._drain_plan or self._plan_from(asyncio.get_running_loop().time())
         self.swapper.drain()
         if self._version_task is not None:
             self._version_task.cancel()
@@ -125,12 +123,16 @@ class SearchService:
                 await self._version_task
         self._changes.cancel()
         self.photos.stop()
+        by = plan.kill_by
         await asyncio.gather(self._stop_serving(by), self.comparison.stop(by), self._stop_tracing(by))
         _log.info("stopped")
 
     def kill_processes(self) -> None:
         """End all worker processes by force, since this process ends now. Any thread may call it."""
         self._children.kill()
+
+    def _plan_from(self, now: float) -> DrainPlan:
+        return drain_plan(now, self.settings.drain_seconds, self.settings.drain_notice_seconds)
 
     async def _stop_serving(self, by: float) -> None:
         seconds = by - asyncio.get_running_loop().time()
@@ -153,20 +155,26 @@ class SearchService:
             await self.swapper.follow()
 
     def _search_channels(self, version: VersionProcess) -> Sequence[WorkerChannel]:
-        """Return the channels of those threads that answer batches, whose number depends on how long a search takes."""
+        """Return the channels of those threads that answer batches.
+
+        Their number depends on how long a search takes, and on whether a GPU encodes.
+        """
+        if version.served.encoder_device.gpu is not None:
+            return version.search_channels[:GPU_SEARCH_THREADS]
         point = version.served.manifest.index.chosen
         return version.search_channels[: self.settings.threads_for(point.ms_per_query if point else None)]
 
     def _opener(self) -> Opener:
         """Return what starts worker processes for the served version.
 
-        On a CPU several threads answer batches, each on one core. On a GPU a single thread does, and FAISS uses the
-        other cores if the index stays on the CPU.
+        On a CPU several threads answer batches, each on one core. With a GPU there are GPU_SEARCH_THREADS, which wait
+        for each other on the GPU; an index that stays on the CPU is searched by one of them on all cores. There are as
+        many threads as on a CPU in any case, since the whole version may move there.
         """
         threads = self.settings.max_search_threads
-        on_cpu = self._device is Device.CPU
-        config = self._worker_config(self._device, index_threads=1 if on_cpu else threads)
-        return self._open_with(config, search_threads=threads if on_cpu else 1)
+        config = self._worker_config(self._device, index_threads=threads)
+        on_cpu = self._device.gpu is None
+        return self._open_with(config, search_threads=threads if on_cpu else max(threads, GPU_SEARCH_THREADS))
 
     def _opener_to_compare(self) -> Opener:
         """Return what starts worker processes for the second version.

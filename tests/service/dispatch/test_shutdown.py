@@ -114,20 +114,23 @@ def test_the_service_stops_by_one_deadline_though_its_processes_do_not_answer(
         return asyncio.get_running_loop().time() - began
 
     seconds = run_on_virtual_clock(test())
-    assert seconds <= drain_seconds + MARGIN_SECONDS
+    assert seconds <= drain_seconds
     if answers_heartbeats:
-        assert passed(seconds, drain_seconds), "it gave up before its time"
+        assert seconds >= drain_seconds - 1, "it gave up before its time"
     assert [killed.is_set() for killed in workers.killed] == [True] * (1 + compares)
 
 
-def test_the_deadline_counts_from_the_signal(workers: UnresponsiveWorkers, tmp_path: Path) -> None:
-    async def test() -> float:
-        service = SearchService(Settings(store=tmp_path, device="cpu", drain_seconds=30), workers.open_version)
-        began = asyncio.get_running_loop().time()
-        assert began + 29 < service.drain() < began + 31
-        return service.drain() - service.drain()
+def test_the_deadline_counts_from_the_first_signal(workers: UnresponsiveWorkers, tmp_path: Path) -> None:
+    async def test() -> None:
+        settings = Settings(store=tmp_path, device="cpu", drain_seconds=30, drain_notice_seconds=2)
+        service = SearchService(settings, workers.open_version)
+        before = time.monotonic()
+        plan = service.drain()
+        assert before + 30 <= plan.end_by <= time.monotonic() + 30
+        assert plan.answer_by < plan.cut_off_by < plan.kill_by < plan.end_by
+        assert service.drain() is plan, "a second signal gives no more time"
 
-    assert asyncio.run(test()) == 0, "a second signal gives no more time"
+    asyncio.run(test())
 
 
 SEARCH = (
