@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from service.core.bounded_cache import ENTRY_BYTES
 from service.core.errors import NoPhotoError, OverloadedError
 from service.shop_data import photos as module
 from service.shop_data.photos import Photos, Picture
@@ -91,7 +92,7 @@ def test_a_photo_is_made_once_until_its_file_changes(folder: Path, monkeypatch: 
 def test_what_was_not_used_for_longest_goes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [len(get(Photos(folder, 0), f"images/{number}.png").content) for number in range(4)]
     made = _count_thumbnails(monkeypatch)
-    photos = Photos(folder, sum(sizes) - 1)
+    photos = Photos(folder, sum(sizes) + 4 * ENTRY_BYTES + 500)  # the keys take a little more than these 500
     for number in (0, 1, 2, 0, 3):  # the fourth takes the place of the second
         get(photos, f"images/{number}.png")
     assert len(made) == 4
