@@ -80,7 +80,12 @@ async def _answer(service: SearchService, change: Coroutine[Any, Any, Change]) -
         return accepted
     done = task.result()
     took_seconds = round(done.took_seconds, 3)
-    answer = ChangeResponse(version=done.version_id, replaced=done.replaced, took_seconds=took_seconds)
+    answer = ChangeResponse(
+        version=done.version_id,
+        replaced=done.replaced,
+        took_seconds=took_seconds,
+        index_device=str(done.index_device),
+    )
     return JSONResponse(answer.model_dump())
 
 
@@ -99,7 +104,8 @@ def _to_served_index(served: ServedVersion) -> ServedIndex:
         width=manifest.width,
         count=manifest.count,
         index_type=manifest.index.factory,
-        index_device=served.index_device.value,
+        encoder_device=str(served.encoder_device),
+        index_device=str(served.index_device),
         nprobe=manifest.index.nprobe,
         k_factor=manifest.index.k_factor,
         recall_at_100=manifest.index.recall_at_100,

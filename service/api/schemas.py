@@ -199,6 +199,7 @@ class ChangeResponse(BaseModel):
     version: str = Field(description="The version that is served now.", examples=["2026-11-21-a"])
     replaced: str | None = Field(description="The version that was served before.", examples=["2026-11-14-a"])
     took_seconds: float = Field(examples=[12.4])
+    index_device: str = Field(description="The device that searches its index: cpu, cuda:0, ...", examples=["cpu"])
 
 
 class LoadingResponse(BaseModel):
@@ -245,7 +246,8 @@ class ServedIndex(BaseModel):
     width: int
     count: int
     index_type: str
-    index_device: str
+    encoder_device: str = Field(description="The device that encodes queries: cpu, cuda:0, ...", examples=["cpu"])
+    index_device: str = Field(description="The device that searches the index: cpu, cuda:0, ...", examples=["cpu"])
     nprobe: int | None
     k_factor: float | None
     recall_at_100: float

@@ -1,60 +1,71 @@
 """The device on which the encoder and the index run."""
 
-import enum
-import importlib.util
+import re
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar
 
+from artifacts.records import Record
 from service.core.errors import SettingsError
+from service.core.gpu_probe import probe_gpu
+from service.core.logs import EventLog
 
+_log = EventLog(__name__)
 _GPU_NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # device files of Linux, and of Linux under Windows (WSL)
 
 
-class Device(enum.StrEnum):
-    """The device that one process computes on."""
+class Device(Record):
+    """The device that one process computes on. As text it is what PyTorch calls it: "cpu", "cuda:0", "cuda:1".
 
-    CPU = "cpu"  # ONNX Runtime and FAISS; torch is not imported
-    CUDA = "cuda"  # PyTorch, and FAISS for index types that run on a GPU
+    Attributes:
+        gpu: the number of the GPU on which PyTorch encodes, and PyTorch or FAISS searches; None for the CPU, where ONNX
+            Runtime encodes and FAISS searches, and torch is not imported.
+        required: whether the setting demands this GPU, so that nothing that does not fit may move to the CPU instead.
+    """
+
+    CPU: ClassVar["Device"]
+
+    gpu: int | None = None
+    required: bool = False
+
+    def __str__(self) -> str:
+        return "cpu" if self.gpu is None else f"cuda:{self.gpu}"
 
 
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Device:
-    """Return the device for a setting; `auto` takes a GPU if FAISS sees one and torch is installed.
+Device.CPU = Device()
+
+
+def choose_device(wanted: str) -> Device:
+    """Return the device for a setting.
 
     Args:
-        wanted: the setting.
+        wanted: "cpu"; "auto" for the first GPU if both PyTorch and FAISS compute on it, otherwise the CPU, with the
+            reason in the log; "cuda" or "cuda:N" for a GPU on which PyTorch must compute.
 
     Raises:
-        SettingsError: a GPU is required and there is none that torch can use.
+        SettingsError: a GPU is required and PyTorch cannot compute on it.
     """
-    if wanted == "cpu":
+    if wanted == "cpu" or (wanted == "auto" and not _has_gpu_file()):
         return Device.CPU
+    number = int(re.sub("^(auto|cuda):?", "", wanted) or 0)
+    probe = probe_gpu(number)
     if wanted == "auto":
-        with_torch = importlib.util.find_spec("torch") is not None
-        return Device.CUDA if with_torch and _has_gpu_file() and _faiss_sees_gpu() else Device.CPU
-    if not _torch_sees_gpu():
+        fault = probe.torch_fault or probe.faiss_fault
+        if fault is not None:
+            _log.warning("gpu_not_used", gpu=number, reason=fault)
+            return Device.CPU
+        return Device(gpu=number)
+    if probe.torch_fault is not None:
         raise SettingsError(
             [
-                "VITRINE_DEVICE is 'cuda': expected a GPU that torch can use and there is none; "
-                "check the driver, install the extra gpu (pip install 'vitrine[gpu]'), or use 'auto'"
+                f"VITRINE_DEVICE is {wanted!r}: expected a GPU that PyTorch can use, but {probe.torch_fault}; check "
+                "the driver with nvidia-smi, install the extra gpu (pip install 'vitrine[gpu]'), or use 'auto' or 'cpu'"
             ]
         )
-    return Device.CUDA
+    if probe.faiss_fault is not None:  # versions whose index PyTorch searches can be served nevertheless
+        _log.warning("faiss_without_gpu", gpu=number, reason=probe.faiss_fault)
+    return Device(gpu=number, required=True)
 
 
 def _has_gpu_file() -> bool:
-    """Return whether the system has a GPU at all. With an old driver, asking FAISS instead ends the process."""
+    """Return whether the system has a GPU at all, which is known at once."""
     return any(node.exists() for node in _GPU_NODES)
-
-
-def _faiss_sees_gpu() -> bool:
-    from knn import gpu_count  # imports FAISS, which the HTTP process needs for nothing else
-
-    return gpu_count() > 0
-
-
-def _torch_sees_gpu() -> bool:
-    try:
-        import torch
-    except ImportError:
-        return False
-    return bool(torch.cuda.is_available())

@@ -4,6 +4,7 @@ They know nothing of HTTP: `service/api/problem_kinds.py` gives each its status.
 
 ServiceError
 ├── SettingsError        the process cannot start with these settings (exit code 2, never an HTTP answer)
+├── DeviceLostError      the GPU of a worker process computes no more; the process ends (never an HTTP answer)
 ├── RequestError         the caller's mistake
 │   ├── QueryError           the query is too long or unreadable, or its photo cannot be used
 │   ├── NoPhotoSearchError   the served version cannot be searched by photo
@@ -39,6 +40,10 @@ class SettingsError(ServiceError):
     def __init__(self, faults: list[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
+
+
+class DeviceLostError(ServiceError):
+    """The GPU of a worker process computes no more in this process, which must end and be replaced."""
 
 
 class RequestError(ServiceError):

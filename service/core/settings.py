@@ -6,7 +6,7 @@ Every variable has its row in docs/http-api.md; a test holds the table to this c
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import DirectoryPath, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +18,7 @@ from service.core.logs import LogFormat
 ENV_PREFIX = "VITRINE_"
 _MAX_DEFAULT_THREADS = 8  # more threads do not make a small batch faster
 _LONG_SEARCH_MS = 0.4
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{16,}")  # characters that a header can carry, without spaces
 
 
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     judgments: Path | None = None  # SQLite file for relevance labels; None turns judging off
     compare_mb: int = Field(default=2000, ge=0, le=1_000_000)  # memory for a second version that is compared
     follow_store: bool = False  # serve the published version whenever it changes
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"  # "cpu", "cuda" or "cuda:N"; "auto": a GPU that can be used, or the CPU
     max_batch: int = Field(default=64, ge=1, le=1024)  # searches in one batch
     max_queue: int = Field(default=512, ge=1, le=100_000)  # searches in the queue; beyond it, 503 at once
     max_query_chars: int = Field(default=500, ge=1, le=10_000)
@@ -109,6 +110,13 @@ class Settings(BaseSettings):
                 "leave it unset to turn the admin routes off"
             )
         return token
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        if not _DEVICE.fullmatch(device):
+            raise ValueError("expected 'auto', 'cpu', 'cuda' or 'cuda:N' with the number N of a GPU, from 0")
+        return device
 
     @model_validator(mode="after")
     def _check_ports(self) -> "Settings":

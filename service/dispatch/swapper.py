@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from artifacts.errors import ArtifactError
 from artifacts.store import Store
 from service.core.background_tasks import BackgroundTasks
+from service.core.device import Device
 from service.core.errors import ConflictError, NotReadyError, RequestError, UnknownVersionError, VersionRefusedError
 from service.core.logs import EventLog
 from service.core.store_paths import without_store_path
@@ -52,11 +53,13 @@ class Change:
         version_id: the version that is served now.
         replaced: the version that was served before: None for the first, the same one if it was served already.
         took_seconds: how long the change took.
+        index_device: the device that searches its index, which is not the setting's if it stays on the CPU.
     """
 
     version_id: str
     replaced: str | None
     took_seconds: float
+    index_device: Device
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ class Swapper:
         """
         self._check_can_change()
         if self.served is not None and self.served.version_id == version_id:
-            return Change(version_id, replaced=version_id, took_seconds=0)
+            return Change(version_id, version_id, took_seconds=0, index_device=self.served.index_device)
         before = self.served.version_id if self.served else None
         change = await self._change(kind, version_id)
         if before is not None:
@@ -240,7 +243,8 @@ class Swapper:
         started_at = time.monotonic()
         self.loading = version_id
         try:
-            replaced = await self._switch_to(await self._open(version_id))
+            process = await self._open(version_id)
+            replaced = await self._switch_to(process)
         except (UnknownVersionError, VersionRefusedError) as error:
             self._record(Attempt(kind, version_id, "refused", str(error)))
             _log.error(kind, outcome="refused", version=version_id, reason=str(error))
@@ -254,8 +258,11 @@ class Swapper:
             self.loading = None
         took_seconds = time.monotonic() - started_at
         self._record(Attempt(kind, version_id, "served"))
-        _log.info(kind, outcome="served", version=version_id, took_s=round(took_seconds, 2))
-        return Change(version_id, replaced, took_seconds)
+        index_device = process.served.index_device
+        _log.info(
+            kind, outcome="served", version=version_id, took_s=round(took_seconds, 2), index_device=str(index_device)
+        )
+        return Change(version_id, replaced, took_seconds, index_device)
 
     def _record(self, attempt: Attempt) -> None:
         self.last_attempt = attempt
@@ -272,6 +279,7 @@ class Swapper:
         process.when_lost(self._recover_lost_process)
         manifest = process.served.manifest
         self._metrics.show_version(process.served.version_id, manifest.model.name, manifest.count)
+        self._metrics.show_devices(encoder=str(process.served.encoder_device), index=str(process.served.index_device))
         if self._state is not ServiceState.DRAINING:
             self._state = ServiceState.SERVING
         if before is not None:

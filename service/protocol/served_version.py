@@ -12,6 +12,7 @@ class ServedVersion(Record):
     Attributes:
         version_id: its name in the store.
         manifest: its manifest.
+        encoder_device: the device that encodes queries.
         index_device: the device that searches its index.
         photo_search_refusal: why it cannot be searched by photo; None if it can.
         loaded_at: when it was loaded, in ISO 8601, UTC.
@@ -21,6 +22,7 @@ class ServedVersion(Record):
 
     version_id: str
     manifest: Manifest
+    encoder_device: Device
     index_device: Device
     photo_search_refusal: str | None
     loaded_at: str

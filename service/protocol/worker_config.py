@@ -12,7 +12,7 @@ class WorkerConfig(Record):
 
     Attributes:
         store: the path of the store that holds the version.
-        device: the device that encodes and searches.
+        device: the device that encodes and searches, and whether it is required.
         encoder_threads: the number of threads that encode one photo.
         photo_search: whether searches by photo are offered.
         index_threads: the number of threads that FAISS uses for each batch.

@@ -63,6 +63,12 @@ class Metrics:
         self._version = Gauge(
             "vitrine_index_version", "1 for the served version", ["version", "model"], registry=registry
         )
+        self._devices = Gauge(
+            "vitrine_device",
+            "1 for the device of each part of the served version",
+            ["part", "device"],
+            registry=registry,
+        )
         self._products = Gauge("vitrine_index_products", "Products of the served version", registry=registry)
         stages = Histogram(
             "vitrine_search_seconds", "Time of a search", ["stage"], buckets=_STAGE_SECONDS, registry=registry
@@ -150,9 +156,16 @@ class Metrics:
         self._version.labels(version_id, model).set(1)
         self._products.set(products)
 
+    def show_devices(self, encoder: str, index: str) -> None:
+        """Report the devices of the version that is served from now on, such as "cpu" or "cuda:0"."""
+        self._devices.clear()
+        self._devices.labels("encoder", encoder).set(1)
+        self._devices.labels("index", index).set(1)
+
     def show_no_version(self) -> None:
         """Report that no version is served, since its process was lost."""
         self._version.clear()
+        self._devices.clear()
         self._products.set(0)
 
     def render(self) -> bytes:

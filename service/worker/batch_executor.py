@@ -57,11 +57,16 @@ Result = Ranking | ProductRow | ImageRow | ServiceError
 
 
 def answer_batch(queries: Sequence[Query], version: LoadedVersion) -> BatchAnswer:
-    """Answer each query. If a query makes the whole batch fail, answer each alone, so that only that one fails."""
+    """Answer each query. If a query makes the whole batch fail, answer each alone, so that only that one fails.
+
+    Raises:
+        DeviceLostError: the version's GPU answers nothing any more, so that this process must be replaced.
+    """
     try:
         return _answer_together(queries, version)
     except Exception:
         _log.exception("batch_failed", version=version.version_id, searches=len(queries))
+    version.check_device()
     if len(queries) > 1:
         answers = [answer_batch([query], version) for query in queries]
         seconds = BatchSeconds(*map(sum, zip(*(astuple(answer.seconds) for answer in answers), strict=True)))

@@ -15,30 +15,21 @@ from artifacts.canaries import check_canaries
 from artifacts.errors import ArtifactError, StoreError
 from artifacts.index_version import IndexVersion, Manifest, open_index_version
 from artifacts.store import Store
-from knn import (
-    DeviceError,
-    GpuVectorIndex,
-    KnnError,
-    Neighbours,
-    OperatingPoint,
-    VectorIndex,
-    read_index,
-    set_threads,
-    to_gpu,
-)
+from knn import KnnError, Neighbours, OperatingPoint, VectorIndex, gpu_fault, read_index, set_threads
 from service.core.device import Device
-from service.core.errors import NoPhotoSearchError, UnknownVersionError, VersionRefusedError
+from service.core.errors import DeviceLostError, NoPhotoSearchError, UnknownVersionError, VersionRefusedError
 from service.core.logs import EventLog
 from service.core.store_paths import without_store_path
 from service.protocol.served_version import ServedVersion
 from service.worker.filter_masks import FilterColumns, Mask
 from service.worker.hit_table import SEARCH_FIELDS, HitTable
-from service.worker.memory import free_bytes, needed_bytes
+from service.worker.memory import check_memory
 from service.worker.modality_scores import ModalityScores
 from service.worker.modality_similarities import ModalitySimilarities, mixes_towers
 from service.worker.photo_queries import PhotoQueries, load_photo_queries
+from service.worker.placement import place_encoder, place_index
 from service.worker.product_rows import ProductRows
-from towers.query_encoder import OnnxQueryEncoder, QueryEncoder, Vectors
+from towers.query_encoder import QueryEncoder, Vectors
 
 _log = EventLog(__name__)
 
@@ -59,17 +50,14 @@ class LoadedVersion:
     modality_similarities: ModalitySimilarities | None  # None if the version holds no vectors of the towers
     photo_queries: PhotoQueries | NoPhotoSearchError  # the error says why the version cannot be searched by photo
     loaded_at: str  # ISO 8601, UTC
-    _gpu_lock: threading.Lock = field(default_factory=threading.Lock)  # one thread at a time searches an index on a GPU
+    encoder_device: Device = Device.CPU
+    index_device: Device = Device.CPU  # the CPU, or that of the encoder
+    _search_lock: threading.Lock = field(default_factory=threading.Lock)  # see `_index_lock`
 
     @property
     def count(self) -> int:
         """The number of products."""
         return self.index.count
-
-    @property
-    def index_device(self) -> Device:
-        """The device that searches the index."""
-        return Device.CUDA if isinstance(self.index, GpuVectorIndex) else Device.CPU
 
     def search(self, vectors: Vectors, k: int, rows: Mask | None = None) -> Neighbours:
         """Return the k nearest products of each vector.
@@ -87,8 +75,19 @@ class LoadedVersion:
         with self._index_lock():
             return self.index.reconstruct(rows)
 
+    def check_device(self) -> None:
+        """Check that the GPU of the version, if it has one, still computes; called when a batch has failed.
+
+        Raises:
+            DeviceLostError: it does not, and will not in this process.
+        """
+        fault = None if self.encoder_device.gpu is None else gpu_fault(self.encoder_device.gpu)
+        if fault is not None:
+            raise DeviceLostError(fault)
+
     def _index_lock(self) -> AbstractContextManager[object]:
-        return self._gpu_lock if self.index_device is Device.CUDA else nullcontext()
+        """Let one thread at a time search if a GPU encodes: the index is on the GPU too, or all cores search it."""
+        return nullcontext() if self.encoder_device.gpu is None else self._search_lock
 
     def describe(self) -> ServedVersion:
         """Return what the HTTP process needs to know of the version."""
@@ -96,6 +95,7 @@ class LoadedVersion:
         return ServedVersion(
             version_id=self.version_id,
             manifest=self.manifest,
+            encoder_device=self.encoder_device,
             index_device=self.index_device,
             photo_search_refusal=str(photos) if isinstance(photos, NoPhotoSearchError) else None,
             loaded_at=self.loaded_at,
@@ -135,7 +135,7 @@ def load_version(
         raise UnknownVersionError(without_store_path(error, store.path)) from error
     try:
         opened = open_index_version(path, leave_index=True)
-        _check_memory(opened, photo_search, max_bytes)
+        device = check_memory(opened, photo_search, max_bytes, device)
         return _load(opened, version_id, device, encoder_threads, photo_search)
     except (ArtifactError, KnnError, OSError, MemoryError, VersionRefusedError) as error:
         clear_frames(error.__traceback__)  # otherwise the error would keep the whole index in memory
@@ -148,16 +148,17 @@ def _load(
     products, description = opened.products(), opened.manifest.index
     record = opened.index_record
     cpu_index = read_index(opened.index_path, record.sha256, record.size_bytes)
-    encoder = _load_encoder(opened, device)
+    encoder, encoder_device = place_encoder(opened, device)
     _check_sizes(opened.manifest, products, cpu_index, encoder)
     _warn_of_hidden_attributes(version_id, products)
     similarities = ModalitySimilarities.of(opened, encoder)
     photo_queries = load_photo_queries(opened, encoder_threads, photo_search)
+    index, index_device = place_index(cpu_index, opened, encoder_device)
     version = LoadedVersion(
         version_id=version_id,
         manifest=opened.manifest,
         encoder=encoder,
-        index=_place_index(cpu_index, version_id, device),
+        index=index,
         operating_point=OperatingPoint(description.nprobe, description.k_factor),
         filter_columns=FilterColumns(products),
         hit_table=HitTable(products),
@@ -166,42 +167,11 @@ def _load(
         modality_similarities=similarities,
         photo_queries=photo_queries,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        encoder_device=encoder_device,
+        index_device=index_device,
     )
     _check_answers(version, products["product_id"])
     return version
-
-
-def _load_encoder(opened: IndexVersion, device: Device) -> QueryEncoder:
-    if device is Device.CPU:
-        return OnnxQueryEncoder(opened.query_folder, opened.query)  # search threads encode too, each on one core
-    from towers.torch_query_encoder import TorchQueryEncoder  # imports torch, which a CPU service has not installed
-
-    return TorchQueryEncoder(opened.query_folder, opened.query, device=device.value)
-
-
-def _place_index(index: VectorIndex, version_id: str, device: Device) -> VectorIndex:
-    if device is Device.CPU:
-        return index
-    try:
-        return to_gpu(index)
-    except DeviceError as error:
-        _log.warning("index_stays_on_cpu", version=version_id, reason=str(error))
-        return index
-
-
-def _check_memory(opened: IndexVersion, photo_search: bool, max_bytes: int | None) -> None:
-    """Refuse a version that does not fit into memory, before the system kills a process, perhaps the serving one."""
-    needed, free = needed_bytes(opened, photo_search), free_bytes()
-    if max_bytes is not None and needed > max_bytes:
-        raise VersionRefusedError(
-            f"it takes about {needed / 1e9:.2f} GB of memory and a second version may take {max_bytes / 1e9:.2f} GB; "
-            "VITRINE_COMPARE_MB allows more"
-        )
-    if free is not None and needed > free:
-        raise VersionRefusedError(
-            f"it takes about {needed / 1e9:.2f} GB of memory and {free / 1e9:.2f} GB are free; give the service more, "
-            "or restart it, since a restart needs no room for two versions"
-        )
 
 
 def _check_sizes(manifest: Manifest, products: pa.Table, index: VectorIndex, encoder: QueryEncoder) -> None:

@@ -8,13 +8,20 @@ import pyarrow.parquet as pq
 
 from artifacts.index_version import PRODUCTS_FILE, QUERY_FOLDER, IndexVersion
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
+from service.core.device import Device
+from service.core.errors import VersionRefusedError
+from service.core.logs import EventLog
 
+_log = EventLog(__name__)
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 # Copies of the uncompressed products.parquet: as JSON, as attribute columns, and the table that both are made from.
 _PRODUCT_COPIES = 3
 # Memory per byte of the encoders' files: the weights, and what ONNX Runtime makes of them.
 _ENCODER_COPIES = 3
+# Memory of the host that PyTorch and CUDA's context take in a process that uses a GPU. PyTorch alone was measured to
+# take half a gigabyte; the rest is an estimate, since the context's share depends on the driver.
+CUDA_HOST_BYTES = 1_500_000_000
 
 
 def release_freed_memory() -> None:
@@ -39,6 +46,40 @@ def needed_bytes(version: IndexVersion, with_photo_encoder: bool) -> int:
     folders = (f"{QUERY_FOLDER}/", f"{PHOTO_ENCODER_FOLDER}/") if with_photo_encoder else (f"{QUERY_FOLDER}/",)
     encoders = sum(record.size_bytes for name, record in files.items() if name.startswith(folders))
     return index + _PRODUCT_COPIES * products + _ENCODER_COPIES * encoders
+
+
+def check_memory(version: IndexVersion, with_photo_encoder: bool, max_bytes: int | None, device: Device) -> Device:
+    """Check that a version fits into memory, before the system kills a process, perhaps the serving one.
+
+    Args:
+        version: the version.
+        with_photo_encoder: whether its photo encoder is loaded too.
+        max_bytes: the memory that it may take, which `VITRINE_COMPARE_MB` sets; None for no limit.
+        device: the device that is to compute. A GPU needs memory of the host as well.
+
+    Returns:
+        The device, or the CPU if memory is left for that alone and the setting does not demand the GPU.
+
+    Raises:
+        VersionRefusedError: it does not fit; the message has the figures.
+    """
+    needed, free = needed_bytes(version, with_photo_encoder), free_bytes()
+    for_cuda = 0 if device.gpu is None else CUDA_HOST_BYTES
+    if max_bytes is not None and needed > max_bytes:
+        raise VersionRefusedError(
+            f"it takes about {needed / 1e9:.2f} GB of memory and a second version may take {max_bytes / 1e9:.2f} GB; "
+            "VITRINE_COMPARE_MB allows more"
+        )
+    if free is None or needed + for_cuda <= free:
+        return device
+    cuda = f", {for_cuda / 1e9:.2f} of them for PyTorch and CUDA," if for_cuda else ""
+    figures = f"it takes about {(needed + for_cuda) / 1e9:.2f} GB of memory{cuda} and {free / 1e9:.2f} GB are free"
+    if needed <= free and not device.required:
+        _log.warning("stays_on_cpu", version=version.manifest.version, part="encoder and index", reason=figures)
+        return Device.CPU
+    raise VersionRefusedError(
+        f"{figures}; give the service more, or restart it, since a restart needs no room for two versions"
+    )
 
 
 def free_bytes() -> int | None:

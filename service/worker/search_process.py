@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from service.core.errors import SearchFailedError, UnknownVersionError, VersionRefusedError
+from service.core.errors import DeviceLostError, SearchFailedError, UnknownVersionError, VersionRefusedError
 from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog, set_up_logs
 from service.core.threads import lower_thread_priority
@@ -57,7 +57,7 @@ def serve(
         load: loads the version; raises UnknownVersionError or VersionRefusedError.
         control: the socket on which the result of loading is reported and heartbeats are answered.
         channels: the sockets on which batches arrive; each has a thread of its own.
-        index_threads: the number of threads that FAISS uses for each batch.
+        index_threads: the number of threads that FAISS uses for each batch if a GPU encodes; otherwise it uses one.
         on_hang_up: called by each thread when its socket has been closed, or when it cannot go on.
     """
     loaded: Future[LoadedVersion] = Future()
@@ -126,7 +126,7 @@ def _answer_batches(
     from knn import set_threads
     from service.worker.batch_executor import answer_batch
 
-    set_threads(index_threads)
+    set_threads(1 if version.encoder_device.gpu is None else index_threads)
     answer = partial(answer_batch, version=version)
     message: Message | None = first
     while message is not None and _send(channel, _reply_to(message, answer)):
@@ -134,9 +134,15 @@ def _answer_batches(
 
 
 def _reply_to(message: Message, answer: Callable[[Sequence[Query]], BatchAnswer]) -> bytes:
-    """Return the reply to a batch; where it cannot be read, answered or packed, each of its searches has failed."""
+    """Return the reply to a batch; where it cannot be read, answered or packed, each of its searches has failed.
+
+    Raises:
+        DeviceLostError: no batch can be answered any more; the process ends, and the service starts another.
+    """
     try:
         return answer_to_message(answer(queries_from_message(message))).to_bytes()
+    except DeviceLostError:
+        raise
     except BaseException:  # as in `_start_thread`
         _log.exception("reply_failed", searches=len(message.head))
     failure = SearchFailedError("the search failed inside the service; its log says why")

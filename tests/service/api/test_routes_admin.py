@@ -38,7 +38,7 @@ def test_show_swap_and_rollback(good_store: Path) -> None:
             "served": {
                 "version": "v1", "created_at": "2026-11-21T00:00:00+00:00", "model": "bibert",
                 "model_fingerprint": "f" * 64, "width": WIDTH, "count": PRODUCTS, "index_type": "Flat",
-                "index_device": "cpu", "nprobe": None, "k_factor": None, "recall_at_100": 1.0,
+                "encoder_device": "cpu", "index_device": "cpu", "nprobe": None, "k_factor": None, "recall_at_100": 1.0,
             },
             "previous": [], "loading": None, "published": "v1", "available": ["v1", "v2"],
             "last_attempt": {"kind": "start", "version": "v1", "outcome": "served", "reason": None},
@@ -49,6 +49,8 @@ def test_show_swap_and_rollback(good_store: Path) -> None:
         assert swapped.status_code == 200
         assert swapped.json().items() >= {"version": "v2", "replaced": "v1"}.items()
         assert swapped.json()["took_seconds"] > 0
+        assert swapped.json()["index_device"] == "cpu"
+        assert [running.metric("vitrine_device", part=part, device="cpu") for part in ("encoder", "index")] == [1, 1]
         check_serves(running, "v2", "q")
         assert running.client.get("/admin/index", headers=ADMIN).json()["previous"] == ["v1"]
 

@@ -3,7 +3,14 @@
 import inspect
 
 from service.core import errors
-from service.core.errors import RequestError, ServiceError, SettingsError, UnavailableError, leaf_classes
+from service.core.errors import (
+    DeviceLostError,
+    RequestError,
+    ServiceError,
+    SettingsError,
+    UnavailableError,
+    leaf_classes,
+)
 
 CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, ServiceError)]
 PARENTS = {ServiceError, RequestError, UnavailableError}
@@ -12,7 +19,7 @@ PARENTS = {ServiceError, RequestError, UnavailableError}
 def test_the_leaves_are_all_classes_that_are_no_parents() -> None:
     assert set(leaf_classes(ServiceError)) == set(CLASSES) - PARENTS
     assert set(leaf_classes(ServiceError)) == {
-        SettingsError, *leaf_classes(RequestError), *leaf_classes(UnavailableError)
+        DeviceLostError, SettingsError, *leaf_classes(RequestError), *leaf_classes(UnavailableError)
     }  # fmt: skip
 
 

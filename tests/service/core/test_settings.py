@@ -11,6 +11,7 @@ TOKEN_FAULT = (
     "VITRINE_ADMIN_TOKEN is not usable: expected at least 16 printable ASCII characters without spaces; "
     "leave it unset to turn the admin routes off"
 )
+DEVICE_FAULT = "expected 'auto', 'cpu', 'cuda' or 'cuda:N' with the number N of a GPU, from 0"
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,17 @@ def test_long_searches_get_the_event_loops_core_too(
     assert settings.max_search_threads == long
     told = read_settings({"search_threads": 3})
     assert [told.threads_for(ms) for ms in (None, 0.1, 5.0)] == [3, 3, 3] and told.max_search_threads == 3
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:15"])
+def test_devices(device: str) -> None:
+    assert read_settings({"device": device}).device == device
+
+
+@pytest.mark.parametrize("device", ["cuda:", "cuda:-1", "cuda:x", "cpu:0", "CUDA", "", "auto:1"])
+def test_what_is_no_device(device: str) -> None:
+    with pytest.raises(SettingsError, match=DEVICE_FAULT):
+        read_settings({"device": device})
 
 
 def test_options_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +86,7 @@ def test_missing_store(monkeypatch: pytest.MonkeyPatch) -> None:
             "leave it unset to have all routes on one",
         ),
         ("MAX_BATCH", "0", "VITRINE_MAX_BATCH is '0': input should be greater than or equal to 1"),
-        ("DEVICE", "tpu", "VITRINE_DEVICE is 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
+        ("DEVICE", "tpu", "VITRINE_DEVICE is 'tpu': " + DEVICE_FAULT),
         ("ADMIN_TOKEN", "", TOKEN_FAULT),
         ("ADMIN_TOKEN", "fifteen-letters", TOKEN_FAULT),
         ("ADMIN_TOKEN", "with-a-newline-at-the-end\n", TOKEN_FAULT),

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import shutil
 import weakref
 from collections.abc import Callable
@@ -142,23 +141,11 @@ def test_unknown_versions(good_store: Path, version_id: str) -> None:
     assert str(good_store) not in str(caught.value)
 
 
-@pytest.mark.skipif(gpu_count() > 0, reason="there is a GPU, which takes it")
-def test_an_index_that_no_gpu_takes_stays_on_the_cpu(
-    good_store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    on_cpu = loaded_version._load_encoder
-    monkeypatch.setattr(loaded_version, "_load_encoder", lambda opened, device: on_cpu(opened, Device.CPU))
-    with caplog.at_level(logging.WARNING):
-        version = load(good_store, "v1", Device.CUDA)
-    assert version.index_device is Device.CPU
-    assert "event=index_stays_on_cpu version=v1" in caplog.text
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(gpu_count() == 0, reason="no GPU")
 def test_on_a_gpu_the_same_products_are_found(good_store: Path) -> None:
-    on_cpu, on_gpu = load(good_store, "v1"), load(good_store, "v1", Device.CUDA)
+    on_cpu, on_gpu = load(good_store, "v1"), load(good_store, "v1", Device(gpu=0))
     expected = on_cpu.search(on_cpu.encoder.encode(QUERIES), 10)
     found = on_gpu.search(on_gpu.encoder.encode(QUERIES), 10)
     np.testing.assert_allclose(found.scores, expected.scores, atol=5e-3)  # half precision in the encoder
-    assert on_gpu.index_device is Device.CUDA
+    assert str(on_gpu.index_device) == "cuda:0"

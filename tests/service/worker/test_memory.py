@@ -74,8 +74,8 @@ def test_elsewhere_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_version_that_does_not_fit_is_refused_with_the_figures(
     good_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.worker.loaded_version.needed_bytes", lambda *_: 3_140_000_000)
-    monkeypatch.setattr("service.worker.loaded_version.free_bytes", lambda: 1_500_000_000)
+    monkeypatch.setattr("service.worker.memory.needed_bytes", lambda *_: 3_140_000_000)
+    monkeypatch.setattr("service.worker.memory.free_bytes", lambda: 1_500_000_000)
     monkeypatch.setattr("service.worker.loaded_version.read_index", lambda *inputs: pytest.fail("it was loaded"))
     with pytest.raises(
         VersionRefusedError, match=r"version v1: it takes about 3\.14 GB of memory and 1\.50 GB are free"
