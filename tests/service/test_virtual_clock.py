@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.service import virtual_clock
-from tests.service.virtual_clock import run_on_virtual_clock
+from tests.service.virtual_clock import VirtualClockLoop, run_on_virtual_clock
 
 
 def test_timers_pass_at_once_and_in_their_order() -> None:
@@ -21,6 +21,17 @@ def test_timers_pass_at_once_and_in_their_order() -> None:
     began = time.monotonic()
     assert run_on_virtual_clock(test()) == [20, 100, 500]
     assert time.monotonic() - began < 20
+
+
+def test_a_loop_that_is_held_up_is_late_for_its_timers() -> None:
+    async def test() -> float:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualClockLoop)
+        loop.call_later(1, loop.hold_up, 20)
+        await asyncio.sleep(2)
+        return loop.time()
+
+    assert run_on_virtual_clock(test()) == 21
 
 
 def test_threads_are_waited_for_where_no_timer_is_set() -> None:

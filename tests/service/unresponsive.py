@@ -56,6 +56,10 @@ class UnresponsiveWorkers:
             await asyncio.get_running_loop().create_unix_connection(_Echo, sock=theirs[0])
         return await connect(version_id, ours, Child(0, killed.wait, killed.set), PATIENCE)
 
+    def reply(self, place: int, content: bytes) -> None:
+        """Let the process that was opened last send bytes on one of its sockets, which begin with that for control."""
+        self._sockets[place - socket_count(search_threads=1)].sendall(content)
+
     def close(self) -> None:
         """Close the workers' ends of all sockets."""
         for end in self._sockets:

@@ -47,6 +47,10 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         """Seconds since the loop was made."""
         return self._now
 
+    def hold_up(self, seconds: float) -> None:
+        """Let time pass as if a callback had kept the loop busy."""
+        self._now += seconds
+
     def _advance(self, seconds: float) -> None:
         self._now += seconds
         assert self._now < self._limit_seconds, f"still waiting after {self._limit_seconds:g} s on the virtual clock"
