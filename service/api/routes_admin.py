@@ -18,8 +18,8 @@ from service.api.schemas import (
     ServedIndex,
     SwapRequest,
 )
+from service.dispatch.changes import Attempt, Change
 from service.dispatch.search_service import SearchService, service_of
-from service.dispatch.swapper import Attempt, Change
 from service.protocol.served_version import ServedVersion
 
 router = APIRouter(

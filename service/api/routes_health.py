@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from service.api.schemas import HealthResponse, Problem, ReadyResponse
 from service.core.errors import NotReadyError
+from service.dispatch.changes import ServiceState
 from service.dispatch.search_service import service_of
-from service.dispatch.swapper import ServiceState
 
 router = APIRouter()
 

@@ -19,9 +19,10 @@ from service.core.logs import EventLog
 from service.core.settings import Settings
 from service.dispatch.answer_cache import AnswerCache
 from service.dispatch.batcher import Batcher
+from service.dispatch.changes import Change
 from service.dispatch.child_process import Children
 from service.dispatch.comparison import Comparison
-from service.dispatch.swapper import Change, Swapper
+from service.dispatch.swapper import Swapper
 from service.dispatch.version_process import Opener, Patience, VersionProcess, open_version
 from service.dispatch.worker_channel import WorkerChannel
 from service.protocol.worker_config import WorkerConfig

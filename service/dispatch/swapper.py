@@ -4,23 +4,21 @@ It only reads the store.
 """
 
 import asyncio
-import enum
 import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from artifacts.errors import ArtifactError
 from artifacts.store import Store
 from service.core.background_tasks import BackgroundTasks
-from service.core.device import Device
 from service.core.errors import ConflictError, NotReadyError, RequestError, UnknownVersionError, VersionRefusedError
 from service.core.logs import EventLog
 from service.core.store_paths import without_store_path
 from service.core.threads import run_in_daemon_thread
 from service.dispatch.batcher import Batcher
+from service.dispatch.changes import Attempt, Change, Kind, Outcome, ServiceState
 from service.dispatch.version_process import Opener, VersionProcess
 from service.protocol.served_version import ServedVersion
 from service.telemetry.metrics import Metrics
@@ -31,52 +29,6 @@ FOLLOW_SECONDS = 1.0  # between two checks of which version the store publishes
 RETRY_SECONDS = 30.0
 _FIRST_RETRY_SECONDS = 1.0  # where no version is served; each wait is twice the one before
 _MAX_PREVIOUS = 20  # versions to which rollbacks can return
-
-Kind = Literal["start", "follow", "swap", "rollback", "recover"]
-Outcome = Literal["served", "refused", "failed"]
-
-
-class ServiceState(enum.Enum):
-    """Whether searches can be answered."""
-
-    STARTING = "starting"  # the published version is being loaded
-    WAITING = "waiting"  # the store publishes no version that can be served; a swap can serve another
-    SERVING = "serving"  # searches are answered
-    DRAINING = "draining"  # the process is about to stop; searches are answered until then
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change of version that succeeded.
-
-    Attributes:
-        version_id: the version that is served now.
-        replaced: the version that was served before: None for the first, the same one if it was served already.
-        took_seconds: how long the change took.
-        index_device: the device that searches its index, which is not the setting's if it stays on the CPU.
-    """
-
-    version_id: str
-    replaced: str | None
-    took_seconds: float
-    index_device: Device
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An attempt to change the version.
-
-    Attributes:
-        kind: what asked for the change.
-        version_id: the version that was to be served.
-        outcome: how the attempt ended.
-        reason: why the version is not served; None if it is.
-    """
-
-    kind: Kind
-    version_id: str
-    outcome: Outcome
-    reason: str | None = None
 
 
 class Swapper:

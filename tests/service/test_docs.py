@@ -10,7 +10,7 @@ from artifacts.canaries import LEAST_MEAN_OVERLAP
 from service.api.problem_kinds import PROBLEM_KINDS
 from service.api.schemas import DEFAULT_K, MAX_K, SearchRequest, SearchResponse
 from service.core.settings import Settings, variable_name
-from service.dispatch.swapper import ServiceState
+from service.dispatch.changes import ServiceState
 from service.main import MAX_BODY_BYTES, create_app
 from service.telemetry.metrics import Metrics
 

@@ -23,7 +23,8 @@ from service.core.errors import (
     VersionRefusedError,
 )
 from service.dispatch.batcher import Batcher
-from service.dispatch.swapper import ServiceState, Swapper
+from service.dispatch.changes import ServiceState
+from service.dispatch.swapper import Swapper
 from service.protocol.queries import Page, SearchQuery
 from service.telemetry.metrics import Metrics
 from service.worker.loaded_version import LoadedVersion
