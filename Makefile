@@ -22,7 +22,7 @@ TRAINING := $(GROUND) $(wildcard training/*.py training/*/*.py training/recipes/
 SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py index_builder/*/*.py)
 
-.PHONY: help setup demo smoke load port-free test unit lint format locks evaluate experiments clean
+.PHONY: help setup demo smoke load port-free test unit lint check-faiss-gpu format locks evaluate experiments clean
 .PHONY: bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu
 
 help: ## List the targets
@@ -87,6 +87,17 @@ lint: $(SETUP) ## Check the code with ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# FAISS's wheel for GPUs owns the same Python module as the one for CPUs, so it has an environment of its own, with the
+# versions that the container images install.
+check-faiss-gpu: var/faiss-gpu/.setup ## Check our calls of FAISS's GPU part against its wheel; no GPU is needed
+	@var/faiss-gpu/bin/python -m tests.knn.check_faiss_gpu
+
+var/faiss-gpu/.setup: docker/locks/service-gpu.txt
+	$(PYTHON) -m venv var/faiss-gpu
+	var/faiss-gpu/bin/pip install --quiet --disable-pip-version-check \
+	  $$(grep --only-matching --extended-regexp '^(faiss-gpu|numpy|pydantic)==[0-9.]+' $<)
+	@touch $@
 
 format: $(SETUP) ## Format the code with ruff
 	$(BIN)/ruff check --fix-only .
