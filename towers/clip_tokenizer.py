@@ -19,8 +19,8 @@ def portable_tokenizer(tokenizer: Any) -> Tokenizer:
     """Convert the tokenizer of an open_clip model to a `tokenizers.Tokenizer` that adds the special tokens.
 
     open_clip also repairs broken encodings (ftfy) and unescapes HTML in captions. Queries are plain Unicode, so only
-    one of these steps is kept: typographic quotes, which phones insert, are replaced. A text that contains the name of
-    a special token, such as "<end_of_text>", is read like any other text.
+    one of these steps is kept: typographic quotes, which phones insert, are replaced. Names of special tokens, such as
+    "<end_of_text>", are text; see `towers/tokens.py`.
 
     Raises:
         ClipError: the model's tokenizer cannot be converted.

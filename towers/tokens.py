@@ -1,4 +1,8 @@
-"""Tokenization of texts with the tokenizers in a side's folder. This file needs no torch."""
+"""Tokenization of texts with the tokenizers in a side's folder. This file needs no torch.
+
+Special tokens are added around a text and never read from it: "[PAD]" or "</s>" in a query or a title is text like any
+other. A model would take the one for padding and leave it out, and CLIP would end the text at the other.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 from artifacts.errors import DamagedError
 from artifacts.side import SideSpec, TextInput, TowerName, tokenizer_file
@@ -42,7 +46,23 @@ def text_tokenizer(tokenizer: Tokenizer, text: TextInput) -> TextTokenizer:
     copy = Tokenizer.from_str(tokenizer.to_str())
     copy.enable_truncation(max_length=text.max_tokens)
     copy.no_padding()
+    _read_names_as_text(copy)
     return TextTokenizer(copy, text)
+
+
+def _read_names_as_text(tokenizer: Tokenizer) -> None:
+    """Make a tokenizer read the names of its special tokens as text.
+
+    Some vocabularies, such as those of SentencePiece, hold the names as pieces and would find them nevertheless: there
+    a blank breaks them up.
+    """
+    tokenizer.encode_special_tokens = True
+    names = {number: token.content for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    found = [name for number, name in names.items() if number in tokenizer.encode(name, add_special_tokens=False).ids]
+    if found:
+        steps = [tokenizer.normalizer] if tokenizer.normalizer else []
+        breaks = [normalizers.Replace(name, f"{name[:1]} {name[1:]}") for name in found]
+        tokenizer.normalizer = normalizers.Sequence([*steps, *breaks])
 
 
 def read_tokenizers(folder: Path, spec: SideSpec) -> Mapping[TowerName, TextTokenizer]:

@@ -126,6 +126,13 @@ def test_hugging_face_tokenizers_give_the_same_ids(hugging_face: Path) -> None:
     assert served.encode(texts).tolist() == tokenizer(texts).tolist()
 
 
+def test_names_of_special_tokens_are_text_to_hugging_face_tokenizers(hugging_face: Path) -> None:
+    portable = portable_tokenizer(HFTokenizer(str(hugging_face), context_length=24))
+    served = text_tokenizer(portable, TextInput(max_tokens=24, pad_id=0))
+    typed, written = served.encode(["[PAD] red [END] shoe[START]", "[pad] red [end] shoe [start]"]).tolist()
+    assert typed == written
+
+
 def test_space_is_cleaned_where_the_tokenizer_itself_would_not(tmp_path: Path) -> None:
     words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "red": 2, "shoe": 3}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")

@@ -1,14 +1,17 @@
 """Texts to token ids."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from artifacts.errors import DamagedError
 from artifacts.side import TextInput
 from tests.support.specs import tiny_sides, tiny_tokenizer
 from towers.tokens import TextTokenizer, read_tokenizers, text_tokenizer
+from training.model.tokenizer import train_tokenizer
 
 VOCABULARY = tiny_tokenizer().get_vocab()
 START, END = VOCABULARY["[START]"], VOCABULARY["[END]"]
@@ -78,3 +81,67 @@ def test_a_tokenizer_that_cannot_be_read_is_damage(tmp_path: Path, content: byte
     with pytest.raises(DamagedError) as caught:
         read_tokenizers(tmp_path, tiny_sides("cat")[0])
     assert str(caught.value).startswith(f"{path} cannot be read as a tokenizer: ")
+
+
+def tokens_of(tokenizer: Tokenizer, text: str) -> list[str]:
+    """The tokens of a text as a tower reads it."""
+    read = text_tokenizer(tokenizer, TextInput(max_tokens=40, pad_id=0))
+    return [str(read.tokenizer.id_to_token(number)) for number in read.encode([text])[0].tolist()]
+
+
+@pytest.mark.parametrize("with_end", [True, False])
+@pytest.mark.parametrize("name", ["[PAD]", "[UNK]", "[START]", "[END]"])
+def test_names_of_special_tokens_are_text_to_towers_trained_from_scratch(name: str, with_end: bool) -> None:
+    tokenizer = train_tokenizer(["red [shoe] pad unk start end"] * 9, 200, with_end=with_end)
+    found = tokens_of(tokenizer, f"red {name} shoe{name}")
+    word = name[1:-1].lower()
+    assert found == ["[START]", "red", "[", word, "]", "shoe", "[", word, "]", *["[END]"] * with_end]
+    assert found == tokens_of(tokenizer, f"red {name.lower()} shoe {name.lower()}")
+
+
+def sentence_piece() -> Tokenizer:
+    """A tokenizer of the kind of XLM-RoBERTa's, whose vocabulary holds the names of its special tokens as pieces."""
+    scores = {"<s>": 0.0, "<pad>": 0.0, "</s>": 0.0, "<unk>": 0.0, "▁": -2.0, "▁red": -3.0}
+    scores |= {letter: -9.0 for letter in "<>/spadunkreh"}
+    tokenizer = Tokenizer(models.Unigram(list(scores.items()), unk_id=3))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
+
+
+def words() -> Tokenizer:
+    """A tokenizer whose words are what stands between blanks."""
+    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "red": 2, "[CLS]": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens(["[PAD]", "[CLS]"])
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", 3)])
+    return tokenizer
+
+
+@pytest.mark.parametrize("text", ["red {} red", "{}", "red{}{}red"])
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [(sentence_piece, ["<s>", "<pad>", "</s>"]), (words, ["[PAD]", "[CLS]"])],
+    ids=["pieces", "words"],
+)
+def test_names_that_are_pieces_of_the_vocabulary_are_text_too(
+    make: Callable[[], Tokenizer], names: list[str], text: str
+) -> None:
+    tokenizer = make()
+    alone = [name for name in tokens_of(tokenizer, "red") if name in names]  # around every text
+    for name in names:
+        wide = "".join(chr(ord(letter) - ord("!") + 0xFF01) for letter in name)  # which normalisers make narrow
+        for spelled in (name, wide):
+            assert [found for found in tokens_of(tokenizer, text.format(*[spelled] * 2)) if found in names] == alone
+
+
+@pytest.mark.parametrize("make", [sentence_piece, words, tiny_tokenizer], ids=["pieces", "words", "tiny"])
+def test_ordinary_texts_are_read_as_before(make: Callable[[], Tokenizer]) -> None:
+    tokenizer = make()
+    for text in ("red shoes", "\uff52ed <", "", "spade < red >", "[red] shoe [pad]"):
+        wanted = tokenizer.encode(text).ids
+        assert text_tokenizer(tokenizer, TextInput(max_tokens=40, pad_id=0)).encode([text])[0].tolist() == wanted
