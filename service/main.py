@@ -23,10 +23,14 @@ from service.api.routes_search import IMAGE_SEARCH_PATH, JSON_SEARCH_PATHS
 from service.core.settings import Settings
 from service.dispatch.search_service import SearchService
 from service.http.admin_port import AdminPort
+from service.http.body_encoding import BodyEncoding
 from service.http.body_limit import BodyLimit
+from service.http.connection_limit import ConnectionLimit
 from service.http.fast_json_route import FastJsonRoute, json_endpoints
+from service.http.head_requests import HeadRequests
 from service.http.openapi import FastAPIWithProblems
 from service.http.request_log import RequestLog
+from service.http.root_path import RootPath
 from service.http.server_errors import ServerErrorHandler
 from service.telemetry.tracing import NO_TELEMETRY
 
@@ -67,6 +71,7 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
         docs_url=None,  # FastAPI's pages load their scripts from another host; /openapi.json has all they show
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         telemetry=service.tracing.telemetry() if service.tracing else NO_TELEMETRY,
     )
     app.state.service = service
@@ -76,12 +81,17 @@ def create_app(settings: Settings, service: SearchService | None = None, admin_p
     # Each middleware is called before those added above it.
     if service.tracing is None:  # FastAPI's tracing names a request's span by the route that FastAPI matched
         app.add_middleware(FastJsonRoute, endpoints=json_endpoints(routes_search.router.routes, JSON_SEARCH_PATHS))
+    app.add_middleware(BodyEncoding)
     app.add_middleware(
         BodyLimit, max_bytes=MAX_BODY_BYTES, max_bytes_at={IMAGE_SEARCH_PATH: settings.max_photo_mb * 1_000_000}
     )
     if admin_port is not None:
         app.add_middleware(AdminPort, admin_port=admin_port)
+    app.add_middleware(ConnectionLimit)
     app.add_middleware(ServerErrorHandler)
+    app.add_middleware(HeadRequests)
+    if settings.root_path:
+        app.add_middleware(RootPath, root_path=settings.root_path)
     app.add_middleware(  # outermost, so that it counts every answer
         RequestLog,
         metrics=service.metrics,

@@ -10,16 +10,15 @@ from types import FrameType
 
 import uvicorn
 
-from service.core.errors import SettingsError
 from service.core.logs import EventLog
-from service.core.settings import Settings, unknown_variables, variable_name
+from service.core.settings import Settings, unknown_variables
 from service.dispatch.search_service import SearchService
-from service.http.request_timeouts import request_timeout_protocol
+from service.http.connection import connection_protocol
 from service.http.security_headers import SECURITY_HEADERS
+from service.listeners import allow_open_files, listen
 from service.main import create_app
 
 _log = EventLog(__name__)
-_BACKLOG = 2048
 _LAST_READ_SECONDS = 0.1  # for requests that clients sent before they could see that connections are closed
 
 
@@ -30,28 +29,32 @@ def run(settings: Settings) -> None:
         SettingsError: The service cannot listen on the address, or the machine lacks the device.
     """
     service = SearchService(settings)
-    listeners = [_listen(settings.host, settings.port, "port")]
+    allow_open_files(settings)
+    listeners = listen(settings.host, settings.port, "port")
     for name in unknown_variables(os.environ):
         _log.warning("unknown_variable", name=name)
     host, port = listeners[0].getsockname()[:2]
     _log.info("listening", host=host, port=port, store=settings.store)
     admin_port: int | None = None
     if settings.admin_port is not None:
-        listeners.append(_listen(settings.host, settings.admin_port, "admin_port"))
-        admin_port = listeners[1].getsockname()[1]
+        admin_listeners = listen(settings.host, settings.admin_port, "admin_port")
+        listeners += admin_listeners
+        admin_port = admin_listeners[0].getsockname()[1]
         _log.info("listening_for_admin", host=host, port=admin_port)
     app = create_app(settings, service, admin_port)
-    DrainingServer(uvicorn_config(app, settings), service).run(sockets=listeners)
+    DrainingServer(uvicorn_config(app, service), service).run(sockets=listeners)
 
 
-def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
-    """Return uvicorn's configuration: security headers, request timeouts, no access log and no `Server` header."""
+def uvicorn_config(app: object, service: SearchService) -> uvicorn.Config:
+    """Return uvicorn's configuration: security headers, limits of connections, no access log, no `Server` header."""
+    settings = service.settings
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
         lifespan="on",
-        http=request_timeout_protocol(settings.read_seconds),
+        http=connection_protocol(settings, service.metrics),
+        timeout_keep_alive=settings.keep_alive_seconds,
         ws="none",
         log_config=None,
         access_log=False,
@@ -111,14 +114,3 @@ class DrainingServer(uvicorn.Server):
         _log.error("drain_overdue", drain_s=self._service.settings.drain_seconds)
         self._service.kill_processes()
         os._exit(0)
-
-
-def _listen(host: str, port: int, field: str) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        names = f"{variable_name('host')} and {variable_name(field)}"
-        # Python adds the address to the operating system's message, but not to the resolver's.
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise SettingsError([f"{names} are {host!r} and {port}: cannot listen there: {reason}"]) from error

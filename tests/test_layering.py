@@ -32,7 +32,8 @@ ROOMS = {
     "service": {
         "__main__": "cli",
         "cli": "server client core",
-        "server": "main http dispatch core",
+        "server": "main listeners http dispatch core",
+        "listeners": "http core",
         "main": "http api dispatch telemetry core",
         "client": "api",
         "http": "api telemetry core",

@@ -30,4 +30,6 @@ async def _handle_validation_error(_: Request, error: Exception) -> Response:
 
 async def _handle_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, RecursionError):
+        return answer_invalid_request("the body is nested too deep to be read: expected a few levels of JSON")
     return answer_http_error(request.url.path, request.method, error)

@@ -57,13 +57,21 @@ def answer_http_error(path: str, method: str, error: HTTPException) -> Response:
     """Return the answer to a request that the framework refused: no such route, wrong method, body too long."""
     template = _DETAILS.get(error.status_code)
     detail = template.format(path=path, method=method) if template else str(error.detail)
-    title = http.HTTPStatus(error.status_code).phrase
-    return ProblemResponse(error.status_code, "about:blank", title, detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("Allow", ""):
+        headers["Allow"] += ", HEAD"
+    return ProblemResponse(error.status_code, "about:blank", _title(error.status_code), detail, headers)
+
+
+def about_blank_response(status: int, detail: str) -> Response:
+    """Return the answer to what is wrong with HTTP itself, with the title of its status."""
+    return ProblemResponse(status, "about:blank", _title(status), detail)
 
 
 def internal_error_response() -> Response:
     """Return the answer to a request that raised an unexpected error, without its details."""
-    title = http.HTTPStatus.INTERNAL_SERVER_ERROR.phrase
-    return ProblemResponse(
-        500, "about:blank", title, "an unexpected error occurred inside the service; its log has the details"
-    )
+    return about_blank_response(500, "an unexpected error occurred inside the service; its log has the details")
+
+
+def _title(status: int) -> str:
+    return http.HTTPStatus(status).phrase

@@ -1,6 +1,7 @@
 """Renders the JSON of search answers around hits that a worker has rendered already."""
 
 import json
+from collections.abc import Mapping
 
 from service.api.problems import problem_of
 from service.core.errors import ServiceError
@@ -9,7 +10,7 @@ from service.protocol.answers import RenderedAnswer
 _ENCODER = json.JSONEncoder(separators=(",", ":"))  # json.dumps would make one for each answer
 
 
-def render_hits(asked: dict[str, str], found: RenderedAnswer, took_seconds: float) -> bytes:
+def render_hits(asked: Mapping[str, str | None], found: RenderedAnswer, took_seconds: float) -> bytes:
     """Return the body of an answer with hits.
 
     Args:
@@ -25,6 +26,6 @@ def render_hits(asked: dict[str, str], found: RenderedAnswer, took_seconds: floa
     )
 
 
-def render_failed_search(query: str, error: ServiceError) -> bytes:
+def render_failed_search(query: str | None, error: ServiceError) -> bytes:
     """Return the element of a batch's answer for a search that failed."""
     return json.dumps({"query": query, "problem": problem_of(error)}).encode()

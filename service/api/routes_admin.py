@@ -1,13 +1,15 @@
 """The admin routes that show the served index version and change it."""
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
 from artifacts.errors import ArtifactError
-from service.api.auth import require_admin
+from artifacts.store import Store
+from service.api.auth import admin_router
 from service.api.long_changes import accepted_unless_done
 from service.api.schemas import (
     AdminIndexResponse,
@@ -18,13 +20,13 @@ from service.api.schemas import (
     ServedIndex,
     SwapRequest,
 )
+from service.core.threads import run_in_daemon_thread
 from service.dispatch.changes import Attempt, Change
 from service.dispatch.search_service import SearchService, service_of
 from service.protocol.served_version import ServedVersion
 
-router = APIRouter(
-    prefix="/admin/index",
-    dependencies=[Depends(require_admin)],
+router = admin_router(
+    "/admin/index",
     responses={
         401: {"model": Problem, "description": "The token is missing or wrong."},
         404: {"model": Problem, "description": "The admin routes are off, or there is no such version."},
@@ -46,14 +48,15 @@ async def show_index(request: Request) -> AdminIndexResponse:
     """Show the served version, and those that could be served."""
     service = service_of(request)
     swapper = service.swapper
+    published, available = await run_in_daemon_thread(partial(_read_store, service.store), "vitrine-store")
     return AdminIndexResponse(
         state=swapper.state.value,
         served=_to_served_index(swapper.served) if swapper.served else None,
         previous=list(swapper.previous),
         loading=swapper.loading,
         last_attempt=_to_last_attempt(swapper.last_attempt) if swapper.last_attempt else None,
-        published=_published(service),
-        available=service.store.version_ids(),
+        published=published,
+        available=available,
     )
 
 
@@ -112,8 +115,10 @@ def _to_served_index(served: ServedVersion) -> ServedIndex:
     )
 
 
-def _published(service: SearchService) -> str | None:
+def _read_store(store: Store) -> tuple[str | None, list[str]]:
+    """Return the published version and all versions of the store. Its disk may be slow."""
     try:
-        return service.store.publication().current
+        published = store.publication().current
     except ArtifactError:  # CURRENT cannot be read: after a restart no version would be served
-        return None
+        published = None
+    return published, store.version_ids()

@@ -2,10 +2,10 @@
 
 import time
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Request
 from starlette.responses import JSONResponse, Response
 
-from service.api.auth import require_admin
+from service.api.auth import admin_router
 from service.api.long_changes import accepted_unless_done
 from service.api.query_parsing import parse_search
 from service.api.rendering import render_hits
@@ -15,9 +15,8 @@ from service.api.search_client import ask
 from service.dispatch.comparison import IDLE_SECONDS
 from service.dispatch.search_service import SearchService, service_of
 
-router = APIRouter(
-    prefix="/admin/compare",
-    dependencies=[Depends(require_admin)],
+router = admin_router(
+    "/admin/compare",
     responses={
         401: {"model": Problem, "description": "The token is missing or wrong."},
         404: {"model": Problem, "description": "The admin routes are off, or there is no such version."},

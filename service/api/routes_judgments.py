@@ -1,10 +1,10 @@
 """The admin routes of relevance labels: set them, show them, and export them for the evaluation."""
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from artifacts.judgments import Relevance
-from service.api.auth import require_admin
+from service.api.auth import admin_router
 from service.api.query_parsing import parse_text
 from service.api.schemas import Problem
 from service.api.schemas_page import CountsResponse, JudgmentRequest, LabelsResponse
@@ -15,9 +15,8 @@ from service.dispatch.search_service import service_of
 from service.protocol.queries import ProductQuery
 from service.shop_data.judgments import JudgmentFile
 
-router = APIRouter(
-    prefix="/admin/judgments",
-    dependencies=[Depends(require_admin)],
+router = admin_router(
+    "/admin/judgments",
     responses={
         401: {"model": Problem, "description": "The token is missing or wrong."},
         404: {"model": Problem, "description": "The admin routes or judging are off, or there is no such product."},

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.image_form import IMAGE_FORM_SCHEMA, read_image_form
-from service.api.query_parsing import parse_page, parse_search
+from service.api.query_parsing import asked_text, parse_batch, parse_page, parse_search
 from service.api.rendering import render_failed_search, render_hits
 from service.api.schemas import (
     BatchRequest,
@@ -22,7 +22,7 @@ from service.api.search_client import check_photos, find, find_all, find_by_phot
 from service.core.errors import ServiceError
 from service.dispatch.search_service import SearchService, service_of
 from service.protocol.answers import RenderedAnswer
-from service.protocol.queries import SearchQuery, SimilarQuery
+from service.protocol.queries import SimilarQuery
 
 router = APIRouter()
 JSON_SEARCH_PATHS = ("/search", "/search/batch", "/search/similar")  # answered by the fast JSON route
@@ -92,14 +92,14 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
     """Answer several searches; one that fails does not affect the others."""
     started_at = time.perf_counter()
     service = service_of(request)
-    queries = [_parse_or_error(search, service) for search in body.searches]
+    queries = parse_batch(body.searches, service.settings)
     readable = [query for query in queries if not isinstance(query, ServiceError)]
     found = iter(await find_all(request, readable))
     outcomes = [query if isinstance(query, ServiceError) else next(found) for query in queries]
     took_seconds = time.perf_counter() - started_at
     service.metrics.record_total(took_seconds)
     asked = [
-        search.query if isinstance(query, ServiceError) else query.text
+        asked_text(search, service.settings) if isinstance(query, ServiceError) else query.text
         for search, query in zip(body.searches, queries, strict=True)
     ]
     results = [
@@ -110,13 +110,6 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
     ]
     content = b'{"took_ms":%.3f,"results":[%b]}' % (took_seconds * 1000, b",".join(results))
     return Response(content, media_type="application/json")
-
-
-def _parse_or_error(body: SearchRequest, service: SearchService) -> SearchQuery | ServiceError:
-    try:
-        return parse_search(body, service.settings)
-    except ServiceError as error:
-        return error
 
 
 def _respond(service: SearchService, asked: dict[str, str], found: RenderedAnswer, started_at: float) -> Response:

@@ -1,13 +1,13 @@
 """The admin routes that show all versions of the store: their figures and recall curves."""
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError, StoreError
 from artifacts.index_version import CURVE_FILE, read_manifest
 from artifacts.store import Store
-from service.api.auth import require_admin
+from service.api.auth import admin_router
 from service.api.schemas import Problem
 from service.api.schemas_page import VersionFigures, VersionInfo, VersionsResponse
 from service.core.errors import UnknownVersionError, VersionRefusedError
@@ -15,9 +15,8 @@ from service.core.store_paths import without_store_path
 from service.core.threads import run_in_daemon_thread
 from service.dispatch.search_service import service_of
 
-router = APIRouter(
-    prefix="/admin/versions",
-    dependencies=[Depends(require_admin)],
+router = admin_router(
+    "/admin/versions",
     responses={
         401: {"model": Problem, "description": "The token is missing or wrong."},
         404: {"model": Problem, "description": "The admin routes are off, or there is no such version or picture."},

@@ -1,12 +1,15 @@
 """Schemas of the search and admin routes: the bodies of requests, which refuse unknown fields, and of answers."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 MAX_K = 1000  # also the last place that a page can reach
 DEFAULT_K = 100
 MAX_SEARCHES = 100  # in one batch
+MAX_BATCH_HITS = 10_000  # of all searches of a batch together
 
 # What each field of a request may be, as error messages say it.
 EXPECTED = {
@@ -77,10 +80,40 @@ class SimilarRequest(Body):
     filters: Conditions = None
 
 
+@dataclass(frozen=True)
+class InvalidSearch:
+    """An element of a batch that is no search.
+
+    Attributes:
+        element: What it is instead.
+        faults: What is wrong with it, as pydantic lists it.
+    """
+
+    element: object
+    faults: tuple[ErrorDetails, ...]
+
+
+def _search_or_faults(element: object) -> SearchRequest | InvalidSearch:
+    try:
+        return SearchRequest.model_validate(element)
+    except ValidationError as error:
+        return InvalidSearch(element, tuple(error.errors(include_url=False)))
+
+
+# Any element is accepted, since one that is no search fails alone.
+BatchElement = Annotated[
+    SearchRequest | InvalidSearch, PlainValidator(_search_or_faults, json_schema_input_type=SearchRequest | Any)
+]
+
+
 class BatchRequest(Body):
     """Several searches."""
 
-    searches: list[SearchRequest] = Field(min_length=1, max_length=MAX_SEARCHES)
+    searches: list[BatchElement] = Field(
+        min_length=1,
+        max_length=MAX_SEARCHES,
+        description=f"One that is not valid fails alone. All together ask for at most {MAX_BATCH_HITS} hits.",
+    )
 
 
 class Explanation(BaseModel):
@@ -157,7 +190,7 @@ class ImageSearchResponse(BaseModel):
 class FailedSearch(BaseModel):
     """A search of a batch that failed."""
 
-    query: str = Field(examples=["red running shoes"])
+    query: str | None = Field(description="Null if the search has no query.", examples=["red running shoes"])
     problem: "Problem"
 
 

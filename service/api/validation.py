@@ -16,6 +16,11 @@ def describe_body_faults(faults: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(_describe(fault) for fault in faults)
 
 
+def describe_faults(faults: Sequence[Mapping[str, Any]]) -> str:
+    """Return one line that describes all faults of an object within a body, located from the object."""
+    return describe_body_faults([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])
+
+
 def _describe(fault: Mapping[str, Any]) -> str:
     kind, value = fault["type"], fault["input"]
     if kind == "json_invalid":

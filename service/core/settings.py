@@ -20,6 +20,7 @@ _MAX_DEFAULT_THREADS = 8  # more threads do not make a small batch faster
 _LONG_SEARCH_MS = 0.4
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d{1,3})?", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{16,}")  # characters that a header can carry, without spaces
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 def _cores_but_one() -> int:
@@ -35,6 +36,7 @@ class Settings(BaseSettings):
     store: DirectoryPath  # holds the index versions; only read
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535)  # 0 takes a free port
+    root_path: str | None = None  # the prefix under which a proxy shows the service, such as /vitrine
     admin_port: int | None = Field(
         default=None, ge=0, le=65535
     )  # for admin routes and metrics only; None: all on `port`
@@ -53,6 +55,9 @@ class Settings(BaseSettings):
     max_photo_mb: int = Field(default=10, ge=1, le=1000)  # size of a form with a photo; beyond it, 413
     max_photo_queue: int = Field(default=16, ge=1, le=10_000)  # photos in the queue; beyond it, 503 at once
     read_seconds: float = Field(default=10, gt=0, le=600)  # until a request has arrived completely; beyond it, 408
+    write_seconds: float = Field(default=20, gt=0, le=600)  # until a client has read a whole answer; then it is cut
+    keep_alive_seconds: int = Field(default=75, ge=1, le=3600)  # for idle connections; above that of load balancers
+    max_connections: int = Field(default=1000, ge=1, le=100_000)  # on each port; beyond it, 503 except for probes
     deadline_seconds: float = Field(default=5, gt=0, le=600)  # from the parsed request to the answer; beyond it, 503
     cache_mb: int = Field(default=64, ge=0, le=1_000_000)  # for earlier answers; 0 keeps none
     encoder_threads: int = Field(default_factory=_cores_but_one, ge=1, le=256)  # for one photo
@@ -117,6 +122,13 @@ class Settings(BaseSettings):
         if not _DEVICE.fullmatch(device):
             raise ValueError("expected 'auto', 'cpu', 'cuda' or 'cuda:N' with the number N of a GPU, from 0")
         return device
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, root_path: str | None) -> str | None:
+        if root_path is not None and not _ROOT_PATH.fullmatch(root_path):
+            raise ValueError("expected a path such as /vitrine, with a slash in front and none behind")
+        return root_path
 
     @model_validator(mode="after")
     def _check_ports(self) -> "Settings":

@@ -29,7 +29,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         max_bytes = self._max_bytes_at.get(scope["path"], self._max_bytes)
-        announced = header_of(scope, b"content-length")
+        announced = header_of(scope["headers"], b"content-length")
         if not announced:
             await self._app(scope, _counted(receive, max_bytes), send)
         elif announced.isdecimal() and int(announced) <= max_bytes:  # the server reads no more than is announced

@@ -96,9 +96,9 @@ def _json_endpoint(path: str, route: APIRoute | None) -> JsonEndpoint:
 
 def _is_json_post(scope: Scope) -> bool:
     """Decide by the headers; a body of unknown length is left to FastAPI, which answers when it grows too long."""
-    if scope["type"] != "http" or scope["method"] != "POST" or not header_of(scope, b"content-length"):
+    if scope["type"] != "http" or scope["method"] != "POST" or not header_of(scope["headers"], b"content-length"):
         return False
-    media_type = header_of(scope, b"content-type")
+    media_type = header_of(scope["headers"], b"content-type")
     return media_type == _JSON or media_type.partition(";")[0].strip().lower() == _JSON
 
 

@@ -1,12 +1,13 @@
 """Headers read from the raw list of a request: Starlette's mapping costs more to build than what is read from it."""
 
-from starlette.types import Scope
+from collections.abc import Iterable
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 
-def header_of(scope: Scope, name: bytes) -> str:
+def header_of(headers: Headers, name: bytes) -> str:
     """Return the first header of this lower-case name, or an empty text when there is none."""
-    for key, value in scope["headers"]:
+    for key, value in headers:
         if key == name:
-            content: bytes = value
-            return content.decode("latin-1")
+            return value.decode("latin-1")
     return ""

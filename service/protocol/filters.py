@@ -51,7 +51,10 @@ def parse_filters(filters: Mapping[str, object] | None) -> Filters:
 
 def show_value(value: object) -> str:
     """Return a value as JSON, the way the caller wrote it, truncated if it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "a value nested too deep to be shown"
     # Lone surrogates cannot be encoded in the answer.
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}..."

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -20,6 +21,10 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # would add a second
 
 _STAGE_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+# Why a connection was cut: its client did not read a response in time, the unread responses of all connections took too
+# much memory, or too many connections were open.
+CutReason = Literal["slow_reader", "memory", "limit"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,12 @@ class Metrics:
         self._requests = Counter(
             "vitrine_requests", "Answers by route and status", ["route", "status"], registry=registry
         )
+        self._connections = Gauge("vitrine_connections", "Open connections", registry=registry)
+        self._cut_connections = Counter(
+            "vitrine_cut_connections", "Connections that were cut, by reason", ["reason"], registry=registry
+        )
+        for reason in get_args(CutReason):  # reported as 0 from the start, see `expect_changes`
+            self._cut_connections.labels(reason)
         self._batch_size = Histogram(
             "vitrine_batch_size", "Searches answered together", buckets=_BATCH_SIZES, registry=registry
         )
@@ -93,6 +104,14 @@ class Metrics:
         )
         self._hits, self._misses = map(lookups.labels, ("hit", "miss"))
         self._cache_bytes = Gauge("vitrine_cache_bytes", "Size of the earlier answers", registry=registry)
+
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Report the number of open connections whenever the metrics are read."""
+        self._connections.set_function(count)
+
+    def count_cut_connection(self, reason: CutReason) -> None:
+        """Count a connection that was cut."""
+        self._cut_connections.labels(reason).inc()
 
     def watch_queue(self, depth: Callable[[], int]) -> None:
         """Report the depth of the queue of searches whenever the metrics are read."""

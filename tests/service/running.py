@@ -94,7 +94,7 @@ def running_service(
     ports = [listener.getsockname()[1] for listener in listeners]
     url, admin_url = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[-1]}"
     app = create_app(made, service, None if made.admin_port is None else ports[1])
-    server = PromptServer(uvicorn_config(app, made), service)
+    server = PromptServer(uvicorn_config(app, service), service)
     thread = threading.Thread(target=server.run, kwargs={"sockets": listeners})
     thread.start()
     with mock.patch("service.server._LAST_READ_SECONDS", 0.01):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 import uvicorn
@@ -11,37 +10,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.http.coalesced_write import CoalescedWriteProtocol
+from tests.service.http.manual_connection import RecordingTransport
 
 GET = b"GET /%b HTTP/1.1\r\nHost: shop\r\n\r\n"
 POST = b"POST /read HTTP/1.1\r\nHost: shop\r\nContent-Length: 3\r\n"
 BODY = b"x" * 20_000
 HEADERS = {"content-type": "application/json", "content-length": str(len(BODY))}
-
-
-class RecordingTransport(asyncio.Transport):
-    """Records the data of each write."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        assert not self.closed
-        self.written.append(bytes(data))
-
-    def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
-from service.http.request_log import _ids_of
+from service.http.request_log import request_ids
 from tests.service.api.test_routes_search import stand_in_service
 from tests.service.running import running_service
 from tests.service.stand_ins import BROKEN, StandInEncoder
@@ -80,4 +80,4 @@ def test_requests_and_queries_are_logged_where_the_settings_say_so(
     ],
 )
 def test_the_trace_of_the_caller_is_known(traceparent: str, trace: str | None) -> None:
-    assert _ids_of({"headers": Headers({"traceparent": traceparent}).raw}).trace_id == trace
+    assert request_ids(Headers({"traceparent": traceparent}).raw).trace_id == trace

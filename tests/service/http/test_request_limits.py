@@ -2,22 +2,20 @@
 
 import asyncio
 import contextlib
+import re
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
-from uvicorn.server import ServerState
 
-from service.http.request_timeouts import MAX_HEAD_BYTES, request_timeout_protocol
-from tests.service.http.test_coalesced_write import RecordingTransport
+from service.http.request_limits import MAX_HEAD_BYTES, MAX_PIPELINED
+from tests.service.http.manual_connection import KEEP_ALIVE_SECONDS, Connection
+from tests.service.http.manual_connection import READ_SECONDS as READ_TIMER_SECONDS
 from tests.service.running import Running, running_service
 from tests.service.stand_ins import StandInEncoder, stand_in_version
 from tests.service.waiting import WAIT_SECONDS
@@ -26,81 +24,32 @@ READ_SECONDS = 1.0  # of the real service below; a whole request takes milliseco
 HEAD = b"POST /search HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
 CHUNKED = HEAD.replace(b"Content-Length: 14", b"Transfer-Encoding: chunked")
 BODY = b'{"query": "1"}'
-TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-HEAD_TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-UNFINISHED = [b"", b"P", HEAD[:40], HEAD[:-2], HEAD, HEAD + BODY[:-1]]
-
-
-class ManualLoop:
-    """The running event loop with timers that only a test runs out."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.timers: list[Timer] = []
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._loop, name)
-
-    def call_later(self, delay: float, callback: Callable[..., None], *arguments: object) -> "Timer":
-        self.timers.append(Timer(delay, partial(callback, *arguments)))
-        return self.timers[-1]
-
-
-class Timer:
-    """A timer that a test runs out."""
-
-    def __init__(self, delay: float, run: Callable[[], None]) -> None:
-        self.delay = delay
-        self.run = run
-        self.is_cancelled = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-
-class Connection:
-    """A connection of the protocol with a limit of 7 s, whose application answers each request with "done"."""
-
-    def __init__(self) -> None:
-        config = uvicorn.Config(self._answer, lifespan="off", ws="none", log_config=None, interface="asgi3")
-        config.load()
-        self.loop = ManualLoop()
-        loop: Any = self.loop
-        self.protocol = request_timeout_protocol(7.0)(config, ServerState(), {}, loop)
-        self.transport = RecordingTransport()
-        self.protocol.connection_made(self.transport)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = await receive()
-        while message["type"] == "http.request" and message["more_body"]:
-            message = await receive()
-        if message["type"] == "http.disconnect":
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
-        await send({"type": "http.response.body", "body": b"done"})
-
-    async def receive(self, data: bytes) -> None:
-        """Receive bytes and let the application run as far as it can."""
-        self.protocol.data_received(data)
-        for _ in range(20):
-            await asyncio.sleep(0)
-
-    @property
-    def read_timers(self) -> list[Timer]:
-        """The timers that would end a request."""
-        return [timer for timer in self.loop.timers if timer.delay == 7.0 and not timer.is_cancelled]
+TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\n"
+HEAD_TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+UNFINISHED = [b"P", b"\r\n", HEAD[:40], HEAD[:-2], HEAD, HEAD + BODY[:-1]]
 
 
 @pytest.mark.parametrize("sent", UNFINISHED, ids=repr)
-def test_a_request_has_one_timer_from_its_beginning_to_its_end(sent: bytes) -> None:
+def test_a_request_has_one_timer_from_its_first_byte_to_its_end(sent: bytes) -> None:
     async def test() -> None:
         connection = Connection()
-        (timer,) = connection.read_timers
         for place in range(len(sent)):
             await connection.receive(sent[place : place + 1])
-            assert connection.read_timers == [timer]  # no byte starts it again
+            assert len(connection.read_timers) == 1  # no byte starts it again
+        connection.read_timers[0].run()
+        assert (connection.written[: len(TIMED_OUT)], connection.transport.closed) == (TIMED_OUT, True)
+        assert len([timer for timer in connection.loop.timers if timer.delay == READ_TIMER_SECONDS]) == 1
+
+    asyncio.run(test())
+
+
+def test_a_connection_that_has_sent_nothing_is_idle_and_closed_without_a_word() -> None:
+    async def test() -> None:
+        connection = Connection()
+        assert connection.read_timers == []
+        (timer,) = connection.timers(KEEP_ALIVE_SECONDS)
         timer.run()
-        assert (b"".join(connection.transport.written), connection.transport.closed) == (TIMED_OUT, True)
+        assert (connection.written, connection.transport.closed) == (b"", True)
 
     asyncio.run(test())
 
@@ -113,11 +62,24 @@ def test_a_later_request_on_the_connection_has_its_own_timer() -> None:
             assert len(connection.read_timers) == 1
             await connection.receive(BODY[5:])
             assert connection.read_timers == []
-            assert b"".join(connection.transport.written).count(b"HTTP/1.1 200 OK\r\n") == number
-        answered = b"".join(connection.transport.written)
+            assert connection.written.count(b"HTTP/1.1 200 OK\r\n") == number
+        answered = connection.written
         await connection.receive(HEAD)
         connection.read_timers[0].run()
-        assert b"".join(connection.transport.written) == answered + TIMED_OUT
+        assert connection.written.startswith(answered + TIMED_OUT)
+
+    asyncio.run(test())
+
+
+def test_line_breaks_between_requests_do_not_hold_a_connection_for_ever() -> None:
+    async def test() -> None:
+        connection = Connection()
+        await connection.receive(HEAD + BODY)
+        await connection.receive(b"\r\n")
+        await connection.receive(b"\r\n")
+        (timer,) = connection.read_timers
+        timer.run()
+        assert connection.transport.closed
 
     asyncio.run(test())
 
@@ -130,6 +92,56 @@ def test_a_lost_connection_leaves_no_timer() -> None:
         assert connection.read_timers == []
 
     asyncio.run(test())
+
+
+def test_a_refusal_comes_after_the_answers_to_earlier_requests() -> None:
+    async def test() -> None:
+        connection = Connection()
+        connection.go.clear()
+        await connection.receive((HEAD + BODY) * 2 + HEAD + BODY[:5])
+        connection.read_timers[0].run()
+        assert connection.written == b""
+        connection.go.set()
+        await connection.closed()
+        statuses = re.findall(rb"HTTP/1.1 (\d+)", connection.written)
+        assert statuses == [b"200", b"200", b"408"]
+        assert (len(connection.bodies), connection.transport.closed) == (2, True)
+
+    asyncio.run(test())
+
+
+def test_only_so_many_requests_wait_for_the_answer_to_one_before() -> None:
+    """The others are sent again by the client, which sees that its connection is closed behind the last answer."""
+
+    async def test() -> None:
+        connection = Connection()
+        connection.go.clear()
+        await connection.receive((HEAD + BODY) * 100)
+        connection.go.set()
+        await connection.closed()
+        assert connection.written.count(b"HTTP/1.1 200 OK\r\n") == 1 + MAX_PIPELINED
+        assert connection.written.count(b"connection: close\r\n") == 1
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7], ids="in {} packets".format)
+@pytest.mark.parametrize("before", [b"", HEAD + BODY], ids=["first", "pipelined"])
+def test_the_limit_of_a_head_holds_however_it_arrives(parts: int, before: bytes) -> None:
+    async def test(excess: int) -> Connection:
+        connection = Connection()
+        name_and_value = MAX_HEAD_BYTES - len(b"/health") - 4 + excess
+        head = b"GET /health HTTP/1.1\r\nx:" + b" y".ljust(name_and_value, b"y") + b"\r\n\r\n"
+        step = len(head) // parts + 1
+        await connection.receive(before + head[:step])
+        for place in range(step, len(head), step):
+            await connection.receive(head[place : place + step])
+        return connection
+
+    short, long = asyncio.run(test(-100)), asyncio.run(test(100))
+    assert short.written.count(b"HTTP/1.1 200 OK\r\n") == 1 + (before != b"")
+    assert long.written.count(HEAD_TOO_LONG) == 1 and long.transport.closed
+    assert [scope["path"] for scope in long.scopes] == ["/search"] * (before != b"")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +172,8 @@ def test_half_a_request_is_not_waited_for(limited: Running) -> None:
         connections = [stack.enter_context(connect(limited)) for _ in UNFINISHED]
         for connection, sent in zip(connections, UNFINISHED, strict=True):
             connection.sendall(sent)
-        assert [read_all(connection) for connection in connections] == [TIMED_OUT] * len(UNFINISHED)
+        for answer in map(read_all, connections):
+            assert answer.startswith(TIMED_OUT) and b"\r\nx-request-id: " in answer
         assert time.monotonic() - began >= READ_SECONDS * 0.9
     assert limited.search("1").status_code == 200
 
@@ -187,7 +200,7 @@ def test_clients_that_drip_get_no_more_time_and_hold_nobody(limited: Running) ->
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     connection.sendall(dripped)
         for connection in connections:  # a byte that crosses the answer may reset the connection behind it
-            assert connection.recv(65536) == TIMED_OUT
+            assert connection.recv(65536).startswith(TIMED_OUT)
 
 
 @pytest.mark.integration
@@ -238,7 +251,7 @@ def test_a_head_that_is_too_long_is_refused(limited: Running) -> None:
     head = b"GET /health HTTP/1.1\r\nHost: shop\r\nx: "
     with connect(limited) as connection:
         connection.sendall(head + b"y" * (MAX_HEAD_BYTES + 1 - len(head)))
-        assert read_all(connection) == HEAD_TOO_LONG
+        assert read_all(connection).startswith(HEAD_TOO_LONG)
     with connect(limited) as connection:
         connection.sendall(head + b"y" * (MAX_HEAD_BYTES - 4 - len(head)) + b"\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
