@@ -69,7 +69,7 @@ def test_the_process_of_a_lost_gpu_is_replaced(
 
     with running_service(good_store, load=load, cache_mb=0) as running:
         assert running.search("1").status_code == 200
-        assert running.search(BROKEN).status_code == 500
+        assert running.search(BROKEN).status_code in (500, 503)  # as of any process that is lost
         wait_until(lambda: len(loaded) == 2, "the version was not loaded again")
         wait_until(lambda: running.client.get("/ready").status_code == 200, "the service is not ready again")
         assert running.search("1").status_code == 200
