@@ -40,6 +40,7 @@ class Comparison:
             noun="searches", max_batch=8, max_queue=64, channels=lambda process: process.search_channels
         )
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._unloading = asyncio.Lock()
         self._tasks = BackgroundTasks()
         self.loading: str | None = None
 
@@ -69,14 +70,18 @@ class Comparison:
         """
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        seconds = by - asyncio.get_running_loop().time()
-        await self._batcher.stop(min(_STOP_TIMEOUT_SECONDS, seconds))
-        if self._process is None:  # no other version has been loaded meanwhile
-            self._batcher.pause()
-        await process.shut_down(by)
+        async with self._unloading:  # a version that is loaded meanwhile waits for it
+            if self._process is None:
+                return
+            process, self._process = self._process, None
+            seconds = by - asyncio.get_running_loop().time()
+            try:
+                await self._batcher.stop(min(_STOP_TIMEOUT_SECONDS, seconds))
+                self._batcher.pause()
+                await process.shut_down(by)
+            except asyncio.CancelledError:  # nobody waits any more
+                await process.shut_down(by=0)
+                raise
 
     async def stop(self, by: float) -> None:
         """Stop loading, and unload the second version; see `unload`."""

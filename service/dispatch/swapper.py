@@ -113,7 +113,7 @@ class Swapper:
             publication = await run_in_daemon_thread(self._store.publication, "vitrine-start")
             if publication.current is None:
                 raise UnknownVersionError("the store publishes no version")
-            if self.loading is not None:  # meanwhile a swap has begun
+            if self.loading is not None or self.served is not None:  # by a swap that began meanwhile
                 return
             self._last_published = publication.current
             await self._change("start", publication.current)

@@ -215,6 +215,96 @@ def test_where_the_process_that_searches_is_killed_the_service_goes_on(good_stor
     assert not Path(f"/proc/{third}").exists()
 
 
+# In a real service: what stands outside of the search itself fails for these queries, each in its own place.
+FAULTS = """
+from service.worker import search_process
+parse, receive = search_process.queries_from_message, search_process.receive
+def broken_parse(message):
+    if "unreadable" in str(message.head):
+        raise BaseException("a panic")
+    return parse(message)
+def broken_receive(connection, buffer):
+    message = receive(connection, buffer)
+    if message is not None and "disconnected" in str(message.head):
+        raise RuntimeError("the socket broke")
+    return message
+search_process.queries_from_message, search_process.receive = broken_parse, broken_receive
+"""
+
+
+def test_faults_in_the_threads_of_the_searching_process_leave_one_process(good_store: Path, tmp_path: Path) -> None:
+    with (
+        service_process(good_store, tmp_path, FAULTS, VITRINE_CACHE_MB="0") as process,
+        httpx.Client(base_url=process.url, timeout=60) as client,
+    ):
+
+        def search(query: str) -> httpx.Response:
+            return client.post("/search", json={"query": query})
+
+        (first,) = process.search_pids()
+        for _ in range(3):
+            assert search("unreadable").status_code == 500
+            assert search("hat").status_code == 200
+        assert process.search_pids() == [first], "the thread goes on after a batch that it cannot read"
+        for _ in range(2):
+            lost = search("disconnected")
+            assert (lost.status_code, lost.headers["retry-after"]) == (503, "1")
+            wait_until(lambda: search("hat").status_code == 200, "the version is not loaded again")
+        wait_until(lambda: len(process.search_pids()) == 1, "processes are left")
+        assert process.search_pids() != [first]
+    assert "event=search_thread_failed thread=vitrine-search-0" in process.log.read_text()
+
+
+# In a real service: versions are not loaded while there is a file "hold".
+HELD_LOAD = """
+import os, pathlib, time
+from service.worker import search_process
+load, hold = search_process._load, pathlib.Path(os.environ["HELD_LOAD"]) / "hold"
+def held(config):
+    while hold.exists():
+        time.sleep(0.01)
+    return load(config)
+search_process._load = held
+"""
+
+
+def test_a_searching_process_that_hangs_is_noticed_replaced_and_blamed_on_no_request(
+    good_store: Path, tmp_path: Path
+) -> None:
+    with (
+        service_process(
+            good_store, tmp_path, HELD_LOAD, HELD_LOAD=str(tmp_path),
+            VITRINE_ADMIN_TOKEN="correct-horse-battery", VITRINE_DEADLINE_SECONDS="60",
+        ) as process,
+        httpx.Client(base_url=process.url, timeout=60) as client,
+    ):  # fmt: skip
+        swapped = client.post(
+            "/admin/index/swap", json={"version": "v2"},
+            headers={"Authorization": "Bearer correct-horse-battery", "X-Request-ID": "the-swap"},
+        )  # fmt: skip
+        assert swapped.status_code == 200
+        (tmp_path / "hold").touch()
+        (hanging,) = process.search_pids()
+        os.kill(hanging, signal.SIGSTOP)
+        lost = client.post("/search", json={"query": "hat"})
+        assert (lost.status_code, lost.headers["retry-after"]) == (503, "1")
+        assert lost.json()["detail"] == "the search process was lost; try again in a moment"
+        ready = client.get("/ready")
+        assert (ready.status_code, ready.json()["detail"]) == (
+            503,
+            "the worker process of version v2 answered no heartbeat for 4 s and was killed; "
+            "another one is being started",
+        )
+        shown = client.get("/metrics").text
+        assert "vitrine_index_version{" not in shown and "vitrine_index_products 0.0" in shown
+        (tmp_path / "hold").unlink()
+        wait_for(process.log, process.popen, "event=recover outcome=(served) version=v2")
+        assert client.post("/search", json={"query": "hat"}).json()["index_version"] == "v2"
+        wait_until(lambda: not Path(f"/proc/{hanging}").exists(), "the hanging process was not killed")
+    of_the_swap = [line for line in process.log.read_text().splitlines() if "request_id=the-swap" in line]
+    assert len(of_the_swap) == 1 and "event=swap outcome=served" in of_the_swap[0]
+
+
 def test_where_the_service_is_killed_its_searching_process_ends(good_store: Path, tmp_path: Path) -> None:
     with service_process(good_store, tmp_path) as process:
         (pid,) = process.search_pids()

@@ -5,7 +5,8 @@ import gc
 
 import pytest
 
-from service.core.background_tasks import BackgroundTasks
+from service.core.background_tasks import BackgroundTasks, start_apart
+from service.core.logs import RequestIds, current_request
 
 
 def test_a_task_runs_to_its_end_though_nobody_keeps_it() -> None:
@@ -49,3 +50,15 @@ def test_what_still_runs_can_be_cancelled() -> None:
         assert endless.cancelled() and not finished.cancelled()
 
     asyncio.run(asyncio.wait_for(test(), 10))
+
+
+def test_a_task_that_is_started_apart_belongs_to_no_request() -> None:
+    async def ids() -> RequestIds | None:
+        return current_request.get()
+
+    async def test() -> None:
+        current_request.set(RequestIds("r-1", None))
+        assert await BackgroundTasks().start(ids()) == RequestIds("r-1", None), "it may be what was asked for"
+        assert await start_apart(ids()) is None
+
+    asyncio.run(test())

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import threading
 import weakref
 from collections.abc import Coroutine
@@ -12,8 +13,10 @@ import pytest
 
 from artifacts.store import Store
 from service.core.device import Device
-from service.core.errors import ConflictError, UnknownVersionError, VersionRefusedError
-from service.dispatch.comparison import Comparison
+from service.core.errors import ConflictError, NotReadyError, UnknownVersionError, VersionRefusedError
+from service.core.logs import RequestIds, current_request
+from service.dispatch.comparison import IDLE_SECONDS, Comparison
+from service.dispatch.version_process import VersionProcess
 from service.protocol.answers import RenderedAnswer
 from service.protocol.queries import Page, ProductQuery, Query, SearchQuery
 from service.worker.loaded_version import LoadedVersion, load_version
@@ -147,4 +150,102 @@ def test_what_is_not_used_for_a_quarter_of_an_hour_is_unloaded() -> None:
         assert [killed.is_set() for killed in workers.killed] == [True]
 
     run_on_virtual_clock(test(), limit_seconds=5_000)
+    workers.close()
+
+
+@pytest.mark.parametrize("answers_heartbeats", [True, False])
+def test_a_second_version_that_never_loads_leaves_room_for_another(answers_heartbeats: bool) -> None:
+    workers = UnresponsiveWorkers(answers_heartbeats=answers_heartbeats, loads=False)
+
+    async def test() -> None:
+        second = Comparison(workers.open_version)
+        with pytest.raises(VersionRefusedError):
+            await second.start_loading("v1")
+        assert second.loading is None
+        workers.loads = workers.answers_heartbeats = True
+        await second.start_loading("v2")
+        assert second.version and second.version.version_id == "v2"
+        await second.unload()
+
+    run_on_virtual_clock(test())
+    workers.close()
+
+
+def test_a_second_version_that_hangs_is_killed_and_forgotten() -> None:
+    workers = UnresponsiveWorkers(answers_heartbeats=False)
+
+    async def test() -> None:
+        second = Comparison(workers.open_version)
+        await second.start_loading("v1")
+        waiting = submit(second.use_batcher(), NEAREST)
+        await asyncio.sleep(5)
+        assert isinstance(waiting.exception(), NotReadyError)
+        assert second.version is None
+        with pytest.raises(ConflictError, match="no second version is loaded"):
+            second.use_batcher()
+
+    run_on_virtual_clock(test())
+    assert [killed.is_set() for killed in workers.killed] == [True]
+    workers.close()
+
+
+def test_one_that_is_loaded_while_another_is_unloaded_can_be_searched() -> None:
+    """The first one has a search that it does not answer, for which unloading waits."""
+    workers = UnresponsiveWorkers()
+
+    async def test() -> None:
+        second = Comparison(workers.open_version)
+        await second.start_loading("v1")
+        submit(second.use_batcher(), NEAREST).add_done_callback(lambda future: future.exception())
+        await asyncio.sleep(0.1)
+        unloading = asyncio.create_task(second.unload())
+        await asyncio.sleep(0.1)
+        await second.start_loading("v2")
+        await unloading
+        submit(second.use_batcher(), NEAREST).cancel()
+        await second.unload()
+
+    run_on_virtual_clock(test())
+    workers.close()
+
+
+def test_unloading_that_is_cancelled_kills_the_process() -> None:
+    workers = UnresponsiveWorkers()
+
+    async def test() -> None:
+        second = Comparison(workers.open_version)
+        await second.start_loading("v1")
+        submit(second.use_batcher(), NEAREST).add_done_callback(lambda future: future.exception())
+        await asyncio.sleep(0.1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(second.unload(), 1)
+
+    run_on_virtual_clock(test())
+    assert [killed.is_set() for killed in workers.killed] == [True]
+    workers.close()
+
+
+def test_unloading_after_a_while_belongs_to_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, requests = UnresponsiveWorkers(), list[object]()
+
+    async def test() -> None:
+        second = Comparison(workers.open_version)
+        await second.start_loading("v1")
+
+        async def search_in_a_request() -> None:
+            current_request.set(RequestIds("r-1", None))
+            second.use_batcher()
+
+        await asyncio.create_task(search_in_a_request())
+        shut_down = VersionProcess.shut_down
+
+        async def noted(process: VersionProcess, by: float = math.inf) -> None:
+            requests.append(current_request.get())
+            await shut_down(process, by)
+
+        monkeypatch.setattr(VersionProcess, "shut_down", noted)
+        await asyncio.sleep(IDLE_SECONDS + 1)
+        assert requests == [None]
+
+    run_on_virtual_clock(test(), limit_seconds=2 * IDLE_SECONDS)
     workers.close()

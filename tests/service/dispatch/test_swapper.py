@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+import itertools
 import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ from service.core.errors import (
     VersionRefusedError,
 )
 from service.dispatch.batcher import Batcher
-from service.dispatch.changes import ServiceState
-from service.dispatch.swapper import Swapper
+from service.dispatch.changes import Attempt, ServiceState
+from service.dispatch.swapper import Swapper, _retry_seconds
 from service.protocol.queries import Page, SearchQuery
 from service.telemetry.metrics import Metrics
 from service.worker.loaded_version import LoadedVersion
 from tests.service.in_threads import Loader, in_threads
 from tests.service.stand_ins import stand_in_version, submit
+from tests.service.unresponsive import UnresponsiveWorkers
+from tests.service.virtual_clock import run_on_virtual_clock
 from tests.service.waiting import WAIT_SECONDS, until
 
 
@@ -55,12 +58,14 @@ class StandInLoader:
 
 
 @asynccontextmanager
-async def swapping(store: Path, loader: Loader, published: str | None) -> AsyncIterator[tuple[Swapper, Batcher]]:
+async def swapping(
+    store: Path, loader: Loader, published: str | None, metrics: Metrics | None = None
+) -> AsyncIterator[tuple[Swapper, Batcher]]:
     """A swapper that has started over a store that publishes this version."""
     if published is not None:
         (store / "CURRENT").write_text(f'{{"version": "{published}", "previous": []}}')
     batcher = Batcher(noun="searches", max_batch=8, max_queue=8, channels=lambda version: version.search_channels)
-    swapper = Swapper(Store(store), in_threads(loader), [batcher], Metrics(), lambda: None)
+    swapper = Swapper(Store(store), in_threads(loader), [batcher], metrics or Metrics(), lambda: None)
     await swapper.start()
     try:
         yield swapper, batcher
@@ -340,6 +345,47 @@ def test_a_store_that_publishes_nothing_good_yet_is_waited_for(tmp_path: Path, p
     run(test())
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("published", [None, "bad", "broken", "v9", '"]'])
+def test_a_first_version_that_cannot_be_loaded_is_tried_again_though_the_store_is_not_followed(
+    tmp_path: Path, published: str | None
+) -> None:
+    loader, mended = StandInLoader(), threading.Event()
+
+    def load(version_id: str) -> LoadedVersion:
+        return stand_in_version(version_id) if mended.is_set() else loader(version_id)
+
+    async def test() -> None:
+        async with swapping(tmp_path, load, published) as (swapper, batcher):
+            assert swapper.state is ServiceState.WAITING
+            mended.set()
+            if published in (None, '"]'):
+                publish(tmp_path, "v2")
+            await is_in(swapper, ServiceState.SERVING)
+            assert await served(swapper, batcher) == (published if published in ("bad", "broken", "v9") else "v2")
+            publish(tmp_path, "v3")
+            await until(lambda: not swapper._recoveries.running, "the store is still read")
+            assert await served(swapper, batcher) != "v3", "from now on only a swap changes it"
+
+    run(test())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_first_version_that_is_replaced_by_hand_is_not_tried_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with swapping(tmp_path, StandInLoader(), "bad") as (swapper, batcher):
+            await swapper.swap("v2")
+            await until(lambda: not swapper._recoveries.running, "the first version is still to be tried again")
+            assert await served(swapper, batcher) == "v2"
+            assert swapper.last_attempt == Attempt("swap", "v2", "served")
+
+    run(test())
+
+
+def test_without_any_version_attempts_are_close_together_at_first() -> None:
+    assert list(itertools.islice(_retry_seconds(), 7)) == [1, 2, 4, 8, 16, 30, 30]
+
+
 def test_an_unreadable_current_waits_for_a_swap(tmp_path: Path) -> None:
     async def test() -> None:
         async with swapping(tmp_path, StandInLoader(), '"]') as (swapper, _):
@@ -382,11 +428,21 @@ def lose(swapper: Swapper) -> None:
     swapper._process.search_channels[0].close()
 
 
+def versions_shown(metrics: Metrics) -> list[str]:
+    """The served version as the metrics report it, and its products."""
+    lines = metrics.render().decode().splitlines()
+    return [line for line in lines if line.startswith(("vitrine_index_version{", "vitrine_index_products "))]
+
+
+V2_SHOWN = ['vitrine_index_version{model="m",version="v2"} 1.0', "vitrine_index_products 4.0"]
+
+
 def test_a_version_whose_process_ends_is_loaded_again(tmp_path: Path) -> None:
     async def test() -> None:
-        loader = StandInLoader()
-        async with swapping(tmp_path, loader, "v1") as (swapper, batcher):
+        loader, metrics = StandInLoader(), Metrics()
+        async with swapping(tmp_path, loader, "v1", metrics) as (swapper, batcher):
             await swapper.swap("v2")
+            assert versions_shown(metrics) == V2_SHOWN
             loader.go.clear()
             lose(swapper)
             await until(lambda: swapper.loading == "v2", "v2 is not being loaded again")
@@ -394,9 +450,11 @@ def test_a_version_whose_process_ends_is_loaded_again(tmp_path: Path) -> None:
             assert swapper.reason == "the worker process of version v2 ended; another one is being started"
             with pytest.raises(NotReadyError):
                 submit(batcher, SearchQuery("0", Page(1)))
+            assert versions_shown(metrics) == ["vitrine_index_products 0.0"]
             loader.go.set()
             await is_in(swapper, ServiceState.SERVING)
             assert await served(swapper, batcher) == "v2"
+            assert versions_shown(metrics) == V2_SHOWN
             assert (swapper.last_attempt and swapper.last_attempt.kind, swapper.previous) == ("recover", ("v1",))
             await swapper.rollback()
             assert await served(swapper, batcher) == "v1"
@@ -427,3 +485,76 @@ def test_a_version_that_cannot_be_loaded_again_is_tried_until_it_can_or_another_
             assert (await served(swapper, batcher), tried) == ("v2", ["v1", "v1", "v2"])
 
     run(test())
+
+
+@pytest.fixture
+def workers() -> Iterator[UnresponsiveWorkers]:
+    made = UnresponsiveWorkers()
+    yield made
+    made.close()
+
+
+def unresponsive(workers: UnresponsiveWorkers, store: Path) -> Swapper:
+    """A swapper whose processes are these, over a store that publishes v1."""
+    publish(store, "v1")
+    return Swapper(Store(store), workers.open_version, [], Metrics(), lambda: None)
+
+
+def test_a_version_whose_process_hangs_is_killed_and_loaded_again(workers: UnresponsiveWorkers, tmp_path: Path) -> None:
+    async def test() -> None:
+        swapper = unresponsive(workers, tmp_path)
+        workers.answers_heartbeats = False
+        await swapper.start()
+        workers.answers_heartbeats = True
+        await asyncio.sleep(3)
+        assert swapper.last_attempt == Attempt("start", "v1", "served")
+        await asyncio.sleep(2)  # it is noticed within five seconds, and loading takes no time on this clock
+        assert swapper.reason == (
+            "the worker process of version v1 answered no heartbeat for 4 s and was killed; "
+            "another one is being started"
+        )
+        assert swapper.last_attempt == Attempt("recover", "v1", "served")
+        assert swapper.state is ServiceState.SERVING
+        assert [killed.is_set() for killed in workers.killed] == [True, False]
+        await swapper.stop()
+
+    run_on_virtual_clock(test())
+
+
+@pytest.mark.parametrize(
+    ("answers_heartbeats", "reason"),
+    [(False, "answered no heartbeat for 30 s"), (True, "VITRINE_LOAD_SECONDS allows more")],
+)
+def test_a_load_without_an_end_is_refused_and_another_swap_can_follow(
+    workers: UnresponsiveWorkers, tmp_path: Path, answers_heartbeats: bool, reason: str
+) -> None:
+    async def test() -> None:
+        swapper = unresponsive(workers, tmp_path)
+        await swapper.start()
+        workers.loads, workers.answers_heartbeats = False, answers_heartbeats
+        with pytest.raises(VersionRefusedError, match=reason):
+            await swapper.swap("v2")
+        assert swapper.served and swapper.served.version_id == "v1"
+        assert swapper.last_attempt and swapper.last_attempt.outcome == "refused"
+        workers.loads, workers.answers_heartbeats = True, True
+        assert (await swapper.swap("v3")).version_id == "v3"
+        assert [killed.is_set() for killed in workers.killed] == [True, True, False]
+        await swapper.stop()
+
+    run_on_virtual_clock(test())
+
+
+def test_a_process_that_is_lost_while_the_service_drains_is_not_replaced(
+    workers: UnresponsiveWorkers, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        swapper = unresponsive(workers, tmp_path)
+        workers.answers_heartbeats = False
+        await swapper.start()
+        swapper.drain()
+        await asyncio.sleep(100)
+        assert swapper.reason == "the worker process of version v1 answered no heartbeat for 4 s and was killed"
+        assert (swapper.state, len(workers.killed)) == (ServiceState.DRAINING, 1)
+        await swapper.stop()
+
+    run_on_virtual_clock(test())
