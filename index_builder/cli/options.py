@@ -2,10 +2,11 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 
 import typer
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # what these need takes seconds to load
     from index_builder.embeddings.embed import EncodingOptions
     from index_builder.embeddings.tasks import Engine
     from index_builder.index.indexing import IndexRequest
+    from knn import Device
 
 StoreFolder = Annotated[Path, typer.Option(help="Folder of the store.")]
 
@@ -29,7 +31,13 @@ class NewVersionOptions:
         str, typer.Option(help="'auto' to measure several types and take the best, or a FAISS factory string.")
     ] = "auto"
     target_recall: Annotated[float, typer.Option(help="Recall@100 against exact search, above 0 and at most 1.")] = 0.99
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Device that will search the index.")] = "cpu"
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Device that will search the index: 'cpu' or 'cuda'. It is timed on the first GPU of this machine, if "
+            "there is one, or on another such as 'cuda:1'."
+        ),
+    ] = "cpu"
     memory_budget: Annotated[
         float | None,
         typer.Option(
@@ -81,11 +89,13 @@ class NewVersionOptions:
 
         Raises:
             BuildError: a number is out of range.
+            OptionError: the device is none, or a GPU that is not here.
         """
         from index_builder.index.indexing import IndexRequest
 
         budget_bytes = None if self.memory_budget is None else round(self.memory_budget * 1e9)
-        return IndexRequest(self.index, self.target_recall, self.device, budget_bytes, self.seed)
+        device, gpu = _device_of(self.device)
+        return IndexRequest(self.index, self.target_recall, device, budget_bytes, self.seed, gpu)
 
     def encoding_options(
         self, report: ProgressReporter, *, retry_failed: bool = False, refetch_photos: bool = False
@@ -121,6 +131,20 @@ class NewVersionOptions:
         from index_builder.embeddings.local_engine import LocalEngine, encoding_devices
 
         return LocalEngine(encoding_devices(self.encoding_device))
+
+
+def _device_of(name: str) -> tuple["Device", int]:
+    """Return the device that an option names, and the number of the GPU; a GPU with a number must be here."""
+    if name in ("cpu", "cuda"):
+        return cast("Device", name), 0
+    if re.fullmatch(r"cuda:[0-9]{1,3}", name):
+        from knn import gpu_count, torch_gpu_count
+
+        number, gpus = int(name.removeprefix("cuda:")), max(gpu_count(), torch_gpu_count())
+        if number < gpus:
+            return "cuda", number
+        raise OptionError(f"--device is {name!r}: this machine has {gpus} GPUs that can be used, numbered from cuda:0")
+    raise OptionError(f"--device is {name!r}: expected cpu, cuda, or a GPU of this machine such as cuda:1")
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -32,6 +32,7 @@ class IndexRequest:
         index: FAISS factory string, or AUTO for the best of several types by measurement.
         target_recall: tie-tolerant recall@100 against exact search that the operating point should reach.
         device: device that will search it; the machine that builds it need not have one.
+        gpu: number of the GPU here on which an index for a GPU is timed, and whose memory counts.
         memory_budget_bytes: memory that an AUTO index may take where it is served; None for half the memory of this
             machine, or of its GPU.
         seed: seed of the training sample, the clustering and the measured queries.
@@ -45,6 +46,7 @@ class IndexRequest:
     device: Device = "cpu"
     memory_budget_bytes: int | None = None
     seed: int = 0
+    gpu: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.target_recall <= 1:
@@ -62,7 +64,7 @@ def plan_index(index_request: IndexRequest, count: int, width: int) -> tuple[Ind
     """
     if index_request.index != AUTO:
         return (_given_spec(index_request.index, count, width),)
-    budget = memory_budget(index_request.device, index_request.memory_budget_bytes)
+    budget = memory_budget(index_request.device, index_request.memory_budget_bytes, index_request.gpu)
     candidates = list_candidates(count, width, index_request.device)
     fitting = tuple(candidate.spec for candidate in candidates if candidate.index_bytes <= budget)
     if not fitting:

@@ -106,7 +106,7 @@ def measure(
         index_request: target recall, and the device that will serve.
     """
     ground_truth = make_ground_truth(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
-    with on_device(index, index_request.device) as served:
+    with on_device(index, index_request) as served:
         tuning = tune_operating_point(served, ground_truth, index_request.target_recall)
         timed_on: Device = "cuda" if isinstance(served, GpuVectorIndex) else "cpu"
     canaries = _canaries(index, tuning, query_vectors, ground_truth.exact, queries, catalog)

@@ -11,8 +11,8 @@ INDEX_SHARE = 0.5
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
-def memory_budget(device: Device, budget_bytes: int | None = None) -> int:
-    """Return the given budget; without one, half the memory of this machine or, for "cuda", of its GPU.
+def memory_budget(device: Device, budget_bytes: int | None = None, gpu: int = 0) -> int:
+    """Return the given budget; without one, half the memory of this machine or, for "cuda", of its GPU `gpu`.
 
     Raises:
         OptionError: the budget is not above 0, or half a GPU's memory is asked for and there is no GPU here.
@@ -21,7 +21,7 @@ def memory_budget(device: Device, budget_bytes: int | None = None) -> int:
         if budget_bytes <= 0:
             raise OptionError(f"memory budget: expected more than 0 bytes, got {budget_bytes}")
         return budget_bytes
-    return int(INDEX_SHARE * (_gpu_bytes() if device == "cuda" else _machine_bytes()))
+    return int(INDEX_SHARE * (_gpu_bytes(gpu) if device == "cuda" else _machine_bytes()))
 
 
 def _machine_bytes() -> int:
@@ -31,7 +31,7 @@ def _machine_bytes() -> int:
     return min([physical, *(int(limit) for limit in limits if limit.isdecimal())])
 
 
-def _gpu_bytes() -> int:
+def _gpu_bytes(gpu: int) -> int:
     import torch
 
     if not torch.cuda.is_available():
@@ -39,4 +39,4 @@ def _gpu_bytes() -> int:
             "an index for a GPU is built on a machine without one: say how much of its memory the index may take "
             "(--memory-budget, in GB; half of what the GPU has, since a service holds two versions while it swaps them)"
         )
-    return int(torch.cuda.get_device_properties(0).total_memory)
+    return int(torch.cuda.get_device_properties(gpu).total_memory)

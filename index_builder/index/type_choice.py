@@ -141,7 +141,7 @@ def choose_index(
     trials = []
     for spec in specs:
         index = fill_index(spec, sample, index_request.seed, centres)
-        with on_device(index, index_request.device) as served:
+        with on_device(index, index_request) as served:
             tuning = tune_operating_point(served, ground_truth, index_request.target_recall, timed_k=RECALL_DEPTH)
         estimated_ms = _estimate_ms(index, spec, tuning, data)
         trials.append(Trial(spec, index.count, _estimate_bytes(index, len(vectors)), tuning, estimated_ms))
@@ -150,9 +150,10 @@ def choose_index(
 
 
 @contextmanager
-def on_device(index: VectorIndex, device: Device) -> Iterator[VectorIndex]:
+def on_device(index: VectorIndex, index_request: IndexRequest) -> Iterator[VectorIndex]:
     """Yield the index on the device that will search it, or as it is where that is not possible on this machine."""
-    moved = _moved(index) if device == "cuda" and _can_time(device) else None
+    on_gpu = index_request.device == "cuda" and _can_time(index_request.device)
+    moved = _moved(index, index_request.gpu) if on_gpu else None
     try:
         yield moved or index
     finally:
@@ -174,9 +175,9 @@ def _can_time(device: Device) -> bool:
     return device == "cpu" or max(gpu_count(), torch_gpu_count()) > 0
 
 
-def _moved(index: VectorIndex) -> GpuVectorIndex | None:
+def _moved(index: VectorIndex, gpu: int) -> GpuVectorIndex | None:
     try:
-        return to_gpu(index)
+        return to_gpu(index, gpu)
     except DeviceError:
         return None
 
@@ -201,7 +202,7 @@ def _estimate_ms(trial: VectorIndex, spec: IndexSpec, tuning: Tuning, data: Tria
     visited = min(point.nprobe, len(few_centres))
 
     def time_in(index: VectorIndex, k: int, nprobe: int) -> float:
-        with on_device(index, data.index_request.device) as served:
+        with on_device(index, data.index_request) as served:
             return time_queries(served, data.queries, k, replace(point, nprobe=nprobe))
 
     visit_ms = time_in(long_list_index, RECALL_DEPTH, visited) * point.nprobe / visited

@@ -178,22 +178,23 @@ class _Moved:
 def test_an_index_is_measured_where_it_will_be_searched(
     vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, device: knn.Device, gpus: int, moves: bool
 ) -> None:
-    index, moved = fill_index(IndexSpec("Flat", 0), vectors[:10], seed=0), _Moved()
+    index, moved, asked = fill_index(IndexSpec("Flat", 0), vectors[:10], seed=0), _Moved(), list[int]()
     monkeypatch.setattr(choosing, "gpu_count", lambda: gpus)
     monkeypatch.setattr(choosing, "torch_gpu_count", lambda: 0)
-    monkeypatch.setattr(choosing, "to_gpu", lambda _: moved)
-    with on_device(index, device) as served:
+    monkeypatch.setattr(choosing, "to_gpu", lambda _, gpu: [asked.append(gpu), moved][1])
+    with on_device(index, IndexRequest(device=device, gpu=3)) as served:
         assert served is (moved if moves else index)
         assert not moved.closed
     assert moved.closed == moves
+    assert asked == ([3] if moves else [])
 
 
 def test_a_type_that_no_gpu_takes_is_measured_on_the_cpu(vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object) -> None:
+    def refuse(_: object, gpu: int) -> None:
         raise knn.DeviceError("refused")
 
     monkeypatch.setattr(choosing, "gpu_count", lambda: 1)
     monkeypatch.setattr(choosing, "to_gpu", refuse)
     index = fill_index(IndexSpec("Flat", 0), vectors[:10], seed=0)
-    with on_device(index, "cuda") as served:
+    with on_device(index, IndexRequest(device="cuda")) as served:
         assert served is index
