@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.core.settings import Settings, variable_name
+from service.worker.memory import CUDA_HOST_BYTES
 from tests.docker.compose import COMPOSE_FILES, ROOT, read_compose, read_stages
 
 SERVICES: dict[str, Any] = read_compose()["services"]
@@ -81,3 +82,19 @@ def test_every_build_is_of_a_stage_and_every_volume_is_declared() -> None:
 
 def test_the_gpu_file_changes_only_what_there_is() -> None:
     assert set(read_compose("docker-compose.gpu.yml")["services"]) <= set(SERVICES)
+
+
+def _default_bytes(limit: str) -> int:
+    """The bytes of a memory limit such as "${SERVICE_MEMORY:-2g}" where the variable is unset."""
+    default = re.fullmatch(r"\$\{\w+:-(\d+)g\}", limit)
+    assert default is not None, limit
+    return int(default[1]) << 30
+
+
+@pytest.mark.parametrize(("name", "processes"), [("service", 2), ("replica", 2), ("builder", 1), ("first-version", 1)])
+def test_on_a_gpu_there_is_memory_for_cuda_in_each_process(name: str, processes: int) -> None:
+    """A service has two worker processes while it swaps versions."""
+    on_cpu = SERVICES[name]["deploy"]["resources"]["limits"]["memory"]
+    on_gpu = read_compose("docker-compose.gpu.yml")["services"][name]["deploy"]["resources"]["limits"]["memory"]
+    assert on_gpu.split(":")[0] == on_cpu.split(":")[0]
+    assert _default_bytes(on_gpu) >= _default_bytes(on_cpu) + processes * CUDA_HOST_BYTES
