@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.errors import FormatError
+from artifacts.query_text import normalise_queries
 from artifacts.tables import Columns, read_schema, read_table
 
 JUDGMENT_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string(), "label": pa.string()}
@@ -35,11 +36,12 @@ class Judgments:
 
 
 def read_judgments(path: Path) -> Judgments:
-    """Read and check judgments.
+    """Read and check judgments. Queries get their one form; see artifacts/query_text.py.
 
     Raises:
         DamagedError: the file is missing or unreadable.
-        FormatError: a column is missing, a label is none of E, S, C, I, or `absent` is unknown.
+        FormatError: a column is missing, a label is none of E, S, C, I, a query is not valid UTF-8, or `absent` is
+            unknown.
     """
     absent = (read_schema(path).metadata or {}).get(b"absent", b"unknown").decode()
     if absent not in ("I", "unknown"):
@@ -50,4 +52,8 @@ def read_judgments(path: Path) -> Judgments:
     unknown = [str(label) for label in labels if label not in known]
     if unknown:
         raise FormatError(f"{path}: label {unknown[0]!r} is none of {', '.join(known)}")
-    return Judgments(table=table, complete=absent == "I")
+    try:
+        queries = normalise_queries(table["query"])
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: column query is not valid UTF-8: {error}") from error
+    return Judgments(table=table.set_column(0, "query", queries), complete=absent == "I")

@@ -17,6 +17,8 @@ Capital letters stay, since tokenizers decide about them.
 import re
 import unicodedata
 
+import pyarrow as pa
+
 # Scripts stack a few marks on a letter (the Stream-Safe Text Format of Unicode allows this many). Python sorts marks in
 # quadratic time: the 10,000 marks of a hostile query would take a third of a second.
 _MOST_MARKS = 30
@@ -51,6 +53,17 @@ def normalise_query(text: str) -> str:
         text = _FIND_IDLE_JOINERS.sub("", _unify_forms(text))
         text = _unify_forms(text)  # once more: a mark can have moved to its letter
     return " ".join(text.split())
+
+
+def normalise_queries(queries: pa.ChunkedArray) -> pa.Array:
+    """Return the one form of each query of a column of strings; null stays null.
+
+    Raises:
+        UnicodeDecodeError: a query is not valid UTF-8.
+    """
+    encoded = queries.combine_chunks().dictionary_encode()
+    forms = [normalise_query(query) for query in encoded.dictionary.to_pylist()]
+    return pa.array(forms, pa.string()).take(encoded.indices)
 
 
 def _unify_forms(text: str) -> str:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import Catalog
 from artifacts.judgments import Judgments, Relevance
+from artifacts.query_text import normalise_query
 
 LABELS = tuple(Relevance)
 UNLABELLED = -1
@@ -47,9 +48,12 @@ class LabelLookup:
 
 
 def label_lookup(judgments: Judgments, queries: list[str], catalog: Catalog) -> LabelLookup:
-    """Return the look-up of the judgments of these queries and of products in the catalogue; others are ignored."""
+    """Return the look-up of the judgments of these queries and of products in the catalogue; others are ignored.
+
+    Judgments are of queries in their one form (artifacts/query_text.py). Older data sets hold queries as typed.
+    """
     table = judgments.table
-    number = pc.index_in(table["query"], value_set=_array(queries))
+    number = pc.index_in(table["query"], value_set=_array([normalise_query(query) for query in queries]))
     row = pc.index_in(table["product_id"], value_set=_array(catalog.product_ids))
     keep = pc.and_(pc.is_valid(number), pc.is_valid(row))
     code = pc.index_in(table["label"], value_set=_array([label.value for label in LABELS]))

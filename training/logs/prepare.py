@@ -33,6 +33,7 @@ from training.logs.interest import check_interest, weighted_events
 from training.logs.leakage import check_leakage
 from training.logs.log_queries import LogQueries, fetch
 from training.logs.log_source import LogTable, Resources, embedded, open_log
+from training.logs.query_forms import normalise_log
 from training.logs.windows import WindowChoice, Windows, choose_windows
 
 VALIDATION_SHARE = 0.05  # of the training queries ...
@@ -116,9 +117,9 @@ def _opened(
     interactions: Path | LogTable, catalog: Catalog, connection: Any, options: PrepareOptions
 ) -> Iterator[LogQueries]:
     """Open a log for queries; an error of the backend becomes a LogError."""
-    log = LogQueries.of(open_log(interactions, connection, options.resources), catalog.table)
+    log = open_log(interactions, connection, options.resources)
     try:
-        yield log
+        yield LogQueries.of(normalise_log(log), catalog.table)
     except ibis.common.exceptions.IbisError as error:
         raise LogError(f"{interactions} cannot be queried: {error}") from error
 

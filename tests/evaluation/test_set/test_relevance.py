@@ -19,14 +19,14 @@ RETRIEVED = np.array([[0, 1, 2], [3, 1, -1], [0, 1, 2]])
 QUERIES = ["mug", "lamp", "never judged"]
 
 
-def lookup_for(complete: bool, pairs: dict[tuple[str, str], str] = PAIRS) -> LabelLookup:
+def lookup_for(complete: bool, pairs: dict[tuple[str, str], str] = PAIRS, queries: list[str] = QUERIES) -> LabelLookup:
     rows = {
         "query": pa.array([query for query, _ in pairs], pa.string()),
         "product_id": pa.array([product for _, product in pairs], pa.string()),
         "label": pa.array(list(pairs.values()), pa.string()),
     }
     catalog = Catalog(Path("catalog.parquet"), pa.table({"product_id": PRODUCTS, "title": PRODUCTS}))
-    return label_lookup(Judgments(pa.table(rows), complete), QUERIES, catalog)
+    return label_lookup(Judgments(pa.table(rows), complete), queries, catalog)
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -37,6 +37,11 @@ def test_labels_equal_a_dictionary(complete: bool) -> None:
             absent = "I" if complete and query != "never judged" else None
             expected = PAIRS.get((query, PRODUCTS[row]), absent) if row >= 0 else None
             assert (None if labels[i, j] < 0 else LABELS[labels[i, j]].value) == expected
+
+
+def test_queries_of_older_data_sets_are_judged_by_their_one_form() -> None:
+    typed = lookup_for(True, queries=[" mug\u200b", "\uff4camp", "never judged"])
+    assert (typed.labels(RETRIEVED) == lookup_for(True).labels(RETRIEVED)).all()
 
 
 def test_no_judgment_of_these_queries() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from artifacts.dataset import PurchaseInterest, Window
 from training.logs.log_queries import LogQueries
+from training.logs.query_forms import distinct_queries_that_may_change, with_forms
 
 WINDOW = Window(start=datetime.datetime(2025, 1, 1), end=datetime.datetime(2026, 1, 1))
 INTEREST = PurchaseInterest(weights={"purchase": 1, "click": 0.1}, threshold=1)
@@ -18,7 +19,8 @@ INTEREST = PurchaseInterest(weights={"purchase": 1, "click": 0.1}, threshold=1)
 def test_every_question_compiles(dialect: str, zone: str | None) -> None:
     kind = f"timestamp('{zone}')" if zone else "timestamp"
     log = ibis.table({"timestamp": kind, "query": "string", "product_id": "string", "event": "string"}, name="log")
-    queries = LogQueries.of(log, pa.table({"product_id": ["A"]}))
+    assert "distinct" in str(ibis.to_sql(distinct_queries_that_may_change(log), dialect=dialect)).lower()
+    queries = LogQueries.of(with_forms(log, [("mug ", "mug")]), pa.table({"product_id": ["A"]}))
     positives = str(ibis.to_sql(queries.positives(WINDOW, INTEREST), dialect=dialect))
     negatives = str(ibis.to_sql(queries.seen_negatives(WINDOW, INTEREST, pa.array(["mug"]), 7), dialect=dialect))
     assert "100000" in positives and "purchase" in positives

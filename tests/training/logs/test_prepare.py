@@ -1,7 +1,9 @@
 """Data sets against the same rules written a second time over a small log."""
 
 import datetime
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,6 +75,24 @@ def test_windows_pairs_and_counts(tmp_path: Path) -> None:
     assert card.training_window.end == card.evaluation_window.start == datetime.datetime(2026, 2, 1)
     assert (card.train.pairs, card.train.queries, card.train.products) == (3, 2, 3)
     assert card.evaluation_queries_unseen == 1
+
+
+@pytest.mark.parametrize("is_table", [False, True], ids=["files", "table"])
+def test_queries_that_look_alike_are_one_query(is_table: bool, tmp_path: Path) -> None:
+    """So that no typing of a validation query stays in training, and each gets the purchases of all."""
+    typings = iter(["mug", " mug", "mug\u200b", "\uff4dug", "mug\x0b", "m\xadug", "mug\u3000"] * 9)
+    alike = [(day, next(typings) if query == "mug" else query, *rest) for day, query, *rest in EVENTS]
+    shop = write_shop(tmp_path / "alike", [*alike, ("2025-06-03", "\u200b", "C", "purchase")])
+    log = LogTable(f"sqlite://{tmp_path / 'log.db'}", "log") if is_table else None
+    with closing(sqlite3.connect(tmp_path / "log.db")) as database, database:
+        database.execute("CREATE TABLE log (timestamp TIMESTAMP, query TEXT, product_id TEXT, event TEXT)")
+        events = pq.read_table(shop / "interactions.parquet").select(["timestamp", "query", "product_id", "event"])
+        rows_of = [(moment.isoformat(" "), *rest) for moment, *rest in rows(events)]
+        database.executemany("INSERT INTO log VALUES (?, ?, ?, ?)", rows_of)
+    found, wanted = run(shop, tmp_path / "a", log=log), run(write_shop(tmp_path / "one", EVENTS), tmp_path / "b")
+    for name in ("train_pairs", "validation_pairs", "evaluation_pairs", "seen_negatives", "shown_pairs"):
+        file = f"{name}.parquet"
+        assert rows(pq.read_table(found.path / file)) == rows(pq.read_table(wanted.path / file)), name
 
 
 def test_what_was_shown_in_training_is_counted(tmp_path: Path) -> None:
