@@ -19,10 +19,10 @@ ServiceError
 │   ├── ConflictError        another change is under way, or there is nothing to go back to
 │   └── ClientGoneError      the client hung up while its search waited
 └── UnavailableError     a failure that is not the caller's and may pass
-    ├── NotReadyError        no version is served
+    ├── NotReadyError        no version is served, or its process was lost before it answered
     ├── OverloadedError      the queue is full
     ├── DeadlineError        a search was not answered within its deadline
-    └── SearchFailedError    a search failed because of a bug or a lost process; the log says how
+    └── SearchFailedError    a search failed because of a bug; the log says how
 """
 
 
@@ -103,7 +103,7 @@ class UnavailableError(ServiceError):
 
 
 class NotReadyError(UnavailableError):
-    """No index version is served, or the process is about to stop."""
+    """No index version is served, its worker process was lost, or this process is about to stop."""
 
 
 class OverloadedError(UnavailableError):

@@ -22,12 +22,13 @@ class Child:
 
     Attributes:
         pid: its process id.
-        wait: blocks until it has ended or so many seconds have passed, and returns its exit code; None for no limit.
+        wait: blocks until it has ended and returns its exit code, or until so many seconds have passed and returns
+            None; it takes None for no limit.
         kill: ends it by force.
     """
 
     pid: int
-    wait: Callable[[float | None], object]
+    wait: Callable[[float | None], int | None]
     kill: Callable[[], None]
 
     def end(self, grace_seconds: float = 0.0) -> None:
@@ -82,11 +83,11 @@ class Children:
                 process.kill()
 
 
-def describe_exit(code: object) -> str:
+def describe_exit(code: int | None) -> str:
     """Return how a process ended, as a clause; None stands for one that has closed its connection but not ended."""
     if code is None:
         return "its connection"
-    if isinstance(code, int) and code < 0:
+    if code < 0:
         name = signal.Signals(-code).name
         return f"by {name}" + (", perhaps because memory ran out" if name == "SIGKILL" else "")
     return f"with exit code {code}"

@@ -54,7 +54,8 @@ class UnresponsiveWorkers:
         if self.answers_heartbeats:
             theirs[0].setblocking(False)
             await asyncio.get_running_loop().create_unix_connection(_Echo, sock=theirs[0])
-        return await connect(version_id, ours, Child(0, killed.wait, killed.set), PATIENCE)
+        child = Child(0, lambda seconds: -9 if killed.wait(seconds) else None, killed.set)
+        return await connect(version_id, ours, child, PATIENCE)
 
     def reply(self, place: int, content: bytes) -> None:
         """Let the process that was opened last send bytes on one of its sockets, which begin with that for control."""

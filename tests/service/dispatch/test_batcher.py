@@ -12,10 +12,12 @@ import pytest
 from service.core.errors import NotReadyError, OverloadedError, QueryError, SearchFailedError
 from service.dispatch.batcher import Batcher, TimedAnswer
 from service.dispatch.version_process import VersionProcess
+from service.protocol.messages import Message
 from service.protocol.queries import Page, SearchQuery
 from tests.service.in_threads import in_threads
 from tests.service.stand_ins import BROKEN, UNREADABLE, StandInEncoder, stand_in_version, submit
-from tests.service.waiting import WAIT_SECONDS, is_set, threads_ended
+from tests.service.unresponsive import UnresponsiveWorkers
+from tests.service.waiting import WAIT_SECONDS, is_set, threads_ended, until
 
 
 @asynccontextmanager
@@ -307,3 +309,36 @@ def test_stopping_gives_up_on_a_thread_that_hangs() -> None:
                 await held
 
     run(test())
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "detail"),
+    [
+        (Message("no list").to_bytes(), SearchFailedError, "the search failed inside the service"),
+        (Message([[], [0, 0, 0, 0]]).to_bytes(), SearchFailedError, "the search failed inside the service"),
+        (b"\x01\0\0\0\0\0\0\0{", NotReadyError, "the search process was lost"),
+    ],
+    ids=["no answer", "too few answers", "no JSON"],
+)
+def test_a_broken_reply_fails_its_batch_and_the_process_is_lost(
+    reply: bytes, error: type[Exception], detail: str
+) -> None:
+    workers, lost = UnresponsiveWorkers(), list[str]()
+
+    async def test() -> None:
+        batcher = Batcher(noun="searches", max_batch=1, max_queue=8, channels=lambda version: version.search_channels)
+        version = await workers.open_version("v1")
+        version.when_lost(lambda how: (lost.append(how), batcher.pause()))
+        batcher.switch(version)
+        sent, waiting = (submit(batcher, SearchQuery("0", Page(1))) for _ in range(2))
+        await asyncio.sleep(0)
+        workers.reply(1, reply)
+        with pytest.raises(error, match=detail):
+            await sent
+        await until(lambda: lost == ["ended"], "the process is not lost")
+        await until(workers.killed[0].is_set, "the process was not killed")
+        with pytest.raises(NotReadyError):  # it was sent already, or waits for another process
+            await asyncio.gather(waiting, batcher.stop(0))
+
+    run(test())
+    workers.close()
