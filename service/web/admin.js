@@ -1,30 +1,26 @@
 // The index page: versions and their figures, swap and rollback, live numbers, judgments.
 
-import { Problem, adminToken, ask, read, request } from "./api.js";
-import { announce, byId, count, el, factList, fixed, plural, sentence, svg } from "./dom.js";
-import { between, buckets, parseMetrics, quantile, sum } from "./metrics.js";
-import { setUpSignIn, signInFirst, signOut } from "./sign_in.js";
+import { Problem, adminToken, ask } from "./api.js";
+import { announce, byId, count, el, factList, fixed, plural, sentence } from "./dom.js";
+import { readLive, setUpLive } from "./live.js";
+import { setUpSignIn, signInFirst } from "./sign_in.js";
 
 const STATE_POLL_MS = 500; // while a version is loaded
 const IDLE_POLL_MS = 5000;
-const LIVE_MS = 2000; // between two readings of the metrics
-const LIVE_READINGS = 90; // that are drawn: three minutes
-const SEARCHES = ["/search", "/search/batch", "/search/similar"];
 
 let versions = [];
 let state = null; // the latest answer of GET /admin/index
 let change = null; // the change that this page has started: { version, startedAt }
 let isPollFaultShown = false;
-const readings = []; // the latest metrics: { at, requests, total, depth, hits, misses }
 
 function setUp() {
+  setUpLive(attempt);
   setUpSignIn((signedIn, why) => {
     byId("content").hidden = !signedIn;
     byId("gate").replaceChildren(...(signedIn ? [] : [signInFirst(why ?? "This page needs the admin token of the service.")]));
     if (signedIn) showAll();
   });
   pollState();
-  pollLive();
 }
 
 async function showAll() {
@@ -37,8 +33,7 @@ async function attempt(act, showFault = (words) => showChange(el("span", { class
     return await act();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.status === 401) signOut("The service does not take this token any more. Sign in again.");
-    else showFault(sentence(error.message));
+    if (error.status !== 401) showFault(sentence(error.message)); // else the page asks for the token
     return null;
   }
 }
@@ -52,7 +47,7 @@ async function pollState() {
 
 async function readState() {
   const before = state;
-  const shown = await attempt(() => ask("/admin/index", { admin: true }));
+  const shown = await attempt(() => ask("admin/index", { admin: true }));
   if (isPollFaultShown && shown) showChange();
   isPollFaultShown = shown === null;
   // What has not changed is not rendered again, since that would take the focus from it.
@@ -60,7 +55,8 @@ async function readState() {
   state = shown;
   showServed();
   showProgress(before?.loading);
-  if (before?.served?.version !== state.served?.version || before?.published !== state.published) showVersions();
+  if (before && String(before.available) !== String(state.available)) readVersions();
+  else if (before?.served?.version !== state.served?.version || before?.published !== state.published) showVersions();
 }
 
 function showServed() {
@@ -115,12 +111,12 @@ function showDone(version, seconds) {
 
 async function swap(version) {
   const words = `It is loaded and checked beside ${state.served?.version ?? "nothing"}; no search is lost.`;
-  if (await isSure(`Serve ${version}?`, words, "Serve it")) await beginChange(version, "/admin/index/swap", { body: { version } });
+  if (await isSure(`Serve ${version}?`, words, "Serve it")) await beginChange(version, "admin/index/swap", { body: { version } });
 }
 
 async function rollBack(version) {
   if (await isSure(`Roll back to ${version}?`, "It was served before.", "Roll back"))
-    await beginChange(version, "/admin/index/rollback", { method: "POST" });
+    await beginChange(version, "admin/index/rollback", { method: "POST" });
 }
 
 async function beginChange(version, path, options) {
@@ -129,7 +125,7 @@ async function beginChange(version, path, options) {
   showServed();
   showProgress(null);
   const progress = setInterval(readProgress, STATE_POLL_MS);
-  const done = await attempt(() => ask(path, { admin: true, ...options }));
+  const done = await attempt(() => ask(path, { admin: true, seconds: null, ...options }));
   clearInterval(progress);
   if (done?.version) {
     const seconds = (Date.now() - change.startedAt) / 1000;
@@ -146,7 +142,7 @@ async function beginChange(version, path, options) {
 
 /** Show the progress of a change until its answer comes. */
 async function readProgress() {
-  const shown = await attempt(() => ask("/admin/index", { admin: true }), () => {});
+  const shown = await attempt(() => ask("admin/index", { admin: true }), () => {});
   if (!change || !shown?.loading) return;
   state = shown;
   showProgress(null);
@@ -165,7 +161,7 @@ function isSure(title, words, yes) {
 /* Versions */
 
 async function readVersions() {
-  const shown = await attempt(() => ask("/admin/versions", { admin: true }));
+  const shown = await attempt(() => ask("admin/versions", { admin: true }));
   if (!shown) return;
   versions = shown.versions;
   showVersions();
@@ -226,8 +222,8 @@ async function showCurve(version, place) {
   place.replaceChildren(el("p", { class: "note" }, "Loading …"));
   await attempt(
     async () => {
-      const answer = await request(`/admin/versions/${encodeURIComponent(version)}/curve`, { admin: true });
-      const image = await createImageBitmap(await read(answer, "blob"));
+      const path = `admin/versions/${encodeURIComponent(version)}/curve`;
+      const image = await createImageBitmap(await ask(path, { admin: true, as: "blob" }));
       const canvas = el("canvas", {
         width: image.width, height: image.height, role: "img", "aria-label": `Recall against time of version ${version}`,
       });
@@ -242,101 +238,13 @@ function timeOf(iso) {
   return new Date(iso).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 }
 
-/* Live numbers */
-
-async function pollLive() {
-  if (adminToken() && !document.hidden) await readLive();
-  setTimeout(pollLive, LIVE_MS);
-}
-
-async function readLive() {
-  await attempt(
-    async () => {
-      const samples = parseMetrics(await read(await request("/metrics", { admin: true }), "text"));
-      readings.push({
-        at: performance.now(),
-        requests: SEARCHES.reduce((total, route) => total + sum(samples, "vitrine_requests_total", { route }), 0),
-        total: buckets(samples, "vitrine_search_seconds", { stage: "total" }),
-        depth: sum(samples, "vitrine_queue_depth"),
-        hits: sum(samples, "vitrine_cache_lookups_total", { outcome: "hit" }),
-        misses: sum(samples, "vitrine_cache_lookups_total", { outcome: "miss" }),
-      });
-      readings.splice(0, readings.length - LIVE_READINGS);
-      showLive();
-    },
-    (words) => byId("tiles").replaceChildren(tile("metrics", words)),
-  );
-}
-
-/** The rates between two readings. */
-function interval(before, after) {
-  const searched = between(before.total, after.total);
-  const looked = after.hits + after.misses - before.hits - before.misses;
-  return {
-    rate: Math.max(0, (1000 * (after.requests - before.requests)) / (after.at - before.at)),
-    median_ms: toMs(quantile(0.5, searched)),
-    p99_ms: toMs(quantile(0.99, searched)),
-    cached: looked > 0 ? (after.hits - before.hits) / looked : null,
-  };
-}
-
-function toMs(seconds) {
-  return seconds === null ? null : 1000 * seconds;
-}
-
-function showLive() {
-  const steps = readings.slice(1).map((reading, place) => interval(readings[place], reading));
-  const minute = readings.length > 1 ? interval(readings.at(-Math.min(31, readings.length)), readings.at(-1)) : {};
-  const ms = (number) => (number === null || number === undefined ? "–" : `${fixed(number, number < 10 ? 1 : 0)} ms`);
-  byId("tiles").replaceChildren(
-    tile("searches a second", minute.rate === undefined ? "–" : fixed(minute.rate, minute.rate < 10 ? 1 : 0)),
-    tile("half are answered within", ms(minute.median_ms)),
-    tile("99 of 100 within", ms(minute.p99_ms)),
-    tile("waiting now", count(readings.at(-1).depth)),
-    tile("answered from the cache", minute.cached === null || minute.cached === undefined ? "–" : `${count(100 * minute.cached)} %`),
-  );
-  byId("charts").replaceChildren(
-    chart("Searches a second", steps.map(({ rate }) => rate), ""),
-    chart("99 of 100 within", steps.map(({ p99_ms }) => p99_ms), "ms"),
-  );
-}
-
-function tile(name, value) {
-  return el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value));
-}
-
-/** A line over the last three minutes; a gap where nothing was searched. */
-function chart(title, values, unit) {
-  const [width, height, top] = [LIVE_READINGS - 1, 40, 4];
-  const known = values.filter((value) => value !== null);
-  const most = Math.max(...known, 1e-9);
-  const first = width - values.length + 1;
-  let path = "";
-  values.forEach((value, place) => {
-    if (value === null) return;
-    const begins = place === 0 || values[place - 1] === null;
-    const [x, y] = [first + place - (begins ? 0.5 : 0), height - ((height - top) * value) / most];
-    path += begins ? `M${x} ${y.toFixed(2)}h0.5` : `L${x} ${y.toFixed(2)}`;
-  });
-  const last = known.length ? `${count(known.at(-1), 1)} ${unit}` : "no searches";
-  return el(
-    "figure", { class: "chart" },
-    el("figcaption", {}, el("span", {}, `${title}, last 3 minutes`), el("span", {}, known.length ? `highest ${count(most, 1)} ${unit}` : "")),
-    svg(
-      "svg", { viewBox: `0 0 ${width} ${height + 1}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${last}` },
-      svg("path", { d: `M0 ${height}H${width}`, class: "axis" }),
-      svg("path", { d: path, class: "curve-line" }),
-    ),
-  );
-}
-
 /* Judgments */
 
 async function showJudgments() {
   const place = byId("judgments");
   await attempt(
     async () => {
-      const { queries, labels } = await ask("/admin/judgments/counts", { admin: true });
+      const { queries, labels } = await ask("admin/judgments/counts", { admin: true });
       const total = Object.values(labels).reduce((all, number) => all + number, 0);
       place.replaceChildren(
         el("p", {}, total
@@ -351,8 +259,7 @@ async function showJudgments() {
 
 async function saveJudgments() {
   await attempt(async () => {
-    const answer = await request("/admin/judgments", { admin: true });
-    const address = URL.createObjectURL(await read(answer, "blob"));
+    const address = URL.createObjectURL(await ask("admin/judgments", { admin: true, as: "blob" }));
     el("a", { href: address, download: "judgments.parquet" }).click();
     URL.revokeObjectURL(address);
   });

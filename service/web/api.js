@@ -1,8 +1,10 @@
 // Requests to the service's routes, for its own pages.
 
 const TOKEN_KEY = "vitrine-admin-token"; // in sessionStorage, so for this tab alone
+const BASE = new URL("../", import.meta.url); // of the service, which may lie below a prefix of a proxy
+const ANSWER_SECONDS = 15; // after which an answer is not waited for any longer; the service itself gives up after 5
 
-/** An error answer of the service: a problem detail (RFC 9457). */
+/** An error answer of the service: a problem detail (RFC 9457). Its status is 0 if there was no answer. */
 export class Problem extends Error {
   constructor(status, kind, detail) {
     super(detail);
@@ -27,43 +29,49 @@ export function isAborted(error) {
   return error.name === "AbortError";
 }
 
+/** The address of a path of the service, such as "images/p-1042". */
+export function addressAt(path) {
+  return new URL(path, BASE).href;
+}
+
 /**
- * Send a request to a route and return its Response.
- * Options: method, body (sent as JSON), admin (send the token), signal.
+ * Send a request to a path of the service and return the body of its answer.
+ * Options: method, body (sent as JSON), as ("json", "text" or "blob"), admin (send the token), token (send this one),
+ * signal, seconds (the time limit; null for none), keepalive (finish it even if the page is left).
+ * A token that the service refuses is forgotten, of which the window gets the event "token-refused".
  */
-export async function request(path, { method, body, admin = false, signal } = {}) {
-  const headers = {};
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (admin && adminToken()) headers.Authorization = `Bearer ${adminToken()}`;
-  let answer;
+export async function ask(path, { method, body, as = "json", admin = false, token = null, signal, ...options } = {}) {
+  const { seconds = ANSWER_SECONDS, keepalive = false } = options;
+  const sent = token ?? (admin ? adminToken() : null);
+  const headers = new Headers();
+  if (body !== undefined) headers.set("Content-Type", "application/json");
+  if (sent) headers.set("Authorization", `Bearer ${sent}`);
+  const limit = new AbortController();
+  const timer = seconds === null ? null : setTimeout(() => limit.abort(), 1000 * seconds);
+  let answer = null;
   try {
-    answer = await fetch(path, {
+    answer = await fetch(addressAt(path), {
       method: method ?? (body === undefined ? "GET" : "POST"),
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal,
+      signal: AbortSignal.any([limit.signal, ...(signal ? [signal] : [])]),
+      keepalive,
     });
+    if (!answer.ok) throw await problemOf(answer);
+    return await answer[as]();
   } catch (error) {
-    if (isAborted(error)) throw error;
-    throw new Problem(0, "unreachable", "the service cannot be reached");
+    if (limit.signal.aborted && !signal?.aborted) throw new Problem(0, "unanswered", `the service has not answered within ${seconds} s`);
+    if (error.status === 401 && sent !== null && sent === adminToken()) refuseToken();
+    if (error instanceof Problem || isAborted(error)) throw error;
+    throw new Problem(0, "unreachable", answer ? "the service's answer broke off" : "the service cannot be reached");
+  } finally {
+    clearTimeout(timer);
   }
-  if (!answer.ok) throw await problemOf(answer);
-  return answer;
 }
 
-/** Send a request to a route and return the JSON of its answer; see `request`. */
-export async function ask(path, options) {
-  return read(await request(path, options), "json");
-}
-
-/** The body of an answer as "json", "text" or "blob". */
-export async function read(answer, kind) {
-  try {
-    return await answer[kind]();
-  } catch (error) {
-    if (isAborted(error)) throw error;
-    throw new Problem(0, "unreachable", "the service's answer broke off");
-  }
+function refuseToken() {
+  keepAdminToken(null);
+  dispatchEvent(new Event("token-refused"));
 }
 
 async function problemOf(answer) {

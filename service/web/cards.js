@@ -1,6 +1,7 @@
 // Cards of products: the photo, the title and other columns of the catalogue.
 
-import { el, fixed } from "./dom.js";
+import { addressAt } from "./api.js";
+import { el, fixed, isForAnotherTab } from "./dom.js";
 
 const LABELS = { E: "Exact", S: "Substitute", C: "Complement", I: "Irrelevant" };
 
@@ -22,14 +23,20 @@ function photoAddress(product, version, size) {
   const isHere = product.image && !/^[a-z][a-z0-9+.-]*:\/\//i.test(product.image);
   if (!isHere) return null;
   // The version in the address lets browsers keep photos until another catalogue is served.
-  const query = new URLSearchParams({ size, v: version });
-  return `/images/${encodeURIComponent(product.product_id)}?${query}`;
+  return addressAt(`images/${encodeURIComponent(product.product_id)}?${new URLSearchParams({ size, v: version })}`);
 }
 
-/** A product's photo, or a text in its place. Options: size ("small", "large"), eager, timing (a name for its paint). */
-export function photo(product, catalog, { size = "small", eager = false, timing = null } = {}) {
-  const frame = el("span", { class: "photo" });
+/** The photos that an element shows, by address: taken over by new cards, they are not asked for again. */
+export function photosIn(element) {
+  return Map.groupBy(element.querySelectorAll(".photo[data-address]"), (frame) => frame.dataset.address);
+}
+
+/** A product's photo, or a text in its place. Options: size ("small", "large"), eager, timing (a name for its paint), kept (see `photosIn`). */
+export function photo(product, catalog, { size = "small", eager = false, timing = null, kept = null } = {}) {
   const address = catalog.photos ? photoAddress(product, catalog.index_version, size) : null;
+  const shownAlready = kept?.get(address)?.pop();
+  if (shownAlready) return shownAlready;
+  const frame = el("span", { class: "photo", "data-address": address });
   if (!address) {
     frame.append(noPhoto(product.image ? "photo not kept here" : "no photo"));
     return frame;
@@ -46,13 +53,18 @@ function noPhoto(words) {
   return el("span", { class: "no-photo" }, words);
 }
 
-/** A product as a button that opens it. */
-export function cardButton(product, catalog, open, { eager = false, timing = null } = {}) {
+/** A product as a link to its address. Options: those of `photo`. A plain click calls `open`. */
+export function cardLink(product, catalog, address, open, options = {}) {
   const price = priceOf(product);
+  const follow = (event) => {
+    if (isForAnotherTab(event)) return;
+    event.preventDefault();
+    open();
+  };
   return el(
-    "button",
-    { type: "button", class: "hit", onclick: open },
-    photo(product, catalog, { eager, timing }),
+    "a",
+    { class: "hit", href: address, onclick: follow, "data-product": product.product_id },
+    photo(product, catalog, options),
     el("span", { class: "title" }, titleOf(product)),
     el(
       "span",

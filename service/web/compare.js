@@ -1,45 +1,36 @@
 // Two rankings side by side: the served version against another version, or against one part of its own scores.
-// The state of the page is in its address: /compare?q=red+shoes&with=part:text&k=100 or &with=version:ID.
+// The state of the page is in its address: compare?q=red+shoes&with=part:text&k=100 or &with=version:ID.
 
 import { Problem, adminToken, ask, isAborted } from "./api.js";
-import { cardButton } from "./cards.js";
-import { announce, button, byId, count, el, ordinal, plural, sentence, stateBox } from "./dom.js";
+import { servedCatalog } from "./catalog.js";
+import { fillList, forgetAll, setUpList, showPlace, step } from "./compare_list.js";
+import { bothRankings, makeReady, partOf, versionOf } from "./compare_rankings.js";
+import { showSides } from "./compare_sides.js";
+import { button, byId, el, sentence, stateBox } from "./dom.js";
+import { setUpOpenedProduct, showOpenedProduct } from "./opened_product.js";
 import { openSignIn, setUpSignIn } from "./sign_in.js";
-import { openWhy, setUpWhy } from "./why.js";
+import { closeWhy } from "./why.js";
 
 const DEBOUNCE_MS = 200;
-const POLL_MS = 400; // while a version is loaded
-const SHOWN = 20; // of each side, before "all"
-const LIST_KEY = "vitrine-queries"; // in this tab alone, since queries of shoppers are private
+const SLOW_MS = 1000; // after which the page says that it still waits
+const DEPTHS = [10, 20, 50, 100];
 const PARTS = { text: "Titles alone", photo: "Photos alone" };
-const SIDES = ["left", "right"];
 
 const view = { query: "", other: null, depth: 100 };
-let catalog = null;
+let catalog = null; // of the served version that answered last
 let versions = []; // versions of the store; readable with the token
 let versionsFault = null; // why they cannot be read
+let whySignedOut = null; // why the token was forgotten
 let running = null;
-let summing = null; // the comparison over all queries
 let typing = null;
-let isAllShown = false;
-
-async function start() {
-  try {
-    catalog = await ask("/catalog");
-  } catch (error) {
-    showFault(error);
-    return;
-  }
-  byId("list").value = sessionStorage.getItem(LIST_KEY) ?? "";
-  readAddress();
-  await readVersions();
-}
+let shown = null; // both rankings that are shown: { left, right, query, catalog }
 
 function readAddress() {
   const parameters = new URLSearchParams(location.search);
+  const depth = Number(parameters.get("k"));
   view.query = (parameters.get("q") ?? "").trim();
   view.other = parameters.get("with");
-  view.depth = [10, 20, 50, 100].includes(Number(parameters.get("k"))) ? Number(parameters.get("k")) : 100;
+  view.depth = DEPTHS.includes(depth) ? depth : 100;
   byId("query").value = view.query;
   byId("depth").value = String(view.depth);
 }
@@ -48,15 +39,22 @@ function readAddress() {
 async function readVersions() {
   versionsFault = null;
   try {
-    versions = adminToken() ? (await ask("/admin/versions", { admin: true })).versions : [];
+    versions = adminToken() ? (await ask("admin/versions", { admin: true })).versions : [];
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     versions = [];
     versionsFault = error.message;
   }
-  byId("take-canaries").hidden = !canaries().length;
   showOthers();
   await load();
+}
+
+/** Take the catalogue of the served version that answered. With another version there are other things to compare with. */
+function takeCatalog(next) {
+  if (next.index_version === catalog?.index_version) return;
+  catalog = next;
+  forgetAll("Another version is served since; compare again.");
+  showOthers();
 }
 
 function canaries() {
@@ -64,14 +62,14 @@ function canaries() {
 }
 
 function showOthers() {
+  byId("take-canaries").hidden = !canaries().length;
   const parts = catalog.parts.length > 1 ? catalog.parts.map((part) => [`part:${part}`, PARTS[part]]) : [];
   const others = versions
     .filter(({ version, figures }) => version !== catalog.index_version && figures)
     .map(({ version, figures }) => [`version:${version}`, `${figures.model}, ${version}`]);
   const offered = [...parts, ...others];
-  const isOffered = offered.some(([value]) => value === view.other);
-  if (view.other && !isOffered) offered.push([view.other, `${nameOfOther()}${adminToken() ? "" : " (sign in)"}`]);
   if (!view.other) view.other = offered[0]?.[0] ?? null;
+  if (view.other && !offered.some(([value]) => value === view.other)) offered.push([view.other, `${nameOfOther()} (${whyNotOther()})`]);
   byId("other").replaceChildren(
     ...offered.map(([value, words]) => el("option", { value, selected: value === view.other }, words)),
     offered.length && adminToken() && !versionsFault
@@ -80,16 +78,22 @@ function showOthers() {
   );
 }
 
-/** The version that the served one is compared with; null for a part of its own scores. */
-function otherVersion() {
-  return view.other?.startsWith("version:") ? view.other.slice("version:".length) : null;
+/** Why what the address names is not among what can be compared, in a few words. */
+function whyNotOther() {
+  if (partOf(view.other)) return "not with this model";
+  if (versionOf(view.other) === catalog.index_version) return "served now";
+  return adminToken() ? "not in the store" : "sign in";
 }
 
 function nameOfOther() {
-  const id = otherVersion();
-  if (id === null) return PARTS[view.other?.slice("part:".length)] ?? "";
+  const id = versionOf(view.other);
+  if (id === null) return PARTS[partOf(view.other)] ?? "";
   const model = versions.find(({ version }) => version === id)?.figures?.model;
   return model ? `${model}, ${id}` : id;
+}
+
+function nameOfServed() {
+  return `${catalog.model}, ${catalog.index_version}`;
 }
 
 /** Why titles or photos alone cannot be compared with the served version. */
@@ -98,79 +102,79 @@ function whyNoParts() {
 }
 
 function go(change, { keep = false } = {}) {
+  clearTimeout(typing);
   Object.assign(view, change);
   if ("other" in change || "depth" in change) forgetAll();
   const parameters = new URLSearchParams();
   if (view.query) parameters.set("q", view.query);
   if (view.other) parameters.set("with", view.other);
   parameters.set("k", view.depth);
-  history[keep ? "replaceState" : "pushState"](null, "", `/compare?${parameters}`);
+  history[keep ? "replaceState" : "pushState"](null, "", `compare?${parameters}`);
   return load();
 }
 
 async function load() {
-  clearTimeout(typing);
   if (!catalog) return; // start() calls this again once the catalogue is read
   running?.abort();
   running = new AbortController();
   const { signal } = running;
+  closeWhy();
   showPlace();
   showLoading(null);
-  if (!view.other) return showState("There is nothing to compare with", `${whyNoParts()} Sign in to compare versions.`);
-  if (!view.query) return showState("Which query?", "Type one, or paste a list of queries to step through.");
+  const [title, words] = whyNothing();
+  if (title) return showState(title, words);
   byId("sides").setAttribute("aria-busy", "true");
+  let slow = null;
   try {
     await makeOtherReady(signal);
-    showSides(...(await bothOf(view.query, signal)));
+    slow = setTimeout(() => showLoading("Still searching …"), SLOW_MS);
+    const { query } = view;
+    const [left, right] = await rankings(query, signal);
+    if (signal.aborted) return;
+    shown = { left, right, query, catalog };
+    showBoth();
   } catch (error) {
     if (isAborted(error) || signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
+    if (await isOutdated()) return load();
     showFault(error);
-  }
-  byId("sides").setAttribute("aria-busy", "false");
-}
-
-/** Search both sides for a query. */
-async function bothOf(query, signal) {
-  const body = { query, k: view.depth };
-  const part = view.other.startsWith("part:") ? view.other.slice("part:".length) : null;
-  const other = part
-    ? ask("/search", { body: { ...body, part }, signal })
-    : ask("/admin/compare/search", { body, signal, admin: true });
-  const both = await Promise.all([ask("/search", { body, signal }), other]);
-  if (!part && both[1].index_version !== otherVersion())
-    throw new Problem(409, "conflict", `somebody else loaded ${both[1].index_version} in the place of ${otherVersion()}`);
-  return both;
-}
-
-/** Load the other version if it is not loaded yet. */
-async function makeOtherReady(signal) {
-  const id = otherVersion();
-  if (id === null) return;
-  let state = await ask("/admin/compare", { admin: true, signal });
-  if (state.version === id && !state.loading) return;
-  const started = Date.now();
-  const tell = () => {
-    const act = (state.loading ?? id) === id ? `Loading ${id} beside the served version` : `Waiting until ${state.loading} is loaded`;
-    if (!signal?.aborted) showLoading(`${act} … ${count((Date.now() - started) / 1000)} s`);
-  };
-  tell();
-  const ticking = setInterval(tell, POLL_MS);
-  try {
-    for (let isBegun = false; state.version !== id || state.loading; ) {
-      if (state.loading) {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-        state = await ask("/admin/compare", { admin: true, signal });
-      } else if (isBegun) throw new Problem(422, "version-refused", `version ${id} could not be loaded; the service's log says why`);
-      else {
-        isBegun = true;
-        state = await ask("/admin/compare/load", { admin: true, signal, body: { version: id } });
-      }
-    }
   } finally {
-    clearInterval(ticking);
-    if (!signal?.aborted) showLoading(null);
+    clearTimeout(slow);
+    if (!signal.aborted) {
+      showLoading(null);
+      byId("sides").setAttribute("aria-busy", "false");
+    }
   }
+  showOpenedProduct();
+}
+
+/** Why there is nothing to show for this address: a title and words, or nothing. */
+function whyNothing() {
+  if (!view.other) return ["There is nothing to compare with", `${whyNoParts()} Sign in to compare versions.`];
+  if (versionOf(view.other) === catalog.index_version) return [`${versionOf(view.other)} is served now`, "Choose something else to compare it with."];
+  if (partOf(view.other) && !(catalog.parts.length > 1 && catalog.parts.includes(partOf(view.other))))
+    return [`${nameOfOther() || "This part"} cannot be compared`, whyNoParts()];
+  if (!view.query) return ["Which query?", "Type one, or paste a list of queries to step through."];
+  return [];
+}
+
+/** Whether another version is served than the page knows; then it knows that one. */
+async function isOutdated() {
+  const next = await servedCatalog().catch(() => catalog); // a second fault: the first one is shown
+  const isOther = next.index_version !== catalog.index_version;
+  takeCatalog(next);
+  return isOther;
+}
+
+/** Both rankings for a query: [left, right]. */
+async function rankings(query, signal) {
+  const { left, right, catalog: its } = await bothRankings({ ...view, query }, signal);
+  if (!signal.aborted) takeCatalog(its);
+  return [left, right];
+}
+
+async function makeOtherReady(signal) {
+  if (versionOf(view.other) !== null) await makeReady(versionOf(view.other), showLoading, signal);
 }
 
 function showLoading(words) {
@@ -179,220 +183,114 @@ function showLoading(words) {
 }
 
 function showState(title, words) {
+  forgetShown();
   byId("sides").setAttribute("aria-busy", "false");
-  byId("summary").replaceChildren();
   byId("sides").replaceChildren(stateBox(title, { words }));
+  showOpenedProduct();
 }
 
 function showFault(problem) {
-  byId("summary").replaceChildren();
-  const needsToken = problem.status === 401;
-  const tokenWords = adminToken() ? "The service does not take this token any more." : "Sign in to load one beside the served version.";
+  forgetShown();
+  const tokenWords = whySignedOut ?? "Sign in to load one beside the served version.";
   byId("sides").replaceChildren(
-    needsToken
+    problem.status === 401
       ? stateBox("Another version needs the admin token", { words: tokenWords, act: button("Sign in", openSignIn), isFault: true })
       : stateBox("This cannot be compared", {
-          words: sentence(problem.message), act: button("Try again", catalog ? load : start), isFault: true,
+          words: sentence(problem.message), act: button("Try again", catalog ? load : readCatalog), isFault: true,
         }),
   );
 }
 
-/** The products that only one side finds among its first, and those that both find. */
-function difference(left, right) {
-  const places = [left, right].map(({ hits }) => new Map(hits.map((hit) => [hit.product_id, hit.rank])));
-  const both = left.hits.filter((hit) => places[1].has(hit.product_id)).length;
-  return { places, both, only: [left.hits.length - both, right.hits.length - both] };
+function forgetShown() {
+  shown = null;
+  byId("summary").replaceChildren();
 }
 
-function showSides(left, right) {
-  const { places, both, only } = difference(left, right);
-  byId("summary").replaceChildren(...summaryOf(both, only));
-  const isPart = otherVersion() === null;
-  const served = `${catalog.model}, ${left.index_version}`;
-  const names = isPart ? ["Title and photo", nameOfOther()] : ["Served", "Against it"];
-  const details = isPart ? [served, served] : [served, nameOfOther()];
-  byId("sides").replaceChildren(
-    ...[left, right].map((found, number) =>
-      sideOf(found, number, [names[number], details[number]], places[1 - number], only[number]),
-    ),
-  );
-  announce(`${both} in both, ${only[0]} only left, ${only[1]} only right`);
+function showBoth() {
+  const { left, right } = shown;
+  const names = partOf(view.other) ? ["Title and photo", nameOfOther()] : ["Served", "Against it"];
+  const details = [nameOfServed(), partOf(view.other) ? nameOfServed() : nameOfOther()];
+  showSides([left, right].map((found, side) => ({
+    found, name: names[side], detail: details[side], catalog: { ...catalog, index_version: found.index_version },
+  })));
 }
 
-function summaryOf(both, only) {
-  const parts = [["only-left", only[0]], ["in-both", both], ["only-right", only[1]]];
-  const bar = el("div", { class: "shares", "aria-hidden": "true" }, ...parts.map(([name, number]) => {
-    const share = el("span", { class: name });
-    share.style.setProperty("flex-grow", number);
-    return share;
-  }));
-  const words = [`only left`, `in both`, `only right`];
-  return [
-    bar,
-    el("ul", { class: "legend" }, ...parts.map(([name, number], place) =>
-      el("li", { class: name }, el("strong", {}, count(number)), ` ${words[place]}`),
-    )),
-  ];
-}
-
-function sideOf(found, number, [name, detail], placesThere, exclusive) {
-  const side = SIDES[number];
-  const catalogOfSide = { ...catalog, index_version: found.index_version };
-  const cards = (isAllShown ? found.hits : found.hits.slice(0, SHOWN)).map((hit) => {
-    const there = placesThere.get(hit.product_id);
-    const isServed = number === 0 || otherVersion() === null;
-    const context = { catalog, query: isServed ? view.query : null, filters: {}, addressOfSimilar: similarAddress };
-    // A hit of the other ranking is explained by its place in the served one, if it has one there.
-    const explained = number === 0 ? hit : { ...hit, rank: there ?? hit.rank };
-    const canOpen = number === 0 || (isServed && there !== undefined);
-    const card = cardButton(hit, catalogOfSide, () => openWhy(explained, canOpen ? context : { ...context, query: null }));
-    card.append(el("span", { class: "rank", "aria-hidden": "true" }, hit.rank));
-    card.dataset.product = hit.product_id;
-    const mark = there === undefined
-      ? el("span", { class: "mark" }, "only here")
-      : el("span", { class: "also" }, there === hit.rank ? "same place" : `there ${ordinal(there)}`);
-    return el("li", { class: `card ${there === undefined ? "exclusive" : ""}` }, card, mark);
-  });
-  const more = found.hits.length - cards.length;
-  return el(
-    "section", { class: `side of-${side}`, "aria-labelledby": `${side}-title` },
-    el("h2", { id: `${side}-title` }, name),
-    el("p", { class: "note" }, `${detail}: ${plural(exclusive, "exclusive match", "exclusive matches")}`),
-    el("ol", { class: "grid small" }, ...cards),
-    more > 0 ? button(`Show ${count(more)} more`, showAll, "quiet") : null,
-  );
-}
-
-function similarAddress(product) {
-  return `/?${new URLSearchParams({ like: product })}`;
-}
-
-function showAll() {
-  isAllShown = true;
-  load();
-}
-
-/* The list of queries */
-
-function listed() {
-  return byId("list").value.split("\n").map((line) => line.trim()).filter(Boolean);
-}
-
-function showPlace() {
-  const queries = listed();
-  const place = queries.indexOf(view.query);
-  byId("stepper").hidden = !queries.length;
-  byId("place").textContent =
-    place < 0 ? plural(queries.length, "query", "queries") : `${place + 1} of ${plural(queries.length, "query", "queries")}`;
-  byId("previous").disabled = place <= 0;
-  byId("next").disabled = place === queries.length - 1;
-}
-
-function step(by) {
-  const queries = listed();
-  const place = queries.indexOf(view.query);
-  const next = place < 0 ? 0 : Math.min(Math.max(place + by, 0), queries.length - 1);
-  if (!queries.length || queries[next] === view.query) return;
-  byId("query").value = queries[next];
-  go({ query: queries[next] });
-}
-
-/** The paper's net predictions over the whole list: how many products only one side finds. */
-async function compareAll() {
-  const queries = [...new Set(listed())];
-  if (!queries.length || !view.other) return;
-  byId("run-all").disabled = true;
-  summing = new AbortController();
-  const { signal } = summing;
-  const rows = [];
-  try {
-    await makeOtherReady(signal);
-    for (const query of queries) {
-      rows.push({ query, ...difference(...(await bothOf(query, signal))) });
-      byId("all").replaceChildren(el("p", { class: "note" }, `${rows.length} of ${queries.length} …`));
-    }
-    showAllRows(rows);
-  } catch (error) {
-    if (!isAborted(error) && !(error instanceof Problem)) throw error;
-    byId("all").replaceChildren(signal.aborted ? "" : el("p", { class: "fault", role: "alert" }, sentence(error.message)));
-  }
-  byId("run-all").disabled = false;
-}
-
-/** Remove a summary that belongs to another comparison. */
-function forgetAll() {
-  summing?.abort();
-  byId("all").replaceChildren();
-}
-
-function showAllRows(rows) {
-  const figures = { "only left": ({ only }) => only[0], "in both": ({ both }) => both, "only right": ({ only }) => only[1] };
-  const head = el("tr", {}, el("th", { scope: "col" }, "query"), ...Object.keys(figures).map((name) => el("th", { scope: "col" }, name)));
-  const mean = el(
-    "tr", { class: "mean" },
-    el("th", { scope: "row" }, `mean ± standard deviation of ${plural(rows.length, "query", "queries")}`),
-    ...Object.values(figures).map((figure) => el("td", {}, meanAndDeviation(rows.map(figure)))),
-  );
-  const body = rows.map((row) =>
-    el(
-      "tr", {},
-      el("th", { scope: "row" }, el("button", { type: "button", class: "link", onclick: () => show(row.query) }, row.query)),
-      ...Object.values(figures).map((figure) => el("td", {}, count(figure(row)))),
-    ),
-  );
-  const table = el("table", {}, el("thead", {}, head), el("tbody", {}, mean, ...body));
-  byId("all").replaceChildren(el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All queries" }, table));
-}
-
-function show(query) {
-  byId("query").value = query;
-  go({ query });
-  byId("sides").scrollIntoView({ block: "start" });
-}
-
-function meanAndDeviation(numbers) {
-  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
-  const variance = numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0) / numbers.length;
-  return `${count(mean, 1)} ± ${count(Math.sqrt(variance), 1)}`;
+/** What the dialog of a product needs of a hit that is shown: it is explained by its place in the served ranking, if it has one. */
+function findShown(productId) {
+  const [left, right] = [shown?.left, shown?.right].map((found) => found?.hits.find((hit) => hit.product_id === productId));
+  if (left) return { hit: left, catalog: shown.catalog, query: shown.query, filters: {} };
+  return right ? { hit: right, catalog: shown.catalog, query: null } : null;
 }
 
 function setUp() {
-  byId("query").addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => go({ query: byId("query").value.trim() }, { keep: true }), DEBOUNCE_MS);
-  });
+  byId("query").addEventListener("input", takeQuerySoon);
   byId("controls").addEventListener("submit", (event) => {
     event.preventDefault();
     go({ query: byId("query").value.trim() });
   });
-  byId("other").addEventListener("change", () => go({ other: byId("other").value }));
-  byId("depth").addEventListener("change", () => go({ depth: Number(byId("depth").value) }));
-  byId("list").addEventListener("input", () => {
-    sessionStorage.setItem(LIST_KEY, byId("list").value);
-    showPlace();
-  });
-  byId("take-canaries").addEventListener("click", () => {
-    byId("list").value = canaries().join("\n");
-    byId("list").dispatchEvent(new Event("input"));
-    if (!view.query) step(1);
-  });
-  byId("previous").addEventListener("click", () => step(-1));
-  byId("next").addEventListener("click", () => step(1));
-  byId("run-all").addEventListener("click", compareAll);
+  byId("other").addEventListener("change", () => go({ other: byId("other").value, query: byId("query").value.trim() }));
+  byId("depth").addEventListener("change", () => go({ depth: Number(byId("depth").value), query: byId("query").value.trim() }));
+  byId("take-canaries").addEventListener("click", () => fillList(canaries()));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
     if (document.querySelector("dialog[open]")) return;
     if (event.key === "n") step(1);
     if (event.key === "p") step(-1);
   });
-  addEventListener("popstate", () => {
-    readAddress();
-    showOthers();
-    load();
+  addEventListener("popstate", followHistory);
+  setUpList({
+    query: () => view.query, show: showQuery, rankings, prepare: makeOtherReady,
+    names: () => `${nameOfServed()} against ${nameOfOther()}`,
+  });
+  setUpOpenedProduct(findShown, load);
+  setUpSignIn((signedIn, why) => {
+    whySignedOut = why;
+    if (catalog) readVersions();
   });
 }
 
-setUp();
-setUpWhy();
-setUpSignIn(() => catalog && readVersions());
+function takeQuerySoon() {
+  clearTimeout(typing);
+  typing = setTimeout(() => go({ query: byId("query").value.trim() }, { keep: true }), DEBOUNCE_MS);
+}
+
+function showQuery(query) {
+  byId("query").value = query;
+  go({ query });
+}
+
+/** Show the comparison in an address that the browser went to, such as the one before. */
+function followHistory() {
+  clearTimeout(typing);
+  const before = JSON.stringify(view);
+  readAddress();
+  if (!catalog) return;
+  showOthers();
+  if (JSON.stringify(view) === before) return showOpenedProduct();
+  forgetAll();
+  load();
+}
+
+async function readCatalog() {
+  byId("sides").replaceChildren(el("p", { class: "state note", role: "status" }, "Reading the catalogue …"));
+  try {
+    takeCatalog(await servedCatalog());
+  } catch (error) {
+    showFault(error);
+    return;
+  }
+  await readVersions();
+}
+
+function start() {
+  const early = byId("query").value; // typed while this script was loading
+  readAddress();
+  if (early) {
+    byId("query").value = early;
+    takeQuerySoon();
+  }
+  setUp();
+  readCatalog();
+}
+
 start();

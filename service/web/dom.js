@@ -77,10 +77,27 @@ export function stateBox(title, { words = null, act = null, isFault = false } = 
   return el("div", { class: "state", role: isFault ? "alert" : null }, el("h2", {}, title), words && el("p", {}, words), act);
 }
 
-/** A dialog at the end of the page, which has a button to close it. Options are attributes. */
+/** A dialog at the end of the page. Its button to close it asks by the event "cancel", as the key Escape does. */
 export function addDialog(attributes, ...content) {
-  const dialog = el("dialog", attributes, el("button", { type: "button", class: "close", "aria-label": "Close" }, "×"), ...content);
-  dialog.firstChild.addEventListener("click", () => dialog.close());
+  const close = el("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => dialog.requestClose() }, "×");
+  const dialog = el("dialog", attributes, close, ...content);
   document.body.append(dialog);
   return dialog;
+}
+
+/** Show a message over the page, wherever it is scrolled to, until somebody closes it. It is read out at once. */
+export function notify(words) {
+  const place = byId("notices") ?? el("div", { id: "notices", class: "notices", role: "region", "aria-label": "Messages" });
+  document.body.append(place);
+  const notice = el(
+    "div", { class: "notice", role: "alert" }, el("p", {}, words),
+    el("button", { type: "button", class: "quiet", onclick: () => notice.remove() }, "Close"),
+  );
+  for (const earlier of [...place.children]) if (earlier.firstChild.textContent === words) earlier.remove();
+  place.append(notice);
+}
+
+/** Whether a click on a link asks for another tab or window, which the browser opens by itself. */
+export function isForAnotherTab(event) {
+  return event.ctrlKey || event.metaKey || event.shiftKey;
 }

@@ -23,6 +23,14 @@ export function filtersOfAddress(parameters, columns) {
   return filters;
 }
 
+/** The names of an address's filters that these columns do not have, or not with such values. */
+export function unknownFilters(parameters, columns) {
+  const known = new URLSearchParams();
+  filtersToAddress(filtersOfAddress(parameters, columns), known);
+  const unknown = [...parameters.keys()].filter((name) => name.startsWith("f.") && !known.has(name));
+  return [...new Set(unknown)].map((name) => name.slice("f.".length));
+}
+
 /** Write filters into an address; see `filtersOfAddress`. */
 export function filtersToAddress(filters, parameters) {
   for (const [name, condition] of Object.entries(filters)) {

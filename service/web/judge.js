@@ -2,7 +2,7 @@
 
 import { Problem, ask, isAborted } from "./api.js";
 import { RELEVANCE, titleOf } from "./cards.js";
-import { announce, byId, count, el } from "./dom.js";
+import { announce, el, notify, plural, sentence } from "./dom.js";
 
 /**
  * The mode of the search page in which people label hits.
@@ -17,8 +17,10 @@ class Judging {
   #show;
   #isAllowed = false;
   #isOn = false;
-  #query = "";
-  #labels = {}; // labels of the query, by product id
+  #query = ""; // of the hits that are shown
+  #labels = null; // labels of the query, by product id; null until they are read
+  #reading = null; // the request that reads them
+  #kept = Promise.resolve(); // when all labels that were given are kept, one after another
 
   constructor(place, show) {
     this.#place = place;
@@ -32,16 +34,10 @@ class Judging {
     this.#showSwitch();
   }
 
-  /** Read the labels of a query; empty when the mode is off. */
-  async labelsOf(query, signal) {
-    if (!this.#isOn || !query) return {};
-    return (await ask(`/admin/judgments/labels?${new URLSearchParams({ query })}`, { admin: true, signal })).labels;
-  }
-
-  /** Show these labels. */
-  take(query, labels) {
+  /** Take the query of the hits that are shown next; empty if they have none. Its labels come later, and no hit waits for them. */
+  take(query) {
     this.#query = query;
-    this.#labels = labels;
+    this.#readLabels();
   }
 
   /** The buttons of a hit; null when the mode is off. */
@@ -52,12 +48,12 @@ class Judging {
         "button",
         {
           type: "button", class: `label of-${label}`, title: name, "aria-label": name, "data-label": label,
-          "aria-pressed": String(this.#labels[hit.product_id] === label),
-          onclick: () => this.#label(hit, label),
+          onclick: () => this.#give(hit, label),
         },
         label,
       ),
     );
+    this.#mark(buttons, hit.product_id);
     return el("div", { class: "labels", role: "group", "aria-label": `Label of ${titleOf(hit)}`, "data-product": hit.product_id }, ...buttons);
   }
 
@@ -70,11 +66,13 @@ class Judging {
 
   async #isKept() {
     try {
-      await ask("/admin/judgments/counts", { admin: true });
+      await ask("admin/judgments/counts", { admin: true });
       return true;
     } catch (error) {
-      if (error instanceof Problem) return false; // the token is no longer accepted, or the service keeps no labels
-      throw error;
+      if (!(error instanceof Problem)) throw error;
+      const isExpected = [401, 404].includes(error.status); // the token is refused, or the service keeps no labels
+      if (!isExpected) notify(`Whether labels are kept is not known: ${error.message}.`);
+      return false;
     }
   }
 
@@ -84,40 +82,66 @@ class Judging {
     this.#place.replaceChildren(el("label", { class: "switch" }, box, "Judge"));
   }
 
-  async #turn(isOn) {
+  #turn(isOn) {
     if (this.#isOn === isOn) return;
     this.#isOn = isOn;
-    const query = new URLSearchParams(location.search).get("q")?.trim() ?? "";
-    try {
-      this.take(query, await this.labelsOf(query));
-    } catch (error) {
-      if (isAborted(error)) return;
-      this.#isOn = false;
-      this.#showSwitch();
-      showFault(`Labels cannot be read: ${error.message}.`);
-    }
+    this.#readLabels();
     this.#show();
   }
 
-  /** Set a label, or remove it if it is set already. */
-  async #label(hit, label) {
-    const chosen = this.#labels[hit.product_id] === label ? null : label;
-    const query = this.#query;
+  async #readLabels() {
+    this.#reading?.abort();
+    this.#labels = null;
+    if (!this.#isOn || !this.#query) return;
+    this.#reading = new AbortController();
+    const { signal } = this.#reading;
     try {
-      await ask("/admin/judgments", { method: "PUT", admin: true, body: { query, product_id: hit.product_id, label: chosen } });
+      await this.#kept; // so that none of them is missing
+      const path = `admin/judgments/labels?${new URLSearchParams({ query: this.#query })}`;
+      const { labels } = await ask(path, { admin: true, signal });
+      if (signal.aborted) return;
+      this.#labels = labels;
+      this.#markAll();
     } catch (error) {
-      showFault(`Not kept: ${error.message}.`);
+      if (isAborted(error) || signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      this.#turn(false);
+      this.#showSwitch();
+      if (error.status !== 401) notify(`The labels cannot be read: ${error.message}.`);
+    }
+  }
+
+  /** Give a label after those given before it, or remove it if the product has it by then. */
+  #give(hit, label) {
+    const [query, labels] = [this.#query, this.#labels];
+    this.#kept = this.#kept.then(() => this.#keep(query, labels, hit, label));
+  }
+
+  async #keep(query, labels, hit, label) {
+    const chosen = labels[hit.product_id] === label ? null : label;
+    try {
+      const body = { query, product_id: hit.product_id, label: chosen };
+      await ask("admin/judgments", { method: "PUT", admin: true, keepalive: true, body });
+    } catch (error) {
+      const lost = chosen ? `${chosen} for ${titleOf(hit)}` : `no label for ${titleOf(hit)}`;
+      notify(`Not kept: ${lost}, found by “${query}”. ${sentence(error.message)}`);
       return;
     }
-    if (query !== this.#query) return; // meanwhile another query is shown
-    if (chosen) this.#labels[hit.product_id] = chosen;
-    else delete this.#labels[hit.product_id];
-    for (const button of document.querySelectorAll(`.labels[data-product="${CSS.escape(hit.product_id)}"] button`))
-      button.setAttribute("aria-pressed", String(button.dataset.label === chosen));
-    announce(`${titleOf(hit)}: ${chosen ?? "no label"}. ${count(Object.keys(this.#labels).length)} labels for this query`);
+    if (chosen) labels[hit.product_id] = chosen;
+    else delete labels[hit.product_id];
+    if (labels === this.#labels) this.#markAll(); // and not those of another query, shown meanwhile
+    announce(`${titleOf(hit)}: ${chosen ?? "no label"}. ${plural(Object.keys(labels).length, "label")} for “${query}”`);
   }
-}
 
-function showFault(words) {
-  byId("status").replaceChildren(el("span", { class: "fault", role: "alert" }, words));
+  #markAll() {
+    for (const field of document.querySelectorAll(".labels")) this.#mark(field.children, field.dataset.product);
+  }
+
+  /** Show which label a product has. Until its labels are read, none can be given. */
+  #mark(buttons, productId) {
+    for (const button of buttons) {
+      button.disabled = !this.#labels;
+      button.setAttribute("aria-pressed", String(this.#labels?.[productId] === button.dataset.label));
+    }
+  }
 }

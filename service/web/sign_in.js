@@ -5,7 +5,10 @@ import { addDialog, button, byId, el, sentence } from "./dom.js";
 
 let onChange = () => {};
 
-/** Show whether this tab has the token, and call `tell(isSignedIn, why)` whenever that changes. */
+/**
+ * Show whether this tab has the token, and call `tell(isSignedIn, why)` whenever that changes. `why` is given when the service
+ * has refused a token that it took before, which is forgotten.
+ */
 export function setUpSignIn(tell) {
   onChange = tell;
   const form = signInForm();
@@ -14,6 +17,8 @@ export function setUpSignIn(tell) {
     if (adminToken()) signOut();
     else openSignIn();
   });
+  addEventListener("token-refused", () => show("The service does not take this token any more. Sign in again."));
+  addEventListener("popstate", () => dialog.close());
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const fault = await tryToken(form.elements.token.value.trim());
@@ -48,10 +53,9 @@ export function openSignIn() {
   byId("sign-in").showModal();
 }
 
-/** Forget the token. `why` is shown when nobody asked for it. */
-export function signOut(why = null) {
+function signOut() {
   keepAdminToken(null);
-  show(why);
+  show();
 }
 
 function show(why = null) {
@@ -61,15 +65,13 @@ function show(why = null) {
 
 /** Keep the token if the service accepts it; otherwise return why it does not. */
 async function tryToken(token) {
-  const before = adminToken();
-  keepAdminToken(token);
   try {
-    await ask("/admin/index", { admin: true });
+    await ask("admin/index", { token });
+    keepAdminToken(token);
     return null;
   } catch (error) {
-    keepAdminToken(before);
     if (error instanceof Problem) return sentence(error.message);
-    return "This is no token: it has characters that a header cannot carry."; // fetch refuses to send it
+    return "This is no token: it has characters that a header cannot carry."; // headers refuse it
   }
 }
 

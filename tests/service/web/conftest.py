@@ -164,6 +164,14 @@ def wait_until(page: "Page", expression: str, arg: object = None) -> None:
         page.wait_for_timeout(20)
 
 
+def wait_for_request(page: "Page", held: list[object]) -> None:
+    """Wait until a page has sent a request that a route of the test puts into this list."""
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while not held:
+        assert time.monotonic() < give_up_at, f"the page sent no such request within {WAIT_SECONDS:g} s"
+        page.wait_for_timeout(10)
+
+
 @pytest.fixture
 def open_tab(browser: "Browser") -> Iterator[OpenTab]:
     """Opens tabs, and checks at the end that none had a fault or sent a request to another host."""

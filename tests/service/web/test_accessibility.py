@@ -51,6 +51,13 @@ def judge(page: Any) -> None:
         page.locator("[aria-pressed=true]").nth(place).wait_for()
 
 
+def be_refused(page: Any) -> None:
+    page.get_by_label("Judge").check()
+    page.route("**/admin/judgments", lambda route: route.abort())
+    page.locator(".label:enabled").first.click()
+    page.get_by_role("alert").filter(has_text="Not kept").wait_for()
+
+
 def do_nothing(page: Any) -> None:
     page.locator("h1, .hit, .side, .state").first.wait_for()
 
@@ -66,6 +73,8 @@ def do_nothing(page: Any) -> None:
         ("/?q=red+mug", judge, True),
         ("/?q=red+mug&f.price.gte=999999", do_nothing, False),
         ("/?like=none", do_nothing, False),
+        ("/?f.category=kitchen", do_nothing, False),
+        ("/?q=red+mug", be_refused, True),
         ("/?q=red+mug", sign_in, False),
         ("/compare?q=red+mug&k=20", do_nothing, True),
         ("/admin", open_curve, True),
@@ -91,3 +100,32 @@ def test_axe_finds_nothing_serious(
     faults = [f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found for node in each["nodes"]
               if each["impact"] in SERIOUS]  # fmt: skip
     assert faults == []
+
+
+LOOKS = """(selector) => {
+  const look = getComputedStyle(document.querySelector(selector));
+  return [look.backgroundColor, look.outlineStyle, look.borderTopStyle, look.borderTopWidth].join(" ");
+}"""
+
+
+def test_what_is_chosen_can_be_told_where_the_system_chooses_the_colours(
+    shop_service: Running, open_tab: OpenTab
+) -> None:
+    """Forced colours take backgrounds away, so that what a background alone shows would vanish."""
+    remove_labels(shop_service, "red mug")
+    page = open_tab(shop_service, signed_in=True, forced_colors="active").open("/?q=red+mug")
+    judge(page)
+    chosen, other = "[aria-pressed=true]", "[aria-pressed=false]"
+    assert page.evaluate(LOOKS, chosen) != page.evaluate(LOOKS, other)
+    page_link = "#pages a"
+    assert page.evaluate(LOOKS, f"{page_link}[aria-current]") != page.evaluate(
+        LOOKS, f"{page_link}:not([aria-current])"
+    )
+    here = ".top nav a"
+    assert page.evaluate(LOOKS, f"{here}[aria-current]") != page.evaluate(LOOKS, f"{here}:not([aria-current])")
+    open_why(page)
+    assert page.evaluate(LOOKS, ".bar") != page.evaluate(LOOKS, ".bars .part")  # a bar is to be seen
+    page.goto(f"{shop_service.url}/compare?q=red+mug&with=part:text&k=10")
+    page.locator(".exclusive").first.wait_for()
+    assert page.evaluate(LOOKS, ".exclusive .photo") != page.evaluate(LOOKS, ".card:not(.exclusive) .photo")
+    assert len({page.evaluate(LOOKS, f".shares .{share}") for share in ("only-left", "in-both", "only-right")}) == 3

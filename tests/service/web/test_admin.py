@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from service.worker.loaded_version import LoadedVersion
 from tests.service.running import ADMIN, TOKEN, Running, running_service
 from tests.service.stand_ins import stand_in_version
-from tests.service.web.conftest import OpenTab, wait_until
+from tests.service.web.conftest import DESKTOP, OpenTab, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -89,7 +89,12 @@ def test_a_swap_shows_its_progress_and_why_it_was_refused(page_store: Path, tmp_
         is_damaged.set()
         page.get_by_role("button", name="Serve cat").click()
         page.get_by_role("dialog").get_by_role("button", name="Serve it").click()
-        page.get_by_text("version cat: index.faiss is <b>damaged</b>").wait_for()
+        refusal = page.locator("#change").filter(has_text="version cat: index.faiss is <b>damaged</b>")
+        refusal.wait_for()
+        page.set_viewport_size({"width": DESKTOP["width"], "height": 300})
+        page.locator("#judgments").scroll_into_view_if_needed()
+        box = refusal.bounding_box()
+        assert box and 0 <= box["y"] < 300  # also from far below, where versions are chosen
         assert served(running) == "mlp"
 
 

@@ -3,14 +3,17 @@
 import re
 import statistics
 import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from knn import IndexSpec, build_index
 from service.worker.loaded_version import LoadedVersion
 from tests.service.running import ADMIN, Running, running_service
 from tests.service.stand_ins import stand_in_version
-from tests.service.web.conftest import OpenTab, settle, wait_until
+from tests.service.web.conftest import OpenTab, settle, wait_for_request, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -24,6 +27,11 @@ def found(running: Running, query: str, k: int, **fields: object) -> list[str]:
 def found_by_second(running: Running, query: str, k: int) -> list[str]:
     answer = running.client.post("/admin/compare/search", json={"query": query, "k": k}, headers=ADMIN)
     return [hit["product_id"] for hit in answer.json()["hits"]]
+
+
+def mean_and_deviation(numbers: list[int]) -> str:
+    mean, deviation = (f"{figure(numbers):.1f}" for figure in (statistics.mean, statistics.pstdev))
+    return f"{mean.removesuffix('.0')} ± {deviation.removesuffix('.0')}"
 
 
 def shown(page: object, side: str, what: str = "") -> list[str]:
@@ -66,7 +74,6 @@ def test_a_second_version_is_loaded_with_the_token(shop_service: Running, open_t
     assert shop_service.client.get("/admin/compare", headers=ADMIN).json()["version"] == "mlp"
     assert shop_service.search("red mug", k=1).json()["index_version"] == "cat"
     page.get_by_role("button", name="Show 30 more").first.click()
-    settle(page)
     left, right = found(shop_service, "red mug", 50), found_by_second(shop_service, "red mug", 50)
     assert (shown(page, "left"), shown(page, "right")) == (left, right)
     both = len(set(left) & set(right))
@@ -118,13 +125,21 @@ def test_a_list_is_stepped_through_and_summed_up(shop_service: Running, open_tab
     both = [
         len(set(found(shop_service, query, 20)) & set(found(shop_service, query, 20, part="text"))) for query in QUERIES
     ]
+    first = [
+        len(set(found(shop_service, query, 10)) & set(found(shop_service, query, 10, part="text"))) for query in QUERIES
+    ]
     only = [20 - number for number in both]
+    # Both sides list 20 products, so that each finds as many alone as the other: one column says it.
+    assert page.locator("#all thead th").all_inner_texts() == [
+        "query",
+        "only on one side",
+        "in both",
+        "in both first 10",
+    ]
     cells = page.locator("#all tbody td").all_inner_texts()
-    expected = (
-        f"{statistics.mean(only):.1f}".removesuffix(".0") + " ± " + f"{statistics.pstdev(only):.1f}".removesuffix(".0")
-    )
-    assert cells[0] == cells[2] == expected
-    assert cells[3:] == [str(cell) for row in zip(only, both, only, strict=True) for cell in row]
+    assert cells[:3] == [mean_and_deviation(numbers) for numbers in (only, both, first)]
+    assert cells[3:] == [str(cell) for row in zip(only, both, first, strict=True) for cell in row]
+    assert page.locator("#all caption").inner_text() == "cat, cat against Titles alone"
     page.get_by_label("First").select_option("10")
     assert page.locator("#all table").count() == 0  # what was summed up is of another comparison
     page.get_by_role("button", name="Compare over all of them").click()
@@ -134,6 +149,89 @@ def test_a_list_is_stepped_through_and_summed_up(shop_service: Running, open_tab
     assert shown(page, "left") == found(shop_service, QUERIES[0], 10)
     reloaded = page.reload()
     assert reloaded and page.locator("#list").input_value().split("\n")[1:4] == QUERIES
+
+
+def test_sides_of_different_length_have_a_column_each(page_store: Path, open_tab: OpenTab) -> None:
+    short = stand_in_version("mlp")
+    fewer = replace(short, index=build_index(IndexSpec("Flat", 0), 4, [np.eye(4, dtype=np.float32)[:3]]))
+    with running_service(page_store, load=lambda name: fewer if name == "mlp" else stand_in_version(name)) as running:
+        page = open_tab(running, signed_in=True).open("/compare?q=1&with=version:mlp&k=10")
+        page.locator("#queries summary").click()
+        page.get_by_label("One a line").fill("1")
+        page.get_by_role("button", name="Compare over all of them").click()
+        page.locator(".mean").wait_for()
+        assert page.locator("#all thead th").all_inner_texts() == ["query", "only left", "in both", "only right"]
+        assert page.locator("#all tbody td").all_inner_texts()[3:] == ["4", "0", "3"]
+
+
+def test_after_a_swap_the_page_compares_with_what_is_served_then(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service, signed_in=True).open("/compare?q=red+mug&with=version:mlp&k=10")
+    page.locator(".side.of-right .hit").nth(9).wait_for()
+    parts = open_tab(shop_service).open("/compare?q=red+mug&with=part:text&k=10")
+    parts.locator(".side.of-right .hit").nth(9).wait_for()
+    parts.locator("#queries summary").click()
+    parts.get_by_label("One a line").fill("lamp\nmug")
+    parts.get_by_role("button", name="Compare over all of them").click()
+    parts.locator(".mean").wait_for()
+    shop_service.swap("mlp")
+
+    page.get_by_label("Query").fill("lamp")
+    page.get_by_role("heading", name="mlp is served now").wait_for()
+    assert page.locator(".side").count() == 0
+    assert "cat, cat" in page.locator("#other option").all_inner_texts()
+    page.get_by_label("Served version against").select_option("cat, cat")
+    page.locator(".side.of-right .hit").nth(9).wait_for()
+    assert page.locator(".side.of-left .note").inner_text().startswith("mlp, mlp: ")
+    assert shown(page, "left") == found(shop_service, "lamp", 10)
+
+    parts.get_by_label("Query").fill("lamp")
+    parts.get_by_role("heading", name="Titles alone cannot be compared").wait_for()
+    assert "mixes title and photo" in parts.locator("#sides").inner_text()
+    assert parts.locator(".side, #all table").count() == 0  # the summary was the other version's
+    assert parts.get_by_text("Another version is served since; compare again.").count() == 1
+
+
+def test_an_open_product_belongs_to_the_comparison_in_the_address(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/compare?q=red+mug&with=part:text&k=20")
+    page.get_by_label("First").select_option("10")
+    wait_until(page, "location.search.includes('k=10')")
+    settle(page)
+    page.locator(".side.of-left .hit").nth(1).click()
+    page.get_by_role("heading", name="Why it is 2nd").wait_for()
+    page.go_back()
+    page.get_by_role("dialog").wait_for(state="hidden")
+    page.go_forward()
+    page.get_by_role("heading", name="Why it is 2nd").wait_for()
+    page.go_back()
+    page.go_back()
+    page.locator(".side.of-left .hit").nth(19).wait_for()
+    assert page.get_by_role("dialog").count() == 0
+
+
+def test_a_token_that_is_refused_is_not_kept(shop_service: Running, open_tab: OpenTab) -> None:
+    tab = open_tab(shop_service)
+    tab.page.add_init_script("sessionStorage.setItem('vitrine-admin-token', 'the-token-of-yesterday')")
+    page = tab.open("/compare?q=red+mug&with=version:mlp")
+    page.get_by_role("heading", name="Another version needs the admin token").wait_for()
+    assert "does not take this token any more" in page.locator("#sides").inner_text()
+    assert page.evaluate("sessionStorage.getItem('vitrine-admin-token')") is None
+    assert page.locator("#sign-in-open").inner_text() == "Sign in"
+
+
+def test_text_typed_while_the_catalogue_is_read_is_not_erased(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).page
+    held: list[object] = []
+    page.route("**/catalog", lambda route: held.append(route))
+    page.goto(f"{shop_service.url}/compare?k=10")
+    page.locator("#queries summary").click()
+    page.get_by_label("One a line").fill("blue dress\nlamp")
+    page.get_by_label("Query").fill("red mug")
+    wait_for_request(page, held)
+    held[0].continue_()  # type: ignore[attr-defined]
+    page.locator(".side.of-right .hit").nth(9).wait_for()
+    assert page.get_by_label("Query").input_value() == "red mug"
+    assert page.get_by_label("One a line").input_value() == "blue dress\nlamp"
+    assert shown(page, "left") == found(shop_service, "red mug", 10)
 
 
 def test_with_the_token_the_indexs_own_queries_are_there(shop_service: Running, open_tab: OpenTab) -> None:

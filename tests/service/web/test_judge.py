@@ -1,12 +1,17 @@
 """Judging on the search page, and the export on the index page."""
 
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from artifacts.judgments import read_judgments
 from tests.service.running import ADMIN, Running, running_service
-from tests.service.web.conftest import HOSTILE, OpenTab, wait_until
+from tests.service.web.conftest import DESKTOP, HOSTILE, OpenTab, wait_for_request, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -66,15 +71,59 @@ def test_a_token_that_is_not_taken_any_more_is_forgotten_and_searching_goes_on(
         page.get_by_label("Judge").check()
         page.locator(".labels").first.wait_for()
         page.evaluate("sessionStorage.setItem('vitrine-admin-token', 'the-token-of-yesterday')")
-        page.locator(".labels").first.get_by_role("button", name="Exact").click()
-        page.get_by_role("alert").filter(has_text="Not kept: the token is wrong.").wait_for()
-        page.get_by_label("What a shopper would type").fill("blue dress")
+        last = page.locator(".labels").last.get_by_role("button", name="Exact")
+        last.click()  # far below the top of the page
+        refusal = page.get_by_role("alert").filter(has_text="The token is wrong.")
+        refusal.wait_for()
+        assert "Not kept: E for" in refusal.inner_text()
+        box = refusal.bounding_box()
+        assert box and box["y"] >= 0 and box["y"] + box["height"] <= DESKTOP["height"]
+        page.get_by_role("alert").filter(has_text="The service does not take this token any more.").wait_for()
         page.get_by_role("button", name="Sign in").wait_for()
-        wait_until(page, "document.title.startsWith('blue dress')")
+        assert page.evaluate("sessionStorage.length") == 0
         assert page.locator(CARDS).count() == 24
         assert page.locator(".labels").count() == page.get_by_label("Judge").count() == 0
-        assert page.evaluate("sessionStorage.length") == 0
+        page.get_by_label("What a shopper would type").fill("blue dress")
+        wait_until(page, "document.title.startsWith('blue dress')")
+        assert refusal.is_visible()  # until somebody closes it
+        refusal.get_by_role("button", name="Close").click()
+        assert refusal.count() == 0
         assert labels(running, "red mug") == {}
+
+
+def test_results_do_not_wait_for_labels_and_each_label_is_kept_where_it_was_given(
+    page_store: Path, tmp_path: Path, open_tab: OpenTab
+) -> None:
+    with running_service(page_store, judgments=tmp_path / "judged.sqlite") as running:
+        page = open_tab(running, signed_in=True).open("/?q=red+mug")
+        first = running.search("red mug", k=1).json()["hits"][0]["product_id"]
+        page.get_by_label("Judge").check()
+        page.locator(".label:enabled").first.wait_for()
+        held: list[Route] = []
+        go = threading.Event()
+        page.route("**/admin/judgments", lambda route: route.continue_() if go.is_set() else held.append(route))
+        for _ in range(3):  # given, removed, given
+            page.locator(".labels").first.get_by_role("button", name="Exact").click()
+        wait_for_request(page, held)
+        page.get_by_label("What a shopper would type").fill("lamp")
+        wait_until(page, "document.title.startsWith('lamp')")
+        assert page.locator(CARDS).count() == 24  # though neither labels nor their reading have an answer
+        assert page.locator(".label:enabled").count() == 0
+        go.set()
+        held[0].continue_()
+        page.locator(".label:enabled").first.wait_for()
+        assert labels(running, "red mug") == {first: "E"} and labels(running, "lamp") == {}
+
+
+def test_labels_that_cannot_be_read_are_told_of(page_store: Path, tmp_path: Path, open_tab: OpenTab) -> None:
+    with running_service(page_store, judgments=tmp_path / "judged.sqlite") as running:
+        page = open_tab(running, signed_in=True).open("/?q=red+mug")
+        page.route("**/admin/judgments/labels*", lambda route: route.abort())
+        page.get_by_label("Judge").check()
+        page.get_by_role("alert").filter(
+            has_text="The labels cannot be read: the service cannot be reached."
+        ).wait_for()
+        assert not page.get_by_label("Judge").is_checked() and page.locator(CARDS).count() == 24
 
 
 def test_to_stop_judging_leaves_the_first_page_as_it_is(page_store: Path, tmp_path: Path, open_tab: OpenTab) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +14,16 @@ from service.worker.filter_masks import FilterColumns
 from service.worker.loaded_version import LoadedVersion
 from tests.service.running import Running, running_service
 from tests.service.stand_ins import stand_in_version
-from tests.service.web.conftest import HOSTILE, HOSTILE_ID, PHONE, PRODUCTS, OpenTab, settle, wait_until
+from tests.service.web.conftest import (
+    HOSTILE,
+    HOSTILE_ID,
+    PHONE,
+    PRODUCTS,
+    OpenTab,
+    settle,
+    wait_for_request,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -21,17 +31,23 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
 CARDS = ".grid .hit"
+ANSWER_SECONDS = 15  # of api.js
 PAINTED_WITHIN_MS = 150
 PAINTED_QUERIES = ["red striped mug", "blue dress", "lamp", "leather handbag", "pillow", "running shoes", "toy car"]
-# When the first result was painted, as the browser saw it, in milliseconds after the search was begun.
+# When the first result was painted, as the browser saw it, in milliseconds after the search was begun. The photo of a
+# product that the search before has found as well is there already when the words are shown.
 PAINTED = """() => new Promise((resolve) => {
   const asked = performance.getEntriesByName("search-asked").at(-1).startTime;
+  const shown = performance.getEntriesByName("results-shown").at(-1).startTime;
+  const image = document.querySelector(".hit img");
+  const answer = (photo) => resolve({ words: shown - asked, photo: Math.max(photo, shown) - asked });
+  if (image.dataset.painted) return answer(shown);
+  for (const each of document.querySelectorAll(".hit img")) each.dataset.painted = true;
   new PerformanceObserver((list, observer) => {
-    const painted = list.getEntries().find((entry) => entry.identifier === "first-result" && entry.renderTime > asked);
+    const painted = list.getEntries().find((entry) => entry.element === image);
     if (!painted) return;
     observer.disconnect();
-    const shown = performance.getEntriesByName("results-shown").at(-1).startTime;
-    resolve({ words: shown - asked, photo: painted.renderTime - asked });
+    answer(painted.renderTime);
   }).observe({ type: "element", buffered: true });
 })"""
 
@@ -203,6 +219,128 @@ def test_what_is_typed_before_the_catalogue_is_read_is_searched_for_then(
     assert shown_ids(tab.page) == ids(shop_service, "mug", k=24)
 
 
+def test_text_typed_while_the_catalogue_is_read_is_not_erased_and_filters_of_the_address_stay(
+    shop_service: Running, open_tab: OpenTab
+) -> None:
+    tab = open_tab(shop_service)
+    held: list[object] = []
+    tab.page.route("**/catalog", lambda route: held.append(route))
+    tab.page.clock.install()
+    tab.page.goto(f"{tab.url}/?f.category=shoes")
+    tab.page.get_by_text("Reading the catalogue").wait_for()
+    # From here no time passes in the page, so that the catalogue comes before the pause after typing is over.
+    tab.page.clock.pause_at(datetime.now() + timedelta(seconds=2))
+    field = tab.page.get_by_label("What a shopper would type")
+    field.fill("mug")
+    held[0].continue_()  # type: ignore[attr-defined]
+    tab.page.get_by_role("heading", name=f"Search {PRODUCTS} products").wait_for()
+    assert field.input_value() == "mug"
+    tab.page.clock.resume()
+    tab.page.locator(CARDS).first.wait_for()
+    assert parse_qs(urlsplit(tab.page.url).query) == {"q": ["mug"], "f.category": ["shoes"]}
+    assert shown_ids(tab.page) == ids(shop_service, "mug", k=24, filters={"category": "shoes"})
+
+
+def test_text_that_is_still_being_typed_counts_when_a_filter_is_chosen(
+    shop_service: Running, open_tab: OpenTab
+) -> None:
+    page = open_tab(shop_service).open("/?q=lamp")
+    page.evaluate(
+        """() => {
+          const field = document.getElementById("query");
+          field.value = "mug";
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+          document.querySelector("[value=shoes]").click();
+        }"""
+    )
+    wait_until(page, "document.title.startsWith('mug')")
+    assert parse_qs(urlsplit(page.url).query) == {"q": ["mug"], "f.category": ["shoes"]}
+    assert shown_ids(page) == ids(shop_service, "mug", k=24, filters={"category": "shoes"})
+
+
+def test_a_search_that_is_never_answered_is_told_of_and_can_be_tried_again(
+    shop_service: Running, open_tab: OpenTab
+) -> None:
+    tab = open_tab(shop_service)
+    tab.page.clock.install()
+    page = tab.open("/")
+    asked: list[object] = []
+    page.route("**/search", lambda route: asked.append(route))
+    page.get_by_label("What a shopper would type").fill("mug")
+    wait_for_request(page, asked)
+    page.clock.fast_forward(1_100)
+    page.get_by_text("Still searching").first.wait_for()
+    page.clock.fast_forward(ANSWER_SECONDS * 1000)
+    page.get_by_role("alert").filter(has_text=f"has not answered within {ANSWER_SECONDS} s").wait_for()
+    assert page.locator("#results").get_attribute("aria-busy") == "false"
+    page.unroute("**/search")
+    page.get_by_role("button", name="Try again").click()
+    page.locator(CARDS).first.wait_for()
+
+
+def test_a_catalogue_that_never_comes_is_told_of(shop_service: Running, open_tab: OpenTab) -> None:
+    tab = open_tab(shop_service)
+    asked: list[object] = []
+    tab.page.clock.install()
+    tab.page.route("**/catalog", lambda route: asked.append(route))
+    for path in ("/", "/compare?q=mug"):
+        asked.clear()
+        tab.page.goto(tab.url + path)
+        tab.page.get_by_text("Reading the catalogue").wait_for()
+        wait_for_request(tab.page, asked)
+        tab.page.clock.fast_forward(ANSWER_SECONDS * 1000)
+        tab.page.get_by_role("alert").filter(has_text="has not answered").wait_for()
+        assert tab.page.get_by_role("button", name="Try again").is_visible()
+
+
+def test_a_page_beyond_the_last_says_so(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=mug&f.category=shoes&page=40")
+    assert page.get_by_role("heading", name="There is no page 40; the results end before it").is_visible()
+    assert page.get_by_text("passes these filters").count() == 0
+    last = -(-shop_service.search("mug", k=1, filters={"category": "shoes"}).json()["passing"] // 24)
+    page.get_by_role("link", name="Previous page").click()
+    page.locator(CARDS).first.wait_for()
+    assert parse_qs(urlsplit(page.url).query)["page"] == [str(last)]
+    page.goto(f"{shop_service.url}/?q=mug&page=40")
+    page.get_by_role("button", name="Back to the first page").click()
+    page.locator(CARDS).first.wait_for()
+    assert shown_ids(page) == ids(shop_service, "mug", k=24)
+
+
+def test_filters_without_a_query_ask_for_one(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/")
+    page.get_by_label("shoes").check()
+    page.get_by_text("Type what to look for: the filter narrows what a search finds.").first.wait_for()
+    assert "f.category=shoes" in (page.get_by_role("link", name="kitchen").get_attribute("href") or "")
+    page.get_by_role("button", name="Clear the filters").click()
+    wait_until(page, "!location.search && !document.getElementById('filters-wait')")
+    assert not page.get_by_label("shoes").is_checked()
+
+
+def test_a_filter_that_the_catalogue_does_not_have_is_named(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=mug&f.shade=red&f.category=shoes")
+    assert "Not filtered by shade: these products do not have it" in page.locator("#status").inner_text()
+    assert shown_ids(page) == ids(shop_service, "mug", k=24, filters={"category": "shoes"})
+
+
+def test_photos_of_products_that_stay_are_not_asked_for_again(shop_service: Running, open_tab: OpenTab) -> None:
+    page = open_tab(shop_service).open("/?q=mug")
+    # Each photo has a place in the page of its own, which a photo that is asked for again does not have.
+    page.evaluate("for (const photo of document.querySelectorAll('.hit .photo')) photo.dataset.first = true")
+    before = set(shown_ids(page))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.get_by_label("What a shopper would type").fill("mug red")
+    wait_until(page, "document.title.startsWith('mug red')")
+    settle(page)
+    stayed = before.intersection(shown_ids(page))
+    assert len(stayed) > 3
+    kept = page.locator(".hit:has([data-first])").evaluate_all("cards => cards.map((card) => card.dataset.product)")
+    with_photo = page.locator(".hit:has(img)").evaluate_all("cards => cards.map((card) => card.dataset.product)")
+    assert set(kept) == stayed.intersection(with_photo)
+    assert not {f"/images/{product}" for product in kept}.intersection(asked)
+
+
 def test_an_answer_that_breaks_off_is_a_fault_like_any_other(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/")
     page.route("**/search", lambda route: route.fulfill(status=200, content_type="application/json", body='{"hits": ['))
@@ -260,7 +398,7 @@ def test_the_keyboard_is_enough(shop_service: Running, open_tab: OpenTab) -> Non
     page.keyboard.press("Enter")
     assert page.get_by_role("dialog").is_visible()
     page.keyboard.press("Escape")
-    assert page.get_by_role("dialog").is_hidden()
+    page.get_by_role("dialog").wait_for(state="hidden")
     assert page.evaluate(focused) == str(2 + columns)
     page.keyboard.press("n")
     wait_until(page, "document.querySelector('.rank').textContent === '25'")
