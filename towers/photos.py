@@ -5,25 +5,35 @@ import os
 import re
 import stat
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from artifacts.side import PhotoInput
+from towers import png_file
 from towers.errors import PhotoError
+from towers.photo_memory import decoding_bytes
+from towers.photo_resize import resize, upright_size
 
 # Outcomes of a photo besides the reasons of a PhotoError.
 USABLE = "usable"  # the photo was encoded
 ABSENT = "absent"  # the catalogue names no photo
 
 Pixels = npt.NDArray[np.uint8]
+SizeChoice = Callable[[int, int], PhotoInput]  # from width and height of the upright photo
 
-# A photo with more pixels counts as a decompression bomb. As RGBA it takes 320 MB; Pillow's own limit is 89 million.
+MAX_PHOTO_BYTES = 32 * 2**20  # of the file
+# A photo with more pixels counts as a decompression bomb; Pillow's own limit is 89 million.
 MAX_PHOTO_PIXELS = 80_000_000
+MAX_SIDE_RATIO = 20  # a longer picture is a rule or a spacer
+# With what is not counted, such as the rows in work, one photo takes less than 100 MB.
+MAX_DECODING_BYTES = 85_000_000
+_RESIZED_PIXEL_BYTES = 4  # of the photo while only its rows are resized
 # Pillow only warns up to twice its limit. The filter applies to the process: setting it per photo is not thread-safe.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 # The formats that shops use. For some other formats Pillow runs programs, such as Ghostscript for EPS.
@@ -35,16 +45,6 @@ _SIGNATURES = re.compile(
     re.DOTALL,
 )
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-_RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
-_UPRIGHT = {  # EXIF orientation -> operation that turns the photo upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def is_url(image: str) -> bool:
@@ -106,20 +106,31 @@ def _resolved(folder: Path) -> str:
 def load_photo(path: Path, photo: PhotoInput) -> Pixels:
     """Decode a photo and resize it to the size that a tower reads.
 
-    EXIF rotation is applied, transparency is replaced by white, and of an animation the first frame is used.
+    EXIF rotation is applied, transparency is replaced by white, and of an animation the first frame is used. Metadata
+    have no other influence. Whatever the file, this takes less than 100 MB of memory.
 
     Returns:
         Shape (height, width, 3), RGB, 0 to 255.
 
     Raises:
-        PhotoError: the file is missing ("missing"), no image ("not-an-image"), broken or truncated ("unreadable"), or
-            has more than MAX_PHOTO_PIXELS pixels ("too-large").
+        PhotoError: the file is missing ("missing"), no image ("not-an-image"), broken or truncated ("unreadable"), is
+            long, has many pixels or would take much memory ("too-large"), or is a mere line ("too-long").
+    """
+    return load_photo_at(path, lambda *_: photo)
+
+
+def load_photo_at(path: Path, choose: SizeChoice) -> Pixels:
+    """Decode a photo and resize it to a size that depends on its own size; see `load_photo`.
+
+    Args:
+        path: the photo; see `photo_path`.
+        choose: called with width and height of the upright photo.
     """
     try:
         if path.exists() and not path.is_file():  # opening a pipe would block until somebody writes to it
             raise PhotoError("unreadable", f"{path} is no file")
         with path.open("rb") as file:
-            return _decode(file, str(path), photo)
+            return _decode(file, str(path), choose)
     except FileNotFoundError as error:
         raise PhotoError("missing", f"{path} is missing") from error
     except (OSError, ValueError) as error:  # no permission, a name too long, links that go in a circle
@@ -135,79 +146,84 @@ def read_photo(content: bytes, name: str, photo: PhotoInput) -> Pixels:
         photo: the size that a tower reads.
 
     Raises:
-        PhotoError: "not-an-image", "unreadable" or "too-large", as `load_photo` does.
+        PhotoError: "not-an-image", "unreadable", "too-large" or "too-long", as `load_photo` does.
     """
-    return _decode(io.BytesIO(content), name, photo)
+    return read_photo_at(content, name, lambda *_: photo)
 
 
-def _decode(file: IO[bytes], name: str, photo: PhotoInput) -> Pixels:
+def read_photo_at(content: bytes, name: str, choose: SizeChoice) -> Pixels:
+    """Decode a photo from the content of a file; see `read_photo` and `load_photo_at`."""
+    return _decode(io.BytesIO(content), name, choose)
+
+
+def _decode(file: IO[bytes], name: str, choose: SizeChoice) -> Pixels:
     """Decode and resize a photo; its header is checked before any pixel is decoded."""
     head = file.read(SIGNATURE_BYTES)
     if head and not is_picture(head):  # an empty file counts as a truncated image
         raise PhotoError("not-an-image", f"{name} is no picture: it begins with {head!r}")
+    file_bytes = file.seek(0, io.SEEK_END)
+    if file_bytes > MAX_PHOTO_BYTES:
+        raise PhotoError("too-large", f"{name} has {file_bytes:,} bytes: at most {MAX_PHOTO_BYTES:,} are read")
     file.seek(0)
     try:
+        if head.startswith(png_file.SIGNATURE):
+            file = png_file.without_metadata(file)
         with Image.open(file, formats=PHOTO_FORMATS) as image:
-            if image.width * image.height > MAX_PHOTO_PIXELS:
-                raise PhotoError(
-                    "too-large",
-                    f"{name} has {image.width} x {image.height} pixels: at most {MAX_PHOTO_PIXELS:,} are read",
-                )
-            image.draft("RGB", (2 * photo.width, 2 * photo.height))  # allows JPEG to be decoded at a smaller scale
-            return np.asarray(_resize(_to_rgb(_upright(image)), photo))
+            orientation = _orientation(image)
+            _check_size(image, name)
+            photo = choose(*upright_size(image.size, orientation))
+            _reduce(image, orientation, photo, file, file_bytes, name)
+            image.load()
+            return np.asarray(resize(image, orientation, photo))
     except PhotoError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PhotoError("too-large", f"{name}: {error}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        raise PhotoError("too-large", f"{name}: {error or 'decoding it takes too much memory'}") from error
     except UnidentifiedImageError as error:
         raise PhotoError("unreadable", f"{name} is no readable picture: its header is broken") from error
     except Exception as error:  # Pillow's decoders raise nearly every kind of error on broken files
         raise PhotoError("unreadable", f"{name} is no readable picture: {error}") from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn an image as EXIF says. Broken EXIF is ignored, because the image itself may be usable."""
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """Return the orientation, 1 to 8, that EXIF gives as a number; 1 if it gives none or is broken."""
+    image.info.pop("xmp", None)  # where Pillow looks for an orientation that browsers do not see
+    if image.format == "TIFF":
+        return 1  # Pillow itself turns it by the same rule while it loads it
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        orientation = exif.get(ExifTags.Base.Orientation)
     except Exception:  # Pillow raises many kinds of errors on broken EXIF
-        return image
-    method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if method is None else image.transpose(method)
+        return 1
+    return next((number for number in range(1, 9) if number == orientation), 1)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F"):  # converting would clip at 0 and 255
-        raise ValueError(f"its numbers (mode {image.mode}) are of no known range")
-    if image.mode.startswith("I;16"):  # converting would clip at 255
-        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+def _check_size(image: ImageFile.ImageFile, name: str) -> None:
+    shorter, longer = sorted(image.size)
+    if image.width * image.height > MAX_PHOTO_PIXELS:
+        raise PhotoError(
+            "too-large", f"{name} has {image.width} x {image.height} pixels: at most {MAX_PHOTO_PIXELS:,} are read"
+        )
+    if longer > MAX_SIDE_RATIO * shorter:
+        raise PhotoError(
+            "too-long",
+            f"{name} has {image.width} x {image.height} pixels: its longer side may be at most {MAX_SIDE_RATIO} times "
+            "its shorter side",
+        )
 
 
-def _resize(image: Image.Image, photo: PhotoInput) -> Image.Image:
-    """Resize exactly as open_clip does for the mode that the model was trained with."""
-    resampling = _RESAMPLING[photo.interpolation]
-    if photo.resize_mode == "squash":
-        return image.resize((photo.width, photo.height), resampling)
-    resized = image.resize(_scaled_size(image, photo), resampling)
-    canvas = Image.new("RGB", (photo.width, photo.height))
-    canvas.paste(resized, (_offset(resized.width, photo.width), _offset(resized.height, photo.height)))
-    return canvas
-
-
-def _scaled_size(image: Image.Image, photo: PhotoInput) -> tuple[int, int]:
-    """Return (width, height) at which the shortest or longest edge fits, with the same proportions."""
-    ratios = (image.width / photo.width, image.height / photo.height)
-    if photo.resize_mode == "shortest" and photo.width == photo.height:  # torchvision's own function, which rounds down
-        shortest, longest = sorted(image.size)
-        scaled = int(photo.width * longest / shortest)
-        return (photo.width, scaled) if image.width <= image.height else (scaled, photo.height)
-    ratio = min(ratios) if photo.resize_mode == "shortest" else max(ratios)
-    return max(1, round(image.width / ratio)), max(1, round(image.height / ratio))
-
-
-def _offset(size: int, target: int) -> int:
-    """Return where an image begins on its canvas; negative if it is cropped."""
-    return (target - size) // 2 if size < target else -round((size - target) / 2)
+def _reduce(
+    image: ImageFile.ImageFile, orientation: int, photo: PhotoInput, file: IO[bytes], file_bytes: int, name: str
+) -> None:
+    """Set a JPEG to be decoded at a smaller scale, and refuse a photo that would still take too much memory."""
+    size = image.size
+    image.draft("RGB", upright_size((2 * photo.width, 2 * photo.height), orientation))
+    rows = upright_size(image.size, orientation)[1]
+    needed = decoding_bytes(image, file, file_bytes, size) + _RESIZED_PIXEL_BYTES * photo.width * rows
+    if needed > MAX_DECODING_BYTES:
+        raise PhotoError(
+            "too-large",
+            f"{name} has {size[0]} x {size[1]} pixels: decoding them as {image.format} of mode {image.mode} takes "
+            f"{needed / 1e6:.0f} MB, and at most {MAX_DECODING_BYTES / 1e6:.0f} MB are used",
+        )

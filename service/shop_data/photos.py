@@ -1,23 +1,25 @@
-"""Thumbnails of product photos: resized on threads of low priority, cached in bounded memory, read from one folder."""
+"""Thumbnails of product photos: made by processes of low priority, cached in bounded memory, read from one folder."""
 
 import asyncio
 import hashlib
+import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 from service.core.bounded_cache import BoundedCache
 from service.core.errors import NoPhotoError, OverloadedError
 from service.core.threads import lower_thread_priority
+from service.photo_decoding.photo_decoder import PhotoDecoder
 from towers.errors import PhotoError
 
 EDGES = {"small": 400, "large": 1000}  # px, the longest edge; the grid shows photos at up to 200 CSS px
 _QUALITY = 80  # WebP
-_THREADS = 2
+_THREADS = 2  # each with a process that decodes
 _MOST_WAITING = 256  # five pages of hits
-_MAX_PIXELS = 40_000_000  # decoded 160 MB, on each thread
 _NICENESS = 10
 
 
@@ -53,6 +55,10 @@ class Photos:
         self._pool = ThreadPoolExecutor(
             _THREADS, thread_name_prefix="vitrine-photos", initializer=partial(lower_thread_priority, _NICENESS)
         )
+        self._decoders = [PhotoDecoder() for _ in range(_THREADS)]
+        self._idle: SimpleQueue[PhotoDecoder] = SimpleQueue()
+        for decoder in self._decoders:
+            self._idle.put(decoder)
         self._waiting = 0
 
     @property
@@ -84,12 +90,12 @@ class Photos:
             self._waiting -= 1
 
     def stop(self) -> None:
-        """Stop taking new photos; those under way are finished."""
+        """Stop taking photos."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        for decoder in self._decoders:
+            decoder.stop()
 
     def _make(self, folder: Path, image: str, edge: int) -> Picture:
-        from towers.thumbnails import thumbnail  # loads Pillow, which a service without photos can do without
-
         try:
             path = _path_inside(folder, image)
             status = path.stat()
@@ -97,7 +103,7 @@ class Photos:
             cached = self._look_up(image, edge, state)
             if cached:
                 return cached
-            content = thumbnail(path, edge, _QUALITY, _MAX_PIXELS)
+            content = self._thumbnail(path, image, edge)
         except PhotoError as error:
             raise NoPhotoError(f"the product's photo cannot be shown: {error.reason}") from error
         except OSError as error:
@@ -105,6 +111,14 @@ class Photos:
         picture = Picture(content, hashlib.sha256(content).hexdigest()[:32])
         self._store(image, edge, state, picture)
         return picture
+
+    def _thumbnail(self, path: Path, image: str, edge: int) -> bytes:
+        content = _read(path)
+        decoder = self._idle.get()
+        try:
+            return decoder.thumbnail(content, image, edge, _QUALITY)
+        finally:
+            self._idle.put(decoder)
 
     def _look_up(self, image: str, edge: int, state: _FileState) -> Picture | None:
         with self._lock:
@@ -118,6 +132,24 @@ class Photos:
 
 def _size(cached: _Cached) -> int:
     return len(cached[1].content)
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a photo's file.
+
+    Raises:
+        PhotoError: The path leads to no file, or the file is too long.
+        OSError: The file cannot be read.
+    """
+    from towers.photos import MAX_PHOTO_BYTES  # loads Pillow, which a service without photos can do without
+
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block until somebody writes to it
+        raise PhotoError("unreadable", f"{path} is no file")
+    with path.open("rb") as file:
+        content = file.read(MAX_PHOTO_BYTES + 1)
+    if len(content) > MAX_PHOTO_BYTES:
+        raise PhotoError("too-large", f"{path} has more than {MAX_PHOTO_BYTES:,} bytes")
+    return content
 
 
 def _path_inside(folder: Path, image: str) -> Path:

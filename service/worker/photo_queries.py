@@ -1,16 +1,17 @@
 """Searches by photo: how a version turns a photo into a query vector, or why it cannot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from artifacts.index_version import IndexVersion
 from service.core.errors import NoPhotoSearchError, QueryError, VersionRefusedError
+from service.photo_decoding.photo_decoder import PhotoDecoder
 from towers.errors import PhotoError
 from towers.photo_encoder import OnnxPhotoEncoder
 from towers.photo_subspace import PhotoSubspace
-from towers.photos import Pixels, read_photo
+from towers.photos import Pixels
 
 Vector = npt.NDArray[np.float32]
 
@@ -21,9 +22,10 @@ class PhotoQueries:
 
     encoder: OnnxPhotoEncoder
     part: PhotoSubspace
+    decoder: PhotoDecoder = field(default_factory=PhotoDecoder)
 
     def decode(self, content: bytes) -> Pixels:
-        """Decode a photo in the same way as the products' photos.
+        """Decode a photo in the same way as the products' photos, but in a process of its own.
 
         Args:
             content: the bytes of the photo's file.
@@ -32,7 +34,7 @@ class PhotoQueries:
             QueryError: the photo cannot be used; the message says why.
         """
         try:
-            return read_photo(content, "image", self.encoder.photo)
+            return self.decoder.pixels(content, "image", self.encoder.photo)
         except PhotoError as error:
             raise QueryError(str(error)) from error
 

@@ -19,10 +19,19 @@ from PIL import Image
 
 from artifacts.side import PhotoInput
 from tests.support.photos import noise
-from towers import photos
+from towers import photo_resize, photos
 from towers.errors import PhotoError
-from towers.photos import SIGNATURE_BYTES, is_picture, is_url, load_photo, photo_path, read_photo
+from towers.photos import (
+    MAX_PHOTO_BYTES,
+    SIGNATURE_BYTES,
+    is_picture,
+    is_url,
+    load_photo,
+    photo_path,
+    read_photo,
+)
 from towers.pixels import normalise_photos
+from towers.thumbnails import thumbnail
 
 MEAN, STD = (0.48, 0.45, 0.40), (0.26, 0.27, 0.28)
 Pixels = npt.NDArray[np.uint8]
@@ -67,15 +76,36 @@ def saved(image: Image.Image, path: Path, **options: object) -> Pixels:
     return load_photo(path, reading(image.height, image.width))
 
 
+TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # the tag's meaning, as Pillow numbers transpositions
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_rotation_by_exif_is_applied(tmp_path: Path, orientation: int) -> None:
+def test_rotation_by_exif_is_applied_once(tmp_path: Path, orientation: int, suffix: str) -> None:
     image, exif = noise(12, 20), Image.Exif()
-    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # the tag's meaning, as Pillow numbers transpositions
-    expected = image if orientation == 1 else image.transpose(Image.Transpose(turn[orientation]))
+    expected = image if orientation == 1 else image.transpose(Image.Transpose(TURNS[orientation]))
     exif[274] = orientation
-    image.save(tmp_path / "photo.png", exif=exif)
-    pixels = load_photo(tmp_path / "photo.png", reading(expected.height, expected.width))
+    image.save(tmp_path / f"photo.{suffix}", exif=exif, lossless=True)
+    pixels = load_photo(tmp_path / f"photo.{suffix}", reading(expected.height, expected.width))
     np.testing.assert_array_equal(pixels, np.asarray(expected))
+
+
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_that_is_resized_by_parts_looks_as_if_it_were_not(
+    monkeypatch: pytest.MonkeyPatch, orientation: int, mode: str
+) -> None:
+    colours = np.random.default_rng(1).integers(0, 256, (90, 130, 4), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[274] = orientation
+    for image in (Image.fromarray(colours), Image.fromarray(colours).convert("P"), Image.fromarray(colours[:80, :10])):
+        content = encoded(image, exif=exif)
+        whole = read_photo(content, "x", reading(24, 16, mode)).astype(int)
+        with monkeypatch.context() as context:
+            context.setattr(photo_resize, "_WHOLE_PIXELS", 0)
+            context.setattr(photo_resize, "_PART_PIXELS", 1000)
+            by_parts = read_photo(content, "x", reading(24, 16, mode)).astype(int)
+        assert np.abs(whole - by_parts).max() <= (1 if image.width > 10 else 24)
 
 
 BROKEN_EXIF = {
@@ -83,6 +113,7 @@ BROKEN_EXIF = {
     "cut short": b"Exif\0\0MM\0*\0\0",
     "an orientation of text": b"Exif\0\0MM\0*" + struct.pack(">IHHHI4sI", 8, 1, 274, 2, 2, b"6\0\0\0", 0),
     "an unknown orientation": b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 99, 0, 0),
+    "orientation 9": b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 9, 0, 0),
 }
 
 
@@ -94,6 +125,8 @@ def test_broken_exif_does_not_spoil_a_photo(tmp_path: Path, exif: bytes) -> None
     image.save(tmp_path / "photo.jpg", exif=exif)
     expected = load_photo(tmp_path / "whole.jpg", reading(20, 12))
     np.testing.assert_array_equal(load_photo(tmp_path / "photo.jpg", reading(20, 12)), expected)
+    shown = Image.open(io.BytesIO(thumbnail(tmp_path / "photo.jpg", 20, 80)))
+    assert shown.size == (12, 20)
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
@@ -194,7 +227,7 @@ def test_a_large_jpeg_may_be_decoded_smaller_but_looks_the_same(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
-@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 100), (900, 45), (2000, 1700)])
 def test_extreme_shapes_are_read(tmp_path: Path, size: tuple[int, int], mode: str) -> None:
     noise(*size).save(tmp_path / "photo.png")
     assert load_photo(tmp_path / "photo.png", reading(16, 12, mode)).shape == (16, 12, 3)
@@ -281,10 +314,6 @@ def test_a_picture_with_too_many_pixels_is_not_decoded(tmp_path: Path, monkeypat
 
 def bomb(width: int, height: int) -> bytes:
     """A PNG whose header claims this size, over next to no pixels."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(99))), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
@@ -304,7 +333,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(width: int, height: int) 
         read_photo(bomb(width, height), "x", SIXTEEN)
     assert caught.value.reason == "too-large"
     with pytest.raises(PhotoError) as caught:
-        read_photo(bomb(8_000, 10_000), "x", SIXTEEN)
+        read_photo(bomb(4_000, 4_000), "x", SIXTEEN)
     assert caught.value.reason == "unreadable"  # the size is allowed, the pixels are not there
 
 
@@ -327,14 +356,180 @@ def test_pillows_warning_as_an_error_is_too_large(monkeypatch: pytest.MonkeyPatc
     assert str(caught.value).startswith("x: Image size (100 pixels) exceeds limit of 99 pixels")
 
 
-def test_a_bomb_among_the_text_of_a_picture_is_unreadable() -> None:
-    whole = io.BytesIO()
-    noise(8, 8).save(whole, "PNG")
-    content = b"Comment\0\0" + zlib.compress(bytes(50_000_000))
-    text = struct.pack(">I", len(content)) + b"zTXt" + content + struct.pack(">I", zlib.crc32(b"zTXt" + content))
+@pytest.mark.parametrize(
+    ("width", "height", "mode", "suffix", "bytes_each"),
+    [(6_000, 4_000, "RGB", "png", 4), (3_000, 2_000, "RGB", "webp", 17), (2_700, 2_100, "RGB", "avif", 16)],
+)
+def test_a_picture_that_would_take_too_much_memory_is_not_decoded(
+    tmp_path: Path, width: int, height: int, mode: str, suffix: str, bytes_each: int
+) -> None:
+    path = tmp_path / f"x.{suffix}"
+    Image.new(mode, (width, height)).save(path, **({"speed": 10} if suffix == "avif" else {}))
     with pytest.raises(PhotoError) as caught:
-        read_photo(whole.getvalue()[:33] + text + whole.getvalue()[33:], "x", SIXTEEN)
+        load_photo(path, SIXTEEN)
+    assert caught.value.reason == "too-large"
+    assert str(caught.value) == (
+        f"{path} has {width} x {height} pixels: decoding them as {suffix.upper()} of mode {mode} takes "
+        f"{(width * height * bytes_each + 4 * 16 * height) / 1e6:.0f} MB, and at most 85 MB are used"
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"), [((40, 2), False), ((41, 2), True), ((2, 41), True), ((400_000, 1), True)]
+)
+def test_a_line_is_no_photo(size: tuple[int, int], refused: bool) -> None:
+    if not refused:
+        read_photo(encoded(Image.new("RGB", size)), "x", SIXTEEN)
+        return
+    with pytest.raises(PhotoError) as caught:
+        read_photo(encoded(Image.new("RGB", size)), "x", SIXTEEN)
+    assert caught.value.reason == "too-long"
+    assert str(caught.value) == (
+        f"x has {size[0]} x {size[1]} pixels: its longer side may be at most 20 times its shorter side"
+    )
+
+
+def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    noise(8, 8).save(path)
+    with path.open("ab") as file:
+        file.truncate(MAX_PHOTO_BYTES)
+    load_photo(path, SIXTEEN)
+    with path.open("ab") as file:
+        file.truncate(MAX_PHOTO_BYTES + 1)
+    with pytest.raises(PhotoError) as caught:
+        load_photo(path, SIXTEEN)
+    assert str(caught.value) == f"{path} has 33,554,433 bytes: at most 33,554,432 are read"
+
+
+# In a process of its own, so that what other tests took does not count: loads each file in a child and prints its peak.
+_MEASURE = """
+import os, sys
+from pathlib import Path
+from PIL import Image
+from artifacts.side import PhotoInput
+from towers.errors import PhotoError
+from towers.photos import load_photo
+Image.init()
+for name in ["", *sys.argv[1:]]:
+    child = os.fork()
+    if not child:
+        try:
+            if name:
+                load_photo(Path(name), PhotoInput(width=224, height=224, mean=(0, 0, 0), std=(1, 1, 1)))
+        except PhotoError as error:
+            assert error.reason in ("too-large", "too-long"), error
+        os._exit(0)
+    _, status, usage = os.wait4(child, 0)
+    assert status == 0
+    print(usage.ru_maxrss)
+"""
+
+
+@pytest.mark.integration
+def test_no_picture_takes_more_than_100_megabytes(tmp_path: Path) -> None:
+    files: dict[str, dict[str, object]] = {
+        "400000x1.png": {},
+        "10000x1.png": {},
+        "4000x200.png": {},
+        "4400x4400.png": {},
+        "8900x8900.webp": {"method": 0},
+        "2200x2200.webp": {"method": 0, "lossless": True},
+        "1500x1500.avif": {"speed": 10},
+        "3600x3500.jpg": {"progressive": True, "subsampling": 0},
+        "2600x2400.tif": {"compression": "tiff_lzw", "tiffinfo": {278: 2_400}},  # rows per strip
+    }
+    for name, options in files.items():
+        width, height = map(int, name.partition(".")[0].split("x"))
+        mode = "RGBA" if name == "4400x4400.png" else "RGB"
+        Image.new(mode, (width, height), "red").save(tmp_path / name, **options)
+    paths = [str(tmp_path / name) for name in files]
+    program = subprocess.run(
+        [sys.executable, "-c", _MEASURE, *paths], capture_output=True, text=True, check=True, timeout=300
+    )
+    idle, *peaks = (1024 * int(line) for line in program.stdout.split())
+    taken = {name: (peak - idle) / 1e6 for name, peak in zip(files, peaks, strict=True)}
+    assert max(taken.values()) < 100, taken
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def encoded(image: Image.Image, **options: object) -> bytes:
+    """The content of a PNG file."""
+    sink = io.BytesIO()
+    image.save(sink, "PNG", **options)
+    return sink.getvalue()
+
+
+def with_chunk(content: bytes, kind: bytes, inserted: bytes) -> bytes:
+    """A PNG with one more chunk after its header."""
+    return content[:33] + chunk(kind, inserted) + content[33:]
+
+
+METADATA = {
+    "a bomb as text": (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(50_000_000))),
+    "a bomb as international text": (b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(bytes(50_000_000))),
+    "a bomb as colour profile": (b"iCCP", b"icc\0\0" + zlib.compress(bytes(50_000_000))),
+    "a long colour profile": (b"iCCP", b"icc\0\0" + zlib.compress(np.random.default_rng(1).bytes(3_000_000))),
+    "an unknown compression": (b"zTXt", b"Comment\0\7x"),
+    "long EXIF": (b"eXIf", b"MM\0*\0\0\0\x08\0\0" + bytes(5_000_000)),
+    "a broken animation": (b"acTL", b"\0"),
+}
+
+
+@pytest.mark.parametrize(("kind", "content"), METADATA.values(), ids=METADATA)
+def test_metadata_of_any_size_do_not_cost_a_sound_photo(kind: bytes, content: bytes) -> None:
+    image = noise(30, 20)
+    pixels = read_photo(with_chunk(encoded(image), kind, content), "x", reading(20, 30))
+    np.testing.assert_array_equal(pixels, np.asarray(image))
+
+
+def test_long_metadata_of_other_formats_do_not_cost_a_sound_photo(tmp_path: Path) -> None:
+    for suffix in ("jpg", "webp", "tiff"):
+        noise(30, 20).save(tmp_path / f"plain.{suffix}")
+        noise(30, 20).save(tmp_path / f"x.{suffix}", icc_profile=bytes(3_000_000))
+        expected = load_photo(tmp_path / f"plain.{suffix}", reading(20, 30))
+        np.testing.assert_array_equal(load_photo(tmp_path / f"x.{suffix}", reading(20, 30)), expected)
+
+
+def test_a_damaged_byte_of_a_png_is_never_taken_for_a_picture() -> None:
+    """Whatever byte is damaged, the photo is refused or is what it was."""
+    image = noise(24, 20)
+    content = encoded(image)
+    refused = 0
+    for place in range(8, len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        try:
+            pixels = read_photo(bytes(damaged), "x", reading(20, 24))
+        except PhotoError as error:
+            assert error.reason in ("unreadable", "too-large", "too-long")
+            refused += 1
+        else:
+            np.testing.assert_array_equal(pixels, np.asarray(image))
+    assert refused > 0.98 * (len(content) - 8)  # all but the length and checksum at the very end
+
+
+def test_a_damaged_chunk_is_named() -> None:
+    content = bytearray(encoded(noise(24, 20)))
+    content[content.index(b"IDAT") + 8] ^= 1
+    with pytest.raises(PhotoError, match=r"^x is no readable picture: its chunk IDAT at byte 33 is damaged") as caught:
+        read_photo(bytes(content), "x", SIXTEEN)
     assert caught.value.reason == "unreadable"
+
+
+def test_exif_behind_the_picture_turns_it_too() -> None:
+    image = noise(12, 20)
+    exif = Image.Exif()
+    exif[274] = 6
+    content = encoded(image)
+    end = content.index(b"IEND") - 4
+    content = content[:end] + chunk(b"eXIf", exif.tobytes()[6:]) + content[end:]
+    expected = image.transpose(Image.Transpose.ROTATE_270)
+    np.testing.assert_array_equal(read_photo(content, "x", reading(12, 20)), np.asarray(expected))
 
 
 @pytest.mark.parametrize("image", ["a.png", "images/a.png", "./images/../a.png", "not there.png", "é.jpg"])
