@@ -15,6 +15,7 @@ from towers.query_encoder import OnnxQueryEncoder, QueryEncoder
 _log = EventLog(__name__)
 # What a batch takes beside the weights: its states, and the working memory of the matrix products.
 _BATCH_BYTES = 512 << 20
+_GPU_FAULTS = (DeviceError, RuntimeError, ImportError, AssertionError)  # PyTorch without CUDA raises the last one
 
 
 def place_encoder(opened: IndexVersion, device: Device) -> tuple[QueryEncoder, Device]:
@@ -31,7 +32,7 @@ def place_encoder(opened: IndexVersion, device: Device) -> tuple[QueryEncoder, D
             from towers.torch_query_encoder import TorchQueryEncoder
 
             return TorchQueryEncoder(opened.query_folder, opened.query, device=str(device)), device
-        except (DeviceError, ImportError, RuntimeError) as error:
+        except _GPU_FAULTS as error:
             _move_to_cpu(opened, device, "encoder", error)
     # Search threads encode too, each on one core.
     return OnnxQueryEncoder(opened.query_folder, opened.query), Device.CPU
@@ -51,7 +52,7 @@ def place_index(index: VectorIndex, opened: IndexVersion, device: Device) -> tup
             return to_gpu(index, device.gpu), device
         except UnsupportedTypeError as error:
             _log.warning("stays_on_cpu", version=opened.manifest.version, part="index", reason=str(error))
-        except (DeviceError, RuntimeError) as error:
+        except _GPU_FAULTS as error:
             _move_to_cpu(opened, device, "index", error)
     return index, Device.CPU
 

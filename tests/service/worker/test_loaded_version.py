@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from artifacts.store import Store
-from knn import exact_search, gpu_count
+from knn import exact_search, gpu_count, torch_gpu_count
 from service.core.device import Device
 from service.core.errors import UnknownVersionError, VersionRefusedError
 from service.worker import loaded_version
@@ -139,6 +139,15 @@ def test_unknown_versions(good_store: Path, version_id: str) -> None:
     with pytest.raises(UnknownVersionError) as caught:
         load(good_store, version_id)
     assert str(good_store) not in str(caught.value)
+
+
+@pytest.mark.skipif(max(gpu_count(), torch_gpu_count()) > 0, reason="there is a GPU, which takes it")
+def test_where_there_is_no_gpu_a_demanded_one_is_refused_and_a_free_choice_is_the_cpu(good_store: Path) -> None:
+    with pytest.raises(VersionRefusedError, match="its encoder cannot run on cuda:0, which VITRINE_DEVICE demands: "):
+        load(good_store, "v1", Device(gpu=0, required=True))
+    version = load(good_store, "v1", Device(gpu=0))
+    assert (version.encoder_device, version.index_device) == (Device.CPU, Device.CPU)
+    assert version.search(version.encoder.encode(QUERIES), 10).rows.shape == (len(QUERIES), 10)
 
 
 @pytest.mark.gpu
