@@ -141,7 +141,8 @@ def _reply_to(message: Message, answer: Callable[[Sequence[Query]], BatchAnswer]
     """
     try:
         return answer_to_message(answer(queries_from_message(message))).to_bytes()
-    except DeviceLostError:
+    except DeviceLostError as error:
+        _log.error("device_lost", reason=str(error))
         raise
     except BaseException:  # as in `_start_thread`
         _log.exception("reply_failed", searches=len(message.head))

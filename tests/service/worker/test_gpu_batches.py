@@ -3,8 +3,10 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from knn import VectorIndex
@@ -16,7 +18,7 @@ from service.worker import loaded_version
 from service.worker.batch_executor import answer_batch
 from service.worker.hit_table import HitTable
 from service.worker.loaded_version import LoadedVersion
-from tests.service.running import running_service
+from tests.service.processes import service_process, wait_for
 from tests.service.stand_ins import BROKEN, stand_in_version
 from tests.service.waiting import WAIT_SECONDS, wait_until
 
@@ -57,26 +59,52 @@ def test_a_version_on_the_cpu_asks_no_gpu(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(broken, SearchFailedError)
 
 
-def test_the_process_of_a_lost_gpu_is_replaced(
-    gpu_fault: list[str | None], good_store: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    loaded: list[str] = []
+# In worker processes: the version as if a GPU encoded its queries, which sticks at one of them.
+_STICKY_GPU = f"""
+import sys
+if sys.argv[1].startswith("{{"):
+    from dataclasses import replace
+    from service.core.device import Device
+    from service.worker import loaded_version
+    load_version = loaded_version.load_version
 
-    def load(version_id: str) -> LoadedVersion:
-        loaded.append(version_id)
-        gpu_fault[0] = None if len(loaded) > 1 else STICKS
-        return on_gpu(stand_in_version(version_id))
+    class StickyEncoder:
+        gives_tower_vectors = False
 
-    with running_service(good_store, load=load, cache_mb=0) as running:
-        assert running.search("1").status_code == 200
-        assert running.search(BROKEN).status_code in (500, 503)  # as of any process that is lost
-        wait_until(lambda: len(loaded) == 2, "the version was not loaded again")
-        wait_until(lambda: running.client.get("/ready").status_code == 200, "the service is not ready again")
-        assert running.search("1").status_code == 200
-        assert running.search(BROKEN).status_code == 500
-        assert running.client.get("/ready").status_code == 200
-    assert STICKS in caplog.text and "event=search_process_lost" in caplog.text
-    assert loaded == ["v1", "v1"]
+        def __init__(self, encoder):
+            self.width, self._encoder = encoder.width, encoder
+
+        def encode(self, queries):
+            if {BROKEN!r} in queries:
+                loaded_version.gpu_fault = lambda number: {STICKS!r}
+            if loaded_version.gpu_fault(0):
+                raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            return self._encoder.encode(queries)
+
+    def load(*arguments, **options):
+        version = load_version(*arguments, **options)
+        return replace(version, encoder=StickyEncoder(version.encoder), encoder_device=Device(gpu=0))
+
+    loaded_version.gpu_fault = lambda number: None
+    loaded_version.load_version = load
+"""
+
+
+@pytest.mark.integration
+def test_the_process_of_a_lost_gpu_is_replaced(good_store: Path, tmp_path: Path) -> None:
+    with (
+        service_process(good_store, tmp_path, _STICKY_GPU) as process,
+        httpx.Client(base_url=process.url, timeout=WAIT_SECONDS) as client,
+    ):
+        assert client.post("/search", json={"query": "hat"}).status_code == 200
+        before = process.search_pids()
+        lost = client.post("/search", json={"query": BROKEN})
+        assert lost.status_code == 503 and "the search process was lost" in lost.json()["detail"]
+        wait_for(process.log, process.popen, "event=(device_lost) reason='PyTorch cannot compute on GPU 0: CUDA error")
+        wait_for(process.log, process.popen, "event=recover outcome=(served)")
+        wait_until(lambda: client.get("/ready").status_code == 200, "the service is not ready again")
+        assert client.post("/search", json={"query": "red hat"}).status_code == 200
+        assert len(process.search_pids()) == 1 and process.search_pids() != before
 
 
 class _GpuIndex:
