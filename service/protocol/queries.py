@@ -30,7 +30,7 @@ class SearchQuery:
     """A search for the products nearest to a text.
 
     Attributes:
-        text: what the shopper typed.
+        text: what the shopper typed, in its one form (artifacts/query_text.py).
         page: the part of the ranking that is wanted.
         explain: whether each hit says what its title and what its photo contributed.
         modality: the only modality to score by, `text` or `photo`; None for all.
