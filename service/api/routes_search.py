@@ -76,10 +76,11 @@ async def search_similar(body: SimilarRequest, request: Request) -> Response:
 async def search_image(request: Request) -> Response:
     """Find the products whose photos are nearest to a photo, where the served model takes photos as queries."""
     service = service_of(request)
-    check_photos(service)  # before the upload
-    form = await read_image_form(request)
-    started_at = time.perf_counter()
-    found = await find_by_photo(request, form.image, parse_page(form))
+    check_photos(service)  # before the upload, as is the next line
+    with service.uploads.reserve(_upload_bytes(request, service)):
+        form = await read_image_form(request)
+        started_at = time.perf_counter()
+        found = await find_by_photo(request, form.image, parse_page(form))
     return _respond(service, {}, found, started_at)
 
 
@@ -110,6 +111,12 @@ async def search_batch(body: BatchRequest, request: Request) -> Response:
     ]
     content = b'{"took_ms":%.3f,"results":[%b]}' % (took_seconds * 1000, b",".join(results))
     return Response(content, media_type="application/json")
+
+
+def _upload_bytes(request: Request, service: SearchService) -> int:
+    """Return the announced length of the body, or the most that it may have; longer ones were refused before."""
+    announced = request.headers.get("content-length")
+    return int(announced) if announced else service.settings.max_photo_mb * 1_000_000
 
 
 def _respond(service: SearchService, asked: dict[str, str], found: RenderedAnswer, started_at: float) -> Response:

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     max_query_chars: int = Field(default=500, ge=1, le=10_000)
     photo_search: bool = True  # False loads no photo encoder
     max_photo_mb: int = Field(default=10, ge=1, le=1000)  # size of a form with a photo; beyond it, 413
+    max_uploads_mb: int = Field(default=64, ge=1, le=100_000)  # size of all such forms together; beyond it, 503
     max_photo_queue: int = Field(default=16, ge=1, le=10_000)  # photos in the queue; beyond it, 503 at once
     read_seconds: float = Field(default=10, gt=0, le=600)  # until a request has arrived completely; beyond it, 408
     write_seconds: float = Field(default=20, gt=0, le=600)  # until a client has read a whole answer; then it is cut
@@ -136,6 +137,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{ENV_PREFIX}ADMIN_PORT is {self.admin_port}: expected another port than {ENV_PREFIX}PORT; "
                 "leave it unset to have all routes on one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_uploads(self) -> "Settings":
+        if self.max_uploads_mb < self.max_photo_mb:
+            raise ValueError(
+                f"{ENV_PREFIX}MAX_UPLOADS_MB is {self.max_uploads_mb}: expected at least {ENV_PREFIX}MAX_PHOTO_MB, "
+                f"which is {self.max_photo_mb}"
             )
         return self
 

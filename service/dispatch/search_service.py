@@ -17,6 +17,7 @@ from service.core.drain_plan import DrainPlan, drain_plan
 from service.core.freeze_gc import freeze_gc
 from service.core.logs import EventLog
 from service.core.settings import Settings
+from service.core.upload_budget import UploadBudget
 from service.dispatch.answer_cache import AnswerCache
 from service.dispatch.batcher import Batcher
 from service.dispatch.changes import Change
@@ -65,7 +66,8 @@ class SearchService:
             channels=self._search_channels,
             on_batch=self.metrics.record_batch,
         )
-        # A photo takes as long as hundreds of texts, and may take hundreds of megabytes when decoded: one at a time.
+        self.uploads = UploadBudget(settings.max_uploads_mb * 1_000_000)
+        # A photo takes as long as hundreds of texts, and may take 100 megabytes when decoded: one at a time.
         self.photo_batcher = Batcher(
             noun="photos",
             max_batch=1,

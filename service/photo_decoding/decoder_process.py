@@ -21,7 +21,8 @@ from towers.thumbnails import thumbnail_of
 # Over what the process takes when it is idle. Decoding is refused before it takes 100 MB (towers/photos.py), and the
 # file and a copy of it take 64 MB more; this limit is for pictures whose headers lie.
 MAX_DATA_BYTES = 180_000_000
-MAX_SECONDS = 10  # for one photo
+# For one photo; shorter than the time after which a search process that answers nothing counts as hung.
+MAX_SECONDS = 5
 
 
 def serve(connection: socket.socket) -> None:

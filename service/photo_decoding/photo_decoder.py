@@ -21,7 +21,7 @@ from towers.errors import PhotoError
 _log = EventLog(__name__)
 _COMMAND = [sys.executable, "-m", "service.photo_decoding.decoder_process"]
 _START_SECONDS = 60.0  # its imports take less than a second on an idle machine
-_ANSWER_SECONDS = 15.0  # the process ends itself before
+_ANSWER_SECONDS = 6.0  # the process ends itself before, unless it was stopped
 # The rest of the environment, secrets among it, must not reach it.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each would reserve memory

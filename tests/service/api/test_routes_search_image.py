@@ -3,6 +3,8 @@
 import asyncio
 import io
 import json
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,14 +14,16 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks.common.children import children_of
 from service.client import AsyncClient, Client, ProblemError
 from service.worker import photo_queries
 from service.worker.photo_queries import PhotoQueries
 from tests.service.api.test_routes_search import BAD_FILTER, INVALID, check_problem
 from tests.service.photo_shop import PRODUCTS, WITHOUT_PHOTO, PhotoShop, make_photo_shop
 from tests.service.running import Running, running_service
-from tests.service.waiting import is_set, until
+from tests.service.waiting import WAIT_SECONDS, is_set, until, wait_until
 from tests.support.photos import noise
 
 pytestmark = pytest.mark.integration
@@ -181,6 +185,77 @@ def test_a_form_may_be_as_long_as_is_set_and_no_longer(alpha_shop: PhotoShop) ->
         answer = running.client.post("/search/image", content=chunks, headers=headers)
         check_problem(answer, 413, "about:blank", too_long)
         check_problem(running.search("a" * 70_000), 413, "about:blank", too_long)  # elsewhere it is as it was
+
+
+def test_uploads_are_bounded_together_before_they_are_read(alpha_shop: PhotoShop) -> None:
+    head = (
+        b"POST /search/image HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Content-Length: 1500000\r\n\r\n--x\r\n"
+    )
+    with running_service(alpha_shop.store, max_photo_mb=2, max_uploads_mb=2) as running:
+        address = ("127.0.0.1", httpx.URL(running.url).port or 0)
+        with socket.create_connection(address) as slow:
+            slow.sendall(head)
+            wait_until(lambda: running.service.uploads.taken_bytes == 1_500_000, "the first upload has not begun")
+            with socket.create_connection(address) as second:
+                second.settimeout(WAIT_SECONDS)
+                second.sendall(head)  # and no body: the answer does not wait for it
+                answer = second.recv(65_536).lower()
+            assert b" 503 " in answer and b"retry-after: 1" in answer
+            detail = "uploads with 1.5 of 2 MB are under way already; try again in a moment"
+            answer = running.client.post(
+                "/search/image", content=iter([b"--x"]), headers={"Content-Type": "multipart/form-data; boundary=x"}
+            )  # of unknown length, which counts as the longest
+            check_problem(answer, 503, "urn:problem-type:vitrine:overloaded", detail)
+            assert post(running, alpha_shop.photo(0)).status_code == 200
+        wait_until(lambda: running.service.uploads.taken_bytes == 0, "an upload that was cut off still counts")
+        assert (
+            running.client.post(
+                "/search/image", content=iter([b"--x"]), headers={"Content-Type": "multipart/form-data; boundary=x"}
+            ).status_code
+            == 422
+        )
+
+
+def flat(width: int, height: int, suffix: str, **options: object) -> bytes:
+    """The content of a file with one colour."""
+    sink = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(sink, suffix, **options)
+    return sink.getvalue()
+
+
+def test_whatever_is_uploaded_texts_are_searched_and_memory_is_bounded(alpha_shop: PhotoShop) -> None:
+    """Photos that took gigabytes, one after another, at a service in processes of its own, while texts are searched."""
+    hostile = [
+        flat(400_000, 1, "PNG"),
+        flat(8_900, 8_900, "WEBP", method=0),
+        flat(2_200, 2_150, "WEBP", method=0),
+        flat(3_600, 3_500, "JPEG", progressive=True, subsampling=0),
+    ]
+    with running_service(alpha_shop.store, in_processes=True, deadline_seconds=60) as running:
+        assert post(running, alpha_shop.photo(0)).status_code == 200  # starts the decoder
+        (searcher,) = [pid for pid in children_of(os.getpid()) if _is_of(pid, "search_process")]
+        (decoder,) = children_of(searcher)
+        idle = {pid: _memory(pid, "VmRSS") for pid in (searcher, decoder)}
+        for image in hostile:
+            searching = threading.Thread(target=running.search)
+            searching.start()
+            assert post(running, image).status_code in (200, 422)
+            searching.join(WAIT_SECONDS)
+            assert running.search("red shoe").status_code == 200
+        taken = {pid: _memory(pid, "VmHWM") - idle[pid] for pid in idle}
+        assert taken[searcher] < 100_000_000 and sum(taken.values()) < 250_000_000, taken
+        assert [pid for pid in children_of(os.getpid()) if _is_of(pid, "search_process")] == [searcher]
+        assert post(running, alpha_shop.photo(4)).json()["hits"][0]["product_id"] == "p4"
+
+
+def _is_of(pid: int, module: str) -> bool:
+    return module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _memory(pid: int, kind: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
 
 
 def test_models_and_versions_that_take_no_photos_refuse_at_once(served: Running, alpha_shop: PhotoShop) -> None:

@@ -91,6 +91,11 @@ def test_missing_store(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ADMIN_TOKEN", "fifteen-letters", TOKEN_FAULT),
         ("ADMIN_TOKEN", "with-a-newline-at-the-end\n", TOKEN_FAULT),
         (
+            "MAX_UPLOADS_MB",
+            "9",
+            "VITRINE_MAX_UPLOADS_MB is 9: expected at least VITRINE_MAX_PHOTO_MB, which is 10",
+        ),
+        (
             "DRAIN_NOTICE_SECONDS",
             "20",
             "VITRINE_DRAIN_NOTICE_SECONDS is 20: expected less than VITRINE_DRAIN_SECONDS, which is 20",
