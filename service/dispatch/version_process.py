@@ -26,7 +26,7 @@ _log = EventLog(__name__)
 SHUTDOWN_STEP_SECONDS = 5.0
 # The longest time without an answer to a heartbeat. Importing large libraries and reading models holds Python's lock
 # for seconds where the disk is slow.
-SILENCE_SECONDS, LOADING_SILENCE_SECONDS = 4.0, 30.0
+SILENCE_SECONDS, LOADING_SILENCE_SECONDS = 4.0, 20.0
 _EXIT_SECONDS = 0.5  # for a process that has closed a connection to exit, so that its exit code says why
 _REAP_SECONDS = 1.0  # for the system to end a process that was killed
 _POLL_SECONDS = 0.005

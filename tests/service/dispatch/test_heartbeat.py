@@ -107,7 +107,7 @@ def test_time_in_which_the_service_itself_stood_still_does_not_count(
 @pytest.mark.parametrize(
     ("answers_heartbeats", "seconds", "reason"),
     [
-        (False, 30, "version v1: while loading, its worker process answered no heartbeat for 30 s and was killed"),
+        (False, 20, "version v1: while loading, its worker process answered no heartbeat for 20 s and was killed"),
         (True, 100, "version v1: it was not loaded within 100 s; VITRINE_LOAD_SECONDS allows more"),
     ],
 )

@@ -523,7 +523,7 @@ def test_a_version_whose_process_hangs_is_killed_and_loaded_again(workers: Unres
 
 @pytest.mark.parametrize(
     ("answers_heartbeats", "reason"),
-    [(False, "answered no heartbeat for 30 s"), (True, "VITRINE_LOAD_SECONDS allows more")],
+    [(False, "answered no heartbeat for 20 s"), (True, "VITRINE_LOAD_SECONDS allows more")],
 )
 def test_a_load_without_an_end_is_refused_and_another_swap_can_follow(
     workers: UnresponsiveWorkers, tmp_path: Path, answers_heartbeats: bool, reason: str
