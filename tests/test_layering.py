@@ -69,7 +69,7 @@ ROOMS = {
         "model": "recipes errors",
         "batches": "recipes errors",
         "recipes": "errors",
-        "esci": "errors",
+        "esci": "logs errors",
         "logs": "errors",
         "errors": "",
         "objective": "",
@@ -92,6 +92,7 @@ ROOMS = {
     "benchmarks": {
         "bench_sizes": "service vectors common",
         "bench_service": "service vectors common",
+        "bench_soak": "soak service common",
         "bench_index": "index vectors common",
         "bench_gpu": "gpu service vectors common",
         "bench_train": "training common",

@@ -52,10 +52,11 @@ def label_lookup(judgments: Judgments, queries: list[str], catalog: Catalog) -> 
 
     Judgments are of queries in their one form (artifacts/query_text.py). Older data sets hold queries as typed.
     """
-    table = judgments.table
-    number = pc.index_in(table["query"], value_set=_array([normalise_query(query) for query in queries]))
+    forms = pa.table({"query": _array(list(map(normalise_query, queries))), "number": np.arange(len(queries))})
+    table = judgments.table.join(forms, "query", join_type="inner", use_threads=False)
+    number = table["number"]
     row = pc.index_in(table["product_id"], value_set=_array(catalog.product_ids))
-    keep = pc.and_(pc.is_valid(number), pc.is_valid(row))
+    keep = pc.is_valid(row)
     code = pc.index_in(table["label"], value_set=_array([label.value for label in LABELS]))
     numbers = number.filter(keep).to_numpy().astype(np.int64)
     keys = numbers * len(catalog) + row.filter(keep).to_numpy().astype(np.int64)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from artifacts.records import Record
 from training.esci.choices import Locale, Version
 from training.esci.files import EsciFiles, of_locales, version_column
+from training.logs.query_forms import normalise_log
 
 JUDGED_COLUMNS = ("query", "product_id", "label", "query_id", "locale")
 
@@ -40,7 +41,7 @@ def judged_pairs(connection: Any, files: EsciFiles, locales: tuple[Locale, ...],
     """Return the distinct judged pairs of a version and some locales.
 
     ESCI splits by `query_id`. One text may have several ids (mostly in several locales), whereas here a query is its
-    text, so a train query that equals a test query except for case and spaces is left out of train.
+    text in its one form, so a train query that equals a test query except for case is left out of train.
     """
     selected = _selected(connection, files, locales, version)
     named = selected.filter(selected["folded"] != "")
@@ -73,15 +74,14 @@ def judgment_table(judged: Any) -> pa.Table:
 def _selected(connection: Any, files: EsciFiles, locales: tuple[Locale, ...], version: Version) -> Any:
     examples = of_locales(connection.read_parquet(str(files.examples)), locales)
     chosen = examples.filter(examples[version_column(version)] == 1)
-    query = chosen["query"].fill_null("")
-    folded = query.re_replace(r"[\s\p{Z}]+", " ").strip().lower()  # \p{Z}: the wide space of Japanese, and others
+    chosen = normalise_log(chosen.mutate(query=chosen["query"].fill_null("")))
     return connection.create_table(
         "selected",
         chosen.select(
             "product_id",
             "split",
-            query=query,
-            folded=folded,
+            "query",
+            folded=chosen["query"].lower(),
             label=chosen["esci_label"],
             query_id=chosen["query_id"].cast("int64"),
             locale=chosen["product_locale"],

@@ -40,8 +40,9 @@ def test_labels_equal_a_dictionary(complete: bool) -> None:
 
 
 def test_queries_of_older_data_sets_are_judged_by_their_one_form() -> None:
-    typed = lookup_for(True, queries=[" mug\u200b", "\uff4camp", "never judged"])
-    assert (typed.labels(RETRIEVED) == lookup_for(True).labels(RETRIEVED)).all()
+    typed = lookup_for(True, queries=[" mug\u200b", "\uff4camp", "never judged", "mug"])
+    wanted = lookup_for(True).labels(RETRIEVED)
+    assert (typed.labels(RETRIEVED[[0, 1, 2, 0]]) == wanted[[0, 1, 2, 0]]).all()
 
 
 def test_no_judgment_of_these_queries() -> None:

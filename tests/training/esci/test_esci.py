@@ -11,6 +11,7 @@ import pytest
 from artifacts.catalog import read_catalog
 from artifacts.dataset import Dataset
 from artifacts.judgments import read_judgments
+from artifacts.query_text import normalise_query
 from tests.support.photos import noise
 from tests.training.esci.esci_files import Esci, Row, write_urls
 from training.esci.choices import Locale, Version
@@ -80,7 +81,9 @@ class SlowImport:
             elif row["split"] == "train" and self.fold(row) in test_texts:
                 self.counts["train_in_test"] += 1
             else:
-                found[str(row["split"]), (str(row["query"]), self.id(row))].append(str(row["esci_label"]))
+                found[str(row["split"]), (normalise_query(str(row["query"])), self.id(row))].append(
+                    str(row["esci_label"])
+                )
         for (split, pair), labels in found.items():
             if len(set(labels)) > 1:
                 self.counts["contradictory"] += len(labels)
@@ -91,7 +94,7 @@ class SlowImport:
 
     @staticmethod
     def fold(row: Row) -> str:
-        return " ".join(str(row["query"] or "").split()).lower()
+        return normalise_query(str(row["query"] or "")).lower()
 
     @staticmethod
     def id(row: Row) -> str:
