@@ -92,7 +92,6 @@ ROOMS = {
     "benchmarks": {
         "bench_sizes": "service vectors common",
         "bench_service": "service vectors common",
-        "bench_soak": "soak service common",
         "bench_index": "index vectors common",
         "bench_gpu": "gpu service vectors common",
         "bench_train": "training common",
