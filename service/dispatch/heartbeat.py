@@ -41,19 +41,19 @@ class _Wait:
 
 
 async def hanging(
-    control: ControlChannel, silence_seconds: float, channels: Sequence[WorkerChannel] = (), batch_seconds: float = 0
+    control: ControlChannel, silence_seconds: float, channels: Sequence[tuple[WorkerChannel, float]] = ()
 ) -> str:
     """Wait until a worker process hangs, for as long as it takes, and return what it has not answered, as a clause.
 
     Args:
         control: the connection for heartbeats.
         silence_seconds: the longest time in which the process may leave a heartbeat unanswered.
-        channels: the connections to its search threads.
-        batch_seconds: the longest time in which a search thread may answer no batch although it has one.
+        channels: the connections to its search threads, each with the longest time in seconds in which the thread may
+            answer no batch although it has one.
     """
     loop = asyncio.get_running_loop()
     waits = [_Wait(control, silence_seconds, "no heartbeat")]
-    waits += [_Wait(channel, batch_seconds, "no batch of searches") for channel in channels]
+    waits += [_Wait(channel, most_seconds, "no batch of searches") for channel, most_seconds in channels]
     while True:
         control.beat()
         due_at = loop.time() + BEAT_SECONDS

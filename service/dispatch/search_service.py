@@ -35,6 +35,7 @@ from service.telemetry.tracing import start_tracing
 _log = EventLog(__name__)
 # A search thread that has answered no batch for so long hangs, unless the deadline of searches is long.
 _LEAST_BATCH_SECONDS = 10.0
+_LEAST_PHOTO_SECONDS = 90.0  # on a busy machine the process that decodes photos may take a minute to start
 # With a GPU: one batch is tokenised and one is rendered while the GPU works on a third.
 GPU_SEARCH_THREADS = 3
 
@@ -190,7 +191,12 @@ class SearchService:
         return self._open_with(config, search_threads=1)
 
     def _open_with(self, config: WorkerConfig, search_threads: int) -> Opener:
-        patience = Patience(self.settings.load_seconds, max(_LEAST_BATCH_SECONDS, 2 * self.settings.deadline_seconds))
+        deadlines = 2 * self.settings.deadline_seconds
+        patience = Patience(
+            load_seconds=self.settings.load_seconds,
+            batch_seconds=max(_LEAST_BATCH_SECONDS, deadlines),
+            photo_seconds=max(_LEAST_PHOTO_SECONDS, deadlines),
+        )
         return partial(
             open_version,
             config=config,

@@ -39,10 +39,12 @@ class Patience:
     Attributes:
         load_seconds: to load a version, which `VITRINE_LOAD_SECONDS` sets.
         batch_seconds: to answer a batch of searches.
+        photo_seconds: to answer a search by photo, for which a process that decodes photos may have to be started.
     """
 
     load_seconds: float
     batch_seconds: float
+    photo_seconds: float
 
 
 class VersionProcess:
@@ -56,7 +58,7 @@ class VersionProcess:
         channels: one channel for each of its threads: those that search, one for searches by photo, and one for
             look-ups of products.
         child: the process.
-        batch_seconds: the longest time that a thread may take for a batch.
+        patience: how long its threads may take.
 
     Attributes:
         served: the version that it has loaded.
@@ -72,7 +74,7 @@ class VersionProcess:
         control: ControlChannel,
         channels: Sequence[WorkerChannel],
         child: Child,
-        batch_seconds: float,
+        patience: Patience,
     ) -> None:
         self.served = served
         self.search_channels, self.photo_channels, self.lookup_channels = channels[:-2], channels[-2:-1], channels[-1:]
@@ -85,7 +87,7 @@ class VersionProcess:
         self._on_lost: Callable[[str], None] = lambda how: None
         for connection in self._connections:
             connection.on_lost = partial(self._lose, "ended", _EXIT_SECONDS)
-        self._watch = start_apart(self._watch_for_hanging(control, batch_seconds))
+        self._watch = start_apart(self._watch_for_hanging(control, patience))
         if not all(connection.is_open for connection in self._connections):
             self._lose("ended", _EXIT_SECONDS)
 
@@ -124,8 +126,10 @@ class VersionProcess:
         if not has_exited:
             await run_in_daemon_thread(partial(self._child.wait, _REAP_SECONDS), "vitrine-end")
 
-    async def _watch_for_hanging(self, control: ControlChannel, batch_seconds: float) -> None:
-        how = await hanging(control, SILENCE_SECONDS, self._channels, batch_seconds)
+    async def _watch_for_hanging(self, control: ControlChannel, patience: Patience) -> None:
+        seconds = {channel: patience.batch_seconds for channel in self._channels}
+        seconds |= {channel: patience.photo_seconds for channel in self.photo_channels}
+        how = await hanging(control, SILENCE_SECONDS, list(seconds.items()))
         _log.error("search_process_hung", version=self.served.version_id, pid=self.pid, reason=how)
         self._lose(f"{how} and was killed")
 
@@ -227,7 +231,7 @@ async def connect(
             connection.abort()
         child.end()
         raise
-    return VersionProcess(served, control, channels, child, patience.batch_seconds)
+    return VersionProcess(served, control, channels, child, patience)
 
 
 async def _report(version_id: str, control: ControlChannel, child: Child, load_seconds: float) -> Message:

@@ -15,7 +15,7 @@ Loader = Callable[[str], LoadedVersion]
 
 
 # Longer than any test holds a thread.
-PATIENCE = Patience(load_seconds=2 * WAIT_SECONDS, batch_seconds=2 * WAIT_SECONDS)
+PATIENCE = Patience(load_seconds=2 * WAIT_SECONDS, batch_seconds=2 * WAIT_SECONDS, photo_seconds=2 * WAIT_SECONDS)
 
 
 def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1, patience: Patience = PATIENCE) -> Opener:

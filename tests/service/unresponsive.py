@@ -12,7 +12,7 @@ from service.dispatch.version_process import Patience, VersionProcess, connect, 
 from service.protocol.messages import Message
 from tests.service.stand_ins import stand_in_version
 
-PATIENCE = Patience(load_seconds=100, batch_seconds=50)
+PATIENCE = Patience(load_seconds=100, batch_seconds=50, photo_seconds=80)
 
 
 class _Echo(asyncio.Protocol):

@@ -8,7 +8,7 @@ import pytest
 from service.core.errors import VersionRefusedError
 from service.dispatch.version_process import VersionProcess
 from service.protocol.messages import Message
-from tests.service.unresponsive import PATIENCE, UnresponsiveWorkers
+from tests.service.unresponsive import UnresponsiveWorkers
 from tests.service.virtual_clock import VirtualClockLoop, run_on_virtual_clock
 
 NOTICED_SECONDS = 5.0  # at the latest
@@ -61,15 +61,17 @@ def test_a_process_that_answers_heartbeats_and_has_nothing_to_do_is_left_alone(w
     assert seconds_until_lost(workers, lambda process, loop: None) == (300, "")
 
 
+@pytest.mark.parametrize(("kind", "bound"), [("search", 50), ("lookup", 50), ("photo", 80)])
 def test_a_thread_that_never_answers_its_batch_is_noticed_though_heartbeats_are_answered(
-    workers: UnresponsiveWorkers,
+    workers: UnresponsiveWorkers, kind: str, bound: float
 ) -> None:
     def ask(process: VersionProcess, loop: VirtualClockLoop) -> None:
-        process.lookup_channels[0].send(Message([]), lambda reply: None)
+        (channel,) = getattr(process, f"{kind}_channels")
+        channel.send(Message([]), lambda reply: None)
 
     seconds, how = seconds_until_lost(workers, ask)
-    assert PATIENCE.batch_seconds <= seconds <= PATIENCE.batch_seconds + 1
-    assert how == "answered no batch of searches for 50 s and was killed"
+    assert bound <= seconds <= bound + 1
+    assert how == f"answered no batch of searches for {bound} s and was killed"
 
 
 def test_a_thread_that_answers_slowly_is_not_hanging(workers: UnresponsiveWorkers) -> None:
