@@ -24,9 +24,8 @@ from index_builder.core.keys import NO_PHOTO
 from index_builder.photos.addresses import CheckedBackend
 from index_builder.photos.failing_hosts import FailingHosts
 from towers.errors import PhotoError
-from towers.photos import SIGNATURE_BYTES, USABLE, Pixels, is_picture
+from towers.photos import MAX_PHOTO_BYTES, SIGNATURE_BYTES, USABLE, Pixels, is_picture
 
-MAX_PHOTO_BYTES = 32 * 2**20
 MAX_REDIRECTS = 5
 MAX_ATTEMPTS = 4
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0  # between attempts; the pause doubles each time

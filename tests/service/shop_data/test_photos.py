@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import threading
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from PIL import Image
 
 from service.core.bounded_cache import ENTRY_BYTES
 from service.core.errors import NoPhotoError, OverloadedError
+from service.photo_decoding.photo_decoder import PhotoDecoder
 from service.shop_data import photos as module
 from service.shop_data.photos import Photos, Picture
 from tests.support.photos import noise, write_photos
+from towers.photos import MAX_PHOTO_BYTES
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def test_a_photo_is_resized(folder: Path) -> None:
         ("https://example.com/a.png", "the product's photo cannot be shown: url"),
         ("file:///etc/passwd", "the product's photo cannot be shown: bad-url"),
         ("a\0b", "the product's photo cannot be shown: unreadable"),
-        ("catalog.parquet", "the product's photo cannot be shown: unreadable"),
+        ("catalog.parquet", "the product's photo cannot be shown: not-an-image"),
         ("loop.png", "the product's photo cannot be shown: unreadable"),
     ],
 )
@@ -58,6 +61,29 @@ def test_nothing_else_is_shown(folder: Path, image: str | None, words: str) -> N
     with pytest.raises(NoPhotoError) as caught:
         get(Photos(folder, 1_000_000), image)
     assert str(caught.value) == words
+
+
+def test_a_hostile_file_costs_only_its_own_thumbnail(folder: Path) -> None:
+    Image.new("RGB", (400_000, 1)).save(folder / "line.png")
+    Image.new("RGB", (6_000, 4_000)).save(folder / "huge.png")
+    damaged = bytearray((folder / "images/1.png").read_bytes())
+    damaged[damaged.index(b"IDAT") + 9] ^= 1
+    (folder / "damaged.png").write_bytes(damaged)
+    os.mkfifo(folder / "pipe.png")
+    with (folder / "long.png").open("wb") as file:
+        file.truncate(MAX_PHOTO_BYTES + 1)
+    photos = Photos(folder, 1_000_000)
+    for name, reason in (
+        ("line.png", "too-long"),
+        ("huge.png", "too-large"),
+        ("damaged.png", "unreadable"),
+        ("pipe.png", "unreadable"),
+        ("long.png", "too-large"),
+    ):
+        with pytest.raises(NoPhotoError, match=f"cannot be shown: {reason}$"):
+            get(photos, name)
+    assert get(photos, "images/1.png").content
+    photos.stop()
 
 
 def test_a_folder_that_becomes_a_link_to_outside_is_left(folder: Path) -> None:
@@ -90,7 +116,8 @@ def test_a_photo_is_made_once_until_its_file_changes(folder: Path, monkeypatch: 
 
 
 def test_what_was_not_used_for_longest_goes_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = [len(get(Photos(folder, 0), f"images/{number}.png").content) for number in range(4)]
+    unlimited = Photos(folder, 1_000_000)
+    sizes = [len(get(unlimited, f"images/{number}.png").content) for number in range(4)]
     made = _count_thumbnails(monkeypatch)
     photos = Photos(folder, sum(sizes) + 4 * ENTRY_BYTES + 500)  # the keys take a little more than these 500
     for number in (0, 1, 2, 0, 3):  # the fourth takes the place of the second
@@ -122,15 +149,13 @@ def test_too_many_at_a_time_are_refused(folder: Path, monkeypatch: pytest.Monkey
     assert asyncio.run(photos.picture("images/0.png", 10)) == Picture(b"", "")
 
 
-def _count_thumbnails(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    from towers import thumbnails
+def _count_thumbnails(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    made: list[str] = []
+    real = PhotoDecoder.thumbnail
 
-    made: list[Path] = []
-    real = thumbnails.thumbnail
+    def counted(self: PhotoDecoder, content: bytes, name: str, edge: int, quality: int) -> bytes:
+        made.append(name)
+        return real(self, content, name, edge, quality)
 
-    def counted(path: Path, *arguments: int) -> bytes:
-        made.append(path)
-        return real(path, *arguments)
-
-    monkeypatch.setattr(thumbnails, "thumbnail", counted)
+    monkeypatch.setattr(PhotoDecoder, "thumbnail", counted)
     return made
