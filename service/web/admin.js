@@ -28,7 +28,7 @@ async function showAll() {
 }
 
 /** Run an action and show its outcome, or why it failed. */
-async function attempt(act, showFault = (words) => showChange(el("span", { class: "fault" }, words))) {
+async function attempt(act, showFault = (words) => showOutcome(el("span", { class: "fault" }, words))) {
   try {
     return await act();
   } catch (error) {
@@ -88,6 +88,11 @@ function showChange(...content) {
   byId("change").replaceChildren(...content);
 }
 
+/** Show how a change has ended, until somebody closes it. */
+function showOutcome(words) {
+  showChange(words, el("button", { type: "button", class: "quiet", onclick: () => showChange() }, "Close"));
+}
+
 function showProgress(wasLoading) {
   const { loading, last_attempt: last } = state;
   if (loading) {
@@ -99,13 +104,13 @@ function showProgress(wasLoading) {
     );
   } else if (wasLoading && change) {
     if (last?.outcome === "served") showDone(last.version, (Date.now() - change.startedAt) / 1000);
-    else showChange(el("span", { class: "fault" }, `${last?.version} is not served: ${last?.reason}.`));
+    else showOutcome(el("span", { class: "fault" }, `${last?.version} is not served: ${last?.reason}.`));
     change = null;
   }
 }
 
 function showDone(version, seconds) {
-  showChange(el("span", {}, el("strong", {}, version), ` is served since ${fixed(seconds, 1)} s after it was asked for.`));
+  showOutcome(el("span", {}, el("strong", {}, version), ` is served since ${fixed(seconds, 1)} s after it was asked for.`));
   announce(`${version} is served`);
 }
 

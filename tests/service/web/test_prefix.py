@@ -1,15 +1,16 @@
-"""The pages work below a path prefix of a reverse proxy, which takes it away before it passes a request on."""
+"""The pages work below a path prefix of a reverse proxy."""
 
 import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.service.running import Running
+from tests.service.running import Running, running_service
 from tests.service.web.conftest import OpenTab, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -20,7 +21,7 @@ PASSED_ON = ("accept", "authorization", "content-type", "if-none-match")
 
 @contextlib.contextmanager
 def reverse_proxy(service: str, strays: list[str]) -> Iterator[str]:
-    """Serve the paths below the prefix from a service, note all others, and yield the prefix's address."""
+    """Serve paths below the prefix from a service that knows none, note all others, yield the prefix's address."""
 
     class Proxy(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -57,30 +58,40 @@ def reverse_proxy(service: str, strays: list[str]) -> Iterator[str]:
         thread.join()
 
 
-def test_all_pages_work_below_a_prefix(shop_service: Running, open_tab: OpenTab) -> None:
+def test_all_pages_work_below_a_prefix_that_a_proxy_takes_away(shop_service: Running, open_tab: OpenTab) -> None:
     strays: list[str] = []
     with reverse_proxy(shop_service.url, strays) as url:
-        tab = open_tab(
-            replace(shop_service, url=url), signed_in=True
-        )  # which also checks that no request leaves the prefix
-        page = tab.open("/")
-        page.get_by_label("What a shopper would type").fill("mug")
-        page.locator(".grid .hit").first.wait_for()
-        assert page.url == f"{url}/?q=mug"
-        wait_until(page, "[...document.images].some((image) => image.src.includes('/images/') && image.naturalWidth)")
-        page.get_by_role("link", name="Next page").click()
-        wait_until(page, "document.querySelector('.rank').textContent === '25'")
-        assert page.url == f"{url}/?q=mug&page=2"
-        page.locator(".grid .hit").first.click()
-        page.get_by_role("link", name="See more like this").click()
-        page.locator(".like").wait_for()
-        page.get_by_role("link", name="Compare").click()
-        page.get_by_label("Query").fill("mug")
-        page.locator(".side.of-right .hit").first.wait_for()
-        assert page.url.startswith(f"{url}/compare?q=mug")
-        page.get_by_role("link", name="Index").click()
-        page.locator(".version").nth(1).wait_for()
-        page.get_by_role("link", name="Vitrine").click()
-        page.get_by_role("heading", name="Search 300 products").wait_for()
-        assert page.url == f"{url}/"
+        use_all_pages(replace(shop_service, url=url), open_tab)
     assert strays == []
+
+
+def test_all_pages_work_below_a_prefix_that_the_service_knows(
+    page_store: Path, sample_shop: Path, open_tab: OpenTab
+) -> None:
+    with running_service(page_store, photos=sample_shop, root_path=PREFIX) as running:
+        use_all_pages(replace(running, url=running.url + PREFIX), open_tab)
+
+
+def use_all_pages(running: Running, open_tab: OpenTab) -> None:
+    url = running.url
+    tab = open_tab(running, signed_in=True)  # which also checks that no request leaves the prefix
+    page = tab.open("/")
+    page.get_by_label("What a shopper would type").fill("mug")
+    page.locator(".grid .hit").first.wait_for()
+    assert page.url == f"{url}/?q=mug"
+    wait_until(page, "[...document.images].some((image) => image.src.includes('/images/') && image.naturalWidth)")
+    page.get_by_role("link", name="Next page").click()
+    wait_until(page, "document.querySelector('.rank').textContent === '25'")
+    assert page.url == f"{url}/?q=mug&page=2"
+    page.locator(".grid .hit").first.click()
+    page.get_by_role("link", name="See more like this").click()
+    page.locator(".like").wait_for()
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_label("Query").fill("mug")
+    page.locator(".side.of-right .hit").first.wait_for()
+    assert page.url.startswith(f"{url}/compare?q=mug")
+    page.get_by_role("link", name="Index").click()
+    page.locator(".version").nth(1).wait_for()
+    page.get_by_role("link", name="Vitrine").click()
+    page.get_by_role("heading", name="Search 300 products").wait_for()
+    assert page.url == f"{url}/"
