@@ -76,7 +76,14 @@ class Client:
         self._free: list[_Connection] = []
 
     async def send(self, method: str, path: str, body: str = "", token: str = "") -> tuple[int, bytes]:
-        """Send a request and return status and body of the answer.
+        """Send a request and return status and body of the answer; see `exchange` for errors."""
+        status, _, content = await self.exchange(method, path, body, token)
+        return status, content
+
+    async def exchange(
+        self, method: str, path: str, body: str = "", token: str = ""
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send a request and return status, headers by their names in lower case, and body of the answer.
 
         Raises:
             OSError, EOFError: the connection broke.
@@ -90,14 +97,19 @@ class Client:
         )
         try:
             writer.write(head.encode() + content)
-            status, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
-            length = next(int(field.split(":")[1]) for field in fields if field.startswith("content-length:"))
-            answer = await reader.readexactly(length)
+            status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
+            fields = {name: value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
+            if "content-length" not in fields:
+                raise ConnectionError(f"the answer has no Content-Length: {status}")
+            answer = await reader.readexactly(int(fields["content-length"]))
         except BaseException:
             writer.close()
             raise
-        self._free.append((reader, writer))
-        return int(status.split()[1]), answer
+        if fields.get("connection") == "close":
+            writer.close()
+        else:
+            self._free.append((reader, writer))
+        return int(status.split()[1]), fields, answer
 
     async def _connection(self) -> _Connection:
         """Return an idle connection that the service has not closed, or a new one."""

@@ -1,12 +1,13 @@
-"""Shoppers, and an operator who swaps the index meanwhile, for Locust; `make load` runs it.
+"""Simulated shoppers, and an operator who swaps the index version meanwhile, for Locust; `make load` runs it.
 
     locust --locustfile tests/load/locustfile.py --host http://127.0.0.1:8000 --queries shop/interactions.parquet
 
-A shopper types a query, looks, and perhaps turns the page, narrows by what a hit has, or opens a product and what is
-like it. Queries are drawn by Zipf's law (the query of rank r in proportion to 1/r), and now and then one that nobody
-typed before. Each answer is looked at: one that is empty, or breaks its filter, counts as a failure.
+A shopper sends a query and perhaps asks for the second page, filters by an attribute of a hit, or opens a product and
+asks for similar ones. Queries are drawn by Zipf's law (the query of rank r in proportion to 1/r); one in ten is a new
+one, made of two of them. Each answer is checked: one that is empty, or breaks its filter, counts as a failure.
 
-With --admin-token an operator swaps to another version of the store after a third of the run and goes back after two.
+With --admin-token an operator swaps to another version of the store after a third of the run and rolls back after two;
+--swap-seconds sets another time before each.
 
 The run fails, with exit code 1, when a limit is broken. Limits and the rest are options or LOAD_... variables: --help.
 """
@@ -26,7 +27,7 @@ from locust.stats import StatsEntry
 
 PAGE = 48  # products a page
 UNSEEN_SHARE = 0.1  # of the queries nobody typed before: no earlier answer serves them
-_SWAP_PERIOD_SECONDS = 60.0  # of a run without an end
+_SWAP_SECONDS = 60.0  # before each change of version, in a run without an end
 _COLUMNS_OF_ALL = {"rank", "score", "explain", "product_id", "title", "image"}
 # A service may close a connection that idles while somebody thinks, at the moment when it is used again.
 _NEW_CONNECTION = {"Connection": "close"}
@@ -35,19 +36,27 @@ _chance = np.random.default_rng()
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
-    """What this file wants to be told besides Locust's own options."""
+    """Add the options of this file to those of Locust."""
     queries = "a search log (.parquet with the column query), or a text file with a query a line, most frequent first"
     add = parser.add_argument
     add("--queries", env_var="LOAD_QUERIES", default="", help=queries)
-    add("--admin-token", env_var="LOAD_ADMIN_TOKEN", default="", include_in_web_ui=False, help="turns the operator on")
-    add("--admin-url", env_var="LOAD_ADMIN_URL", default="", help="of the admin routes where not --host's")
+    add(
+        "--admin-token",
+        env_var="LOAD_ADMIN_TOKEN",
+        default="",
+        include_in_web_ui=False,
+        help="lets an operator swap versions",
+    )
+    add("--admin-url", env_var="LOAD_ADMIN_URL", default="", help="URL of the admin routes, if it is not --host")
+    swap_seconds = "before each change of version; by default a third of the run"
+    add("--swap-seconds", env_var="LOAD_SWAP_SECONDS", type=float, default=0.0, help=swap_seconds)
     add("--max-error-rate", env_var="LOAD_MAX_ERROR_RATE", type=float, default=0.0, help="share of the requests")
-    add("--max-p99-ms", env_var="LOAD_MAX_P99_MS", type=float, default=250.0, help="of all that shoppers ask")
+    add("--max-p99-ms", env_var="LOAD_MAX_P99_MS", type=float, default=250.0, help="of all requests of shoppers")
 
 
 @events.init.add_listener
 def prepare(environment: Environment, **_: object) -> None:
-    """Know the queries before the first shopper comes, and whether an operator will."""
+    """Read the queries before the first shopper starts, and leave the operator out if there is no token."""
     options = environment.parsed_options
     if options is None or not options.queries:
         raise SystemExit("error: --queries (or LOAD_QUERIES) is missing: expected a search log or a text file")
@@ -59,7 +68,7 @@ def prepare(environment: Environment, **_: object) -> None:
 
 
 def ranked_queries(path: Path) -> list[str]:
-    """The distinct queries of a file, the most frequent first."""
+    """Return the distinct queries of a file, the most frequent first."""
     if path.suffix == ".parquet":
         counted = pq.read_table(path, columns=["query"]).column("query").value_counts()
         order = pc.sort_indices(counted.field("counts"), sort_keys=[("", "descending")])
@@ -72,7 +81,7 @@ def ranked_queries(path: Path) -> list[str]:
 
 
 class Shopper(FastHttpUser):
-    """Somebody who looks for something, thinking some seconds between two looks."""
+    """A shopper, who waits some seconds between two requests."""
 
     wait_time = between(1, 5)
     default_headers = _NEW_CONNECTION
@@ -80,12 +89,12 @@ class Shopper(FastHttpUser):
     weights: np.ndarray
 
     def on_start(self) -> None:
-        """Come in a little later than the others: Locust starts all of a second in one moment."""
+        """Wait before the first request, since Locust starts all shoppers of a second in one moment."""
         self.wait()
 
     @task
     def visit(self) -> None:
-        """One thing to be found."""
+        """Search for one thing."""
         query = self._draw_query()
         hits = self._search("/search", {"query": query})
         if len(hits) == PAGE and _chance.random() < 0.3:
@@ -105,7 +114,7 @@ class Shopper(FastHttpUser):
         return " ".join(typed) if _chance.random() < UNSEEN_SHARE else str(typed[0])
 
     def _search(self, name: str, body: dict[str, Any], *, may_be_empty: bool = False) -> list[dict[str, Any]]:
-        """The hits; none where the request fails."""
+        """Return the hits; none if the request fails."""
         path = name.partition(",")[0]
         with self.client.post(path, json={"k": PAGE, **body}, name=name, catch_response=True) as answer:
             if answer.status_code != 200:
@@ -120,7 +129,7 @@ class Shopper(FastHttpUser):
 
 
 def _narrowing(hits: list[dict[str, Any]]) -> dict[str, Any]:
-    """A filter that one of the hits passes: a number at most its own, or its own value."""
+    """Return a filter that one of the hits passes: a number at most its own, or its own value."""
     hit = hits[int(_chance.integers(len(hits)))]
     attributes = {name: value for name, value in hit.items() if name not in _COLUMNS_OF_ALL}
     usable = [(name, value) for name, value in attributes.items() if isinstance(value, str | int | float)]
@@ -139,7 +148,7 @@ def _passes(hit: dict[str, Any], filters: dict[str, Any]) -> bool:
 
 
 class Operator(FastHttpUser):
-    """Whoever changes the index while shoppers search."""
+    """An operator, who changes the index version while shoppers search."""
 
     fixed_count = 1
     default_headers = _NEW_CONNECTION
@@ -147,11 +156,11 @@ class Operator(FastHttpUser):
     changes = 0  # that were answered with 200
 
     def on_start(self) -> None:
-        """Choose what to swap to."""
+        """Choose the version to swap to."""
         options = self.environment.parsed_options
         self._index_url = f"{options.admin_url}/admin/index"
         self._headers = {"Authorization": f"Bearer {options.admin_token}"}
-        self._period = options.run_time / 3 if options.run_time else _SWAP_PERIOD_SECONDS
+        self._seconds = options.swap_seconds or (options.run_time / 3 if options.run_time else _SWAP_SECONDS)
         answer = self.client.get(self._index_url, name="/admin/index", headers=self._headers)
         if answer.status_code != 200:
             raise StopUser
@@ -163,10 +172,10 @@ class Operator(FastHttpUser):
 
     @task
     def swap_and_return(self) -> None:
-        """Swap, and later go back."""
-        gevent.sleep(self._period)
+        """Swap, and later roll back."""
+        gevent.sleep(self._seconds)
         self._change("swap", {"version": self._other})
-        gevent.sleep(self._period)
+        gevent.sleep(self._seconds)
         self._change("rollback", {})
 
     def _change(self, act: str, body: dict[str, str]) -> None:
@@ -180,7 +189,7 @@ class Operator(FastHttpUser):
 
 @events.quitting.add_listener
 def judge(environment: Environment, **_: object) -> None:
-    """Hold the run against its limits, say what came out, and set the exit code."""
+    """Compare the run with its limits, print the result, and set the exit code."""
     options = environment.parsed_options
     entries = environment.stats.entries.values()
     shoppers = StatsEntry(environment.stats, "shoppers", "", use_response_times_cache=False)

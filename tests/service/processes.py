@@ -26,6 +26,10 @@ app(prog_name="python -m service")
 """
 
 
+# A swap is answered when it is done, however busy the machine is.
+_DEFAULTS = {"VITRINE_DEVICE": "cpu", "VITRINE_SWAP_WAIT_SECONDS": "600"}
+
+
 @dataclass(frozen=True)
 class Process:
     """A service in processes of its own.
@@ -86,7 +90,7 @@ def service_process(store: Path, folder: Path, changes: str | None = None, **var
     with log.open("w") as stream:
         popen = subprocess.Popen(
             [sys.executable, *program, "serve", "--store", str(store), "--port", "0"],
-            stderr=stream, text=True, env=environment(VITRINE_DEVICE="cpu", **variables),
+            stderr=stream, text=True, env=environment(**{**_DEFAULTS, **variables}),
         )  # fmt: skip
     try:
         port = wait_for(log, popen, r"event=listening host=127\.0\.0\.1 port=(\d+)")

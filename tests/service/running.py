@@ -87,7 +87,9 @@ def running_service(
             start at once and whose objects tests can reach.
         settings: fields of Settings; the admin routes are turned on by default.
     """
-    made = Settings(**{"store": store, "device": "cpu", "admin_token": TOKEN, **settings})  # type: ignore[arg-type]
+    # A swap is answered when it is done, however busy the machine is.
+    defaults = {"store": store, "device": "cpu", "admin_token": TOKEN, "swap_wait_seconds": 600}
+    made = Settings(**{**defaults, **settings})  # type: ignore[arg-type]
     opener = None if in_processes else in_threads(load or _loader(made), made.max_search_threads)
     service = SearchService(made, opener)
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(1 if made.admin_port is None else 2)]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.service.processes import service_process, wait_for
 from tests.service.running import ADMIN, TOKEN, running_service
+from tests.service.waiting import WAIT_SECONDS
 
 pytestmark = pytest.mark.integration
 FOR_OPERATORS = [
@@ -61,7 +62,8 @@ def test_the_admin_port_needs_the_token_too(good_store: Path) -> None:
 
 
 def test_a_process_listens_on_both_and_drains_both(good_store: Path, tmp_path: Path) -> None:
-    variables = {"VITRINE_ADMIN_PORT": "0", "VITRINE_ADMIN_TOKEN": TOKEN, "VITRINE_DRAIN_NOTICE_SECONDS": "1.5"}
+    variables = {"VITRINE_ADMIN_PORT": "0", "VITRINE_ADMIN_TOKEN": TOKEN, "VITRINE_DRAIN_SECONDS": "90"}
+    variables["VITRINE_DRAIN_NOTICE_SECONDS"] = "60"  # the second signal ends it
     with service_process(good_store, tmp_path, **variables) as process:
         port = wait_for(process.log, process.popen, r"event=listening_for_admin host=127\.0\.0\.1 port=(\d+)")
         admin_url = f"http://127.0.0.1:{port}"
@@ -72,7 +74,8 @@ def test_a_process_listens_on_both_and_drains_both(good_store: Path, tmp_path: P
         process.stop()
         wait_for(process.log, process.popen, "(event=draining)")
         assert [httpx.get(f"{url}/ready").status_code for url in (process.url, admin_url)] == [503, 503]
-        assert process.popen.wait(20) == 0
+        process.stop()
+        assert process.popen.wait(WAIT_SECONDS) == 0
         for url in (process.url, admin_url):
             with pytest.raises(httpx.ConnectError):
                 httpx.get(f"{url}/health")

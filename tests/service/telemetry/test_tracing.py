@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from service.telemetry.tracing import Tracing, start_tracing
 from tests.service.processes import service_process
 from tests.service.running import Running, running_service
+from tests.service.waiting import wait_until
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 STAGES = ["queue", "encode", "search", "render"]
@@ -48,6 +49,7 @@ def test_a_search_is_a_span_under_the_callers_with_a_child_for_each_stage(
 ) -> None:
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
     assert traced.client.post("/search", json={"query": "red shoes"}, headers=headers).status_code == 200
+    wait_until(lambda: len(exporter.get_finished_spans()) == 1 + len(STAGES), "spans are missing")
     spans = exporter.get_finished_spans()
     assert sorted(span.name for span in spans) == sorted(["POST /search", *STAGES])
     request = named(spans, "POST /search")
@@ -72,6 +74,9 @@ def test_each_search_of_a_batch_has_its_stages_and_a_kept_answer_none(
     for expected in (2, 0):
         exporter.clear()
         traced.client.post("/search/batch", json=searches)
+        wait_until(
+            lambda: "POST /search/batch" in [span.name for span in exporter.get_finished_spans()], "no span of a batch"
+        )
         names = [span.name for span in exporter.get_finished_spans()]
         assert names == [*STAGES * expected, "POST /search/batch"]
 
@@ -86,6 +91,8 @@ def test_what_the_caller_does_not_sample_and_probes_have_no_span(
     assert exporter.get_finished_spans() == ()
     assert traced.search(k=0).status_code == 422
     assert traced.client.get("/nothing").status_code == 404
+    # A span ends after its answer has been sent.
+    wait_until(lambda: len(exporter.get_finished_spans()) == 2, "the two refusals have no spans")
     assert [span.name for span in exporter.get_finished_spans()] == ["POST /search", "GET"]
 
 
