@@ -23,7 +23,7 @@ SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
 BUILDER := $(GROUND) $(wildcard index_builder/*.py index_builder/*/*.py)
 
 .PHONY: help setup demo smoke load port-free test unit lint check-faiss-gpu format locks evaluate experiments clean
-.PHONY: bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu
+.PHONY: bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu soak
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -128,6 +128,9 @@ bench-service: .venv/.setup-bench-service $(BUNDLE)/model.json ## The service un
 
 bench-sizes: $(SETUP) $(BUNDLE)/model.json ## Memory and requests per second by size of the catalogue (needs wrk)
 	@$(BIN)/python -m benchmarks.bench_sizes --bundle $(BUNDLE) --catalog $(CATALOG)
+
+soak: $(SETUP) $(DEMO)/4tmm-cat/model.json ## 15 minutes of searches with faults injected: processes killed, slow readers, hostile photos, a lost store
+	@$(BIN)/python -m benchmarks.bench_soak
 
 bench-gpu: $(SETUP) $(if $(filter gpu%,$(FAISS)),$(BUNDLE)/model.json) ## Query encoding and exact search of 3.38 million products on a GPU
 	@$(BIN)/python -m benchmarks.bench_gpu --bundle $(BUNDLE) --catalog $(CATALOG)

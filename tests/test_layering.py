@@ -92,11 +92,13 @@ ROOMS = {
     "benchmarks": {
         "bench_sizes": "service vectors common",
         "bench_service": "service vectors common",
+        "bench_soak": "soak service common",
         "bench_index": "index vectors common",
         "bench_gpu": "gpu service vectors common",
         "bench_train": "training common",
         "bench_prepare": "prepare common",
         "gpu": "service",
+        "soak": "service common",
         "service": "vectors common",
         "index": "vectors common",
         "vectors": "common",
