@@ -94,7 +94,7 @@ def test_fifty_swaps_under_load(shop: Shop, tmp_path: Path) -> None:
 def search_on(url: str, number: int, expected: Expected, shopping: Shopping) -> None:
     """Search in turn for every query, with the category and without, until told to stop."""
     searches = itertools.cycle(itertools.product(QUERIES[number:] + QUERIES[:number], (False, True)))
-    with httpx.Client(base_url=url, timeout=20) as client:
+    with httpx.Client(base_url=url, timeout=120) as client:
         while not shopping.stop.wait(PAUSE_SECONDS):
             query, filtered = next(searches)
             filters = {"category": CATEGORY} if filtered else None

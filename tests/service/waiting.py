@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-WAIT_SECONDS = 60.0  # far longer than anything takes on a busy machine
+WAIT_SECONDS = 120.0  # far longer than anything takes on a busy machine
 
 
 def wait_until(holds: Callable[[], object], otherwise: str) -> None:

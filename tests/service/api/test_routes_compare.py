@@ -99,7 +99,7 @@ def test_a_search_of_the_second_version_whose_client_hangs_up_is_given_up(tmp_pa
             with pytest.raises(httpx.ReadTimeout):
                 body = {"query": query}
                 running.client.post("/admin/compare/search", json=body, headers=ADMIN, timeout=0.1)
-            assert encoder.entered.wait(10)
+            assert encoder.entered.wait(120)
         wait_until(
             lambda: running.metric("vitrine_requests_total", route="/admin/compare/search", status="499") == 2,
             "the service did not notice that its clients have gone",

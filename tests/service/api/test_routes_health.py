@@ -30,7 +30,7 @@ def test_starting(tmp_path: Path) -> None:
     go = threading.Event()
 
     def load(version_id: str) -> LoadedVersion:
-        assert go.wait(10)
+        assert go.wait(120)
         return stand_in_version(version_id)
 
     (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')

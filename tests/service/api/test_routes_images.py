@@ -79,7 +79,7 @@ def test_photos_and_products_do_not_wait_for_searches(good_store: Path, tmp_path
         statuses: list[int] = []
         searches = [threading.Thread(target=lambda: statuses.append(running.search().status_code)) for _ in range(2)]
         searches[0].start()
-        assert encoder.entered.wait(30), "the first search did not reach the encoder"
+        assert encoder.entered.wait(120), "the first search did not reach the encoder"
         searches[1].start()
         wait_until(lambda: running.metric("vitrine_queue_depth") == 1, "the second search does not wait in the queue")
         assert running.search("one too many").status_code == 503
