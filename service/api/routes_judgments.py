@@ -49,7 +49,7 @@ async def judge(body: JudgmentRequest, request: Request) -> LabelsResponse:
     label = Relevance(body.label) if body.label else None
 
     def keep() -> dict[str, str]:
-        file.put(query, body.product_id, label, answer.version_id)
+        file.put(query, body.product_id, label, body.index_version or answer.version_id)
         return file.labels(query)
 
     return LabelsResponse(query=query, labels=await run_in_daemon_thread(keep, _THREAD))

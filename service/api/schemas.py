@@ -23,6 +23,7 @@ EXPECTED = {
     "searches": f"1 to {MAX_SEARCHES} searches, each an object",
     "filters": "an object of conditions by column",
     "version": "the id of a version, a text",
+    "index_version": "the id of a version, a text of at most 200 characters",
     "size": "small or large",
     "label": "E, S, C, I or null",
 }

@@ -52,6 +52,13 @@ class JudgmentRequest(Body):
     query: QueryText
     product_id: str = Field(min_length=1, examples=["p-1042"])
     label: Literal["E", "S", "C", "I"] | None = Field(description="Null removes the label.")
+    index_version: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="The version that found the product, which is exported with the label; by default the served one.",
+        examples=["2026-11-21-a"],
+    )
 
 
 class LabelsResponse(BaseModel):

@@ -18,6 +18,7 @@ class Judging {
   #isAllowed = false;
   #isOn = false;
   #query = ""; // of the hits that are shown
+  #version = null; // that found them
   #labels = null; // labels of the query, by product id; null until they are read
   #reading = null; // the request that reads them
   #kept = Promise.resolve(); // when all labels that were given are kept, one after another
@@ -34,9 +35,13 @@ class Judging {
     this.#showSwitch();
   }
 
-  /** Take the query of the hits that are shown next; empty if they have none. Its labels come later, and no hit waits for them. */
-  take(query) {
+  /**
+   * Take the query of the hits that are shown next, empty if they have none, and the version that found them. Its labels come
+   * later, and no hit waits for them.
+   */
+  take(query, version) {
     this.#query = query;
+    this.#version = version;
     this.#readLabels();
   }
 
@@ -113,14 +118,15 @@ class Judging {
 
   /** Give a label after those given before it, or remove it if the product has it by then. */
   #give(hit, label) {
-    const [query, labels] = [this.#query, this.#labels];
-    this.#kept = this.#kept.then(() => this.#keep(query, labels, hit, label));
+    const [found, labels] = [{ query: this.#query, index_version: this.#version }, this.#labels];
+    this.#kept = this.#kept.then(() => this.#keep(found, labels, hit, label));
   }
 
-  async #keep(query, labels, hit, label) {
+  async #keep(found, labels, hit, label) {
+    const { query } = found;
     const chosen = labels[hit.product_id] === label ? null : label;
     try {
-      const body = { query, product_id: hit.product_id, label: chosen };
+      const body = { ...found, product_id: hit.product_id, label: chosen };
       await ask("admin/judgments", { method: "PUT", admin: true, keepalive: true, body });
     } catch (error) {
       const lost = chosen ? `${chosen} for ${titleOf(hit)}` : `no label for ${titleOf(hit)}`;

@@ -99,7 +99,7 @@ function tellThatItWaits() {
 
 function showFound(found) {
   shown = { hits: found.hits, query: view.like ? null : view.query, filters: view.filters, catalog };
-  judging.take(shown.query ?? "");
+  judging.take(shown.query ?? "", found.index_version);
   const words = wordsOf(found, view, catalog);
   const leftOut = unknownFilters(new URLSearchParams(location.search), catalog.columns);
   byId("status").replaceChildren(
@@ -121,7 +121,7 @@ function showCards() {
 
 function forgetShown() {
   shown = null;
-  judging.take("");
+  judging.take("", null);
 }
 
 /** Show the page without a search. */

@@ -1,10 +1,13 @@
 """Labels over a real socket."""
 
+import io
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from artifacts.judgments import read_judgments
+from service.api.schemas import EXPECTED
 from tests.service.running import ADMIN, Running, running_service
 
 pytestmark = pytest.mark.integration
@@ -40,6 +43,19 @@ def test_labels_are_given_seen_taken_back_and_exported(good_store: Path, tmp_pat
         ]
 
 
+def test_a_label_is_exported_with_the_version_that_found_the_product(good_store: Path, tmp_path: Path) -> None:
+    with running_service(good_store, judgments=tmp_path / "judged.sqlite") as running:
+        judge(running)
+        judge(running, product_id="p4", index_version="the-one-before")
+        exported = running.client.get("/admin/judgments", headers=ADMIN).content
+        served = running.client.get("/health").json()["index_version"]
+    versions = pq.read_table(io.BytesIO(exported), columns=["product_id", "index_version"]).to_pylist()
+    assert versions == [
+        {"product_id": "p3", "index_version": served},
+        {"product_id": "p4", "index_version": "the-one-before"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "detail"),
     [
@@ -49,6 +65,7 @@ def test_labels_are_given_seen_taken_back_and_exported(good_store: Path, tmp_pat
         ({"query": "\u200b\x00"}, 422, "query is empty: expected a text"),
         ({"query": "a" * 501}, 422, "query has 501 characters: expected at most 500"),
         ({"rank": 1}, 422, "rank is not a known field"),
+        ({"index_version": ""}, 422, f"index_version is empty: expected {EXPECTED['index_version']}"),
     ],
 )
 def test_bad_labels(good_store: Path, tmp_path: Path, fields: dict[str, object], status: int, detail: str) -> None:

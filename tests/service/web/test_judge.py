@@ -1,9 +1,11 @@
 """Judging on the search page, and the export on the index page."""
 
+import io
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 import pytest
 
 from artifacts.judgments import read_judgments
@@ -97,6 +99,7 @@ def test_results_do_not_wait_for_labels_and_each_label_is_kept_where_it_was_give
     with running_service(page_store, judgments=tmp_path / "judged.sqlite") as running:
         page = open_tab(running, signed_in=True).open("/?q=red+mug")
         first = running.search("red mug", k=1).json()["hits"][0]["product_id"]
+        running.swap("mlp")  # while what "cat" has found is shown
         page.get_by_label("Judge").check()
         page.locator(".label:enabled").first.wait_for()
         held: list[Route] = []
@@ -113,6 +116,8 @@ def test_results_do_not_wait_for_labels_and_each_label_is_kept_where_it_was_give
         held[0].continue_()
         page.locator(".label:enabled").first.wait_for()
         assert labels(running, "red mug") == {first: "E"} and labels(running, "lamp") == {}
+        exported = running.client.get("/admin/judgments", headers=ADMIN).content
+    assert pq.read_table(io.BytesIO(exported))["index_version"].to_pylist() == ["cat"]
 
 
 def test_labels_that_cannot_be_read_are_told_of(page_store: Path, tmp_path: Path, open_tab: OpenTab) -> None:
