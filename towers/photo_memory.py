@@ -5,8 +5,6 @@ them again.
 """
 
 import math
-from collections.abc import Iterator
-from typing import IO
 
 from PIL import ImageFile
 
@@ -20,19 +18,21 @@ _TIFF_BITS, _TIFF_ROWS_PER_STRIP, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT, _TIFF_ORI
 _TIFF_MIN_BLOCK_BYTES = 4  # for each pixel of a block; libtiff decodes some kinds as RGBA
 
 
-def decoding_bytes(image: ImageFile.ImageFile, file: IO[bytes], file_bytes: int, size: tuple[int, int]) -> int:
+def decoding_bytes(
+    image: ImageFile.ImageFile, size: tuple[int, int], file_bytes: int, several_scans: bool = False
+) -> int:
     """Return the most memory that loading a picture takes.
 
     Args:
         image: the picture, opened but not loaded; a JPEG may be set to be decoded smaller.
-        file: its file.
-        file_bytes: the length of the file.
         size: width and height of the picture in its file.
+        file_bytes: the length of the file.
+        several_scans: whether it is a JPEG with several scans.
     """
     pixels = image.width * image.height
     picture = pixels * _PIXEL_BYTES.get(image.mode, 4)
     if image.format in ("JPEG", "MPO"):  # its metadata are kept
-        return picture + file_bytes + (_coefficient_bytes(image, size) if _has_several_scans(file) else 0)
+        return picture + file_bytes + (_coefficient_bytes(image, size) if several_scans else 0)
     if image.format == "WEBP":
         return pixels * _WEBP_PIXEL_BYTES + 2 * file_bytes
     if image.format == "AVIF":
@@ -52,41 +52,6 @@ def _coefficient_bytes(image: ImageFile.ImageFile, size: tuple[int, int]) -> int
     blocks = math.ceil(size[0] / (8 * widest)) * math.ceil(size[1] / (8 * highest))
     samples: int = 64 * blocks * sum(layer[1] * layer[2] for layer in layers)
     return _COEFFICIENT_BYTES * samples
-
-
-def _has_several_scans(file: IO[bytes]) -> bool:
-    """Return whether a JPEG is progressive, or its first scan holds not all of its colours."""
-    place, components = file.tell(), 0
-    try:
-        for marker, content in _jpeg_segments(file):
-            if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame's header
-                if marker & 3 == 2:
-                    return True
-                components = content[5]
-            if marker == 0xDA:
-                return content[0] < components
-        return True
-    except IndexError:
-        return True  # not known: the dearer case
-    finally:
-        file.seek(place)
-
-
-def _jpeg_segments(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker of each segment and the first bytes of its content, up to the first scan."""
-    begin = 2
-    while True:
-        file.seek(begin)
-        head = file.read(10)
-        if len(head) < 10 or head[0] != 0xFF:
-            return
-        if head[1] == 0xFF:  # padding
-            begin += 1
-            continue
-        yield head[1], head[4:]
-        if head[1] == 0xDA:
-            return
-        begin += 2 + int.from_bytes(head[2:4], "big")
 
 
 def _tiff_bytes(image: ImageFile.ImageFile, picture: int, file_bytes: int) -> int:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from artifacts.side import PhotoInput
-from towers import png_file
+from towers import jpeg_file, png_file
 from towers.errors import PhotoError
 from towers.photo_memory import decoding_bytes
 from towers.photo_resize import resize, upright_size
@@ -30,6 +30,7 @@ SizeChoice = Callable[[int, int], PhotoInput]  # from width and height of the up
 MAX_PHOTO_BYTES = 32 * 2**20  # of the file
 # A photo with more pixels counts as a decompression bomb; Pillow's own limit is 89 million.
 MAX_PHOTO_PIXELS = 80_000_000
+MAX_SCANS = 100  # of a JPEG; each may take as long as decoding the whole, and programs write about ten
 MAX_SIDE_RATIO = 20  # a longer picture is a rule or a spacer
 # With what is not counted, such as the rows in work, one photo takes less than 100 MB.
 MAX_DECODING_BYTES = 85_000_000
@@ -216,11 +217,13 @@ def _check_size(image: ImageFile.ImageFile, name: str) -> None:
 def _reduce(
     image: ImageFile.ImageFile, orientation: int, photo: PhotoInput, file: IO[bytes], file_bytes: int, name: str
 ) -> None:
-    """Set a JPEG to be decoded at a smaller scale, and refuse a photo that would still take too much memory."""
-    size = image.size
+    """Set a JPEG to be decoded at a smaller scale, and refuse a photo that would still take too much memory or time."""
+    size, several_scans = image.size, image.format in ("JPEG", "MPO") and jpeg_file.has_several_scans(file)
+    if several_scans and jpeg_file.count_scans(file) > MAX_SCANS:
+        raise PhotoError("unreadable", f"{name} is no readable picture: it is a JPEG of more than {MAX_SCANS} scans")
     image.draft("RGB", upright_size((2 * photo.width, 2 * photo.height), orientation))
     rows = upright_size(image.size, orientation)[1]
-    needed = decoding_bytes(image, file, file_bytes, size) + _RESIZED_PIXEL_BYTES * photo.width * rows
+    needed = decoding_bytes(image, size, file_bytes, several_scans) + _RESIZED_PIXEL_BYTES * photo.width * rows
     if needed > MAX_DECODING_BYTES:
         raise PhotoError(
             "too-large",

@@ -21,6 +21,7 @@ from artifacts.side import PhotoInput
 from tests.support.photos import noise
 from towers import photo_resize, photos
 from towers.errors import PhotoError
+from towers.jpeg_file import has_several_scans
 from towers.photos import (
     MAX_PHOTO_BYTES,
     SIGNATURE_BYTES,
@@ -372,6 +373,29 @@ def test_a_picture_that_would_take_too_much_memory_is_not_decoded(
         f"{path} has {width} x {height} pixels: decoding them as {suffix.upper()} of mode {mode} takes "
         f"{(width * height * bytes_each + 4 * 16 * height) / 1e6:.0f} MB, and at most 85 MB are used"
     )
+
+
+def test_a_jpeg_of_endless_scans_is_not_decoded() -> None:
+    sink = io.BytesIO()
+    noise(64, 64).save(sink, "JPEG", progressive=True)
+    content = sink.getvalue()
+    last = content[content.rindex(b"\xff\xda") : -2]
+    sound = content[:-2] + last * 50 + content[-2:]
+    read_photo(sound, "x", SIXTEEN)
+    with pytest.raises(PhotoError, match="^x is no readable picture: it is a JPEG of more than 100 scans$") as caught:
+        read_photo(content[:-2] + last * 100_000 + content[-2:], "x", SIXTEEN)
+    assert caught.value.reason == "unreadable"
+
+
+def test_a_jpeg_whose_colours_come_one_after_another_is_counted_as_one_of_several_scans() -> None:
+    sink = io.BytesIO()
+    noise(64, 64).save(sink, "JPEG")
+    whole = sink.getvalue()
+    assert not has_several_scans(io.BytesIO(whole))
+    at = whole.index(b"\xff\xda") + 4
+    assert whole[at] == 3  # components of the first scan
+    assert has_several_scans(io.BytesIO(whole[:at] + b"\1" + whole[at + 1 :]))
+    assert has_several_scans(io.BytesIO(whole[:at]))
 
 
 @pytest.mark.parametrize(
