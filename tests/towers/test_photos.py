@@ -382,7 +382,7 @@ def test_a_jpeg_of_endless_scans_is_not_decoded() -> None:
     last = content[content.rindex(b"\xff\xda") : -2]
     sound = content[:-2] + last * 50 + content[-2:]
     read_photo(sound, "x", SIXTEEN)
-    with pytest.raises(PhotoError, match="^x is no readable picture: it is a JPEG of more than 100 scans$") as caught:
+    with pytest.raises(PhotoError, match=r"^x is no readable picture: it is a JPEG of more than 100 scans$") as caught:
         read_photo(content[:-2] + last * 100_000 + content[-2:], "x", SIXTEEN)
     assert caught.value.reason == "unreadable"
 
