@@ -5,7 +5,6 @@ import contextlib
 import os
 import time
 from collections.abc import Coroutine, Sequence
-from functools import partial
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
@@ -197,13 +196,13 @@ class SearchService:
             batch_seconds=max(_LEAST_BATCH_SECONDS, deadlines),
             photo_seconds=max(_LEAST_PHOTO_SECONDS, deadlines),
         )
-        return partial(
-            open_version,
-            config=config,
-            search_threads=search_threads,
-            children=self._children,
-            patience=patience,
-        )
+
+        async def open_now(version_id: str) -> VersionProcess:
+            # Where no version is served there are no searches that loading could slow down, only some that wait for it.
+            now = config.model_copy(update={"yields_to_searches": self.swapper.served is not None})
+            return await open_version(version_id, now, search_threads, self._children, patience)
+
+        return open_now
 
     def _worker_config(self, device: Device, index_threads: int) -> WorkerConfig:
         return WorkerConfig(

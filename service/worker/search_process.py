@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # these imports take as long as loading a small version, and 
 
 _log = EventLog(__name__)
 # A third of a search thread's share of a busy processor: loading ends even while searches keep all processors busy.
-_LOADING_NICENESS = 5
+LOADING_NICENESS = 5
 
 
 def serve(
@@ -50,6 +50,7 @@ def serve(
     channels: Sequence[socket.socket],
     index_threads: int,
     on_hang_up: Callable[[], None],
+    loading_niceness: int,
 ) -> None:
     """Load a version, report the result, and answer batches until the other side closes its sockets.
 
@@ -59,6 +60,7 @@ def serve(
         channels: the sockets on which batches arrive; each has a thread of its own.
         index_threads: the number of threads that FAISS uses for each batch if a GPU encodes; otherwise it uses one.
         on_hang_up: called by each thread when its socket has been closed, or when it cannot go on.
+        loading_niceness: by how much the priority of this thread, which loads the version, is lowered.
     """
     loaded: Future[LoadedVersion] = Future()
     control_lock = threading.Lock()
@@ -67,7 +69,7 @@ def serve(
         work = partial(_serve_channel, channel, loaded, index_threads)
         _start_thread(f"vitrine-search-{number}", work, on_hang_up)
     heart = _start_thread("vitrine-heart", partial(_answer_heartbeats, control, control_lock), on_hang_up)
-    lower_thread_priority(_LOADING_NICENESS)
+    lower_thread_priority(loading_niceness)
     try:
         version = load()
         freeze_gc()
@@ -169,7 +171,8 @@ def main() -> None:
     config = WorkerConfig.model_validate_json(sys.argv[1])
     set_up_logs(config.log_format)
     control, *channels = (socket.socket(fileno=number) for number in (config.control_fd, *config.channel_fds))
-    serve(partial(_load, config), control, channels, config.index_threads, _exit)
+    niceness = LOADING_NICENESS if config.yields_to_searches else 0
+    serve(partial(_load, config), control, channels, config.index_threads, _exit, niceness)
     _exit()
 
 
@@ -195,7 +198,7 @@ def _exit() -> None:
 
     The system frees the memory of a process faster than Python frees objects one by one, and searches go first.
     """
-    lower_thread_priority(_LOADING_NICENESS)
+    lower_thread_priority(LOADING_NICENESS)
     os._exit(0)
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from service.dispatch.child_process import Child
 from service.dispatch.version_process import Opener, Patience, VersionProcess, connect, socket_count, socket_pairs
 from service.worker.loaded_version import LoadedVersion
-from service.worker.search_process import serve
+from service.worker.search_process import LOADING_NICENESS, serve
 from tests.service.waiting import WAIT_SECONDS
 
 Loader = Callable[[str], LoadedVersion]
@@ -27,7 +27,7 @@ def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1, pa
             worker_ends.pop_all()  # the thread closes them
             thread = threading.Thread(
                 target=serve,
-                args=(lambda: load(version_id), control, channels, index_threads, lambda: None),
+                args=(lambda: load(version_id), control, channels, index_threads, lambda: None, LOADING_NICENESS),
                 name="vitrine-process",
                 daemon=True,
             )

@@ -1,48 +1,72 @@
-"""How many threads answer batches, on a CPU and with a GPU."""
+"""What the worker processes of a service are started with."""
 
+import asyncio
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from service.core.device import Device
 from service.core.settings import Settings
 from service.dispatch import search_service
-from service.dispatch.search_service import GPU_SEARCH_THREADS, SearchService
+from service.dispatch.child_process import Children
+from service.dispatch.search_service import SearchService
+from service.dispatch.version_process import Patience, VersionProcess
+from service.protocol.worker_config import WorkerConfig
+from tests.service.in_threads import in_threads
 from tests.service.stand_ins import stand_in_version
+from tests.service.waiting import until
 
-DEMANDED = Device(gpu=1, required=True)
-
-
-def service_on(device: Device, store: Path, monkeypatch: pytest.MonkeyPatch, threads: int) -> tuple[SearchService, Any]:
-    """A service that has chosen this device, and what it would start its workers with."""
-    started: list[dict[str, Any]] = []
-    monkeypatch.setattr(search_service, "choose_device", lambda setting: device)
-    monkeypatch.setattr(search_service, "partial", lambda function, **fields: started.append(fields))
-    service = SearchService(Settings(store=store, search_threads=threads))
-    return service, started[0]
+Opened = tuple[str, WorkerConfig, Patience]
 
 
-@pytest.mark.parametrize(
-    ("device", "threads", "started"),
-    [(Device.CPU, 2, 2), (DEMANDED, 1, GPU_SEARCH_THREADS), (DEMANDED, 2, GPU_SEARCH_THREADS), (DEMANDED, 8, 8)],
-)
-def test_a_worker_has_the_threads_that_its_device_may_need(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: Device, threads: int, started: int
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Opened]:
+    """A list of what each worker process is started with; stand-ins are started in their place."""
+    noted: list[Opened] = []
+
+    async def open_stand_in(
+        version_id: str, config: WorkerConfig, search_threads: int, children: Children, patience: Patience
+    ) -> VersionProcess:
+        noted.append((version_id, config, patience))
+        return await in_threads(stand_in_version)(version_id)
+
+    monkeypatch.setattr(search_service, "open_version", open_stand_in)
+    return noted
+
+
+def settings(store: Path, **changes: float) -> Settings:
+    (store / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    return Settings(store=store, device="cpu", **changes)  # type: ignore[arg-type]
+
+
+def test_a_version_is_loaded_at_a_lower_priority_while_another_one_is_served(
+    opened: list[Opened], tmp_path: Path
 ) -> None:
-    _, fields = service_on(device, tmp_path, monkeypatch, threads)
-    assert fields["search_threads"] == started
-    assert (fields["config"].device, fields["config"].index_threads) == (device, threads)
+    async def test() -> None:
+        service = SearchService(settings(tmp_path))
+        await service.swapper.start()
+        await service.swapper.swap("v2")
+        await service.comparison.start_loading("v3")
+        assert service.swapper._process is not None
+        service.swapper._process.search_channels[0].close()
+        await until(lambda: len(opened) == 4, "the lost version is not loaded again")
+        await until(lambda: service.swapper.served, "it is not served")
+        await service.stop()
+
+    asyncio.run(test())
+    assert [(version_id, config.yields_to_searches) for version_id, config, _ in opened] == [
+        ("v1", False), ("v2", True), ("v3", True), ("v2", False),
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("threads", [1, 8])
-def test_three_batches_overlap_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
-    """One is tokenised and one is rendered while the GPU works on the third."""
-    service, fields = service_on(DEMANDED, tmp_path, monkeypatch, threads)
-    described = stand_in_version().describe()
-    channels = tuple(range(fields["search_threads"]))
-    on_gpu = SimpleNamespace(served=described.model_copy(update={"encoder_device": DEMANDED}), search_channels=channels)
-    assert service._search_channels(on_gpu) == (0, 1, 2)  # type: ignore[arg-type]
-    moved = SimpleNamespace(served=described, search_channels=channels)  # to the CPU, as a whole
-    assert service._search_channels(moved) == channels[:threads]  # type: ignore[arg-type]
+@pytest.mark.parametrize(("deadline", "batch", "photo"), [(0.5, 10, 90), (5, 10, 90), (30, 60, 90), (60, 120, 120)])
+def test_a_search_thread_gets_twice_the_deadline_and_at_least_some_seconds(
+    opened: list[Opened], tmp_path: Path, deadline: float, batch: float, photo: float
+) -> None:
+    async def test() -> None:
+        service = SearchService(settings(tmp_path, deadline_seconds=deadline, load_seconds=77))
+        await service.swapper.start()
+        await service.stop()
+
+    asyncio.run(test())
+    ((_, _, patience),) = opened
+    assert patience == Patience(load_seconds=77, batch_seconds=batch, photo_seconds=photo)
