@@ -12,6 +12,8 @@ from service.core.settings import Settings, variable_name
 from service.http.connection_limit import RESERVE
 
 _BACKLOG = 2048
+# In the system, for each connection: an answer with 100 hits. Linux lets it grow to 4 MB where a client does not read.
+_SEND_BUFFER_BYTES = 128 * 1024
 _OTHER_FILES = 256  # of the process, besides its connections: sockets of worker processes, files of photos, logs
 
 
@@ -73,4 +75,6 @@ def _listen_at(found: Sequence[tuple[Any, ...]], port: int) -> list[socket.socke
             missing = error
     if missing is not None and not listeners:
         raise missing
+    for listener in listeners:  # whose connections inherit it
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
     return listeners

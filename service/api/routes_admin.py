@@ -77,8 +77,7 @@ async def rollback(request: Request) -> Response:
 async def _answer(service: SearchService, change: Coroutine[Any, Any, Change]) -> Response:
     """Return what changed, or 202 when the change takes long; it goes on either way."""
     task = service.run_change(change)
-    seconds = service.settings.swap_wait_seconds
-    accepted = await accepted_unless_done(task, seconds, lambda: service.swapper.loading, router.prefix)
+    accepted = await accepted_unless_done(task, service.settings, lambda: service.swapper.loading, router.prefix)
     if accepted is not None:
         return accepted
     done = task.result()

@@ -47,8 +47,7 @@ async def load(body: SwapRequest, request: Request) -> Response:
     """Load a second version; one that was loaded before is unloaded."""
     service = service_of(request)
     task = service.comparison.start_loading(body.version)
-    seconds = service.settings.swap_wait_seconds
-    accepted = await accepted_unless_done(task, seconds, lambda: service.comparison.loading, router.prefix)
+    accepted = await accepted_unless_done(task, service.settings, lambda: service.comparison.loading, router.prefix)
     if accepted is not None:
         return accepted
     task.result()

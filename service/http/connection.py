@@ -6,7 +6,7 @@ from service.http.refusals import Refusals
 from service.http.unread_responses import UnreadResponses
 from service.telemetry.metrics import Metrics
 
-MAX_UNREAD_BYTES = 64_000_000  # of all connections together
+MAX_UNREAD_BYTES = 32_000_000  # of all connections together
 
 
 def connection_protocol(settings: Settings, metrics: Metrics) -> type[ConnectionLimitProtocol]:

@@ -4,6 +4,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -199,3 +200,28 @@ def test_a_swap_that_takes_long_is_answered_with_a_place_to_ask(tmp_path: Path) 
             shown = running.client.get("/admin/index", headers=ADMIN).json()
             assert shown["last_attempt"] == {"kind": "swap", "version": version, "outcome": outcome, "reason": reason}
             assert shown["served"]["version"] == "v2"
+
+
+@pytest.mark.parametrize("path", ["/admin/index", "/admin/versions"])
+def test_a_slow_disk_holds_no_search(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, entered, answers = threading.Event(), threading.Event(), list[int]()
+
+    def version_ids(store: Store) -> list[str]:
+        entered.set()
+        assert go.wait(60)
+        return ["v1"]
+
+    def show(running: Running) -> None:
+        answers.append(httpx.get(f"{running.url}{path}", headers=ADMIN, timeout=60).status_code)
+
+    (tmp_path / "CURRENT").write_text('{"version": "v1", "previous": []}')
+    with running_service(tmp_path, load=stand_in_version) as running:
+        monkeypatch.setattr(Store, "version_ids", version_ids)
+        asking = threading.Thread(target=show, args=(running,))
+        asking.start()
+        assert entered.wait(60)
+        assert running.search("1").status_code == 200
+        assert answers == []
+        go.set()
+        asking.join(60)
+    assert answers == [200]

@@ -22,6 +22,16 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VITRINE_STORE", str(tmp_path))
 
 
+@pytest.mark.parametrize("root_path", ["vitrine", "/vitrine/", "/", "//", "/a b", "/a?b", "https://shop"])
+def test_a_root_path_is_a_path(monkeypatch: pytest.MonkeyPatch, root_path: str) -> None:
+    monkeypatch.setenv("VITRINE_ROOT_PATH", root_path)
+    with pytest.raises(SettingsError) as caught:
+        read_settings({})
+    assert caught.value.faults == [
+        f"VITRINE_ROOT_PATH is {root_path!r}: expected a path such as /vitrine, with a slash in front and none behind"
+    ]
+
+
 def test_defaults(tmp_path: Path) -> None:
     settings = read_settings({})
     assert (settings.store, settings.host, settings.port) == (tmp_path, "127.0.0.1", 8000)

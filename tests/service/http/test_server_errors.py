@@ -42,3 +42,27 @@ def test_a_break_before_the_answer_is_a_problem(caplog: pytest.LogCaptureFixture
 def test_a_break_within_the_answer_breaks_the_connection() -> None:
     with pytest.raises(RuntimeError, match="secret inside"):
         answer({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def test_a_request_that_is_cancelled_before_its_answer_is_told_to_come_again() -> None:
+    sent: list[Message] = []
+
+    async def waiting(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        raise AssertionError("nothing to receive")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def test() -> None:
+        scope: Scope = {"type": "http", "method": "GET", "path": "/"}
+        task = asyncio.ensure_future(ServerErrorHandler(waiting)(scope, receive, send))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    asyncio.run(test())
+    assert (sent[0]["status"], dict(sent[0]["headers"])[b"retry-after"]) == (503, b"1")
+    assert b"the process is about to stop" in sent[1]["body"]
