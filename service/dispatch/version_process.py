@@ -5,6 +5,7 @@ import math
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -95,7 +96,7 @@ class VersionProcess:
         """Call `on_lost` when the process is lost, or has been already, with a clause that says how."""
         self._on_lost = on_lost
         if self._loss is not None:
-            asyncio.get_running_loop().call_soon(on_lost, self._loss)
+            asyncio.get_running_loop().call_soon(on_lost, self._loss, context=Context())  # it belongs to no request
 
     async def shut_down(self, by: float = math.inf) -> None:
         """Wait for the replies to pending batches and end the process, within twice SHUTDOWN_STEP_SECONDS.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from service.core.errors import VersionRefusedError
+from service.core.logs import RequestIds, current_request
 from service.dispatch.version_process import VersionProcess
 from service.protocol.messages import Message
 from tests.service.unresponsive import UnresponsiveWorkers
@@ -55,6 +56,21 @@ def test_a_process_that_answers_no_heartbeat_is_killed_and_its_batches_fail(work
     assert how == "answered no heartbeat for 4 s and was killed"
     assert [killed.is_set() for killed in workers.killed] == [True]
     assert replies == [None]
+
+
+def test_who_asks_after_the_loss_is_told_too_and_outside_of_any_request(workers: UnresponsiveWorkers) -> None:
+    workers.answers_heartbeats = False
+    told: list[tuple[str, object]] = []
+
+    async def test() -> None:
+        process = await workers.open_version("v1")
+        await asyncio.sleep(10)
+        current_request.set(RequestIds("r-1", None))
+        process.when_lost(lambda how: told.append((how, current_request.get())))
+        await asyncio.sleep(1)
+
+    run_on_virtual_clock(test())
+    assert told == [("answered no heartbeat for 4 s and was killed", None)]
 
 
 def test_a_process_that_answers_heartbeats_and_has_nothing_to_do_is_left_alone(workers: UnresponsiveWorkers) -> None:
