@@ -166,6 +166,7 @@ def test_a_reason_that_is_never_answered_can_be_asked_for_again(shop_service: Ru
     page.route("**/search", lambda route: asked.append(route))
     page.locator(".grid .hit").first.click()
     wait_for_request(page, asked)
+    page.locator(".strip .title").nth(5).wait_for()  # only the reason is not answered
     page.clock.fast_forward(15_000)
     page.get_by_text("the service has not answered within 15 s").wait_for()
     page.unroute("**/search")
