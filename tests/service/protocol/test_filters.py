@@ -50,3 +50,11 @@ def test_faults(text: str, message: str) -> None:
     with pytest.raises(FilterError) as caught:
         parse_filters(json.loads(text))
     assert str(caught.value) == message
+
+
+def test_a_value_nested_too_deep_for_python_is_a_fault_too() -> None:
+    value: object = 1
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(FilterError, match="is a value nested too deep to be shown"):
+        parse_filters({"size": value})
