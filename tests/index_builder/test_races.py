@@ -1,6 +1,5 @@
 """Several programs at one store, and programs killed at any moment: what is published always loads, whole."""
 
-import os
 import time
 from pathlib import Path
 
@@ -31,12 +30,18 @@ def _read_until(store: Store, stop_at: float) -> set[str]:
     """Load what is published, again and again. A version that is exchanged and pruned meanwhile is no fault."""
     seen = set[str]()
     while time.monotonic() < stop_at:
-        written = (store.path / "CURRENT").stat()
+        written = _written(store)
         try:
             seen.add(check_whole(store))
         except (ArtifactError, OSError) as error:
-            assert not os.path.samestat((store.path / "CURRENT").stat(), written), f"what is published is not: {error}"
+            assert _written(store) != written, f"what is published is not: {error}"
     return seen
+
+
+def _written(store: Store) -> tuple[int, int, int]:
+    """What changes when CURRENT is written: its time too, since a new file may get the number of one before."""
+    status = (store.path / "CURRENT").stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _check_sound(store: Store) -> None:
