@@ -1,4 +1,4 @@
-"""A small real shop and small real models with random weights, made once, for the tests of index_builder.
+"""A small real shop and small real models with random weights, made once in a test run, for the tests of index_builder.
 
 Both BiBERT sides of these models are equal, so that a product is found by its own title.
 """
@@ -26,6 +26,7 @@ from index_builder.build import BuildRequest, build_version
 from index_builder.index.indexing import IndexRequest
 from knn import set_threads
 from tests.support.folders import tiny_origin
+from tests.support.made_once import made_once
 from tests.support.models import shaken
 from tests.support.photos import noise, write_photos
 from tests.support.specs import tiny_photo_input, tiny_sides, tiny_tokenizer
@@ -53,9 +54,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def catalog() -> Path:
     """catalog.parquet of 300 products with distinct titles, their photos beside it, some of them broken."""
-    root = tmp_path_factory.mktemp("catalogue")
+    return made_once("builder-catalogue", _write_catalog) / "shop" / "catalog.parquet"
+
+
+def _write_catalog(root: Path) -> None:
     folder = root / "shop"
     photos = write_photos(folder, PHOTOS)
     noise(20, 26, seed=99).save(root / "outside.png")
@@ -76,7 +80,6 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     pq.write_table(table, folder / "catalog.parquet")
-    return folder / "catalog.parquet"
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +97,11 @@ def _title_heavy(side: SideSpec) -> SideSpec:
     return side.model_copy(update={"fusion": AlphaConcatenation(alpha=0.97)})
 
 
-def _write_bundle(folder: Path, composition: str, seed: int, held_out: list[str]) -> Path:
+def _bundle(composition: str, seed: int, held_out: list[str]) -> Path:
+    return made_once(f"builder-bundle-{seed}", lambda folder: _write_bundle(folder, composition, seed, held_out))
+
+
+def _write_bundle(folder: Path, composition: str, seed: int, held_out: list[str]) -> None:
     torch.manual_seed(seed)
     model = shaken(build_model(*(_title_heavy(side) for side in tiny_sides(composition))))
     model.product.towers["bibert"].load_state_dict(model.query.towers["bibert"].state_dict())
@@ -104,31 +111,30 @@ def _write_bundle(folder: Path, composition: str, seed: int, held_out: list[str]
     export_query_side(model.query, folder / QUERY_SIDE, ["red shoe", "cotton dress women", "cap"])
     save_side(model.product, folder / PRODUCT_SIDE, tokenizers)
     finish_bundle(folder, tiny_origin(f"tiny-{seed}"), held_out)
-    return folder
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory, queries: list[str]) -> Path:
+def bundle(queries: list[str]) -> Path:
     """A model of both towers, of width 56, with held-out queries."""
-    return _write_bundle(tmp_path_factory.mktemp("models") / "both", "alpha", 1, queries)
+    return _bundle("alpha", 1, queries)
 
 
 @pytest.fixture(scope="session")
-def other_bundle(tmp_path_factory: pytest.TempPathFactory, queries: list[str]) -> Path:
+def other_bundle(queries: list[str]) -> Path:
     """Another model of the same composition and width."""
-    return _write_bundle(tmp_path_factory.mktemp("models") / "other", "alpha", 2, queries)
+    return _bundle("alpha", 2, queries)
 
 
 @pytest.fixture(scope="session")
-def mixed_bundle(tmp_path_factory: pytest.TempPathFactory, queries: list[str]) -> Path:
+def mixed_bundle(queries: list[str]) -> Path:
     """A model whose fusion mixes the towers, of width 40, with held-out queries."""
-    return _write_bundle(tmp_path_factory.mktemp("models") / "mixed", "mlp", 4, queries)
+    return _bundle("mlp", 4, queries)
 
 
 @pytest.fixture(scope="session")
-def text_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def text_bundle() -> Path:
     """A model of titles alone, of width 32, fitted without held-out queries."""
-    return _write_bundle(tmp_path_factory.mktemp("models") / "text", "bibert", 3, [])
+    return _bundle("bibert", 3, [])
 
 
 @pytest.fixture(scope="session")
@@ -165,12 +171,14 @@ def _one_by_one(bundle: Path, catalog: Path) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def _built_store(tmp_path_factory: pytest.TempPathFactory, bundle: Path, catalog: Path) -> Path:
-    store = tmp_path_factory.mktemp("stores") / "store"
+def _built_store(bundle: Path, catalog: Path) -> Path:
+    return made_once("builder-store", lambda store: _build_store(store, bundle, catalog))
+
+
+def _build_store(store: Path, bundle: Path, catalog: Path) -> None:
     build_version(BuildRequest(bundle, catalog, store, "flat"))
     build_version(BuildRequest(bundle, catalog, store, "ivf", index_request=IndexRequest("IVF16,SQ8")))
     build_version(BuildRequest(bundle, catalog, store, "low", index_request=IndexRequest("IVF16,PQ2x4", 0.999)))
-    return store
 
 
 @pytest.fixture
