@@ -20,7 +20,7 @@ def use_root(temporary: pytest.TempPathFactory) -> None:
     _root[0].mkdir(exist_ok=True)
 
 
-def made_once(name: str, make: Callable[[Path], None]) -> Path:
+def made_once(name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder that the first caller of the test run makes. Its files must not be changed.
 
     Args:

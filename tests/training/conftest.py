@@ -1,10 +1,11 @@
-"""A small shop, prepared once for all tests of training, and the bundles that were fitted on it."""
+"""A small shop, made and prepared once in a test run for all tests of training, and the bundles fitted on it."""
 
 from pathlib import Path
 
 import pytest
 
-from artifacts.dataset import Dataset
+from artifacts.dataset import Dataset, open_dataset
+from tests.support.made_once import made_once
 from tests.training.small_fits import Fits
 from training.batches.training_data import TrainingData, data_from_dataset
 from training.logs.prepare import prepare
@@ -12,16 +13,18 @@ from training.sample_shop import generate_sample_shop
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shop") / "shop"
-    generate_sample_shop(folder, products=240, seed=3)
-    return folder
+def shop() -> Path:
+    made = made_once("training-shop", lambda folder: generate_sample_shop(folder / "shop", products=240, seed=3))
+    return made / "shop"
 
 
 @pytest.fixture(scope="session")
-def dataset(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    out = tmp_path_factory.mktemp("data") / "data"
-    return prepare(shop / "catalog.parquet", shop / "interactions.parquet", shop / "judgments.parquet", out)
+def dataset(shop: Path) -> Dataset:
+    return open_dataset(made_once("training-data", lambda folder: _prepare(shop, folder / "data")) / "data")
+
+
+def _prepare(shop: Path, out: Path) -> None:
+    prepare(shop / "catalog.parquet", shop / "interactions.parquet", shop / "judgments.parquet", out)
 
 
 @pytest.fixture(scope="session")
