@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 
 from benchmarks.service.steady import Client
-from benchmarks.soak.faults import FAULTS, UnexpectedAnswerError
+from benchmarks.soak.faults import FAULTS, UnexpectedAnswerError, search_by_sound_photo
 from benchmarks.soak.searches import KnownAnswers, Outcome, SteadySearches, known_answers, search_body
 from benchmarks.soak.target import Target
 from benchmarks.soak.versions import PART, WHOLE
@@ -83,6 +83,7 @@ async def soak(target: Target, queries: Sequence[str], seconds: float, seed: int
     """
     client = Client(target.url)
     known = await _known_answers(target, client, queries)
+    await search_by_sound_photo(target)  # starts the process that decodes photos, which belongs to the memory at rest
     per_s = _HALF * await _capacity(client)
     load = SteadySearches(client, queries, per_s, known)
     running = asyncio.create_task(load.run())
