@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from tests.support.fork_server import FORK_SERVER
 from tests.training.tiny_run import tiny_module, tiny_plan
 from training.batches.pairs import Batch
 from training.fitting.module import RetrievalModule
@@ -80,7 +81,12 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 @pytest.mark.integration
 def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     out = str(tmp_path / "gradients")
-    torch.multiprocessing.spawn(one_of_two, (out,), nprocs=2)
+    processes = [FORK_SERVER.Process(target=one_of_two, args=(rank, out)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(250)
+    assert [process.exitcode for process in processes] == [0, 0], "the tracebacks are above"
     for number, (symmetric, _) in enumerate(CASES):
         for rank in range(2):
             assert_same(load_file(f"{out}.{number}.{rank}"), whole(symmetric))
