@@ -20,8 +20,8 @@ from training.annotator.build import AnnotatorRequest, build_annotator
 from training.errors import JudgmentsError
 
 pytestmark = pytest.mark.integration
-STEPS = 450
-TEACHABLE_RATE = 3e-3  # for a width of 32 and a minute's patience
+STEPS = 300
+TEACHABLE_RATE = 4e-3  # for a width of 32 and a minute's patience
 NONSENSE = ["qxv zzkw ppt", "wq9 jjf", "dlrbe", "ooe tss", "bbq vvx kkj uu", "rhcu nw"]
 
 
