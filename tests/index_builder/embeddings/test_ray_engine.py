@@ -179,14 +179,15 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture
 def second_node(cluster: Any) -> Iterator[Any]:
-    """The other node, which the driver is not connected to."""
-    node = cluster.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, wait=False)
-    cluster.wait_for_nodes(200)
+    """The other node, which the driver is not connected to; that of an earlier test if it is still alive."""
+    if not cluster.worker_nodes:
+        cluster.add_node(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, wait=False)
+        cluster.wait_for_nodes(200)
+    (node,) = cluster.worker_nodes
     raylet = raylet_of(node)
     yield node
-    if node in cluster.worker_nodes:
-        cluster.remove_node(node)
-    wait_until(lambda: not workers_of([raylet]), "workers of the second node are left behind", 60)
+    if node not in cluster.worker_nodes:
+        wait_until(lambda: not workers_of([raylet]), "workers of the second node are left behind", 60)
 
 
 def raylet_of(node: Any) -> int:
