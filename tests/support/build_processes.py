@@ -33,7 +33,7 @@ class BuildProcess:
         self._log = log
         log.write_bytes(b"")  # the lines of a process before are not this one's
         self.began = {stage: time.monotonic()} if stage else dict[str, float]()  # stages, by `time.monotonic`
-        self._process = FORK_SERVER.Process(target=_run, args=(arguments, str(log)))
+        self._process = FORK_SERVER.Process(target=run_command, args=(arguments, str(log)))
         self._process.start()
 
     def wait_for(self, stage: str, file: Path | None) -> None:
@@ -80,7 +80,8 @@ class BuildProcess:
         return self._process.exitcode == 0
 
 
-def _run(arguments: list[str], log: str) -> None:
+def run_command(arguments: list[str], log: str) -> None:
+    """Run a command of the index builder in this process, with its output in a file."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(descriptor, stream)

@@ -1,7 +1,6 @@
 """Encoding on a Ray cluster: what one machine alone would have made, also where a node is lost on the way."""
 
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from typer.testing import CliRunner
 from artifacts.catalog import open_catalog
 from artifacts.index_version import INDEX_FILE, KEYS_FILE, TOWER_VECTORS_FILE
 from artifacts.store import Store
+from index_builder import update
 from index_builder.build import BuildRequest, build_version
 from index_builder.cli.app import app
 from index_builder.core.errors import BuildError, OptionError
@@ -33,6 +33,8 @@ from index_builder.photos.download import DownloadSettings
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
 from tests.index_builder.web import Handler, Web, page, serve, unused_port
+from tests.support.build_processes import run_command
+from tests.support.fork_server import FORK_SERVER
 
 SHARD_ROWS = 12  # 25 tasks
 URL = 13  # a row that names another server, where nobody is
@@ -129,22 +131,24 @@ def test_shards_that_are_seen_late_are_waited_for(job: EncodingJob) -> None:
     ray_engine._check_all_written(job.plan, dict.fromkeys(job.plan.tasks, "10.0.0.1"))
 
 
+def command_without_ray(arguments: list[str], log: str) -> None:
+    """Run a command in a process that cannot import Ray, and has not loaded it with the index builder's modules."""
+    assert update and "ray" not in sys.modules
+    sys.modules["ray"] = None  # type: ignore[assignment]
+    run_command(arguments, log)
+
+
 @pytest.mark.integration
 def test_ray_is_loaded_only_where_asked_for_and_named_where_it_is_missing(tmp_path: Path) -> None:
     """It is named before anything else is looked at."""
-    modules = "index_builder.cli.app, index_builder.build, index_builder.update, index_builder.embeddings.ray_engine"
-    program = (
-        f"import sys, {modules}\n"
-        "print('ray' in sys.modules, flush=True)\n"
-        "sys.modules['ray'] = None\n"
-        "index_builder.cli.app.app()\n"
-    )
     options = ["build", "--bundle", "none", "--catalog", "none", "--store", str(tmp_path / "s"), "--engine", "ray"]
-    command = [sys.executable, "-c", program, *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
-    assert done.stderr.startswith("Error: the engine 'ray' needs Ray Data (")
-    assert done.stderr.endswith("); install it with: pip install 'vitrine[ray]'\n")
+    process = FORK_SERVER.Process(target=command_without_ray, args=(options, str(tmp_path / "log")))
+    process.start()
+    process.join(200)
+    assert process.exitcode == 2
+    printed = (tmp_path / "log").read_text()
+    assert printed.startswith("Error: the engine 'ray' needs Ray Data (")
+    assert printed.endswith("); install it with: pip install 'vitrine[ray]'\n")
 
 
 def test_options_of_ray_need_the_engine(tmp_path: Path) -> None:
