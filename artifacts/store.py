@@ -74,10 +74,11 @@ class Store:
 
     def version_ids(self) -> list[str]:
         """Return the ids of the complete versions in alphabetical order."""
-        folder = self.path / VERSIONS_FOLDER
-        if not folder.is_dir():
+        try:
+            entries = list((self.path / VERSIONS_FOLDER).iterdir())
+        except (FileNotFoundError, NotADirectoryError):  # no build has written one, or the store is being moved away
             return []
-        return sorted(entry.name for entry in folder.iterdir() if _VERSION_ID.fullmatch(entry.name) and entry.is_dir())
+        return sorted(entry.name for entry in entries if _VERSION_ID.fullmatch(entry.name) and entry.is_dir())
 
     def version_path(self, version: str) -> Path:
         """Return the folder of a version.
