@@ -28,7 +28,7 @@ from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.common.measured_process import ROOT, Usage, run_part, run_program
 from benchmarks.index.compare import OURS, Comparison, Comparisons
-from benchmarks.index.encoding import Encoded
+from benchmarks.index.encoded import Encoded
 from benchmarks.index.growth import Measured, draw_growth, growth_table
 from benchmarks.index.ours import Built
 from benchmarks.index.peers import AUTOFAISS, HNSWLIB, PeerBuilt, build_peer, installed_peers

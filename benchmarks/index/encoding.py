@@ -31,9 +31,9 @@ from artifacts.atomic import replace_file
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import Catalog, open_catalog, read_catalog
 from artifacts.cores import usable_cores
-from artifacts.records import Record
 from artifacts.side import TowerName
 from benchmarks.common.measured_process import write_result
+from benchmarks.index.encoded import Encoded
 from index_builder.embeddings.collect import collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
 from index_builder.embeddings.identify import IdentifiedProducts, identify_products
@@ -53,17 +53,6 @@ CHANGED = 0.01
 ROUNDS = 3
 # The next run reads files again that were modified just before; in a nightly run there are none.
 SETTLED_S = 2.5
-
-
-class Encoded(Record):
-    """Measurements of encoding; tuples have one value per round."""
-
-    products: int
-    pipeline_per_s: tuple[float, ...]
-    forward_per_s: tuple[float, ...]
-    prepare_per_s: float  # decoding and tokenising alone, in one thread
-    changed: int  # number of products that a nightly run encodes
-    nightly_share: tuple[float, ...]  # time of a nightly run divided by that of the full run before it
 
 
 def measure_encoding(bundle: ModelBundle, catalog: Path, work: Path, products: int) -> Encoded:
