@@ -1,6 +1,8 @@
 """What all tests share."""
 
+import gc
 import os
+from collections.abc import Generator
 
 # Tests run in a process for each core, so that threads of torch, FAISS and OpenBLAS would only wait for each other.
 # This stands before anything imports them, and reaches the processes that tests start.
@@ -21,3 +23,17 @@ httpx._config.DEFAULT_TIMEOUT_CONFIG.connect = WAIT_SECONDS
 def _made_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Name the place of folders that are made once (tests/support/made_once.py)."""
     use_root(tmp_path_factory)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import what tests need without looking for garbage in it, which would take a quarter of the time, then or later.
+
+    These are millions of objects, of torch above all, and they stay.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
