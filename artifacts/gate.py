@@ -51,11 +51,12 @@ class GateDecision(Record):
     fault: str | None  # why the version cannot be loaded; such a version is not published by force either
     checks: tuple[GateCheck, ...]
     reason: str | None = None  # given by the person who forced it
+    objections: tuple[str, ...] = ()  # what no figure expresses, each as a clause; absent in older records
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """The fault and every failed check, each as a clause."""
-        return failures_of(self.fault, self.checks)
+        """The fault, every objection and every failed check, each as a clause."""
+        return failures_of(self.fault, self.objections, self.checks)
 
 
 class GateRecord(Record):
@@ -73,9 +74,9 @@ class GateRecord(Record):
         return self.decisions[-1]
 
 
-def failures_of(fault: str | None, checks: tuple[GateCheck, ...]) -> tuple[str, ...]:
-    """Return the fault and all failed checks, each as a clause."""
-    return (*([fault] if fault else []), *(str(check) for check in checks if not check.passed))
+def failures_of(fault: str | None, objections: tuple[str, ...], checks: tuple[GateCheck, ...]) -> tuple[str, ...]:
+    """Return the fault, all objections and all failed checks, each as a clause."""
+    return (*([fault] if fault else []), *objections, *(str(check) for check in checks if not check.passed))
 
 
 def read_gate_record(store: Store, version: str) -> GateRecord | None:
@@ -107,7 +108,8 @@ def add_decision(store: Store, version: str, decision: GateDecision) -> GateReco
         unsigned = GateRecord(
             version=version, manifest_sha256=_manifest_sha256(held, version), decisions=decisions, fingerprint=""
         )
-        record = unsigned.model_copy(update={"fingerprint": _fingerprint(unsigned)})
+        as_read = GateRecord.model_validate_json(unsigned.model_dump_json())  # with every key set
+        record = as_read.model_copy(update={"fingerprint": _fingerprint(as_read)})
         path = gate_path(held, version)
         path.parent.mkdir(exist_ok=True)
         replace_file(path, record.model_dump_json(indent=2).encode() + b"\n")
@@ -138,4 +140,5 @@ def _manifest_sha256(store: Store, version: str) -> str | None:
 
 
 def _fingerprint(record: GateRecord) -> str:
-    return hashlib.sha256(record.model_dump_json(exclude={"fingerprint"}).encode()).hexdigest()
+    """Return the SHA-256 over the keys that the file has: older records lack those that were added since."""
+    return hashlib.sha256(record.model_dump_json(exclude={"fingerprint"}, exclude_unset=True).encode()).hexdigest()

@@ -143,6 +143,7 @@ class Manifest(Record):
     index: IndexDescription
     photos: PhotoCounts
     with_history: int | None = None  # products whose vectors include their history; None if the model has no history
+    base: str | None = None  # the version that an update was made from; None for a build of a whole catalogue
     canaries: tuple[Canary, ...]
     files: dict[str, FileRecord]
     seal: str | None = None  # SHA-256 of all keys above; absent in the oldest versions

@@ -50,6 +50,7 @@ class NewVersion:
         encoding: how products are encoded.
         with_tower_vectors: whether the version keeps the vectors of the towers.
         with_history: whether the history of products is added to their vectors.
+        base: id of the version that its products come from; None where they come from a catalogue.
     """
 
     bundle: ModelBundle
@@ -58,6 +59,7 @@ class NewVersion:
     encoding: EncodingOptions
     with_tower_vectors: bool
     with_history: bool
+    base: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,7 @@ def make_version(new: NewVersion, source: ProductSource, report: ProgressReporte
             identified, encoded = embedder.fill_pool(products, lambda: source.identify(products, pool))
             history = read_history(bundle.product_folder, bundle.product) if new.with_history else None
             embedded = collect(pool, bundle, products, identified, folder, report, history)
-            write_version(folder, new.version, inputs, products, embedded, report)
+            write_version(folder, new.version, inputs, products, embedded, report, new.base)
         embedder.forget_plan()
     path = store.version_path(new.version)
     return BuiltVersion(path, read_manifest(path), encoded)

@@ -106,6 +106,7 @@ def update_version(request: UpdateRequest, report: ProgressReporter = lambda lin
         request.encoding,
         with_tower_vectors=base.has_tower_vectors and needs_tower_vectors(bundle),
         with_history=base.has_history,
+        base=base.version,
     )
     source = ProductSource(
         request.changes,

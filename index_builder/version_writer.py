@@ -100,6 +100,7 @@ def write_version(
     products: CatalogStream,
     embedded: EmbeddedProducts,
     report: ProgressReporter,
+    base: str | None = None,
 ) -> None:
     """Write the index, figures and manifest into the folder of a new version, which has products and vectors."""
     set_threads(thread_count())
@@ -128,7 +129,7 @@ def write_version(
     for name in (QUERY_FOLDER, PHOTO_ENCODER_FOLDER):
         _copy_subfolder(inputs.bundle, name, folder)
     (folder / VECTORS_FILE).unlink()
-    finish_index_version(folder, _manifest(version, inputs, embedded, description, measurement.canaries))
+    finish_index_version(folder, _manifest(version, base, inputs, embedded, description, measurement.canaries))
 
 
 def _in_memory(products: CatalogStream, columns: list[str]) -> Catalog:
@@ -157,6 +158,7 @@ def _copy_subfolder(bundle: ModelBundle, subfolder: str, folder: Path) -> None:
 
 def _manifest(
     version: str,
+    base: str | None,
     inputs: VersionInputs,
     embedded: EmbeddedProducts,
     description: IndexDescription,
@@ -172,6 +174,7 @@ def _manifest(
         index=description,
         photos=embedded.photos,
         with_history=embedded.with_history,
+        base=base,
         canaries=canaries,
         files={},
     )

@@ -28,6 +28,7 @@ class Examination:
         published: version that was published at the time; None where there was none.
         compared_with: id of the version that it was compared with, if any.
         fault: why it cannot be loaded; `checks` are then those that its manifest alone allows, if it has one.
+        objections: what speaks against it and no figure expresses, each as part of a sentence.
         checks: all figures with their limits.
     """
 
@@ -35,12 +36,13 @@ class Examination:
     published: str | None
     compared_with: str | None
     fault: str | None
+    objections: tuple[str, ...]
     checks: tuple[GateCheck, ...]
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """The fault and all failed checks, each as part of a sentence."""
-        return failures_of(self.fault, self.checks)
+        """The fault, all objections and all failed checks, each as part of a sentence."""
+        return failures_of(self.fault, self.objections, self.checks)
 
     def decide(self, outcome: Outcome, reason: str | None = None) -> GateDecision:
         """Return the record of the gate's decision."""
@@ -51,6 +53,7 @@ class Examination:
             fault=self.fault,
             checks=self.checks,
             reason=reason,
+            objections=self.objections,
         )
 
 
@@ -64,12 +67,13 @@ def examine_version(store: Store, version: str, limits: GateLimits) -> Examinati
     before = _read_published(store, published) if published != version else None
     verified, fault = _load(store, version)
     manifest = verified.manifest if verified else _manifest_or_none(store, version)
+    objections = [*_lost_updates(store, manifest, published)] if manifest else []
     checks = [*_figures(manifest, before, limits)] if manifest else []
     if verified:
         checks.append(_at_least(LEAST_MEAN_OVERLAP, "answers to its canary queries", verified.canary_overlap))
         if before:
             checks.extend(_compare_answers(verified, before, limits))
-    return Examination(version, published, before.version if before else None, fault, tuple(checks))
+    return Examination(version, published, before.version if before else None, fault, tuple(objections), tuple(checks))
 
 
 def check_and_record(store: Store, version: str, limits: GateLimits) -> Examination:
@@ -103,6 +107,24 @@ def _read_published(store: Store, published: str | None) -> Manifest | None:
         return read_manifest(store.version_path(published)) if published else None
     except (ArtifactError, OSError):
         return None
+
+
+def _lost_updates(store: Store, manifest: Manifest, published: str | None) -> Iterator[str]:
+    """Yield what speaks against an update that was not made from the published version, also not by way of others."""
+    if manifest.base is not None and published not in (None, manifest.version, *_bases(store, manifest)):
+        yield (
+            f"it was made from version {manifest.base}, but {published} is published, and what {published} changed "
+            f"would be lost (`update` gives the same changes to {published})"
+        )
+
+
+def _bases(store: Store, manifest: Manifest | None) -> list[str]:
+    """Return the version that this one was made from, the one that that one was made from, and so on."""
+    found = list[str]()
+    while manifest and manifest.base is not None and manifest.base not in found:
+        found.append(manifest.base)
+        manifest = _manifest_or_none(store, manifest.base)
+    return found
 
 
 def _figures(manifest: Manifest, before: Manifest | None, limits: GateLimits) -> Iterator[GateCheck]:

@@ -54,9 +54,12 @@ def test_a_figure_keeps_to_its_limit(bound: str, figure: float, limit: float, pa
 
 def test_failures_are_told_with_figure_and_limit() -> None:
     passed = GateCheck(name="x", figure=1, bound="at least", limit=1)
-    told = decision("refused").model_copy(update={"fault": "it is cut", "checks": (passed, RECALL, LOST)})
+    told = decision("refused").model_copy(
+        update={"fault": "it is cut", "objections": ("it is old",), "checks": (passed, RECALL, LOST)}
+    )
     assert told.failures == (
         "it is cut",
+        "it is old",
         "recall@100 is 0.93, expected at least 0.99",
         "the share of products lost is 0.25, expected at most 0.2",
     )

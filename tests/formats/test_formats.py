@@ -18,7 +18,7 @@ from artifacts.checksums import record_files
 from artifacts.dataset import open_dataset
 from artifacts.gate import read_gate_record
 from artifacts.history import read_history
-from artifacts.index_version import INDEX_FILE, open_index_version
+from artifacts.index_version import INDEX_FILE, open_index_version, read_manifest
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.store import Publication, Store
 from index_builder.build import BuildRequest, build_version
@@ -126,6 +126,7 @@ def test_a_saved_store_says_what_is_published(folder: Path) -> None:
     store = Store(folder / "store")
     assert store.version_ids() == ["flat", "ivf"]
     assert store.publication() == Publication("ivf", ("flat",))
+    assert read_manifest(store.version_path("ivf")).base is None
 
 
 @pytest.mark.parametrize("version", ["flat", "ivf"])

@@ -153,6 +153,7 @@ def test_updates_of_updates_and_of_the_published_version(
     Store(store).publish("first")
     second = update([delete(rows[1]), upsert(rows[0])], "second", base=None)
     assert (first.manifest.count, second.manifest.count) == (299, 299)
+    assert (first.manifest.base, second.manifest.base) == ("ivf", "first")
     ids = open_index_version(second.path).products()["product_id"].to_pylist()
     assert ids == [product["product_id"] for product in [*rows[2:], rows[0]]]
     assert (first.encoded, second.encoded) == (0, 1)  # its photo is not at hand any more: by its title

@@ -1,6 +1,7 @@
 """CURRENT moves only to versions that are sound and find enough, and otherwise stays where it was."""
 
 import datetime
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,47 @@ def test_a_rollback_does_not_undo_a_publication_that_comes_in_between(
     with pytest.raises(StoreError, match="had another publication meanwhile"):
         rollback_version(Store(store))
     assert Store(store).publication() == Publication("low", ("ivf", "flat"))
+
+
+def test_an_update_is_not_published_over_another_version_than_its_base(
+    store: Path, rewrite_manifest: Callable[..., None]
+) -> None:
+    versions = store / "versions"
+    rewrite_manifest(versions / "ivf", base="flat")
+    shutil.copytree(versions / "flat", versions / "second")
+    rewrite_manifest(versions / "second", version="second", base="flat")
+    for version in ("flat", "second"):
+        publish_version(Store(store), version)
+    with pytest.raises(GateError) as caught:
+        publish_version(Store(store), "ivf")
+    objection = (
+        "it was made from version flat, but second is published, and what second changed would be lost (`update` gives "
+        "the same changes to second)"
+    )
+    assert objection in str(caught.value)
+    assert Store(store).publication() == Publication("second", ("flat",))
+    assert (_latest(store, "ivf").outcome, _latest(store, "ivf").objections) == ("refused", (objection,))
+    publish_version(Store(store), "ivf", reason="second was a mistake")
+    assert _latest(store, "ivf").outcome == "forced"
+
+
+def test_an_update_of_an_update_of_the_published_version_loses_nothing(
+    store: Path, rewrite_manifest: Callable[..., None]
+) -> None:
+    versions = store / "versions"
+    shutil.copytree(versions / "flat", versions / "between")
+    rewrite_manifest(versions / "between", version="between", base="flat")
+    rewrite_manifest(versions / "ivf", base="between")
+    publish_version(Store(store), "flat")
+    assert publish_version(Store(store), "ivf") == Publication("ivf", ("flat",))
+    assert publish_version(Store(store), "ivf") == Publication("ivf", ("flat",))
+
+
+def test_an_update_needs_its_base_no_more_where_nothing_is_published(
+    store: Path, rewrite_manifest: Callable[..., None]
+) -> None:
+    rewrite_manifest(store / "versions" / "ivf", base="removed")
+    assert publish_version(Store(store), "ivf") == Publication("ivf")
 
 
 def test_an_unknown_version_is_not_published(store: Path) -> None:
