@@ -50,7 +50,7 @@ def publish_one(store: Store, rng: np.random.Generator) -> None:
     """The end of `publish`, after the gate looked at the version: passed, refused or forced."""
     version, published = _any_of(rng, store.version_ids()), store.publication().current
     check = GateCheck(name="recall@100", figure=_any_of(rng, [0.9, 0.995]), bound="at least", limit=0.99)
-    examination = Examination(version, published, published, None, (check,))
+    examination = Examination(version, published, published, None, (), (check,))
     record_and_publish(store, examination, reason="the shop opens at nine")
 
 
