@@ -18,8 +18,8 @@ from artifacts.store import Publication, Store
 from index_builder import new_version, version_writer
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
-from index_builder.embeddings import embed
 from index_builder.embeddings.collect import VECTORS_FILE
+from index_builder.embeddings.local_engine import LocalEngine
 from index_builder.embeddings.pool import open_pool
 from index_builder.index.indexing import IndexRequest
 from index_builder.index.type_choice import Choice
@@ -175,7 +175,7 @@ def test_bad_requests_end_before_any_work(
     error: type[Exception],
     message: str,
 ) -> None:
-    monkeypatch.setattr(embed, "encode_tasks", lambda *inputs: pytest.fail("encoded"))
+    monkeypatch.setattr(LocalEngine, "__call__", lambda *inputs: pytest.fail("encoded"))
     request = {"bundle": bundle, "catalog": catalog, "store": store, "version": "new"} | changes
     with pytest.raises(error, match=message):
         build_version(BuildRequest(**request))

@@ -15,6 +15,7 @@ from artifacts.index_version import FAILURES_FILE, KEYS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
+from index_builder.embeddings.local_engine import LocalEngine
 from index_builder.index.indexing import IndexRequest
 from index_builder.new_version import BuiltVersion
 from index_builder.update import UpdateRequest, update_version
@@ -78,7 +79,7 @@ def test_a_new_price_encodes_nothing(
     update: Update, store: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No photo of the catalogue is at hand, nor are those that could not be used."""
-    monkeypatch.setattr("index_builder.embeddings.embed.encode_tasks", lambda *inputs: pytest.fail("encoded"))
+    monkeypatch.setattr(LocalEngine, "__call__", lambda *inputs: pytest.fail("encoded"))
     changes = [upsert(product, price=0.5, in_stock=False) for product in rows[:40]]
     built = update(changes)
     assert (built.encoded, built.manifest.count) == (0, 300)
