@@ -34,6 +34,11 @@ CARDS = ".grid .hit"
 ANSWER_SECONDS = 15  # of api.js
 PAINTED_WITHIN_MS = 150
 PAINTED_QUERIES = ["red striped mug", "blue dress", "lamp", "leather handbag", "pillow", "running shoes", "toy car"]
+# Results count as shown in the animation frame after they have been put on the page.
+SHOWN = """() => {
+  const [asked, shown] = ["search-asked", "results-shown"].map((name) => performance.getEntriesByName(name).at(-1));
+  return shown && shown.startTime > asked.startTime;
+}"""
 # When the first result was painted, as the browser saw it, in milliseconds after the search was begun. The photo of a
 # product that the search before has found as well is there already when the words are shown.
 PAINTED = """() => new Promise((resolve) => {
@@ -102,6 +107,7 @@ def test_how_soon_the_first_result_is_painted_after_the_debounce_is_reported(
     for query in PAINTED_QUERIES:
         page.get_by_label("What a shopper would type").fill(query)
         wait_until(page, "query => document.title.startsWith(query)", arg=query)
+        wait_until(page, SHOWN)
         measured.append(page.evaluate(PAINTED))
         settle(page)
         assert 0 < measured[-1]["words"] <= measured[-1]["photo"]
