@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from artifacts.errors import MismatchError
 from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput
 from towers.onnx_session import open_session
 from towers.photos import Pixels
@@ -43,3 +44,13 @@ class OnnxPhotoEncoder:
             return np.empty((0, self.width), dtype=np.float32)
         (vectors,) = self._session.run([VECTORS_OUTPUT], {"pixels": np.stack(photos)})
         return np.asarray(vectors, dtype=np.float32)
+
+    def check(self, width: int) -> None:
+        """Encode one black photo, which checks the encoder and warms it up.
+
+        Raises:
+            MismatchError: it gives no vectors of this width.
+        """
+        vectors = self.encode([np.zeros((self.photo.height, self.photo.width, 3), np.uint8)])
+        if vectors.shape != (1, width) or not np.isfinite(vectors).all():
+            raise MismatchError(f"its photo encoder gives no vectors of width {width}; build it again")

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from artifacts.attribute_columns import attribute_names, read_attribute
 from artifacts.canaries import Search, check_canaries
-from artifacts.errors import ArtifactError, MismatchError
+from artifacts.errors import ArtifactError, FormatError, MismatchError
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, IndexVersion, Manifest, open_index_version
+from artifacts.product_json import product_fragments
 from artifacts.store import Store
 from index_builder.core.errors import LedgerError, VerificationError
 from index_builder.core.threads import thread_count
 from index_builder.index.measure import encode_queries
 from index_builder.versions.ledger import read_fitting_failures
 from knn import KnnError, OperatingPoint, VectorIndex, read_index
+from towers.photo_encoder import OnnxPhotoEncoder
+from towers.photo_subspace import PhotoSubspace
 from towers.query_encoder import OnnxQueryEncoder
 
 
@@ -25,11 +29,15 @@ class VerifiedVersion:
         manifest: manifest of the version.
         canary_overlap: mean share of expected products that its canary queries find, from 0 to 1.
         search: function of queries and k that returns product ids, best first.
+        products: all products; row i has vector i of the index.
+        index: the index.
     """
 
     manifest: Manifest
     canary_overlap: float
     search: Search
+    products: pa.Table
+    index: VectorIndex
 
 
 def verify_version(store: Store, version: str) -> VerifiedVersion:
@@ -52,7 +60,7 @@ def verify_version(store: Store, version: str) -> VerifiedVersion:
 
 
 def _verify(opened: IndexVersion) -> VerifiedVersion:
-    record, products = opened.index_record, _whole_products(opened)
+    record, products = opened.index_record, _usable_products(opened)
     index = read_index(opened.index_path, record.sha256, record.size_bytes)
     _check_agreement(opened, index)
     _check_records(opened)
@@ -61,17 +69,28 @@ def _verify(opened: IndexVersion) -> VerifiedVersion:
         raise VerificationError(
             f"{opened.path} keeps tower vectors of products, but its encoder gives none of queries; build it again"
         )
+    _check_photo_encoder(opened)
     search = _search_of(opened.manifest, index, encoder, products["product_id"])
-    return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search)
+    return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search, products, index)
 
 
-def _whole_products(opened: IndexVersion) -> pa.Table:
-    """Return the products with all values validated, since the service reads every value when it loads them."""
+def _usable_products(opened: IndexVersion) -> pa.Table:
+    """Return the products after everything was made of them that the service makes: filters and answers."""
     products = opened.products()
     try:
         products.validate(full=True)
     except pa.ArrowInvalid as error:
         raise VerificationError(f"{opened.path}: its products are damaged: {error}; build it again") from error
+    try:
+        for name in attribute_names(products.schema):
+            read_attribute(name, products[name])
+        for _ in product_fragments(products):
+            pass
+    except FormatError as error:
+        raise VerificationError(
+            f"{opened.path}: no service can load its products: {error}; correct the column in the catalogue and build "
+            "again"
+        ) from error
     return products
 
 
@@ -98,6 +117,13 @@ def _check_records(opened: IndexVersion) -> None:
             raise VerificationError(
                 f"{opened.path / KEYS_FILE} has the shape {shape} for {manifest.count} products; build it again"
             )
+
+
+def _check_photo_encoder(opened: IndexVersion) -> None:
+    """Check the encoder of searches by photo, if the version has one and its model lets a photo be a query."""
+    part = PhotoSubspace.of(opened.query)
+    if part is not None and opened.photo is not None:
+        OnnxPhotoEncoder(opened.photo_folder, opened.photo, threads=thread_count()).check(part.width)
 
 
 def _search_of(

@@ -15,7 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.catalog import CATALOG_COLUMNS
+from artifacts.attribute_columns import (
+    BooleanValues,
+    NumberValues,
+    OtherValues,
+    TextValues,
+    attribute_names,
+    read_attribute,
+)
 from service.core.errors import FilterError
 from service.protocol.columns import OFFERED_VALUES, ColumnDescription
 from service.protocol.filters import Condition, Filters, OneOf, Range, Scalar, show_value
@@ -47,12 +54,15 @@ class FilterColumns:
 
     Attributes:
         descriptions: what each column holds, in the order of the columns.
+
+    Raises:
+        FormatError: the values of a column cannot be read.
     """
 
     def __init__(self, products: pa.Table) -> None:
         self._count: int = products.num_rows
         self._columns: Mapping[str, _Column] = {
-            name: _read_column(products[name]) for name in products.column_names if name not in CATALOG_COLUMNS
+            name: _read_column(name, products[name]) for name in attribute_names(products.schema)
         }
         self.descriptions = tuple(column.describe(name) for name, column in self._columns.items())
 
@@ -74,23 +84,16 @@ class FilterColumns:
         return self._columns[name]
 
 
-def _read_column(column: pa.ChunkedArray) -> _Column:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _TextColumn.read(column.cast(pa.large_string()))
-    if pa.types.is_boolean(kind):
-        return _BooleanColumn(*_values_and_validity(column.cast(kind), False))
-    if pa.types.is_decimal(kind):
-        # Cast by way of text: Arrow's direct cast divides, which turns 19.99 into 19.990000000000002.
-        column, kind = column.cast(kind).cast(pa.string()).cast(pa.float64()), pa.float64()
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _NumberColumn(*_values_and_validity(column.cast(kind), 0))
-    return _OtherColumn(str(kind))
-
-
-def _values_and_validity(column: pa.ChunkedArray, placeholder: object) -> tuple[npt.NDArray[Any], Mask]:
-    """Return the values, with a placeholder for each null, and which of them are not null."""
-    return pc.fill_null(column, placeholder).to_numpy(), pc.is_valid(column).to_numpy()
+def _read_column(name: str, column: pa.ChunkedArray) -> _Column:
+    match read_attribute(name, column):
+        case TextValues(codes, distinct):
+            return _TextColumn(codes, distinct)
+        case BooleanValues(values, present):
+            return _BooleanColumn(values, present)
+        case NumberValues(values, present):
+            return _NumberColumn(values, present)
+        case OtherValues(kind):
+            return _OtherColumn(kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +102,6 @@ class _TextColumn:
 
     codes: npt.NDArray[np.int32]
     distinct: pa.Array
-
-    @classmethod
-    def read(cls, column: pa.ChunkedArray) -> "_TextColumn":
-        encoded = column.combine_chunks().dictionary_encode()
-        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-        return cls(codes, encoded.dictionary)
 
     def matches(self, condition: Condition) -> Mask:
         values = _values_of_type(condition, str, "text")

@@ -1,8 +1,8 @@
 """All products of a version as prepared JSON, from which hits are rendered by copying.
 
-The JSON of each product, `"product_id":"p1","title":...}`, lies in one Arrow buffer. Arrow builds this buffer and joins
-hits from it column by column without holding Python's lock, so that other threads go on meanwhile. The table takes
-about as much memory as the uncompressed products.parquet, plus the column names once per product.
+The JSON of each product, `"product_id":"p1","title":...}`, lies in one Arrow buffer. Arrow joins hits
+from it column by column without holding Python's lock, so that other threads go on meanwhile. The table takes about as
+much memory as the uncompressed products.parquet, plus the column names once per product.
 """
 
 import itertools
@@ -16,16 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.catalog import CATALOG_COLUMNS
-from artifacts.errors import FormatError
+from artifacts.product_json import product_fragments
 from service.worker.ranking import Ranking
 
-# Fields of a hit that the search itself fills. An attribute of the same name can be filtered by but is not shown.
-SEARCH_FIELDS = ("rank", "score", "explain")
-_ROWS_AT_ONCE = 65_536
 _IMAGE_KEY = ',"image":'
 _DECODER = json.JSONDecoder()
-_FIRST_PRINTABLE = 0x20  # JSON requires every character below it to be escaped
 
 
 class HitTable:
@@ -35,11 +30,11 @@ class HitTable:
         products: all products, in the order of the index.
 
     Raises:
-        FormatError: a text is not valid UTF-8.
+        FormatError: a value cannot be shown; the message names its column.
     """
 
     def __init__(self, products: pa.Table) -> None:
-        self._fragments = pa.concat_arrays([_fragments(batch) for batch in products.to_batches(_ROWS_AT_ONCE)])
+        self._fragments = pa.concat_arrays([*product_fragments(products)])
 
     def render(self, rankings: Sequence[Ranking]) -> list[bytes]:
         """Return the hits of each ranking as the elements of a JSON array, without its brackets."""
@@ -114,68 +109,9 @@ def _explanation_texts(ranking: Ranking) -> list[str]:
     return [f'"explain":{{{kind}{",".join(hit)}}},' for hit in zip(*pairs, strict=True)]
 
 
-def _fragments(batch: pa.RecordBatch) -> pa.Array:
-    """Return the JSON that follows rank and score in the hit of each product, as large_string."""
-    pieces: list[pa.Array | pa.Scalar] = []
-    attributes = [name for name in batch.schema.names if name not in CATALOG_COLUMNS]
-    for name in (*CATALOG_COLUMNS, *attributes):
-        if name in SEARCH_FIELDS:
-            continue
-        column = pc.fill_null(batch[name], "") if name == "title" else batch[name]
-        key = _text(f"{',' if pieces else ''}{json.dumps(name)}:")
-        pieces += [key, pc.fill_null(_json_values(name, column), "null")]
-    return pc.binary_join_element_wise(*pieces, _text("}"), _EMPTY)
-
-
 def _text(text: str) -> pa.Scalar:
     return pa.scalar(text, pa.large_string())
 
 
-def _json_values(name: str, column: pa.Array) -> pa.Array:
-    """Return each value of a column as JSON text, as large_string; null stays null."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _json_texts(name, column.cast(pa.large_string()))
-    if pa.types.is_floating(kind):
-        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))  # JSON has no NaN
-    if any(is_kind(kind) for is_kind in _WRITTEN_BY_ARROW):
-        return column.cast(pa.large_string())
-    if pa.types.is_temporal(kind):
-        return _quoted(column.cast(pa.large_string()))
-    return _json_one_by_one(column)
-
-
-def _json_texts(name: str, texts: pa.Array) -> pa.Array:
-    try:
-        texts.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise FormatError(f"column {name} of the products is not valid UTF-8: {error}") from error
-    escaped = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
-    text = escaped.buffers()[2]  # holds these rows alone, since `escaped` is no slice
-    if text is not None and text.size and np.frombuffer(text, dtype=np.uint8).min() < _FIRST_PRINTABLE:
-        return _json_one_by_one(texts)
-    return _quoted(escaped)
-
-
-def _json_one_by_one(column: pa.Array) -> pa.Array:
-    """Return values as JSON by Python, for rare cases: texts with control characters, lists and structures."""
-    values = [
-        None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in column.to_pylist()
-    ]
-    return pa.array(values, pa.large_string())
-
-
-def _quoted(texts: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(_QUOTE, texts, _QUOTE, _EMPTY)
-
-
-_WRITTEN_BY_ARROW = (
-    pa.types.is_boolean,
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-)
-_RANK, _SCORE, _QUOTE, _COMMA, _EMPTY = map(_text, ('{"rank":', ',"score":', '"', ",", ""))
+_RANK, _SCORE, _COMMA, _EMPTY = map(_text, ('{"rank":', ',"score":', ",", ""))
 _SIX_PLACES = pa.decimal128(18, 6)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from artifacts.canaries import check_canaries
 from artifacts.errors import ArtifactError, StoreError
 from artifacts.index_version import IndexVersion, Manifest, open_index_version
+from artifacts.product_json import SEARCH_FIELDS
 from artifacts.store import Store
 from knn import KnnError, Neighbours, OperatingPoint, VectorIndex, gpu_fault, read_index, set_threads
 from service.core.device import Device
@@ -22,7 +23,7 @@ from service.core.logs import EventLog
 from service.core.store_paths import without_store_path
 from service.protocol.served_version import ServedVersion
 from service.worker.filter_masks import FilterColumns, Mask
-from service.worker.hit_table import SEARCH_FIELDS, HitTable
+from service.worker.hit_table import HitTable
 from service.worker.memory import check_memory
 from service.worker.modality_scores import ModalityScores
 from service.worker.modality_similarities import ModalitySimilarities, mixes_towers

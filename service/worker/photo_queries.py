@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.index_version import IndexVersion
-from service.core.errors import NoPhotoSearchError, QueryError, VersionRefusedError
+from service.core.errors import NoPhotoSearchError, QueryError
 from service.photo_decoding.photo_decoder import PhotoDecoder
 from towers.errors import PhotoError
 from towers.photo_encoder import OnnxPhotoEncoder
@@ -56,8 +56,7 @@ def load_photo_queries(opened: IndexVersion, threads: int, wanted: bool) -> Phot
         The queries, or the error that answers every search by photo.
 
     Raises:
-        ArtifactError: the encoder cannot be loaded.
-        VersionRefusedError: the encoder gives vectors of another width than its tower.json says.
+        ArtifactError: the encoder cannot be loaded, or gives vectors of another width than its tower.json says.
     """
     part, name = PhotoSubspace.of(opened.query), opened.manifest.model.name
     if part is None:
@@ -72,10 +71,7 @@ def load_photo_queries(opened: IndexVersion, threads: int, wanted: bool) -> Phot
             "with `python -m training add-photo-encoder` and build the index again"
         )
     queries = PhotoQueries(OnnxPhotoEncoder(opened.photo_folder, opened.photo, threads=threads), part)
-    photo = queries.encoder.photo
-    vectors = queries.encoder.encode([np.zeros((photo.height, photo.width, 3), np.uint8)])
-    if vectors.shape != (1, part.width) or not np.isfinite(vectors).all():
-        raise VersionRefusedError(f"its photo encoder gives no vectors of width {part.width}; build it again")
+    queries.encoder.check(part.width)
     return queries
 
 

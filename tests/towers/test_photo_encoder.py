@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from artifacts.bundle import ModelBundle
-from artifacts.errors import DamagedError
+from artifacts.errors import DamagedError, MismatchError
 from tests.support.photos import noise, write_photos
 from towers.encoding import encode_photos
 from towers.photo_encoder import OnnxPhotoEncoder
@@ -45,6 +45,13 @@ def test_a_photo_has_the_vector_that_it_has_as_a_products(exported: Exported, tm
 def test_no_photos_give_no_vectors(exported: Exported) -> None:
     vectors = photo_encoder(exported("clip"), threads=2).encode([])
     assert (vectors.shape, vectors.dtype) == ((0, 24), np.float32)
+
+
+def test_an_encoder_that_gives_other_vectors_than_expected_is_refused(exported: Exported) -> None:
+    encoder = photo_encoder(exported("clip"))
+    encoder.check(24)
+    with pytest.raises(MismatchError, match="its photo encoder gives no vectors of width 25; build it again"):
+        encoder.check(25)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no model"])

@@ -1,6 +1,7 @@
 """A sound version passes; each kind of damage is refused with its own reason."""
 
 import dataclasses
+import datetime
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ import pytest
 
 import knn
 from artifacts.bundle import open_bundle
-from artifacts.checksums import fingerprint_of
+from artifacts.checksums import fingerprint_of, record_files
 from artifacts.errors import StoreError
 from artifacts.index_version import Canary, read_manifest
+from artifacts.photo_encoder import write_photo_tower
+from artifacts.side import ClipImageTowerSpec
 from artifacts.store import Store
 from index_builder.core.errors import VerificationError
 from index_builder.versions.verify import verify_version
@@ -186,6 +189,31 @@ def operating_point_of_another_type(bench: Bench) -> None:
     bench.rewrite(index=read_manifest(bench.version).index.model_copy(update={"nprobe": None}))
 
 
+def _add_column(bench: Bench, name: str, values: pa.Array) -> None:
+    path = bench.version / "products.parquet"
+    pq.write_table(pq.read_table(path).append_column(name, values), path)
+    bench.rewrite()
+
+
+def times_in_an_unknown_zone(bench: Bench) -> None:
+    _add_column(bench, "added", pa.array([datetime.datetime(2026, 1, 1)] * 300, pa.timestamp("us", "Foo/Bar")))
+
+
+def dates_beyond_the_calendar_in_a_list(bench: Bench) -> None:
+    times = pa.array([2**62] * 300, pa.int64()).view(pa.timestamp("us"))
+    _add_column(bench, "shown", pa.ListArray.from_arrays(pa.array(np.arange(301), pa.int32()), times))
+
+
+def photo_encoder_that_is_none_and_forge(bench: Bench) -> None:
+    folder, bundle = bench.version / "photo", open_bundle(bench.other_bundle)
+    folder.mkdir()
+    write_photo_tower(folder, next(tower for tower in bundle.product.towers if isinstance(tower, ClipImageTowerSpec)))
+    (folder / "encoder.onnx").write_bytes(b"no model")
+    model = read_manifest(bench.version).model
+    photo = fingerprint_of(record_files(bench.version), prefix="photo/")
+    bench.rewrite(model=model.model_copy(update={"photo_fingerprint": photo}))
+
+
 def name_of_another_version(bench: Bench) -> None:
     bench.rewrite(version="flat")
 
@@ -242,6 +270,12 @@ DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
         tower_vectors_that_queries_lack_and_rewrite,
         "keeps tower vectors of products, but its encoder gives none",
     ),
+    (times_in_an_unknown_zone, r"no service can load its products: column added of the products, timestamp.*Foo/Bar"),
+    (
+        dates_beyond_the_calendar_in_a_list,
+        "column shown of the products, list<.*, cannot be shown: .*; correct the column",
+    ),
+    (photo_encoder_that_is_none_and_forge, r"encoder\.onnx cannot be loaded as a photo encoder"),
     (name_of_another_version, "its manifest is that of version 'flat'"),
 ]
 

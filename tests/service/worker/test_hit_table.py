@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from artifacts import product_json
 from artifacts.errors import FormatError
-from service.worker import hit_table
 from service.worker.hit_table import HitTable
 from service.worker.ranking import Explanation, Ranking
 
@@ -152,7 +152,7 @@ def test_the_image_entry_is_cut_out_of_the_product() -> None:
 
 
 def test_products_over_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hit_table, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(product_json, "_ROWS_AT_ONCE", 4)
     table = catalogue(number=list(range(len(NASTY))))
     assert [hit["number"] for hit in rendered(table, rows=[12, 3, 4, 0])] == [12, 3, 4, 0]
 

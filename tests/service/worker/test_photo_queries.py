@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artifacts.errors import MismatchError
 from artifacts.index_version import IndexVersion, open_index_version
 from artifacts.store import Store
 from service.core.device import Device
-from service.core.errors import NoPhotoSearchError, QueryError, VersionRefusedError
+from service.core.errors import NoPhotoSearchError, QueryError
 from service.protocol.queries import Page, PhotoQuery, SearchQuery
 from service.worker.batch_executor import answer_batch
 from service.worker.loaded_version import load_version
@@ -86,7 +87,7 @@ def test_an_encoder_of_another_width_is_refused(alpha_shop: PhotoShop) -> None:
     bert, clip = tiny_sides("alpha")[0].towers
     config = clip.config.model_copy(update={"model": {**clip.config.model, "embed_dim": 25}})  # type: ignore[union-attr]
     side = tiny_sides("alpha")[0].model_copy(update={"towers": (bert, clip.model_copy(update={"config": config}))})
-    with pytest.raises(VersionRefusedError, match="its photo encoder gives no vectors of width 25; build it again"):
+    with pytest.raises(MismatchError, match="its photo encoder gives no vectors of width 25; build it again"):
         load_photo_queries(dataclasses.replace(opened(alpha_shop), query=side), 1, wanted=True)
 
 
