@@ -175,7 +175,7 @@ $(1)/$(MODEL)/model.json: $(1)/bibert/model.json $(1)/clip-towers/model.json
 
 $(1)/published: $(1)/$(MODEL)/model.json $(BUILDER)
 	$(BIN)/python -m index_builder build --bundle $(1)/$(MODEL) --catalog $(1)/shop/catalog.parquet \
-	  --store $(1)/store --explain --publish
+	  --store $(1)/store --explain --publish --new-model
 	@touch $$@
 endef
 

@@ -8,8 +8,9 @@ import typer
 from artifacts.store import Store
 from index_builder.cli import store_commands
 from index_builder.cli.friendly import friendly
-from index_builder.cli.options import NewVersionOptions, StoreFolder, expand_options
+from index_builder.cli.options import NewColumns, NewModel, NewVersionOptions, StoreFolder, expand_options
 from index_builder.cli.output import describe_build
+from index_builder.versions.gate_limits import GateLimits
 
 if TYPE_CHECKING:
     from index_builder.new_version import BuiltVersion
@@ -50,6 +51,8 @@ def build(
             help="Add to the vectors of products for which queries they were shown, where the model knows it.",
         ),
     ] = True,
+    new_model: NewModel = False,
+    new_columns: NewColumns = False,
 ) -> None:
     """Encode a catalogue, index it, measure the index, and write it all as a version of a store.
 
@@ -60,7 +63,8 @@ def build(
 
     encoding = options.encoding_options(_print_progress, retry_failed=retry_failed, refetch_photos=refetch_photos)
     request = BuildRequest(bundle, catalog, store, options.version, options.index_request(), encoding, explain, history)
-    _finish(store, build_version(request, _print_progress), options.publish)
+    limits = GateLimits(new_model=new_model, new_columns=new_columns)
+    _finish(store, build_version(request, _print_progress), options.publish, limits)
 
 
 @app.command()
@@ -87,7 +91,7 @@ def update(
 
     encoding = options.encoding_options(_print_progress)
     request = UpdateRequest(bundle, changes, store, base, options.version, photos, options.index_request(), encoding)
-    _finish(store, update_version(request, _print_progress), options.publish)
+    _finish(store, update_version(request, _print_progress), options.publish, GateLimits())
 
 
 app.add_typer(store_commands.app)
@@ -97,10 +101,10 @@ def _print_progress(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _finish(store: Path, built: "BuiltVersion", publish: bool) -> None:
+def _finish(store: Path, built: "BuiltVersion", publish: bool, limits: GateLimits) -> None:
     """Print what was built, and run the gate over it."""
     typer.echo(describe_build(built))
     if publish:
-        store_commands.publish_or_exit(Store(store), built.manifest.version)
+        store_commands.publish_or_exit(Store(store), built.manifest.version, limits)
     else:
-        store_commands.check_unpublished(Store(store), built.manifest.version)
+        store_commands.check_unpublished(Store(store), built.manifest.version, limits)

@@ -20,6 +20,13 @@ if TYPE_CHECKING:  # what these need takes seconds to load
     from knn import Device
 
 StoreFolder = Annotated[Path, typer.Option(help="Folder of the store.")]
+NewModel = Annotated[
+    bool, typer.Option("--new-model", help="The model is meant to be another than that of the published version.")
+]
+NewColumns = Annotated[
+    bool,
+    typer.Option("--new-columns", help="Columns of the published version are meant to be gone or of another type."),
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import typer
 
 from artifacts.store import Store
 from index_builder.cli.friendly import failed_checks_exit, friendly
-from index_builder.cli.options import StoreFolder
+from index_builder.cli.options import NewColumns, NewModel, StoreFolder
 from index_builder.cli.output import describe_pruning, describe_publication, describe_verified
 from index_builder.core.errors import OptionError
 from index_builder.versions.gate_limits import GateLimits
@@ -76,6 +76,17 @@ def publish(
         float,
         typer.Option(help="Least overlap with the published version's answers to canary queries, for the same model."),
     ] = GateLimits.least_canary_overlap,
+    least_new_model_overlap: Annotated[
+        float, typer.Option(help="The same for another model than that of the published version.")
+    ] = GateLimits.least_new_model_overlap,
+    most_without_title: Annotated[float, typer.Option(help="Largest share of products without a title.")] = (
+        GateLimits.most_without_title
+    ),
+    most_vector_similarity: Annotated[
+        float, typer.Option(help="Largest mean cosine of the vectors of two products.")
+    ] = GateLimits.most_vector_similarity,
+    new_model: NewModel = False,
+    new_columns: NewColumns = False,
     force: Annotated[bool, typer.Option(help="Publish the version although checks fail; needs --reason.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why it is published all the same; kept with the version.")] = None,
 ) -> None:
@@ -88,6 +99,11 @@ def publish(
         most_photo_rise=most_photo_rise,
         most_product_drop=most_product_drop,
         least_canary_overlap=least_canary_overlap,
+        least_new_model_overlap=least_new_model_overlap,
+        most_without_title=most_without_title,
+        most_vector_similarity=most_vector_similarity,
+        new_model=new_model,
+        new_columns=new_columns,
     )
     publish_or_exit(Store(store), version, limits, reason)
 
@@ -132,7 +148,7 @@ def diff(
     typer.echo(describe_diff(compared))
 
 
-def publish_or_exit(store: Store, version: str, limits: GateLimits | None = None, reason: str | None = None) -> None:
+def publish_or_exit(store: Store, version: str, limits: GateLimits, reason: str | None = None) -> None:
     """Run the gate over a version and publish it; a refusal ends the command with a sentence and status 1."""
     from index_builder.versions.publish import publish_version
 
@@ -141,10 +157,10 @@ def publish_or_exit(store: Store, version: str, limits: GateLimits | None = None
     typer.echo(describe_publication(publication))
 
 
-def check_unpublished(store: Store, version: str) -> None:
+def check_unpublished(store: Store, version: str, limits: GateLimits) -> None:
     """Run the gate over a version that is not to be published, record its decision, and print what failed."""
     from index_builder.versions.gate import check_and_record
 
-    failures = check_and_record(store, version, GateLimits()).failures
+    failures = check_and_record(store, version, limits).failures
     if failures:
         typer.echo(f"REFUSED BY THE GATE: version {version} is kept and marked: {'; '.join(failures)}")

@@ -2,19 +2,25 @@
 
 A version is loaded as the service would load it, and its figures are compared with limits and with the version that is
 published now. A product feed cut in half, a photo server that was down, or a wrong model all build without an error:
-only these figures show them.
+only these figures show them. What is measured is in index_builder/versions/gate_checks.py.
 """
 
 import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from artifacts.canaries import LEAST_MEAN_OVERLAP, canary_overlaps
 from artifacts.errors import ArtifactError
 from artifacts.gate import GateCheck, GateDecision, Outcome, add_decision, failures_of
-from artifacts.index_version import Manifest, ModelIdentity, PhotoCounts, read_manifest
+from artifacts.index_version import Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.core.errors import VerificationError
+from index_builder.versions.gate_checks import (
+    answer_checks,
+    column_objections,
+    content_checks,
+    manifest_checks,
+    model_objections,
+)
 from index_builder.versions.gate_limits import GateLimits
 from index_builder.versions.verify import VerifiedVersion, verify_version
 
@@ -68,11 +74,14 @@ def examine_version(store: Store, version: str, limits: GateLimits) -> Examinati
     verified, fault = _load(store, version)
     manifest = verified.manifest if verified else _manifest_or_none(store, version)
     objections = [*_lost_updates(store, manifest, published)] if manifest else []
-    checks = [*_figures(manifest, before, limits)] if manifest else []
+    checks = [*manifest_checks(manifest, before, limits)] if manifest else []
+    if manifest and before:
+        objections.extend(model_objections(manifest, before, limits))
     if verified:
-        checks.append(_at_least(LEAST_MEAN_OVERLAP, "answers to its canary queries", verified.canary_overlap))
-        if before:
-            checks.extend(_compare_answers(verified, before, limits))
+        checks.extend(content_checks(verified, limits))
+    if verified and before:
+        objections.extend(column_objections(verified, before, store.version_path(before.version), limits))
+        checks.extend(answer_checks(verified, before, limits))
     return Examination(version, published, before.version if before else None, fault, tuple(objections), tuple(checks))
 
 
@@ -125,48 +134,3 @@ def _bases(store: Store, manifest: Manifest | None) -> list[str]:
         found.append(manifest.base)
         manifest = _manifest_or_none(store, manifest.base)
     return found
-
-
-def _figures(manifest: Manifest, before: Manifest | None, limits: GateLimits) -> Iterator[GateCheck]:
-    """Yield the checks that need the manifest alone."""
-    index = manifest.index
-    target = index.target_recall if limits.least_recall is None else limits.least_recall
-    yield _at_least(target, "recall@100", index.recall_at_100)
-    share = _share_without_photo(manifest.photos)
-    if share is not None:
-        yield _at_most(limits.most_without_photo, "the share of products without a photo", share)
-    share_before = _share_without_photo(before.photos) if before else None
-    if share is not None and share_before is not None:
-        rise = share - share_before
-        yield _at_most(limits.most_photo_rise, "the rise of that share against the published version", rise)
-    if before and before.count:
-        drop = 1 - manifest.count / before.count
-        yield _at_most(limits.most_product_drop, "the share of products lost", drop)
-
-
-def _compare_answers(verified: VerifiedVersion, before: Manifest, limits: GateLimits) -> Iterator[GateCheck]:
-    canaries = [canary for canary in before.canaries if canary.product_ids]
-    if canaries and _same_model(verified.manifest.model, before.model):
-        overlaps = canary_overlaps(canaries, verified.search)
-        mean = sum(overlaps) / len(overlaps)
-        yield _at_least(limits.least_canary_overlap, "the overlap with the published version's answers", mean)
-
-
-def _same_model(one: ModelIdentity, other: ModelIdentity) -> bool:
-    """Return whether both models give the same vectors; names and metrics may differ."""
-    sides = [(model.query_fingerprint, model.product_fingerprint) for model in (one, other)]
-    return sides[0] == sides[1]
-
-
-def _share_without_photo(photos: PhotoCounts) -> float | None:
-    """Return the share of products without a usable photo; None for a model that reads no photos."""
-    without = photos.absent + sum(photos.unusable.values())
-    return without / (photos.usable + without) if photos.usable + without else None
-
-
-def _at_least(limit: float, name: str, figure: float) -> GateCheck:
-    return GateCheck(name=name, figure=figure, bound="at least", limit=limit)
-
-
-def _at_most(limit: float, name: str, figure: float) -> GateCheck:
-    return GateCheck(name=name, figure=figure, bound="at most", limit=limit)

@@ -7,7 +7,7 @@ from index_builder.core.errors import OptionError
 
 @dataclass(frozen=True)
 class GateLimits:
-    """The limits of the gate, all of them shares from 0 to 1.
+    """The limits of the gate, shares from 0 to 1, and which changes are meant.
 
     Attributes:
         least_recall: least tie-tolerant recall@100 at the operating point; None for the target that the version was
@@ -16,7 +16,12 @@ class GateLimits:
         most_photo_rise: by how much that share may exceed that of the published version.
         most_product_drop: largest share of the published version's product count that may be lost.
         least_canary_overlap: least share of the expected products of the published version's canary queries that the
-            new version must find too; checked only where both are of one model.
+            new version must find too, where both are of one model.
+        least_new_model_overlap: the same where the models differ.
+        most_without_title: largest share of products whose title is null or blank.
+        most_vector_similarity: largest mean cosine of the vectors of two products.
+        new_model: whether the model may be another than that of the published version.
+        new_columns: whether attribute columns of the published version may be missing, empty or of another type.
 
     Raises:
         OptionError: a limit is out of range.
@@ -28,6 +33,12 @@ class GateLimits:
     most_product_drop: float = 0.2
     # Where 20 % of the products are lost and as many are new, 0.8 * 0.8 of an answer is left.
     least_canary_overlap: float = 0.6
+    # Random weights kept 7.5 % of a good model's answers, by words that titles share.
+    least_new_model_overlap: float = 0.15
+    most_without_title: float = 0.1
+    most_vector_similarity: float = 0.98
+    new_model: bool = False
+    new_columns: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

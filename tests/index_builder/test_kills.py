@@ -59,7 +59,8 @@ class Shop:
         """Build; where the version is there already, publish it."""
         arguments = ["--store", str(store), "--version", "new"]
         if "new" in Store(store).version_ids():
-            return BuildProcess(["publish", *arguments], self._log, "publish")
+            meant = ["--new-model", "--least-new-model-overlap", "0"]  # random weights agree in nothing
+            return BuildProcess(["publish", *arguments, *meant], self._log, "publish")
         options = ["--index", "Flat", "--shard-rows", "16", "--explain"]
         return BuildProcess(["build", *self._sources, *arguments, *options], self._log)
 

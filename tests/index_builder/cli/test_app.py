@@ -1,5 +1,6 @@
 """The command line: what it prints, and with which status it ends."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,35 @@ def test_build_and_publish(building: list[str], store: Path) -> None:
     out, _ = _invoke(*building, "--version", "new", "--publish")
     assert out.splitlines()[-1] == "published new; before it flat"
     assert Store(store).publication() == Publication("new", ("flat",))
+
+
+def test_random_weights_are_not_published_over_another_model_though_a_change_is_meant(
+    building: list[str], other_bundle: Path, store: Path
+) -> None:
+    Store(store).publish("flat")
+    other = ["build", "--bundle", str(other_bundle), *building[3:], "--version", "other", "--index", "Flat"]
+    _, err = _invoke(*other, "--publish", "--new-model", status=1)
+    refused = "Error: version other is kept, but not published: "
+    assert f"{refused}the overlap with the published version's answers is 0.07" in err
+    publishing = ["publish", "--store", str(store), "--version", "other"]
+    _, err = _invoke(*publishing, status=1)
+    assert f"{refused}its model tiny-2 (" in err and "(--new-model says that this is meant); the overlap with" in err
+    assert Store(store).publication() == Publication("flat")
+    out, _ = _invoke(*publishing, "--new-model", "--least-new-model-overlap", "0.05")
+    assert out == "published other; before it flat\n"
+
+
+def test_a_catalogue_without_one_of_its_columns_is_published_where_that_is_meant(
+    building: list[str], catalog: Path, store: Path, tmp_path: Path
+) -> None:
+    Store(store).publish("flat")
+    shop = Path(shutil.copytree(catalog.parent, tmp_path / "shop"))
+    pq.write_table(pq.read_table(catalog).drop_columns(["price"]), shop / "catalog.parquet")
+    fewer = ["build", *building[1:3], "--catalog", str(shop / "catalog.parquet"), *building[5:], "--index", "Flat"]
+    out, _ = _invoke(*fewer, "--version", "fewer")
+    assert "REFUSED BY THE GATE: version fewer is kept and marked: 1 of 2 columns of the published version flat" in out
+    out, _ = _invoke(*fewer, "--version", "meant", "--new-columns", "--publish")
+    assert out.splitlines()[-1] == "published meant; before it flat"
 
 
 def test_build_below_target_is_written_but_not_published(building: list[str], store: Path) -> None:

@@ -1,6 +1,7 @@
 """The gate: each figure, counted a second time here, and its limit; all failures at once."""
 
 import datetime
+import decimal
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -8,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from artifacts.errors import StoreError
 from artifacts.gate import GateCheck, read_gate_record
-from artifacts.index_version import FAILURES_FILE, Canary, Manifest, PhotoCounts, read_manifest
+from artifacts.index_version import FAILURES_FILE, PRODUCTS_FILE, Canary, Manifest, PhotoCounts, read_manifest
 from artifacts.store import Store
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.versions.gate import Examination, check_and_record, examine_version
@@ -23,6 +26,8 @@ RECALL = "recall@100"
 PHOTOS = "the share of products without a photo"
 RISE = "the rise of that share against the published version"
 LOST = "the share of products lost"
+TITLES = "the share of products without a title"
+SIMILAR = "the mean cosine of the vectors of two products"
 CANARIES = "answers to its canary queries"
 ANSWERS = "the overlap with the published version's answers"
 
@@ -46,6 +51,20 @@ class Gate:
             write_failures(path / FAILURES_FILE, [FailedPhoto("p", "p.jpg", reason, 1, now) for reason in unusable])
         self.rewrite_manifest(path, **changes)
 
+    def products(self, version: str) -> pa.Table:
+        return pq.read_table(self.store / "versions" / version / PRODUCTS_FILE)
+
+    def change_products(self, version: str, name: str, column: pa.Array | None) -> None:
+        """Replace, add or remove a column."""
+        table = self.products(version)
+        if name in table.column_names:
+            place = table.column_names.index(name)
+            table = table.remove_column(place) if column is None else table.set_column(place, name, column)
+        elif column is not None:
+            table = table.append_column(name, column)
+        pq.write_table(table, self.store / "versions" / version / PRODUCTS_FILE)
+        self.change(version)
+
     def examine(self, limits: GateLimits | None = None) -> Examination:
         return examine_version(Store(self.store), "ivf", limits or GateLimits())
 
@@ -63,7 +82,9 @@ def test_a_good_version_passes_every_check(gate: Gate) -> None:
     examination = gate.examine()
     assert (examination.version, examination.published, examination.compared_with) == ("ivf", "flat", "flat")
     assert examination.failures == ()
-    assert [check.name for check in examination.checks] == [RECALL, PHOTOS, RISE, LOST, CANARIES, ANSWERS]
+    assert [check.name for check in examination.checks] == [
+        RECALL, PHOTOS, RISE, LOST, TITLES, SIMILAR, CANARIES, ANSWERS,
+    ]  # fmt: skip
     checks = gate.checks()
     index, photos = gate.manifest("ivf").index, gate.manifest("ivf").photos
     assert (checks[RECALL].figure, checks[RECALL].limit) == (index.recall_at_100, 0.99)
@@ -76,13 +97,13 @@ def test_a_good_version_passes_every_check(gate: Gate) -> None:
 def test_nothing_published_is_nothing_to_compare_with(store: Path) -> None:
     examination = examine_version(Store(store), "ivf", GateLimits())
     assert (examination.published, examination.compared_with) == (None, None)
-    assert [check.name for check in examination.checks] == [RECALL, PHOTOS, CANARIES]
+    assert [check.name for check in examination.checks] == [RECALL, PHOTOS, TITLES, SIMILAR, CANARIES]
 
 
 def test_the_published_version_is_not_compared_with_itself(gate: Gate) -> None:
     examination = examine_version(Store(gate.store), "flat", GateLimits())
     assert (examination.published, examination.compared_with) == ("flat", None)
-    assert [check.name for check in examination.checks] == [RECALL, PHOTOS, CANARIES]
+    assert [check.name for check in examination.checks] == [RECALL, PHOTOS, TITLES, SIMILAR, CANARIES]
 
 
 def test_recall_is_held_to_the_targets_of_the_version_or_of_the_user(gate: Gate) -> None:
@@ -154,10 +175,75 @@ def test_answers_may_not_differ_too_much_from_the_published_ones(gate: Gate) -> 
 
 
 @pytest.mark.parametrize("side", ["query_fingerprint", "product_fingerprint"])
-def test_answers_of_another_model_are_not_compared(gate: Gate, side: str) -> None:
-    model = gate.manifest("flat").model.model_copy(update={side: "f" * 64})
-    gate.change("flat", canaries=_other_answers(gate.manifest("flat").canaries, 0.9), model=model)
-    assert ANSWERS not in gate.checks()
+def test_another_model_must_be_meant(gate: Gate, side: str) -> None:
+    model = gate.manifest("flat").model
+    gate.change("flat", model=model.model_copy(update={side: "f" * 64, "fingerprint": "f" * 64, "name": "old"}))
+    assert gate.examine().failures == (
+        f"its model tiny-1 ({model.fingerprint[:12]}) is another than old (ffffffffffff) of the published version flat "
+        "(--new-model says that this is meant)",
+    )
+    assert gate.examine(GateLimits(new_model=True)).failures == ()
+
+
+def test_another_model_must_keep_some_of_the_answers_though_it_is_meant(gate: Gate) -> None:
+    model = gate.manifest("flat").model.model_copy(update={"query_fingerprint": "f" * 64})
+    canaries = gate.manifest("flat").canaries
+    meant = GateLimits(new_model=True)
+    gate.change("flat", canaries=_other_answers(canaries, 0.8), model=model)  # two of ten are kept
+    assert gate.examine(meant).failures == ()
+    gate.change("flat", canaries=_other_answers(canaries, 0.9), model=model)
+    (failure,) = gate.examine(meant).failures
+    assert failure.startswith(f"{ANSWERS} is 0.") and failure.endswith("expected at least 0.15")
+    assert gate.examine(GateLimits(new_model=True, least_new_model_overlap=0.05)).failures == ()
+
+
+def test_products_without_a_title_are_limited_also_in_a_first_publication(gate: Gate) -> None:
+    (gate.store / "CURRENT").unlink()
+    titles = gate.products("ivf")["title"].to_pylist()
+    gate.change_products("ivf", "title", pa.array([None, " ", *titles[2:30], *[None] * 270], pa.string()))
+    assert gate.examine().failures == (f"{TITLES} is 0.9067, expected at most 0.1",)
+    gate.change_products("ivf", "title", pa.array([*titles[:270], *[None] * 30], pa.string()))
+    assert gate.examine().failures == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        (None, "price is missing"),
+        (pa.nulls(300, pa.float64()), "price has no values any more"),
+        (pa.nulls(300), "price has no values any more"),
+        (pa.array(["19.99"] * 300), "price was double and is string"),
+        (pa.array([[1.0]] * 300), "price was double and is list<element: double>"),
+    ],
+)
+def test_columns_that_vanish_or_change_must_be_meant(gate: Gate, column: pa.Array | None, told: str) -> None:
+    gate.change_products("ivf", "price", column)
+    assert gate.examine().failures == (
+        f"1 of 2 columns of the published version flat are lost or changed: {told} (--new-columns says that this is "
+        "meant)",
+    )
+    assert gate.examine(GateLimits(new_columns=True)).failures == ()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(range(300), pa.int32()),
+        pa.array([decimal.Decimal("1.50")] * 300),
+        pa.array([None, *[1.0] * 299]).dictionary_encode(),
+    ],
+)
+def test_numbers_of_another_type_are_numbers(gate: Gate, column: pa.Array) -> None:
+    gate.change_products("ivf", "price", column)
+    assert gate.examine().failures == ()
+
+
+def test_new_columns_and_columns_that_were_empty_need_no_word(gate: Gate) -> None:
+    gate.change_products("flat", "colour", pa.nulls(300))
+    gate.change_products("flat", "size", pa.nulls(300, pa.float64()))
+    gate.change_products("ivf", "colour", pa.array(["red"] * 300))
+    gate.change_products("ivf", "size", pa.nulls(300, pa.float64()))
+    gate.change_products("ivf", "weight", pa.array([1.0] * 300))
     assert gate.examine().failures == ()
 
 

@@ -7,7 +7,7 @@ import pytest
 from index_builder.core.errors import OptionError
 from index_builder.versions.gate_limits import GateLimits
 
-NAMES = [field.name for field in dataclasses.fields(GateLimits)]
+NAMES = [field.name for field in dataclasses.fields(GateLimits) if not isinstance(field.default, bool)]
 
 
 def test_the_usual_limits() -> None:
@@ -17,6 +17,11 @@ def test_the_usual_limits() -> None:
         "most_photo_rise": 0.05,
         "most_product_drop": 0.2,
         "least_canary_overlap": 0.6,
+        "least_new_model_overlap": 0.15,
+        "most_without_title": 0.1,
+        "most_vector_similarity": 0.98,
+        "new_model": False,
+        "new_columns": False,
     }
 
 
