@@ -2,14 +2,16 @@
 
 Columns: `product_id` (str, unique), `title` (str), `image` (str: a path relative to the file, or an
 http(s) URL, or null) and any attribute columns (category, price, in_stock, ...), which filters can use.
+Ids that are whole numbers are read as text; image entries have one form, see artifacts/photo_entries.py.
 
 A catalogue may also be a folder of Parquet files, as data warehouses write them. Its products are the rows of all
-`*.parquet` files in the order of the file names. Image paths are then relative to the folder.
+`*.parquet` files in the folder and below it, in the order of their names. Image paths are then relative to the folder.
+Folders named COLUMN=VALUE (Hive) give a column to the files in them that lack it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,9 @@ import pyarrow.parquet as pq
 
 from artifacts.checksums import fingerprint_of, record_file, sha256_of_file
 from artifacts.errors import DamagedError, FormatError
-from artifacts.tables import Columns, check_columns, count_rows, read_schema
+from artifacts.parquet_folder import parquet_files, partition_columns, partition_type
+from artifacts.photo_entries import photo_entries
+from artifacts.tables import Columns, check_columns, check_texts, count_rows, read_schema
 
 BATCH_ROWS = 16_384  # rows read at a time, a few megabytes
 CATALOG_COLUMNS: Columns = {"product_id": pa.string(), "title": pa.string(), "image": pa.string()}
@@ -75,11 +79,15 @@ class CatalogStream:
         path: a file, or a folder of files.
         schema: schema of every batch: product_id, title, image and the attribute columns.
         count: number of products.
+        partitions: values of columns that the names of folders give, by column and file.
+        notes: what was converted, a sentence each.
     """
 
     path: Path
     schema: pa.Schema
     count: int
+    partitions: Mapping[str, Mapping[Path, int | str | None]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -91,10 +99,20 @@ class CatalogStream:
 
         Raises:
             DamagedError: a file is unreadable.
+            FormatError: a text is not valid UTF-8, or a value does not fit the type of its column.
         """
+        for _, _, batch in self.batches_of_files(columns):
+            yield batch
+
+    def batches_of_files(self, columns: Sequence[str] | None = None) -> Iterator[tuple[Path, int, pa.RecordBatch]]:
+        """Yield what `batches` does, each batch after its file and the number of rows before it in that file."""
         schema = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
         for file in _files_of(self.path):
-            yield from _read_batches(file, schema)
+            given = {name: values[file] for name, values in self.partitions.items() if file in values}
+            first_row = 0
+            for batch in _read_batches(file, schema, given, first_row):
+                yield file, first_row, batch
+                first_row += len(batch)
 
     def sha256(self) -> str:
         """Return the SHA-256 of the file, by which a data set identifies its catalogue.
@@ -112,13 +130,16 @@ def open_catalog(path: Path) -> CatalogStream:
 
     Raises:
         DamagedError: a file is missing or unreadable.
-        FormatError: a column is missing, ids are null or repeated (the message names the first ones), or the files of
-            a folder have columns of incompatible types.
+        FormatError: a column is missing, ids are null, empty or repeated (the message names the first ones), or the
+            files of a folder have columns of incompatible types.
     """
     files = _files_of(path)
     if not files:
         raise DamagedError(f"{path} has no *.parquet files")
-    catalog = CatalogStream(path, _common_schema(path, files), sum(count_rows(file) for file in files))
+    partitions = partition_columns(path, files) if path.is_dir() else {}
+    schemas = {file: read_schema(file) for file in files}
+    count = sum(count_rows(file) for file in files)
+    catalog = CatalogStream(path, _common_schema(path, schemas, partitions), count, partitions, notes_on_ids(schemas))
     if catalog.count == 0:
         raise FormatError(f"{path} has no products")
     _check_ids(catalog)
@@ -136,59 +157,119 @@ def read_catalog(path: Path) -> Catalog:
     return Catalog(path, pa.Table.from_batches(catalog.batches(), catalog.schema).combine_chunks())
 
 
+def check_ids_are_given(file: Path, ids: pa.Array | pa.ChunkedArray, first_row: int = 0) -> None:
+    """Check that no product id is null, empty or blank.
+
+    Args:
+        file: the file that the ids are from.
+        ids: strings.
+        first_row: number of rows before them in the file.
+
+    Raises:
+        FormatError: one is; the message names its row, counted from 1.
+    """
+    missing = np.flatnonzero(
+        pc.equal(pc.utf8_trim_whitespace(pc.fill_null(ids, "")), "").to_numpy(zero_copy_only=False)
+    )
+    if len(missing):
+        raise FormatError(f"{file}: column product_id is null or empty in row {first_row + int(missing[0]) + 1:,}")
+
+
 def _sha256(path: Path) -> str:
     if not path.is_dir():
         return sha256_of_file(path)
-    return fingerprint_of({file.name: record_file(file) for file in _files_of(path)})
+    return fingerprint_of({file.relative_to(path).as_posix(): record_file(file) for file in _files_of(path)})
 
 
 def _files_of(path: Path) -> list[Path]:
-    """Return the files of a catalogue by name, without those that begin with a dot or an underscore."""
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in path.glob("*.parquet") if file.is_file() and file.name[0] not in "._")
+    return parquet_files(path) if path.is_dir() else [path]
 
 
-def _common_schema(path: Path, files: Sequence[Path]) -> pa.Schema:
-    """Return the columns of all files. An attribute column that a file lacks is null in its rows."""
-    schemas = []
-    for file in files:
-        schema = read_schema(file)
+def _common_schema(
+    path: Path, schemas: Mapping[Path, pa.Schema], partitions: Mapping[str, dict[Path, int | str | None]]
+) -> pa.Schema:
+    """Return the columns of all files. An attribute column that a file lacks is null in its rows.
+
+    Types that differ but agree become the wider one, such as float64 for int64 and float64.
+    """
+    plain = []
+    for file, schema in schemas.items():
         check_columns(file, schema, CATALOG_COLUMNS)
         for name, kind in CATALOG_COLUMNS.items():
             schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
-        schemas.append(schema)
+        plain.append(_without_dictionaries(schema) if len(schemas) > 1 else schema)
     try:
-        return pa.unify_schemas(schemas, promote_options="default")
+        schema = pa.unify_schemas(plain, promote_options="permissive")
     except pa.ArrowException as error:
         raise FormatError(f"{path}: its files have incompatible columns: {error}") from error
+    for name, values in partitions.items():
+        if name not in schema.names:
+            schema = schema.append(pa.field(name, partition_type(values)))
+    return schema
 
 
-def _read_batches(file: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of one file with the columns of its catalogue."""
+def _without_dictionaries(schema: pa.Schema) -> pa.Schema:
+    """Return a schema in which columns of a dictionary have the type of its values, which one file may have."""
+    plain = [
+        column.with_type(column.type.value_type) if pa.types.is_dictionary(column.type) else column for column in schema
+    ]
+    return pa.schema(plain, metadata=schema.metadata)
+
+
+def notes_on_ids(schemas: Mapping[Path, pa.Schema]) -> tuple[str, ...]:
+    """Return a sentence where a file has whole numbers as product ids, which are read as text."""
+    for file, schema in schemas.items():
+        kind = schema.field("product_id").type
+        if pa.types.is_integer(kind):
+            return (f"{file}: column product_id is {kind}; its ids are read as text, such as '1'",)
+    return ()
+
+
+def _read_batches(
+    file: Path, schema: pa.Schema, given: Mapping[str, int | str | None], first_row: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one file with the columns of its catalogue; `given` has values for columns that it may lack."""
     try:
         with pq.ParquetFile(file) as opened:
             here = [name for name in schema.names if name in opened.schema_arrow.names]
             for batch in opened.iter_batches(BATCH_ROWS, columns=here):
                 columns = [
-                    batch.column(field.name).cast(field.type)
-                    if field.name in here
-                    else pa.nulls(len(batch), field.type)
-                    for field in schema
+                    _in_type(file, batch.column(column.name), column)
+                    if column.name in here
+                    else pa.repeat(pa.scalar(given.get(column.name), column.type), len(batch))
+                    for column in schema
                 ]
-                yield pa.RecordBatch.from_arrays(columns, schema=schema)
+                read = pa.RecordBatch.from_arrays(columns, schema=schema)
+                check_texts(file, read, first_row)
+                first_row += len(read)
+                yield _with_plain_images(read)
     except (pa.ArrowException, OSError) as error:
         raise DamagedError(f"{file} cannot be read: {error}") from error
 
 
+def _in_type(file: Path, values: pa.Array, column: pa.Field) -> pa.Array:
+    try:
+        return values.cast(column.type)
+    except pa.ArrowInvalid as error:
+        raise FormatError(
+            f"{file}: column {column.name} is {values.type} here, and a value does not fit into {column.type}, the "
+            f"type for all files: {error}"
+        ) from error
+
+
+def _with_plain_images(batch: pa.RecordBatch) -> pa.RecordBatch:
+    if "image" not in batch.schema.names:
+        return batch
+    place = batch.schema.get_field_index("image")
+    return batch.set_column(place, batch.schema.field(place), photo_entries(batch.column(place)))
+
+
 def _check_ids(catalog: CatalogStream) -> None:
-    """Check that ids are neither null nor repeated. Only ids whose hashes repeat are compared themselves."""
-    hashes, nulls = [np.empty(0, np.int64)], 0
-    for batch in catalog.batches(["product_id"]):
-        nulls += batch.column(0).null_count
+    """Check that ids are neither null, empty nor repeated. Only ids whose hashes repeat are compared themselves."""
+    hashes = [np.empty(0, np.int64)]
+    for file, first_row, batch in catalog.batches_of_files(["product_id"]):
+        check_ids_are_given(file, batch.column(0), first_row)
         hashes.append(np.fromiter(map(hash, batch.column(0).to_pylist()), np.int64, len(batch)))
-    if nulls:
-        raise FormatError(f"{catalog.path}: {nulls} rows have no product_id")
     ordered = np.sort(np.concatenate(hashes))
     suspects = set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
     if not suspects:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from artifacts.errors import DamagedError
+from artifacts.parquet_folder import parquet_files
 from artifacts.tables import Columns, check_columns, read_schema
 
 INTERACTION_COLUMNS: Columns = {
@@ -28,7 +29,7 @@ def interaction_files(path: Path) -> list[Path]:
     """
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.rglob("*.parquet") if not _is_hidden(file.relative_to(path)))
+    files = parquet_files(path)
     if not files:
         raise DamagedError(f"{path} has no Parquet file; expected the files of a search log there")
     return files
@@ -43,8 +44,3 @@ def check_interactions(path: Path) -> None:
     """
     for file in interaction_files(path):
         check_columns(file, read_schema(file), INTERACTION_COLUMNS)
-
-
-def _is_hidden(path: Path) -> bool:
-    """Return whether a part of the path begins with a dot or an underscore, like files that Spark writes for itself."""
-    return any(part.startswith((".", "_")) for part in path.parts)

@@ -52,8 +52,5 @@ def read_judgments(path: Path) -> Judgments:
     unknown = [str(label) for label in labels if label not in known]
     if unknown:
         raise FormatError(f"{path}: label {unknown[0]!r} is none of {', '.join(known)}")
-    try:
-        queries = normalise_queries(table["query"])
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: column query is not valid UTF-8: {error}") from error
+    queries = normalise_queries(table["query"])
     return Judgments(table=table.set_column(0, "query", queries), complete=absent == "I")

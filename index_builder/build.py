@@ -60,6 +60,8 @@ def build_version(request: BuildRequest, report: ProgressReporter = lambda line:
         KnnError: the index cannot be made, trained or filled.
     """
     bundle, catalog = open_bundle(request.bundle), open_catalog(request.catalog)
+    for note in catalog.notes:
+        report(note)
     inputs = prepare_version(bundle, catalog, request.index_request)  # before the catalogue is copied
     new = NewVersion(
         bundle,

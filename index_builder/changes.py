@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.catalog import CatalogStream
+from artifacts.catalog import CatalogStream, check_ids_are_given, notes_on_ids
 from artifacts.errors import FormatError
-from artifacts.tables import read_table
-from index_builder.core.errors import BuildError
+from artifacts.photo_entries import photo_entries
+from artifacts.tables import read_schema, read_table
 from index_builder.core.keys import Rows
+from index_builder.core.progress import ProgressReporter
 
 UPSERT, DELETE = "upsert", "delete"
 
@@ -29,11 +30,13 @@ class Changes:
         path: the file.
         upserts: whole rows of products, with the columns of the version.
         deletes: ids of the products to remove.
+        notes: what was converted, a sentence each.
     """
 
     path: Path
     upserts: pa.Table
     deletes: frozenset[str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,20 +63,21 @@ class Merge:
     Attributes:
         base: products of the base version.
         changes: changes to apply.
+        report: receives a line where products are to be deleted that the base version does not have.
         kept: rows of unchanged products in `base` and in the new version, (n, 2) for each batch; filled by `batches`.
         changed: rows that come from the changes; filled by `batches`.
     """
 
     base: CatalogStream
     changes: Changes
+    report: ProgressReporter = lambda line: None
     kept: list[Rows] = field(default_factory=list)
     changed: list[ChangedRow] = field(default_factory=list)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the products of the new version; call it once.
 
-        Raises:
-            BuildError: the base version lacks a product that is to be deleted.
+        A delete of a product that the base version does not have changes nothing: an earlier update may have done it.
         """
         upserts = {key: row for row, key in enumerate(self.changes.upserts["product_id"].to_pylist())}
         deletes, row, base_row = set(self.changes.deletes), 0, 0
@@ -85,9 +89,9 @@ class Merge:
             yield self._merge(batch, left, found, row, base_row)
             row, base_row = row + len(left), base_row + len(batch)
         if deletes:
-            raise BuildError(
-                f"{self.changes.path}: {len(deletes)} products are to be deleted that the version does not have, "
-                f"such as {min(deletes)}"
+            self.report(
+                f"{self.changes.path}: {len(deletes):,} of {len(self.changes.deletes):,} products to delete are not in "
+                f"the version, such as {min(deletes)}"
             )
         added = sorted(upserts.values())
         self.changed.extend(ChangedRow(row + place, upsert) for place, upsert in enumerate(added))
@@ -128,8 +132,7 @@ def read_changes(path: Path, base: pa.Schema) -> Changes:
     """
     table = read_table(path, {"product_id": pa.string(), "change": pa.string()})
     ids, kinds = table["product_id"], table["change"]
-    if ids.null_count:
-        raise FormatError(f"{path}: {ids.null_count} rows have no product_id")
+    check_ids_are_given(path, ids)
     counts = pc.value_counts(ids)
     repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
     if len(repeated):
@@ -139,7 +142,8 @@ def read_changes(path: Path, base: pa.Schema) -> Changes:
         raise FormatError(f"{path}: change is {unknown[0]!r}, expected {UPSERT!r} or {DELETE!r}")
     upserts = table.filter(pc.equal(kinds, UPSERT)).drop_columns(["change"])
     deletes = frozenset(ids.filter(pc.equal(kinds, DELETE)).to_pylist())
-    return Changes(path, _in_columns_of(upserts, base, path) if len(upserts) else base.empty_table(), deletes)
+    rows = _in_columns_of(upserts, base, path) if len(upserts) else base.empty_table()
+    return Changes(path, rows, deletes, notes_on_ids({path: read_schema(path)}))
 
 
 def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
@@ -155,8 +159,13 @@ def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
                 f"version {'have' if verb == 'lacks' else 'have not'}: an upsert replaces a whole row"
             )
     try:
-        return upserts.select(base.names).cast(base)
+        cast = upserts.select(base.names).cast(base)
+        return cast.set_column(base.get_field_index("image"), base.field("image"), _plain_images(cast))
     except (pa.ArrowException, ValueError) as error:
         raise FormatError(
             f"{path}: its columns are of other types than the products of the version: {error}"
         ) from error
+
+
+def _plain_images(upserts: pa.Table) -> pa.ChunkedArray:
+    return pa.chunked_array([photo_entries(chunk) for chunk in upserts["image"].chunks], pa.string())

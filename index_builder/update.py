@@ -90,14 +90,16 @@ def update_version(request: UpdateRequest, report: ProgressReporter = lambda lin
 
     Raises:
         ArtifactError: bundle, version or changes cannot be used, or the new version exists.
-        BuildError: the base version was built with another model, lacks a product that is to be deleted, or has
-            vectors that are no longer in the store; or another build with this model is running.
+        BuildError: the base version was built with another model, or has vectors that are no longer in the store; or
+            another build with this model is running.
         KnnError: the index cannot be made, trained or filled.
     """
     bundle, store = open_bundle(request.bundle), Store(request.store)
     base = _open_base(store, request.base or current_version(store), bundle)
     before = open_catalog(base.path / PRODUCTS_FILE)
-    merge = Merge(before, read_changes(request.changes, before.schema))
+    merge = Merge(before, read_changes(request.changes, before.schema), report)
+    for note in merge.changes.notes:
+        report(note)
     photos = request.photos or request.changes.parent
     new = NewVersion(
         bundle,

@@ -45,7 +45,11 @@ _SIGNATURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a|....ftyp(avif|avis|mif1|msf1)|BM|II[*+]\0|MM\0[*+]",
     re.DOTALL,
 )
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+# Pictures all the same, such as those of telephones, but not read: HEIC, JPEG XL, JPEG 2000.
+_UNSUPPORTED = re.compile(
+    rb"....ftyp(heic|heix|heim|heis|hevc|hevx)|\xff\x0a|\0\0\0\x0cJXL |\0\0\0\x0cjP  |\xff\x4f\xff\x51", re.DOTALL
+)
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|data:", re.IGNORECASE)
 
 
 def is_url(image: str) -> bool:
@@ -56,6 +60,22 @@ def is_url(image: str) -> bool:
 def is_picture(head: bytes) -> bool:
     """Return whether the first SIGNATURE_BYTES of a file are those of a supported format."""
     return _SIGNATURES.match(head) is not None
+
+
+def check_signature(head: bytes, name: str) -> None:
+    """Check the first SIGNATURE_BYTES of a photo, before anything of it is decoded.
+
+    Raises:
+        PhotoError: they are those of a format that is not read ("unsupported-format"), or of no picture
+            ("not-an-image").
+    """
+    if is_picture(head):
+        return
+    if _UNSUPPORTED.match(head):
+        raise PhotoError(
+            "unsupported-format", f"{name} is HEIC, JPEG XL or JPEG 2000; expected one of {', '.join(PHOTO_FORMATS)}"
+        )
+    raise PhotoError("not-an-image", f"{name} is no picture: it begins with {head!r}")
 
 
 def photo_path(folder: Path, image: str) -> Path:
@@ -114,7 +134,8 @@ def load_photo(path: Path, photo: PhotoInput) -> Pixels:
         Shape (height, width, 3), RGB, 0 to 255.
 
     Raises:
-        PhotoError: the file is missing ("missing"), no image ("not-an-image"), broken or truncated ("unreadable"), is
+        PhotoError: the file is missing ("missing"), no image ("not-an-image"), an image of a format that is not read
+            ("unsupported-format"), broken or truncated ("unreadable"), is
             long, has many pixels or would take much memory ("too-large"), or is a mere line ("too-long").
     """
     return load_photo_at(path, lambda *_: photo)
@@ -147,7 +168,7 @@ def read_photo(content: bytes, name: str, photo: PhotoInput) -> Pixels:
         photo: the size that a tower reads.
 
     Raises:
-        PhotoError: "not-an-image", "unreadable", "too-large" or "too-long", as `load_photo` does.
+        PhotoError: "not-an-image", "unsupported-format", "unreadable", "too-large" or "too-long", as `load_photo` does.
     """
     return read_photo_at(content, name, lambda *_: photo)
 
@@ -160,8 +181,8 @@ def read_photo_at(content: bytes, name: str, choose: SizeChoice) -> Pixels:
 def _decode(file: IO[bytes], name: str, choose: SizeChoice) -> Pixels:
     """Decode and resize a photo; its header is checked before any pixel is decoded."""
     head = file.read(SIGNATURE_BYTES)
-    if head and not is_picture(head):  # an empty file counts as a truncated image
-        raise PhotoError("not-an-image", f"{name} is no picture: it begins with {head!r}")
+    if head:  # an empty file counts as a truncated image
+        check_signature(head, name)
     file_bytes = file.seek(0, io.SEEK_END)
     if file_bytes > MAX_PHOTO_BYTES:
         raise PhotoError("too-large", f"{name} has {file_bytes:,} bytes: at most {MAX_PHOTO_BYTES:,} are read")

@@ -60,7 +60,18 @@ class NewVersionOptions:
     download_concurrency: Annotated[int, typer.Option(help="How many photos are downloaded at a time.")] = 32
     download_timeout: Annotated[float, typer.Option(help="Seconds for one attempt to download a photo.")] = 30.0
     allow_private_addresses: Annotated[
-        bool, typer.Option("--allow-private-addresses", help="Download also from hosts inside the own network.")
+        bool,
+        typer.Option(
+            "--allow-private-addresses",
+            help="Download also from all hosts inside the own network, but never from a cloud's metadata service.",
+        ),
+    ] = False
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A host inside the own network that photos are downloaded from; may be given several times."),
+    ] = None
+    use_proxy: Annotated[
+        bool, typer.Option("--use-proxy", help="Download through the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY.")
     ] = False
     encoding_device: Annotated[
         str,
@@ -121,7 +132,13 @@ class NewVersionOptions:
         from index_builder.embeddings.embed import EncodingOptions
         from index_builder.photos.download import DownloadSettings
 
-        downloads = DownloadSettings(self.allow_private_addresses, self.download_concurrency, self.download_timeout)
+        downloads = DownloadSettings(
+            self.allow_private_addresses,
+            self.download_concurrency,
+            self.download_timeout,
+            allow_hosts=tuple(self.allow_host or ()),
+            use_proxy=self.use_proxy,
+        )
         return EncodingOptions(downloads, retry_failed, refetch_photos, self.shard_rows, self._engine(report))
 
     def _engine(self, report: ProgressReporter) -> "Engine":

@@ -7,24 +7,24 @@ that a server declares is ignored: the first bytes show whether a file is a pict
 import asyncio
 import datetime
 import email.utils
-import http.cookiejar
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
-import httpcore
 import httpx
 from anyio.from_thread import start_blocking_portal
 
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import NO_PHOTO
-from index_builder.photos.addresses import CheckedBackend
 from index_builder.photos.failing_hosts import FailingHosts
+from index_builder.photos.last_resort import unexpected_reason
+from index_builder.photos.transport import new_transport
 from towers.errors import PhotoError
-from towers.photos import MAX_PHOTO_BYTES, SIGNATURE_BYTES, USABLE, Pixels, is_picture
+from towers.photos import MAX_PHOTO_BYTES, SIGNATURE_BYTES, USABLE, Pixels, check_signature
 
 MAX_REDIRECTS = 5
 MAX_ATTEMPTS = 4
@@ -35,6 +35,8 @@ BUSY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})  # transient
 # Without content encoding a small response cannot decompress to a huge one; photos are compressed already.
 _HEADERS = {"User-Agent": "Vitrine-index-builder", "Accept": "image/*", "Accept-Encoding": "identity"}
 
+_HOST = re.compile(r"[^\s/@\[\]?#:]+|[0-9a-fA-F:.]+")  # without a scheme, a port or a path
+
 ReadPhoto = Callable[[bytes, str], Pixels]  # content and URL to pixels; raises PhotoError
 
 
@@ -43,9 +45,11 @@ class DownloadSettings:
     """How photos are downloaded.
 
     Attributes:
-        allow_private_addresses: download also from hosts outside the public internet.
+        allow_private_addresses: download also from hosts inside the own network.
         concurrency: number of downloads at a time.
         timeout_s: limit of one attempt, from its first connection to its last byte, redirects included.
+        allow_hosts: names or addresses of hosts inside the own network that photos are downloaded from.
+        use_proxy: download through the proxies that the environment names; see `new_transport`.
 
     Raises:
         BuildError: a number is out of range.
@@ -54,8 +58,13 @@ class DownloadSettings:
     allow_private_addresses: bool = False
     concurrency: int = 32
     timeout_s: float = 30.0
+    allow_hosts: tuple[str, ...] = ()
+    use_proxy: bool = False
 
     def __post_init__(self) -> None:
+        for host in self.allow_hosts:
+            if not _HOST.fullmatch(host):
+                raise BuildError(f"allowed host: expected a name or address such as cdn.internal, got {host!r}")
         if not 1 <= self.concurrency <= 1000:
             raise BuildError(f"download concurrency: expected 1 to 1000, got {self.concurrency}")
         if not 0 < self.timeout_s <= 3600:
@@ -105,9 +114,9 @@ def open_downloader(
     """
     with (
         start_blocking_portal(name="downloads") as portal,
-        portal.wrap_async_context_manager(_client(settings)) as client,
+        portal.wrap_async_context_manager(_transport(settings)) as transport,
     ):
-        downloader = Downloader(client, settings, read, pool)
+        downloader = Downloader(transport, settings, read, pool)
         yield lambda url: portal.start_task_soon(downloader.fetch, url)
 
 
@@ -115,15 +124,18 @@ class Downloader:
     """Downloads photos inside an event loop.
 
     Args:
-        client: HTTP client that follows no redirects.
+        transport: sends the requests; it follows no redirects and keeps no cookies.
         settings: limits of downloads.
         read: decodes a photo.
         pool: runs `read`.
     """
 
-    def __init__(self, client: httpx.AsyncClient, settings: DownloadSettings, read: ReadPhoto, pool: Executor) -> None:
-        self._client = client
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, settings: DownloadSettings, read: ReadPhoto, pool: Executor
+    ) -> None:
+        self._transport = transport
         self._timeout_s = settings.timeout_s
+        self._silence = httpx.Timeout(min(MAX_SILENCE_S, settings.timeout_s), pool=None)
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._read = read
         self._pool = pool
@@ -133,7 +145,8 @@ class Downloader:
         """Download and decode a photo; a failure is an outcome, not an exception.
 
         Reasons: "bad-url", "address-refused", "unreachable", "timeout", "status-NNN", "redirects", "broken-transfer",
-        "too-large", "not-an-image", "unreadable", and "host-down" for a host that no longer answers.
+        "too-large", "not-an-image", "unsupported-format", "unreadable", "host-down" for a host that no longer answers,
+        and "unexpected-error" for everything that nobody foresaw.
         """
         attempts = 0
         try:
@@ -150,6 +163,8 @@ class Downloader:
                     await asyncio.sleep(pause_s(attempts, error.pause_s))
         except PhotoError as error:
             return FetchedPhoto(None, error.reason, attempts)
+        except Exception as error:
+            return FetchedPhoto(None, unexpected_reason(url, error), attempts)
 
     async def _attempt(self, url: str, host: str) -> Pixels:
         async with self._slots:
@@ -176,7 +191,9 @@ class Downloader:
     async def _content(self, url: str) -> bytes:
         address = checked_url(url)
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._client.stream("GET", address) as response:
+            request = httpx.Request("GET", address, headers=_HEADERS, extensions={"timeout": self._silence.as_dict()})
+            async with aclosing(await self._transport.handle_async_request(request)) as response:
+                response.request = request
                 if not response.has_redirect_location:
                     return await _body(response)
                 address = checked_url(response.headers["location"], address)
@@ -191,7 +208,7 @@ def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
         base: URL that a redirect is relative to.
 
     Raises:
-        PhotoError: "bad-url": it is malformed, not of http or https, or contains a user name.
+        PhotoError: "bad-url": it is malformed, not of http or https, or contains a user name or a port that is none.
     """
     try:
         parsed = httpx.URL(url) if base is None else base.join(url)
@@ -200,6 +217,8 @@ def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
         raise PhotoError("bad-url", f"{url!r} is no URL: {error}") from error
     if parsed.scheme not in ("http", "https") or not host or parsed.userinfo:
         raise PhotoError("bad-url", f"{url!r}: expected http(s)://HOST/PATH without a user name")
+    if parsed.port is not None and not 1 <= parsed.port <= 65_535:
+        raise PhotoError("bad-url", f"{url!r}: expected a port of 1 to 65535, got {parsed.port}")
     return parsed
 
 
@@ -237,36 +256,14 @@ async def _body(response: httpx.Response) -> bytes:
             raise PhotoError("too-large", f"{response.url} has more than {MAX_PHOTO_BYTES:,} bytes")
         if not checked and len(content) >= SIGNATURE_BYTES:
             checked = True
-            head = bytes(content[:SIGNATURE_BYTES])
-            if not is_picture(head):
-                raise PhotoError("not-an-image", f"{response.url} begins with {head!r}")
+            check_signature(bytes(content[:SIGNATURE_BYTES]), str(response.url))
     return bytes(content)
 
 
-def _client(settings: DownloadSettings) -> httpx.AsyncClient:
-    """Return a client that follows no redirects, keeps no cookies, and takes no proxy or password from outside."""
-    silence_s = min(MAX_SILENCE_S, settings.timeout_s)
-    no_cookies = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.AsyncClient(
-        transport=_CheckedTransport(settings),
-        headers=_HEADERS,
-        cookies=no_cookies,
-        timeout=httpx.Timeout(silence_s, pool=None),
-        follow_redirects=False,
-        trust_env=False,
+def _transport(settings: DownloadSettings) -> httpx.AsyncBaseTransport:
+    return new_transport(
+        allow_private=settings.allow_private_addresses,
+        allow_hosts=frozenset(host.lower() for host in settings.allow_hosts),
+        connections=settings.concurrency,
+        use_proxy=settings.use_proxy,
     )
-
-
-class _CheckedTransport(httpx.AsyncHTTPTransport):
-    """The transport of httpx over CheckedBackend, which its constructor cannot be given."""
-
-    def __init__(self, settings: DownloadSettings) -> None:
-        context = httpx.create_ssl_context()
-        super().__init__(verify=context)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=None,  # the downloader's slots are the limit
-            max_keepalive_connections=settings.concurrency,
-            keepalive_expiry=30.0,
-            network_backend=CheckedBackend(allow_private=settings.allow_private_addresses),
-        )

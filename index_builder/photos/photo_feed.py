@@ -12,6 +12,7 @@ from artifacts.side import PhotoInput
 from index_builder.core.keys import NO_PHOTO, url_identity
 from index_builder.core.threads import thread_count
 from index_builder.photos.download import DownloadSettings, FetchedPhoto, open_downloader
+from index_builder.photos.last_resort import unexpected_reason
 from index_builder.photos.photo_identity import identity_of_file
 from towers.encoding import PHOTOS_PER_BATCH, decode_photo
 from towers.errors import PhotoError
@@ -60,9 +61,11 @@ class PhotoFeed:
     def _load(self, image: str | None) -> FetchedPhoto:
         try:
             identity = identity_of_file(self._folder, image) if image else NO_PHOTO
+            return FetchedPhoto(*decode_photo(self._folder, image, self._photo), identity=identity)
         except PhotoError as error:
             return FetchedPhoto(None, error.reason)
-        return FetchedPhoto(*decode_photo(self._folder, image, self._photo), identity=identity)
+        except Exception as error:
+            return FetchedPhoto(None, unexpected_reason(str(image), error))
 
     def _read(self, content: bytes, url: str) -> Pixels:
         return read_photo(content, url, self._photo)

@@ -18,6 +18,7 @@ import numpy as np
 
 from artifacts.checksummed_file import read_checksummed, write_checksummed
 from index_builder.core.keys import KEY_BYTES, NO_PHOTO, KeyIndex, Keys, content_identity, joined_keys, url_identity
+from index_builder.photos.last_resort import unexpected_reason
 from towers.errors import PhotoError
 from towers.photos import ABSENT, is_url, photo_path
 
@@ -172,3 +173,5 @@ def _read_identity(folder: Path, image: str) -> PhotoIdentity:
         return PhotoIdentity(identity_of_file(folder, image))
     except PhotoError as error:
         return PhotoIdentity(NO_PHOTO, error.reason)
+    except Exception as error:
+        return PhotoIdentity(NO_PHOTO, unexpected_reason(image, error))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifacts.catalog import read_catalog
+from artifacts.catalog import open_catalog, read_catalog
 from artifacts.checksums import sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 
@@ -48,13 +48,16 @@ def test_a_catalog_without_any_photo_is_read(tmp_path: Path) -> None:
     ("columns", "reason"),
     [
         ({"product_id": pa.array([], pa.string())}, " has no products"),
-        ({"product_id": ["a", None, None]}, ": 2 rows have no product_id"),
+        ({"product_id": ["a", None, None]}, ": column product_id is null or empty in row 2"),
+        ({"product_id": ["a", "b", ""]}, ": column product_id is null or empty in row 3"),
+        ({"product_id": ["a", "b", " \t"]}, ": column product_id is null or empty in row 3"),
         ({"product_id": ["a", "b", "a"]}, ": 1 product ids occur more than once, such as a"),
         (
             {"product_id": list("aabbccddeeffg")},
             ": 6 product ids occur more than once, such as a, b, c, d, e",
         ),
-        ({"product_id": [1, 2]}, ": column product_id is int64, expected string"),
+        ({"product_id": [1.0, 2.0]}, ": column product_id is double, expected string"),
+        ({"product_id": [1, 1]}, ": 1 product ids occur more than once, such as 1"),
     ],
 )
 def test_bad_ids_are_refused(tmp_path: Path, columns: dict[str, object], reason: str) -> None:
@@ -149,3 +152,118 @@ def test_folders_that_are_no_catalogue(
     with pytest.raises(error) as caught:
         read_catalog(folder)
     assert str(caught.value).startswith(message.format(folder=folder))
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint8(), pa.int16()])
+def test_ids_that_are_whole_numbers_are_read_as_text_and_told(tmp_path: Path, kind: pa.DataType) -> None:
+    catalog = open_catalog(write(tmp_path, product_id=pa.array([7, 12], kind), title=["A", "B"], image=pa.nulls(2)))
+    assert [batch["product_id"].to_pylist() for batch in catalog.batches()] == [["7", "12"]]
+    assert catalog.notes == (f"{catalog.path}: column product_id is {kind}; its ids are read as text, such as '1'",)
+
+
+def test_ids_that_are_text_are_not_worth_a_note(tmp_path: Path) -> None:
+    assert open_catalog(write(tmp_path, product_id=["7"], title=["A"], image=pa.nulls(1))).notes == ()
+
+
+def test_image_entries_have_one_form(tmp_path: Path) -> None:
+    entries = {
+        "a.jpg": "a.jpg",
+        "a.jpg ": "a.jpg",
+        " https://cdn.example/a.jpg": "https://cdn.example/a.jpg",
+        "//cdn.example/a.jpg": "https://cdn.example/a.jpg",
+        "www.example/a.jpg": "https://www.example/a.jpg",
+        "www.jpg": "www.jpg",
+        "data:image/png;base64,AAAA": "data:image/png;base64,AAAA",
+        "N/A": None,
+        "null": None,
+        "   ": None,
+        "": None,
+        "no/a.jpg": "no/a.jpg",
+    }
+    ids = [str(number) for number in range(len(entries))]
+    path = write(tmp_path, product_id=ids, title=ids, image=list(entries))
+    assert read_catalog(path).images == list(entries.values())
+
+
+def not_utf8(*texts: bytes) -> pa.Array:
+    """A column of strings with these bytes, as careless exporters write it."""
+    return pa.array(texts, pa.binary()).view(pa.string())
+
+
+@pytest.mark.parametrize("name", ["title", "product_id", "image", "brand"])
+def test_what_is_not_utf8_is_named(tmp_path: Path, name: str) -> None:
+    good = pa.array(["x", "y", "z"])
+    columns = {"product_id": good, "title": good, "image": good, "brand": good, name: not_utf8(b"ok", b"caf\xe9", b"k")}
+    path = write(tmp_path, **columns)
+    with pytest.raises(FormatError) as caught:
+        read_catalog(path)
+    product = "" if name == "product_id" else " (product 'y')"
+    assert str(caught.value) == (
+        f"{path}: column {name} is not valid UTF-8 in row 2{product}: b'caf\\xe9'; write texts as UTF-8"
+    )
+
+
+def test_what_is_not_utf8_is_found_in_lists_dictionaries_and_later_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artifacts.catalog.BATCH_ROWS", 2)
+    ids, bad = pa.array(list("abcde")), not_utf8(b"1", b"2", b"3", b"4", b"\xff")
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 2, 3, 4, 5], pa.int32()), bad)
+    for column, shown in (
+        (bad.dictionary_encode(), ": b'\\xff'"),
+        (lists, ""),
+        (pa.StructArray.from_arrays([bad], ["x"]), ""),
+    ):
+        path = write(tmp_path, product_id=ids, title=ids, image=ids, more=column)
+        with pytest.raises(FormatError) as caught:
+            read_catalog(path)
+        assert str(caught.value).startswith(
+            f"{path}: column more is not valid UTF-8 in row 5 (product 'e'){shown}; write"
+        )
+
+
+def test_hive_folders_and_suffixes_of_any_case_are_read(tmp_path: Path) -> None:
+    for place, ids in {
+        "country=de/year=2025/part-0.PARQUET": "ab",
+        "country=fr%2Fch/year=2026/part-0.parquet": "c",
+        "country=__HIVE_DEFAULT_PARTITION__/year=2026/x.Parquet": "d",
+        "_temporary/x.parquet": "e",
+    }.items():
+        (tmp_path / "c" / place).parent.mkdir(parents=True)
+        pq.write_table(pa.table(part(*ids)), tmp_path / "c" / place)
+    rows = read_catalog(tmp_path / "c").table.select(["product_id", "country", "year"]).to_pylist()
+    assert sorted(tuple(row.values()) for row in rows if row["country"]) == [
+        ("a", "de", 2025),
+        ("b", "de", 2025),
+        ("c", "fr/ch", 2026),
+    ]
+    assert [row for row in rows if not row["country"]] == [{"product_id": "d", "country": None, "year": 2026}]
+
+
+def test_types_that_differ_but_agree_become_the_wider_one(tmp_path: Path) -> None:
+    parts = {
+        "0.parquet": part("a", price=[1], size=pa.array([1], pa.int8()), colour=pa.array(["red"]).dictionary_encode()),
+        "1.parquet": part("b", price=[1.5], size=pa.array([300], pa.int64()), colour=["blue"]),
+    }
+    table = read_catalog(write_folder(tmp_path / "c", parts)).table
+    assert table.select(["price", "size", "colour"]).to_pylist() == [
+        {"price": 1.0, "size": 1, "colour": "red"},
+        {"price": 1.5, "size": 300, "colour": "blue"},
+    ]
+    assert [table.schema.field(name).type for name in ("price", "size")] == [pa.float64(), pa.int64()]
+
+
+def test_a_value_that_the_wider_type_cannot_hold_is_told(tmp_path: Path) -> None:
+    parts = {"0.parquet": part("a", price=[2**53 + 1]), "1.parquet": part("b", price=[1.5])}
+    folder = write_folder(tmp_path / "c", parts)
+    with pytest.raises(FormatError) as caught:
+        read_catalog(folder)
+    assert str(caught.value).startswith(f"{folder}/0.parquet: column price is int64 here, and a value does not fit ")
+
+
+def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    texts = pa.array(["a"])
+    table = pa.Table.from_arrays([texts] * 4, names=["product_id", "title", "image", "title"])
+    pq.write_table(table, tmp_path / "catalog.parquet")
+    with pytest.raises(FormatError, match="has the column title more than once"):
+        read_catalog(tmp_path / "catalog.parquet")

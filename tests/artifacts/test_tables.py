@@ -105,6 +105,19 @@ def test_a_dictionary_of_numbers_is_no_text() -> None:
     )
 
 
+def test_product_ids_that_are_whole_numbers_become_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.parquet", pa.table({"product_id": pa.array([7, None], pa.int32())}))
+    assert read_table(path, {"product_id": pa.string()})["product_id"].to_pylist() == ["7", None]
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    bad = pa.array([b"ok", b"caf\xe9"], pa.binary()).view(pa.string())
+    path = write(tmp_path / "t.parquet", replaced(name=bad))
+    with pytest.raises(FormatError) as caught:
+        read_table(path, EXPECTED)
+    assert str(caught.value) == f"{path}: column name is not valid UTF-8 in row 2: b'caf\\xe9'; write texts as UTF-8"
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     for read in (lambda: read_schema(path), lambda: read_table(path, EXPECTED), lambda: count_rows(path)):

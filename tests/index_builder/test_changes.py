@@ -11,7 +11,6 @@ from artifacts import catalog as catalogs
 from artifacts.catalog import CatalogStream, open_catalog
 from artifacts.errors import DamagedError, FormatError
 from index_builder.changes import ChangedRow, Merge, read_changes
-from index_builder.core.errors import BuildError
 
 BASE = {"product_id": list("abcdefg"), "title": list("ABCDEFG"), "image": [f"{x}.png" for x in "abcdefg"]}
 PRICES = [float(number) for number in range(7)]
@@ -114,7 +113,7 @@ def test_columns_come_in_any_order_and_in_types_that_convert(base: CatalogStream
         ([row("a"), row("a", "delete")], "{path}: 1 product ids occur more than once, such as a"),
         ([row("a", "remove")], "{path}: change is 'remove', expected 'upsert' or 'delete'"),
         ([row("a", None)], "{path}: change is 'None', expected 'upsert' or 'delete'"),
-        ([row("a"), {**row("b"), "product_id": None}], "{path}: 1 rows have no product_id"),
+        ([row("a"), {**row("b"), "product_id": None}], "{path}: column product_id is null or empty in row 2"),
         (
             [{"product_id": "a", "change": "upsert", "title": "A"}],
             "{path} lacks the columns image, price, the products of the version have: an upsert replaces a whole row",
@@ -138,8 +137,20 @@ def test_a_missing_file_is_damage(base: CatalogStream, tmp_path: Path) -> None:
         read_changes(tmp_path / "no.parquet", base.schema)
 
 
-def test_a_product_that_is_not_there_cannot_be_deleted(base: CatalogStream, tmp_path: Path) -> None:
-    path = write(tmp_path, [row("x", "delete"), row("w", "delete"), row("a", "delete")])
-    with pytest.raises(BuildError) as caught:
-        apply(base, path)
-    assert str(caught.value) == f"{path}: 2 products are to be deleted that the version does not have, such as w"
+def test_a_delete_of_an_absent_product_changes_nothing_and_is_counted(base: CatalogStream, tmp_path: Path) -> None:
+    path = write(tmp_path, [row("x", "delete"), row("a", "delete"), row("w", "delete")])
+    told: list[str] = []
+    merge = Merge(base, read_changes(path, base.schema), told.append)
+    left = [key for batch in merge.batches() for key in batch.column("product_id").to_pylist()]
+    assert left == list("bcdefg")
+    assert told == [f"{path}: 2 of 3 products to delete are not in the version, such as w"]
+
+
+def test_ids_and_image_entries_are_read_as_those_of_a_catalogue_are(base: CatalogStream, tmp_path: Path) -> None:
+    rows = [row("x", image=" //cdn.example/a.jpg"), row("y", image="N/A")]
+    rows = [{**change, "product_id": number} for number, change in enumerate(rows, 1)]
+    path = write(tmp_path, rows)
+    changes = read_changes(path, base.schema)
+    assert changes.upserts["product_id"].to_pylist() == ["1", "2"]
+    assert changes.upserts["image"].to_pylist() == ["https://cdn.example/a.jpg", None]
+    assert changes.notes == (f"{path}: column product_id is int64; its ids are read as text, such as '1'",)

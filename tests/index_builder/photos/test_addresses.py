@@ -5,7 +5,7 @@ import asyncio
 import httpcore
 import pytest
 
-from index_builder.photos.addresses import CheckedBackend, is_public, resolve
+from index_builder.photos.addresses import CheckedBackend, is_metadata_service, is_public, resolve
 from tests.index_builder.web import page, serve, unused_port
 from towers.errors import PhotoError
 
@@ -27,6 +27,43 @@ def test_the_open_internet_is_public(address: str) -> None:
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_everything_else_is_not(address: str) -> None:
     assert not is_public(address)
+
+
+METADATA = [
+    "169.254.169.254", "169.254.170.2", "168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254",
+    "fe80::a9fe", "fd20:ce::254", "fd00:42::42", "::ffff:169.254.169.254", "::ffff:168.63.129.16", "64:ff9b::a9fe:a9fe",
+    "2002:a9fe:a9fe::1", "::169.254.169.254", "fe80::1%eth0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_metadata_services_stay_closed_whatever_is_allowed(address: str) -> None:
+    async def resolve_so(host: str, port: int) -> list[str]:
+        return [address]
+
+    backend = CheckedBackend(allow_private=True, allow_hosts={"cdn.example"}, resolve=resolve_so)
+    with pytest.raises(PhotoError) as caught:
+        asyncio.run(backend.allowed_addresses("cdn.example", 80))
+    assert caught.value.reason == "address-refused"
+    assert str(caught.value) == (
+        f"cdn.example is at {address}, which is where clouds give their own machines passwords; it is never asked"
+    )
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", [*PUBLIC, "10.1.2.3", "127.0.0.1", "192.168.1.1", "fd12::1", "::1", "100.64.0.1"])
+def test_nothing_else_is_taken_for_a_metadata_service(address: str) -> None:
+    assert not is_metadata_service(address)
+
+
+def test_a_host_that_is_named_is_allowed_and_no_other() -> None:
+    async def resolve_so(host: str, port: int) -> list[str]:
+        return ["10.0.0.7", "169.254.169.254"]
+
+    backend = CheckedBackend(allow_hosts={"cdn.internal"}, resolve=resolve_so)
+    assert asyncio.run(backend.allowed_addresses("CDN.internal", 80)) == ["10.0.0.7"]
+    with pytest.raises(PhotoError, match=r"no public address; --allow-host db\.internal allows it"):
+        asyncio.run(backend.allowed_addresses("db.internal", 80))
 
 
 def ask(backend: CheckedBackend, host: str, port: int) -> int:
@@ -69,7 +106,7 @@ def test_a_name_that_turns_private_is_refused() -> None:
         assert not web.asked
     assert (caught.value.reason, str(caught.value)) == (
         "address-refused",
-        "shop.example is at 10.0.0.7, 127.0.0.1, which is no public address; --allow-private-addresses allows it",
+        "shop.example is at 10.0.0.7, 127.0.0.1, which is no public address; --allow-host shop.example allows it",
     )
 
 

@@ -25,7 +25,7 @@ from towers.query_encoder import OnnxQueryEncoder
 
 PRODUCTS = 150
 REMOVED, TRUNCATED, HTML = 17, 64, 111  # 2% of the photos
-GONE, CUT, LOGIN = 30, 75, 120  # of those on the web
+GONE, CUT, LOGIN, DATA, NOWHERE, PORT = 30, 75, 120, 36, 39, 42  # of those on the web
 PAGE = b"<!doctype html><title>Moved</title>"
 
 
@@ -44,6 +44,7 @@ def write_shop(folder: Path, titles: list[str], base: str) -> None:
     (folder / f"{TRUNCATED}.jpg").write_bytes(photo(TRUNCATED)[:300])
     (folder / f"{HTML}.jpg").write_bytes(PAGE)
     images = [f"{base}/{number}.jpg" if number in by_url() else f"{number}.jpg" for number in range(PRODUCTS)]
+    images[PORT] = "http://127.0.0.1:99999/x.jpg"
     table = pa.table({"product_id": [f"p{n:03}" for n in range(PRODUCTS)], "title": titles, "image": images})
     pq.write_table(table.slice(0, 100), folder / "part-0.parquet")
     pq.write_table(table.slice(100), folder / "part-1.parquet")
@@ -61,6 +62,7 @@ def test_broken_photos_are_named_and_their_products_found(
     titles = read_catalog(catalog).titles[:PRODUCTS]
     answers: dict[str, Answer] = {f"/{number}.jpg": page(content=photo(number)) for number in by_url()}
     broken = {GONE: page(404), CUT: cut_off(photo(CUT)[:300], 5000), LOGIN: page(content=PAGE)}
+    broken |= {DATA: page(302, location="data:image/gif;base64,R0"), NOWHERE: page(302, location="http://xn--a/x.jpg")}
     answers |= {f"/{number}.jpg": answer for number, answer in broken.items()}
     with serve(answers) as web:
         write_shop(tmp_path / "shop", titles, web.url(""))
@@ -76,9 +78,12 @@ def test_broken_photos_are_named_and_their_products_found(
         (GONE, "status-404", 1),
         (CUT, "broken-transfer", 4),
         (LOGIN, "not-an-image", 1),
+        (DATA, "bad-url", 1),
+        (NOWHERE, "bad-url", 1),
+        (PORT, "bad-url", 0),
     }
     assert [entry.product_id for entry in failures] == sorted(entry.product_id for entry in failures)
-    assert (built.manifest.count, built.manifest.photos.usable) == (PRODUCTS, PRODUCTS - 6)
+    assert (built.manifest.count, built.manifest.photos.usable) == (PRODUCTS, PRODUCTS - 9)
     rows = [int(entry.product_id[1:]) for entry in failures]
     np.testing.assert_array_equal(found_first(built.path, bundle, [titles[row] for row in rows]), rows)
     assert verify_version(Store(tmp_path / "store"), "v").canary_overlap == 1.0

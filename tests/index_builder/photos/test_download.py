@@ -60,7 +60,8 @@ def outcome(answer: Answer, settings: DownloadSettings = ALLOWED) -> tuple[str, 
     """Outcome and attempts of a photo that the server answers for so."""
     with serve({"/x.jpg": answer}) as web:
         (fetched,) = fetch_all([web.url("/x.jpg")], settings)
-        assert web.asked["/x.jpg"] == fetched.attempts
+        # On a busy machine time may be up before a request is sent.
+        assert web.asked["/x.jpg"] == fetched.attempts or fetched.outcome == "timeout"
     assert (fetched.pixels is not None) == (fetched.outcome == "usable")
     return fetched.outcome, fetched.attempts
 
@@ -103,7 +104,16 @@ OUTCOMES: dict[str, tuple[Answer, str, int]] = {
     "a form of its own": (page(302, location="ftp://shop.example/x"), "bad-url", 1),
     "a file of the builder": (page(302, location="file:///etc/hostname"), "bad-url", 1),
     "a name and a password": (page(302, location="http://me:secret@127.0.0.1/x"), "bad-url", 1),
-    "a malformed redirect": (page(302, location="http://[::1/x"), "broken-transfer", 4),
+    "a malformed redirect": (page(302, location="http://[::1/x"), "bad-url", 1),
+    "a redirect to data": (page(302, location="data:image/gif;base64,R0lGODlhAQABAAAAACw="), "bad-url", 1),
+    "a redirect to a host that cannot be": (page(302, location="http://xn--a/x.jpg"), "bad-url", 1),
+    "a redirect to a port that is none": (page(302, location="http://127.0.0.1:99999/x.jpg"), "bad-url", 1),
+    "a redirect to bytes": (page(302, location="http://h\xe9\xff/x"), "unreachable", 4),
+    "a photo of a telephone": (
+        page(content=b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)),
+        "unsupported-format",
+        1,
+    ),
     "a cookie": (page(content=PHOTO, set_cookie="a=b"), "usable", 1),
 }
 
@@ -187,6 +197,7 @@ def test_nobody_there() -> None:
 UGLY = [
     *("http://", "http://[::1/x", "http://user@host/x", "http://host:99999/x", "http:///x", "http://a b/x"),
     *("http://" + "a" * 70 + "/x", "http://x\0y/z", "https://\ud800/x", "http://xn--/x"),
+    *("http://127.0.0.1:99999/x", "http://127.0.0.1:0/x", "http://xn--a/x", "http://127.0.0.1:-1/x", "http://%/x"),
 ]
 
 
@@ -194,6 +205,22 @@ def test_no_url_is_so_ugly_that_it_stops_anything() -> None:
     photos = fetch_all(UGLY, DownloadSettings(timeout_s=2))
     assert {photo.outcome for photo in photos} <= {"bad-url", "unreachable"}
     assert [photo.outcome for photo in photos][:3] == ["bad-url"] * 3
+
+
+def test_a_port_that_is_none_is_told() -> None:
+    with pytest.raises(PhotoError, match=r"^'http://127\.0\.0\.1:99999/x': expected a port of 1 to 65535, got 99999$"):
+        checked_url("http://127.0.0.1:99999/x")
+
+
+def test_what_nobody_foresaw_is_a_reason_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(content: bytes, url: str) -> Pixels:
+        raise KeyError("a fault of a library")
+
+    with serve({"/x": page(content=PHOTO)}) as web, ThreadPoolExecutor(1) as pool:
+        with open_downloader(ALLOWED, fail, pool) as submit:
+            fetched = submit(web.url("/x")).result(timeout=60)
+        assert (fetched.pixels, fetched.outcome, fetched.attempts) == (None, "unexpected-error", 1)
+        assert caplog.messages == [f"'{web.url('/x')}' cannot be used: unexpected KeyError: 'a fault of a library'"]
 
 
 def test_no_more_than_asked_for_at_a_time() -> None:
@@ -206,7 +233,7 @@ def test_no_more_than_asked_for_at_a_time() -> None:
 
 
 def test_requests_give_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # which nobody asked to use
     with serve({"/x": page(content=PHOTO, set_cookie="a=b; Path=/")}) as web:
         assert [photo.outcome for photo in fetch_all([web.url("/x")] * 2)] == ["usable"] * 2
     assert len(web.headers) == 2
@@ -291,9 +318,13 @@ def test_retry_after_is_seconds_or_a_date() -> None:
         ({"concurrency": 1001}, "download concurrency: expected 1 to 1000, got 1001"),
         ({"timeout_s": 0.0}, "download timeout: expected more than 0 and at most 3600 seconds, got 0"),
         ({"timeout_s": float("nan")}, "download timeout: expected more than 0 and at most 3600 seconds, got nan"),
+        (
+            {"allow_hosts": ("a", "http://b/")},
+            "allowed host: expected a name or address such as cdn.internal, got 'http://b/'",
+        ),
     ],
 )
-def test_settings_out_of_range(settings: dict[str, float], message: str) -> None:
+def test_settings_out_of_range(settings: dict[str, object], message: str) -> None:
     with pytest.raises(BuildError) as caught:
         DownloadSettings(**settings)  # type: ignore[arg-type]
     assert str(caught.value) == message
