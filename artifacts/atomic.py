@@ -1,5 +1,9 @@
-"""Atomic writing of files and folders: write under a temporary name, fsync, then rename."""
+"""Atomic writing of files and folders: write under a temporary name, fsync, then rename.
 
+An error of a disk that is full, broken or read-only names what was written, which the system's own error does not.
+"""
+
+import errno
 import os
 import shutil
 import tempfile
@@ -7,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write `data` to `path` atomically: readers see the old or the new content, also after a kill."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with disk_errors_named(path), os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -31,10 +37,11 @@ def new_file(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        _sync(temporary)
-        os.replace(temporary, path)
+        with disk_errors_named(path):
+            yield temporary
+            temporary.chmod(0o644)
+            _sync(temporary)
+            os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -59,16 +66,28 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        for entry in (temporary, *sorted(temporary.rglob("*"))):
-            if entry.is_file() or entry.is_dir():
-                _sync(entry)
-        _put_in_place(temporary, path, overwrite)
+        with disk_errors_named(path):
+            yield temporary
+            temporary.chmod(0o755)
+            for entry in (temporary, *sorted(temporary.rglob("*"))):
+                if entry.is_file() or entry.is_dir():
+                    _sync(entry)
+            _put_in_place(temporary, path, overwrite)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def disk_errors_named(path: Path | str) -> Iterator[None]:
+    """Let errors of a disk that is full, read-only or broken name a path, where they name none, inside the block."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno not in _DISK_ERRORS:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -76,7 +76,7 @@ class ProductHistory:
         changed = known if self.estimate is None else np.arange(len(vectors))
         moved_lengths = np.linalg.norm(moved[changed], axis=1, keepdims=True)
         added = vectors.copy()
-        added[changed, self.place] = moved[changed] * lengths[changed] / moved_lengths
+        added[changed, self.place] = moved[changed] * lengths[changed] / np.where(moved_lengths > 0, moved_lengths, 1)
         return added
 
 

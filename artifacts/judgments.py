@@ -40,8 +40,8 @@ def read_judgments(path: Path) -> Judgments:
 
     Raises:
         DamagedError: the file is missing or unreadable.
-        FormatError: a column is missing, a label is none of E, S, C, I, a query is not valid UTF-8, or `absent` is
-            unknown.
+        FormatError: a column is missing, a label is none of E, S, C, I, a text is not valid UTF-8, a pair has two
+            labels, or `absent` is unknown.
     """
     absent = (read_schema(path).metadata or {}).get(b"absent", b"unknown").decode()
     if absent not in ("I", "unknown"):
@@ -53,4 +53,20 @@ def read_judgments(path: Path) -> Judgments:
     if unknown:
         raise FormatError(f"{path}: label {unknown[0]!r} is none of {', '.join(known)}")
     queries = normalise_queries(table["query"])
-    return Judgments(table=table.set_column(0, "query", queries), complete=absent == "I")
+    table = table.set_column(0, "query", queries)
+    _check_one_label(path, table)
+    return Judgments(table=table, complete=absent == "I")
+
+
+def _check_one_label(path: Path, table: pa.Table) -> None:
+    """Check that no pair of a query, in its one form, and a product has two labels."""
+    labels = [("label", "count_distinct"), ("label", "min"), ("label", "max")]
+    pairs = table.group_by(["query", "product_id"]).aggregate(labels)
+    several = pairs.filter(pc.greater(pairs["label_count_distinct"], 1))
+    if len(several):
+        pair = several.slice(0, 1).to_pylist()[0]
+        raise FormatError(
+            f"{path}: {len(several):,} pairs of a query and a product have more than one label, such as "
+            f"{pair['query']!r} and {pair['product_id']!r} with {pair['label_min']} and {pair['label_max']}; keep one "
+            "label for each pair"
+        )

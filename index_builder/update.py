@@ -185,8 +185,11 @@ def _changed_products(
 
 
 def _failures_before(merge: Merge, base: _Base, rows_now: Rows) -> dict[int, FailedPhoto]:
-    """Return the failed photos of products that keep the vector that they have, by row of the new version."""
-    failures = {failure.product_id: failure for failure in base.failures}
+    """Return the failed photos in files of products that keep the vector that they have, by row of the new version.
+
+    Those on the web are in the pool, which may have tried them again.
+    """
+    failures = {failure.product_id: failure for failure in base.failures if not is_url(failure.image)}
     found, start = dict[int, FailedPhoto](), 0
     for batch in merge.base.batches(["product_id"]) if failures else ():
         for base_row, product_id in enumerate(batch.column(0).to_pylist(), start):

@@ -20,6 +20,7 @@ from artifacts.side import ClipConfig, PhotoInput
 from towers.clip_text import ClipTextTower
 from towers.errors import ClipError, one_line
 from towers.small_clip import register_small_clip
+from towers.weight_checks import lfs_pointer, nonfinite_weight
 
 
 @dataclass(frozen=True)
@@ -182,12 +183,15 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
             downloaded.
 
     Raises:
-        ClipError: the name, the tag or the checkpoint is unknown or does not fit, or the tokenizer gives token ids
-            that the model does not have.
+        ClipError: the name, the tag or the checkpoint is unknown or does not fit, its weights are not finite, or the
+            tokenizer gives token ids that the model does not have.
     """
     own = pretrained.startswith("hf-hub:") or Path(pretrained).is_dir()
     source = _source_with_config(architecture, pretrained) if own else _source_of_weights(architecture, pretrained)
     config = source.config
+    pointer = lfs_pointer(Path(pretrained))
+    if pointer:
+        raise ClipError(f"{pointer} is a pointer of Git LFS, not the weights; fetch them with: git lfs pull")
     try:
         model = open_clip.create_model(
             source.name,
@@ -201,6 +205,9 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
     except Exception as error:  # raised by open_clip, torch, safetensors or pickle, depending on the file
         raise ClipError(f"{pretrained!r} cannot be loaded as {config.architecture}: {one_line(error)}") from error
     _check_vocabulary(config.architecture, tokenizer, model.text)
+    name = nonfinite_weight(model)
+    if name:
+        raise ClipError(f"{pretrained!r} has NaN or infinity in {name}; take another checkpoint")
     preprocess = open_clip.get_model_preprocess_cfg(model)
     return LoadedClip(
         config=config,

@@ -25,6 +25,7 @@ from artifacts.side import EncoderFamily, PretrainedBertConfig
 from towers.errors import EncoderError, one_line
 from towers.pooling import masked_mean
 from towers.tokens import read_tokenizer
+from towers.weight_checks import lfs_pointer, nonfinite_weight
 
 # These families number positions from pad_id + 1, so that as many positions are unusable.
 _NUMBERED_FROM_PAD = ("camembert", "mpnet", "roberta", "xlm-roberta")
@@ -166,6 +167,9 @@ def _check_kind(folder: Path, config: Any) -> None:
 
 def _read_weights(folder: Path, config: Any) -> nn.Module:
     """Load transformers' model without a pooler, in float32."""
+    pointer = lfs_pointer(folder)
+    if pointer:
+        raise EncoderError(f"{pointer} is a pointer of Git LFS, not the weights; fetch them with: git lfs pull")
     try:
         with _quiet():
             encoder, report = AutoModel.from_pretrained(
@@ -187,6 +191,9 @@ def _read_weights(folder: Path, config: Any) -> nn.Module:
         raise EncoderError(
             f"{name} in {folder} has the shape {tuple(found)}, but its config.json makes it {tuple(expected)}"
         )
+    nonfinite = nonfinite_weight(encoder)
+    if nonfinite:
+        raise EncoderError(f"the weights in {folder} have NaN or infinity in {nonfinite}; take another encoder")
     return _without_pooler(encoder)
 
 

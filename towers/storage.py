@@ -12,6 +12,7 @@ from artifacts.errors import DamagedError
 from artifacts.side import WEIGHTS_FILE, TowerName, read_side_spec, tokenizer_file, write_side_spec
 from towers.errors import one_line
 from towers.model import Model, Side, build_model, build_side
+from towers.weight_checks import nonfinite_weight
 
 
 def save_side(side: Side, folder: Path, tokenizers: Mapping[TowerName, Tokenizer]) -> None:
@@ -29,7 +30,7 @@ def load_side(folder: Path) -> Side:
     """Load one side with its weights, in evaluation mode.
 
     Raises:
-        DamagedError: the weights are missing, unreadable or those of another composition.
+        DamagedError: the weights are missing, unreadable, not finite, or those of another composition.
     """
     side = build_side(read_side_spec(folder))
     _load_weights(side, folder)
@@ -40,7 +41,7 @@ def load_model(bundle: ModelBundle) -> Model:
     """Load both sides of a bundle, with a shared body of BiBERT, in evaluation mode.
 
     Raises:
-        DamagedError: the weights are missing, unreadable or those of another composition.
+        DamagedError: the weights are missing, unreadable, not finite, or those of another composition.
     """
     model = build_model(bundle.query, bundle.product)
     _load_weights(model.query, bundle.query_folder)
@@ -55,3 +56,8 @@ def _load_weights(side: Side, folder: Path) -> None:
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = one_line(error)
         raise DamagedError(f"{path} cannot be loaded as the weights of this side: {reason}") from error
+    name = nonfinite_weight(side)
+    if name:
+        raise DamagedError(
+            f"{path} has NaN or infinity in {name}, as a training leaves it that diverged; fit the model again"
+        )

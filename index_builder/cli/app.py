@@ -31,7 +31,7 @@ def build(
     store: StoreFolder,
     options: NewVersionOptions,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try photos again that could not be used.")
+        bool, typer.Option("--retry-failed", help="Try all photos again that could not be used.")
     ] = False,
     refetch_photos: Annotated[
         bool, typer.Option("--refetch-photos", help="Download photos again, since their URLs may show others now.")

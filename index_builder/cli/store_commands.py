@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from artifacts.store import Store
-from index_builder.cli.friendly import failed_checks_exit, friendly
+from index_builder.cli.friendly import FAILED_CHECK_STATUS, failed_checks_exit, friendly
 from index_builder.cli.options import NewColumns, NewModel, StoreFolder
 from index_builder.cli.output import describe_pruning, describe_publication, describe_verified
 from index_builder.core.errors import OptionError
@@ -158,9 +158,10 @@ def publish_or_exit(store: Store, version: str, limits: GateLimits, reason: str 
 
 
 def check_unpublished(store: Store, version: str, limits: GateLimits) -> None:
-    """Run the gate over a version that is not to be published, record its decision, and print what failed."""
+    """Run the gate over a version that is not to be published, and record its decision; status 1 if it refuses it."""
     from index_builder.versions.gate import check_and_record
 
     failures = check_and_record(store, version, limits).failures
     if failures:
         typer.echo(f"REFUSED BY THE GATE: version {version} is kept and marked: {'; '.join(failures)}")
+        raise typer.Exit(FAILED_CHECK_STATUS)

@@ -66,7 +66,7 @@ def collect(
         products: products to collect.
         identified: which vectors the products need.
         folder: folder for VECTORS_FILE and, where the pool has tower vectors, TOWER_VECTORS_FILE.
-        report: receives a line for each damaged shard.
+        report: receives a line for each damaged shard, and on products whose vector is zero.
         history: history to add to the vectors. Those of the pool are without, so that equal products share one.
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
@@ -74,12 +74,17 @@ def collect(
         TowerVectorsFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_tower_vectors else None
     )
     usable, outcomes = np.zeros(products.count, np.bool_), dict[int, _Outcome]()
+    is_zero = np.zeros(products.count, np.bool_)
     for rows, shard in pool.shards(pool.find(identified.keys), report):
         vectors[rows] = shard.vectors
+        is_zero[rows] = ~shard.vectors.any(axis=1)
         usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
         outcomes.update(_failed_outcomes(rows, shard))
         if tower_file and shard.tower_vectors is not None:
             tower_file.put(rows, shard.tower_vectors, usable[rows])
+    if is_zero.any():
+        named = _product_id(products, int(np.argmax(is_zero)))
+        report(f"{is_zero.sum():,} products have a vector of zeros, which no query finds, such as {named}")
     failed = dict(_failed_photos(products, outcomes))
     failed |= {row: photo for row, photo in identified.refused.items() if not usable[row] and row not in failed}
     photos = PhotoCounts(usable=0, absent=0)
@@ -99,6 +104,15 @@ def _add_history(history: ProductHistory, vectors: MappedVectors, products: Cata
         count += int((places >= 0).sum())
         start += len(batch)
     return count
+
+
+def _product_id(products: CatalogStream, row: int) -> str:
+    """Return the id of the product in a row."""
+    for batch in products.batches(["product_id"]):
+        if row < len(batch):
+            break
+        row -= len(batch)
+    return str(batch.column(0)[row].as_py())
 
 
 def _new_vectors(path: Path, count: int, width: int) -> MappedVectors:

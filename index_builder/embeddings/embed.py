@@ -1,5 +1,6 @@
 """Fills a pool with the vectors of products: those that it lacks are planned and encoded."""
 
+import datetime
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from index_builder.embeddings.identify import IdentifiedProducts
 from index_builder.embeddings.local_engine import LocalEngine, encoding_devices
 from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS, Plan, open_plan, write_plan
 from index_builder.embeddings.pool import Pool
+from index_builder.embeddings.retries import Retries
 from index_builder.embeddings.tasks import EncodingJob, Engine
 from index_builder.photos.download import DownloadSettings
 
@@ -30,7 +32,7 @@ class EncodingOptions:
 
     Attributes:
         downloads: how photos are downloaded.
-        retry_failed: try photos again that could not be used.
+        retry_failed: try all photos again that could not be used, also those whose reason lasts.
         refetch_photos: download photos again, since their URLs may show others now.
         shard_rows: number of products in a shard, which is written at once.
         engine: encodes the tasks of a plan.
@@ -78,7 +80,8 @@ class Embedder:
     ) -> tuple[IdentifiedProducts, int]:
         """Encode the products that the pool lacks, equal ones once.
 
-        Photos that cannot be used stop nothing: their products are encoded from their titles.
+        Photos that cannot be used stop nothing: their products are encoded from their titles. Those that failed for a
+        reason that may pass are tried again, by each build on up to MAX_NIGHTS nights.
 
         Args:
             products: products that the pool must have afterwards.
@@ -95,6 +98,7 @@ class Embedder:
         encoded = self._run(self._open_plan(products, identified))
         for _ in range(_ROUNDS):
             if (self.pool.find(identified.keys) >= 0).all():
+                self._count_night(identified)
                 return identified, encoded
             identified = identify()
             encoded += self._run(self._write_plan(products, identified, again=False))
@@ -120,6 +124,9 @@ class Embedder:
         wanted = places < 0
         if again and self.options.retry_failed:
             wanted |= self.pool.failed(places)
+        elif again:
+            due = Retries(self.pool.retries_path).are_due(identified.keys[distinct])
+            wanted |= self.pool.failed_for_now(places) & due
         if again and self.options.refetch_photos:
             wanted |= identified.by_url[distinct]
         rows = distinct[wanted]
@@ -128,6 +135,12 @@ class Embedder:
             return None
         batches = _rows_to_encode(products, rows, identified.refused)
         return write_plan(self.pool.plan_path(self.source), self.purpose, batches, self.options.shard_rows)
+
+    def _count_night(self, identified: IdentifiedProducts) -> None:
+        """Count a night for the photos that still fail for a reason that may pass."""
+        keys = identified.keys[first_rows(identified.keys)]
+        failing = self.pool.failed_for_now(self.pool.find(keys))
+        Retries(self.pool.retries_path).record(keys[failing], datetime.datetime.now(datetime.UTC).date())
 
     def _run(self, plan: Plan | None) -> int:
         """Encode the unfinished tasks of a plan; return the number of products encoded."""

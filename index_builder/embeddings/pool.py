@@ -3,6 +3,7 @@
     embeddings/FINGERPRINT/         first 16 digits of the product side's fingerprint
         00000001-000000.shard       vectors, see index_builder/embeddings/shard.py
         NAME.plan                   what a running or killed build has to encode
+        photos.retries              how often photos failed, see index_builder/embeddings/retries.py
         photos-NAME.memory          cache of photo identities, see index_builder/photos/photo_identity.py
 
 A vector is looked up by its key (index_builder/core/keys.py), so that a build encodes only what no build has encoded
@@ -30,6 +31,7 @@ from towers.vector_cache import digest_texts
 POOLS_FOLDER = "embeddings"
 SHARD_SUFFIX = ".shard"
 PHOTO_CACHE_SUFFIX = ".memory"
+RETRIES_FILE = "photos.retries"
 _LOCK_FILE = ".lock"
 
 Positions = npt.NDArray[np.int64]  # of vectors in a pool; -1 for vectors that it lacks
@@ -41,6 +43,7 @@ class _Contents:
 
     keys: Keys
     failed: npt.NDArray[np.bool_]
+    passing: npt.NDArray[np.bool_]
 
 
 class Pool:
@@ -60,11 +63,17 @@ class Pool:
         self._index = KeyIndex(joined_keys([]))
         self._index_order: Rows = np.empty(0, np.int64)  # positions of the keys of the index, in its order
         self._failed: npt.NDArray[np.bool_] = np.empty(0, np.bool_)
+        self._passing: npt.NDArray[np.bool_] = np.empty(0, np.bool_)
         self._starts: Rows = np.zeros(1, np.int64)  # position of each shard's first vector, and the end
 
     def plan_path(self, source: Path) -> Path:
         """Return the path of the plan for a catalogue or other source of products."""
         return self.folder / f"{_name_of(source)}{PLAN_SUFFIX}"
+
+    @property
+    def retries_path(self) -> Path:
+        """The path of the counts of nights on which photos failed."""
+        return self.folder / RETRIES_FILE
 
     def photo_cache_path(self, photos: Path) -> Path:
         """Return the path of the cache of photo identities of a folder."""
@@ -76,10 +85,11 @@ class Pool:
         for path in paths:
             if path not in self._shards and (shard := self._read_shard(path, report)):
                 seen = slice(0 if self.with_tower_vectors and shard.tower_vectors is None else None)
-                self._shards[path] = _Contents(np.array(shard.keys[seen]), shard.failed[seen])
+                self._shards[path] = _Contents(np.array(shard.keys[seen]), shard.failed[seen], shard.passing[seen])
         self._shards = {path: self._shards[path] for path in paths if path in self._shards}
         contents = self._shards.values()
         self._failed = np.concatenate([np.empty(0, np.bool_), *(shard.failed for shard in contents)])
+        self._passing = np.concatenate([np.empty(0, np.bool_), *(shard.passing for shard in contents)])
         self._index_order = np.argsort(
             ~self._failed, kind="stable"
         )  # rows with a usable photo come last, and the last row of a key counts
@@ -98,6 +108,12 @@ class Pool:
         failed = np.zeros(len(positions), np.bool_)
         failed[positions >= 0] = self._failed[positions[positions >= 0]]
         return failed
+
+    def failed_for_now(self, positions: Positions) -> npt.NDArray[np.bool_]:
+        """Return whether the photo at each position failed for a reason that may pass; False for -1. Shape (n,)."""
+        passing = np.zeros(len(positions), np.bool_)
+        passing[positions >= 0] = self._passing[positions[positions >= 0]]
+        return passing
 
     def shards(self, positions: Positions, report: ProgressReporter) -> Iterator[tuple[Rows, Shard]]:
         """Read the vectors at these positions, a shard at a time.

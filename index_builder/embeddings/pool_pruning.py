@@ -17,6 +17,7 @@ from index_builder.embeddings.plan import PLAN_SUFFIX, sequence_of
 from index_builder.embeddings.pool import (
     PHOTO_CACHE_SUFFIX,
     POOLS_FOLDER,
+    RETRIES_FILE,
     SHARD_SUFFIX,
     Pool,
     hold_pool,
@@ -74,7 +75,7 @@ def _remove_shards(folder: Path, needed: list[tuple[Manifest, Keys]]) -> None:
     planned = {sequence_of(path) for path in folder.iterdir() if path.suffix == PLAN_SUFFIX}
     if not needed:
         unused = [path for path in folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path) not in planned]
-        for path in unused + ([] if planned else list(folder.glob(f"*{PHOTO_CACHE_SUFFIX}"))):
+        for path in unused + ([] if planned else [*folder.glob(f"*{PHOTO_CACHE_SUFFIX}"), *folder.glob(RETRIES_FILE)]):
             path.unlink()
         return
     width = needed[0][0].width

@@ -4,7 +4,8 @@
     Arrow file   columns key (16 bytes), vector (D times float32), outcome, attempts, tried_at, and where a build keeps
                  them towers (T times float16); schema version
 
-A shard is written wholly or not at all; a damaged one, or one of another schema version, is encoded again.
+A shard is written wholly or not at all; one that is damaged, holds vectors that are no numbers, or is of another schema
+version, is encoded again.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from artifacts.checksummed_file import read_checksummed, write_checksummed
 from artifacts.index_version import TowerVectors
 from index_builder.core.keys import KEY_BYTES, Keys, Rows
+from index_builder.photos.reasons import are_passing
 from towers.photos import ABSENT, USABLE
 from towers.query_encoder import Vectors
 
@@ -55,6 +57,12 @@ class Shard:
         failed: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~not_failed.to_numpy()
         return failed
 
+    @property
+    def passing(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Whether each photo could not be used for a reason that may pass by itself. Shape (n,), bool."""
+        passing: np.ndarray[tuple[int], np.dtype[np.bool_]] = are_passing(self.photos["outcome"]).to_numpy()
+        return passing
+
     def taken(self, rows: Rows) -> "Shard":
         """Return a shard of these rows only."""
         towers = None if self.tower_vectors is None else self.tower_vectors[rows]
@@ -78,7 +86,10 @@ def write_shard(path: Path, shard: Shard) -> None:
 
 
 def read_shard(path: Path, width: int) -> Shard | None:
-    """Return the content of a shard; None where it is missing, damaged, of another width or schema version."""
+    """Return the content of a shard.
+
+    None where it is missing, damaged, of another width or schema version, or has a vector that is not finite.
+    """
     content = read_checksummed(path)
     if content is None:
         return None
@@ -90,9 +101,12 @@ def read_shard(path: Path, width: int) -> Shard | None:
     if version != str(SHARD_SCHEMA_VERSION).encode() or vector.list_size != width:
         return None
     table = table.combine_chunks()
+    vectors = _rows(table["vector"])
+    if not np.isfinite(vectors).all():  # an older release wrote it
+        return None
     return Shard(
         np.frombuffer(table["key"].chunk(0).buffers()[1], "<u8").reshape(-1, 2),
-        _rows(table["vector"]),
+        vectors,
         table.select(list(PHOTO_COLUMNS)),
         _rows(table[_TOWERS]) if _TOWERS in table.column_names else None,
     )

@@ -16,6 +16,7 @@ import torch
 
 from artifacts.bundle import open_bundle
 from artifacts.side import ClipImageTowerSpec, TowerName
+from index_builder.core.errors import BuildError
 from index_builder.core.keys import joined_keys, product_key
 from index_builder.embeddings.plan import Plan
 from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard, write_shard
@@ -93,12 +94,13 @@ def encode_tasks(
         advance: receives the number of products just encoded.
 
     Raises:
-        BuildError: the plan is damaged.
+        BuildError: the plan is damaged, or a vector is not finite; its shard is not written.
     """
     read = (_Task(number, *job.plan.products(number)) for number in tasks)
     with _open_photos(job, encoder.side, read) as (to_encode, photos):
         for task in to_encode:
             shard = _encode(encoder, task, photos, advance, job.with_tower_vectors)
+            _check_vectors(shard, task, job)
             write_shard(job.plan.shard_path(task.number), shard)
             yield task.number
 
@@ -134,6 +136,18 @@ def _encode(
     keys = joined_keys(product_key(title, photo.identity) for title, photo in zip(task.titles, tried, strict=True))
     tower_vectors = np.hstack(list(vectors.values())).astype(np.float16) if with_tower_vectors else None
     return Shard(keys, encoder.fuse(vectors), _photo_table(tried), tower_vectors)
+
+
+def _check_vectors(shard: Shard, task: _Task, job: EncodingJob) -> None:
+    """Check that vectors are numbers, before the pool keeps them for every later build."""
+    broken = np.flatnonzero(~np.isfinite(shard.vectors).all(axis=1))
+    if len(broken):
+        row = int(broken[0])
+        raise BuildError(
+            f"{job.bundle}: the vector of the product with the title {task.titles[row]!r} and the photo "
+            f"{task.images[row]!r} has NaN or infinity, as have {len(broken) - 1:,} others of {len(task.titles):,}. "
+            "The model is at fault: fit it again, or, where a GPU encodes in half precision, try --encoding-device cpu"
+        )
 
 
 def _record_outcomes(photos: Iterator[FetchedPhoto], tried: list[FetchedPhoto]) -> Iterator[Decoded]:

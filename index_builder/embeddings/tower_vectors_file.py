@@ -7,6 +7,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from artifacts.atomic import disk_errors_named
 from artifacts.bundle import ModelBundle
 from artifacts.index_version import TowerVectors
 from index_builder.core.errors import BuildError
@@ -67,8 +68,9 @@ class TowerVectorsFile:
 
 def reserve(file: BinaryIO, size_bytes: int) -> None:
     """Allocate this many bytes at the end of a file. A full disk is an error here, not a bus error when mapped."""
-    if hasattr(os, "posix_fallocate"):
-        file.flush()
-        os.posix_fallocate(file.fileno(), file.tell(), size_bytes)
-    else:
-        file.truncate(file.tell() + size_bytes)
+    with disk_errors_named(file.name):
+        if hasattr(os, "posix_fallocate"):
+            file.flush()
+            os.posix_fallocate(file.fileno(), file.tell(), size_bytes)
+        else:
+            file.truncate(file.tell() + size_bytes)

@@ -59,13 +59,14 @@ class PhotoFeed:
         return self._download(image), url_identity(image)
 
     def _load(self, image: str | None) -> FetchedPhoto:
+        identity = NO_PHOTO
         try:
             identity = identity_of_file(self._folder, image) if image else NO_PHOTO
             return FetchedPhoto(*decode_photo(self._folder, image, self._photo), identity=identity)
         except PhotoError as error:
             return FetchedPhoto(None, error.reason)
         except Exception as error:
-            return FetchedPhoto(None, unexpected_reason(str(image), error))
+            return FetchedPhoto(None, unexpected_reason(str(image), error), identity=identity)
 
     def _read(self, content: bytes, url: str) -> Pixels:
         return read_photo(content, url, self._photo)

@@ -1,10 +1,12 @@
 """Writing that is wholly there or not there, also when the writer fails or is killed."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,3 +172,30 @@ def test_a_new_file_is_there_wholly_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o644
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("write", [new_file, new_folder])
+def test_a_full_disk_is_named(tmp_path: Path, write: Any) -> None:
+    """As the system, and pyarrow, say it: without a path."""
+    with pytest.raises(OSError) as caught, write(tmp_path / "x"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(caught.value) == f"[Errno 28] No space left on device: '{tmp_path / 'x'}'"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_on_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match=r"Disk quota exceeded: '.*/x'$"):
+        replace_file(tmp_path / "x", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="/none") as caught, new_folder(tmp_path / "x"):
+        (tmp_path / "none").read_bytes()
+    assert caught.value.filename == str(tmp_path / "none")
+    with pytest.raises(OSError, match=r"^nothing of the disk$"), new_folder(tmp_path / "x"):
+        raise OSError("nothing of the disk")

@@ -128,3 +128,10 @@ def test_a_file_that_is_no_history_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"product_id": ["a"]}), tmp_path / HISTORY_FILE)
     with pytest.raises(FormatError, match="lacks the column vector"):
         read_history(tmp_path, SIDE)
+
+
+def test_a_vector_of_zeros_stays_one(history: ProductHistory) -> None:
+    estimate = np.zeros((WIDTH + 1, WIDTH), np.float32)
+    zeros = np.zeros((2, WIDTH), np.float32)
+    for known in (history, replace(history, estimate=estimate)):
+        np.testing.assert_array_equal(known.add_to(zeros, ["a", "x"]), zeros)

@@ -81,3 +81,15 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_damage(tmp_path: Path) -> None:
     with pytest.raises(DamagedError):
         read_judgments(tmp_path / "judgments.parquet")
+
+
+def test_two_labels_of_one_pair_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "judgments.parquet"
+    rows = {"query": ["a", "red mug", "red  mug", "b", "b"], "product_id": list("pxxpp"), "label": list("EIESS")}
+    pq.write_table(pa.table(rows), path)
+    with pytest.raises(FormatError) as caught:
+        read_judgments(path)
+    assert str(caught.value) == (
+        f"{path}: 1 pairs of a query and a product have more than one label, such as 'red mug' and 'x' with E and I; "
+        "keep one label for each pair"
+    )

@@ -15,13 +15,16 @@ from artifacts.index_version import FAILURES_FILE, KEYS_FILE, open_index_version
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
+from index_builder.embeddings.embed import EncodingOptions
 from index_builder.embeddings.local_engine import LocalEngine
 from index_builder.index.indexing import IndexRequest
 from index_builder.new_version import BuiltVersion
+from index_builder.photos.download import DownloadSettings
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
 from knn import read_index
+from tests.index_builder.web import page, serve
 from tests.support.photos import noise
 
 FLAT = IndexRequest("Flat")
@@ -89,7 +92,8 @@ def test_a_new_price_encodes_nothing(
     assert version_failures(Store(store), "new") == version_failures(Store(store), "flat")
     assert built.manifest.photos == open_index_version(old).manifest.photos
     products = open_index_version(built.path).products().to_pylist()
-    assert products == [{**product, "price": 0.5, "in_stock": False} for product in rows[:40]] + rows[40:]
+    before = [{**product, "image": product["image"] or None} for product in rows]
+    assert products == [{**product, "price": 0.5, "in_stock": False} for product in before[:40]] + before[40:]
     assert verify_version(Store(store), "new").canary_overlap == 1.0
 
 
@@ -208,3 +212,27 @@ def test_a_forged_ledger_is_not_taken_over(update: Update, store: Path) -> None:
     (store / "versions" / "flat" / FAILURES_FILE).write_bytes(b"")
     with pytest.raises(Exception, match=r"failures\.parquet has 0 bytes"):
         update([])
+
+
+def test_an_update_tries_photos_again_that_failed_for_a_passing_reason(
+    bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a product that the changes do not name."""
+    monkeypatch.setattr("index_builder.photos.download.FIRST_PAUSE_S", 0.001)
+    photo = (catalog.parent / "images" / "0.png").read_bytes()
+    encoding = EncodingOptions(DownloadSettings(allow_private_addresses=True))
+    with serve({"/busy": page(503), "/gone": page(404)}) as web:
+        images = [web.url("/busy"), web.url("/gone"), *[None] * 28]
+        products = pq.read_table(catalog).slice(0, 30).drop_columns(["image"]).append_column("image", pa.array(images))
+        pq.write_table(products, tmp_path / "catalog.parquet")
+        build_version(BuildRequest(bundle, tmp_path / "catalog.parquet", tmp_path / "store", "v", FLAT, encoding))
+        web.answers.update({"/busy": page(content=photo), "/gone": page(content=photo)})
+        pq.write_table(pa.table({"product_id": ["no-such"], "change": ["delete"]}), tmp_path / "changes.parquet")
+        told: list[str] = []
+        request = UpdateRequest(
+            bundle, tmp_path / "changes.parquet", tmp_path / "store", "v", "w", index_request=FLAT, encoding=encoding
+        )
+        built = update_version(request, told.append)
+    assert (built.encoded, built.manifest.photos.usable, built.manifest.count) == (1, 1, 30)
+    assert [reason for _, reason in failures_of(tmp_path / "store", "w")] == ["status-404"]
+    assert told[0].endswith("1 of 1 products to delete are not in the version, such as no-such")

@@ -155,3 +155,22 @@ def test_every_dfn_clip_has_a_configuration_and_a_tokenizer_that_can_be_served(a
     assert isinstance(tokenizer, SimpleTokenizer)
     ids = portable_tokenizer(tokenizer).encode("red shoe").ids
     assert ids == tokenizer(["red shoe"])[0][: len(ids)].tolist()
+
+
+def test_weights_that_are_no_numbers_are_refused(quick: CustomTextCLIP, folder: Path) -> None:
+    state = {name: tensor.contiguous().clone() for name, tensor in quick.state_dict().items()}
+    state["visual.proj"][0, 0] = torch.nan
+    path = next(path for path in folder.iterdir() if path.suffix != ".json")
+    torch.save(state, path) if path.suffix == ".bin" else save_file(state, path)
+    with pytest.raises(ClipError) as caught:
+        load_pretrained(None, str(folder))
+    assert str(caught.value) == f"'{folder}' has NaN or infinity in visual.proj; take another checkpoint"
+
+
+def test_a_pointer_of_git_lfs_is_named_as_such(folder: Path) -> None:
+    path = next(path for path in folder.iterdir() if path.suffix != ".json")
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    for architecture, name in ((None, str(folder)), (TINY, str(path))):
+        with pytest.raises(ClipError) as caught:
+            load_pretrained(architecture, name)
+        assert str(caught.value) == f"{path} is a pointer of Git LFS, not the weights; fetch them with: git lfs pull"

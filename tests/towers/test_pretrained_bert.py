@@ -348,3 +348,19 @@ def test_nothing_is_unpickled_and_no_code_of_the_folder_runs(
     change_config(auto_map={"AutoModel": "trap.Trap", "AutoConfig": "trap.Trap"})(folder)
     monkeypatch.setattr(torch, "load", lambda *arguments, **options: pytest.fail("something was unpickled"))
     assert load_encoder(folder, layers=2).tower.config.family == "bert"
+
+
+def test_weights_that_are_no_weights_are_refused(tmp_path: Path) -> None:
+    encoder = encoder_of("bert")
+    torch.nn.init.constant_(encoder.embeddings.word_embeddings.weight, torch.nan)
+    encoder.save_pretrained(tmp_path)
+    tokenizer_of("bert").save_pretrained(tmp_path)
+    with pytest.raises(EncoderError) as caught:
+        load_encoder(tmp_path, layers=1)
+    assert str(caught.value) == (
+        f"the weights in {tmp_path} have NaN or infinity in embeddings.word_embeddings.weight; take another encoder"
+    )
+    weights = tmp_path / "model.safetensors"
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    with pytest.raises(EncoderError, match=r"model\.safetensors is a pointer of Git LFS, not the weights; fetch them"):
+        load_encoder(tmp_path, layers=1)

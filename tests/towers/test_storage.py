@@ -122,3 +122,18 @@ def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for module, name in ((torch, "load"), (pickle, "load"), (pickle, "loads"), (pickle, "Unpickler")):
         monkeypatch.setattr(module, name, refuse)
     assert load_model(bundle).query.spec == bundle.query
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    side = tiny_model("alpha").product
+    name, weight = next(iter(side.named_parameters()))
+    with torch.no_grad():
+        weight.view(-1)[-1] = value
+    folder = save(side, tmp_path / "product")
+    with pytest.raises(DamagedError) as caught:
+        load_side(folder)
+    assert str(caught.value) == (
+        f"{folder / 'weights.safetensors'} has NaN or infinity in {name}, as a training leaves it that diverged; "
+        "fit the model again"
+    )

@@ -100,8 +100,8 @@ def test_build_below_target_is_written_but_not_published(building: list[str], st
     assert Store(store).publication() == Publication("lower", ("flat",))
 
 
-def test_build_below_target_without_publish_is_no_error(building: list[str]) -> None:
-    out, _ = _invoke(*building, "--version", "new", "--index", "IVF16,PQ2x4", "--target-recall", "1")
+def test_build_below_target_without_publish_is_marked_and_has_status_1(building: list[str]) -> None:
+    out, _ = _invoke(*building, "--version", "new", "--index", "IVF16,PQ2x4", "--target-recall", "1", status=1)
     reported = out.splitlines()[-1]
     assert reported.startswith("REFUSED BY THE GATE: version new is kept and marked: ")
     assert "its canary queries find" in reported and "; recall@100 is 0." in reported

@@ -389,5 +389,54 @@ def test_a_full_disk_is_an_error_and_no_crash(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", refuse)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         embed_shop(bundle, catalog, tmp_path)
+    assert str(caught.value) == f"[Errno 28] No space left on device: '{tmp_path / VECTORS_FILE}'"
+
+
+def test_zero_vectors_are_warned_of(
+    text_bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = tasks._encode
+
+    def with_zeros(*inputs: Any) -> Any:
+        shard = encode(*inputs)
+        shard.vectors[[40, 200]] = 0
+        return shard
+
+    monkeypatch.setattr(tasks, "_encode", with_zeros)
+    reported = embed_shop(text_bundle, catalog, tmp_path).reported
+    named = read_catalog(catalog).product_ids[40]
+    assert reported[-1] == f"2 products have a vector of zeros, which no query finds, such as {named}"
+
+
+def test_what_failed_for_a_passing_reason_is_tried_again_by_itself(
+    bundle: Path, web_shop: tuple[Path, dict[str, Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index_builder.photos.download.FIRST_PAUSE_S", 0.001)
+    shop, answers, web = web_shop
+    options = EncodingOptions(ALLOWED)
+    answers["/0"] = page(503)
+    first = embed_shop(bundle, shop, tmp_path, options)
+    assert [entry.reason for entry in first.products.failures] == ["status-503", "status-404"]
+    again = embed_shop(bundle, shop, tmp_path, options)
+    assert (again.encoded, web.asked) == (1, {"/0": 8, "/1": 1, "/2": 1})
+    answers["/0"] = page(content=(shop.parent / "images" / "0.png").read_bytes())
+    answers["/1"] = page(content=(shop.parent / "images" / "1.png").read_bytes())
+    mended = embed_shop(bundle, shop, tmp_path, options)
+    assert [entry.reason for entry in mended.products.failures] == ["status-404"]
+    assert (mended.encoded, web.asked) == (1, {"/0": 9, "/1": 1, "/2": 1})
+    assert embed_shop(bundle, shop, tmp_path, options).encoded == 0
+
+
+def test_trying_again_has_an_end(
+    bundle: Path, web_shop: tuple[Path, dict[str, Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index_builder.photos.download.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("index_builder.embeddings.retries.MAX_NIGHTS", 1)
+    shop, answers, web = web_shop
+    answers["/0"] = page(503)
+    for _ in range(3):
+        embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED))
+    assert web.asked["/0"] == 4
+    assert embed_shop(bundle, shop, tmp_path, EncodingOptions(ALLOWED, retry_failed=True)).encoded == 2

@@ -123,3 +123,11 @@ def test_anybody_can_read_a_shard_with_arrow(tmp_path: Path) -> None:
     assert table.column_names == ["key", "vector", "outcome", "attempts", "tried_at"]
     assert table["outcome"].to_pylist() == ["usable", "absent", "timeout"]
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), np.float32), a_shard(3, 2).vectors)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_shard_with_vectors_that_are_no_numbers_is_as_good_as_damaged(tmp_path: Path, value: float) -> None:
+    written = a_shard(9)
+    written.vectors[3, 2] = value
+    write_shard(tmp_path / "x", written)
+    assert read_shard(tmp_path / "x", 7) is None

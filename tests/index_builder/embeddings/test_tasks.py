@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from artifacts.catalog import read_catalog
+from index_builder.core.errors import BuildError
 from index_builder.core.keys import product_key
 from index_builder.embeddings import tasks
 from index_builder.embeddings.plan import Plan, write_plan
@@ -21,6 +22,7 @@ from index_builder.photos import photo_feed
 from index_builder.photos.download import DownloadSettings
 from index_builder.photos.photo_identity import identity_of_file
 from towers.half_precision import convert_weights
+from towers.side_encoder import SideEncoder
 
 ROWS, SHARD_ROWS = 60, 25
 
@@ -119,3 +121,29 @@ def test_half_precision_as_on_a_gpu_costs_little(bundle: Path, catalog: Path, tm
         assert (one.vectors * other.vectors).sum(axis=1).min() > 0.9999
         assert not np.array_equal(one.vectors, other.vectors)
         np.testing.assert_array_equal(one.keys, other.keys)
+
+
+def test_vectors_that_are_no_numbers_are_not_kept(
+    text_bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The product is named, its shard is not written, and nothing is left that would stop the next build."""
+    job = a_job(text_bundle, catalog, tmp_path)
+    encoder, products = load_encoder(job, "cpu"), read_catalog(catalog)
+    fuse = SideEncoder.fuse
+
+    def overflow(encoder: SideEncoder, vectors: Any) -> Any:
+        fused = fuse(encoder, vectors)
+        fused[[4, 9], 3] = np.nan
+        return fused
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SideEncoder, "fuse", overflow)
+        with pytest.raises(BuildError) as caught:
+            list(encode_tasks(job, encoder, job.plan.tasks))
+    assert str(caught.value) == (
+        f"{text_bundle}: the vector of the product with the title {products.titles[4]!r} and the photo "
+        f"{products.images[4]!r} has NaN or infinity, as have 1 others of 25. The model is at fault: fit it again, or, "
+        "where a GPU encodes in half precision, try --encoding-device cpu"
+    )
+    assert job.plan.unfinished == [0, 1, 2]
+    assert list(encode_tasks(job, encoder, job.plan.tasks)) == [0, 1, 2]

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artifacts.side import PhotoInput
 from index_builder.photos import photo_feed
 from index_builder.photos.download import DownloadSettings
 from index_builder.photos.photo_feed import open_feed
+from index_builder.photos.photo_identity import identity_of_file
 from tests.index_builder.web import page, serve, slowly
 from tests.support.photos import noise, write_photos
 from tests.support.specs import tiny_photo_input
+from towers.encoding import Decoded
 from towers.photos import load_photo
 
 ALLOWED = DownloadSettings(allow_private_addresses=True, concurrency=8)
@@ -90,3 +93,21 @@ def test_what_was_begun_ends_with_the_feed(tmp_path: Path) -> None:
             raise KeyboardInterrupt
         assert time.monotonic() - started < 20  # the photos would take minutes
     assert "downloads" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_decoder_that_fails_as_nobody_foresaw_costs_one_photo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    names, decode = write_photos(tmp_path, 3), photo_feed.decode_photo
+
+    def fail_once(folder: Path, image: str, photo: PhotoInput) -> Decoded:
+        if image == names[1]:
+            raise RecursionError("a fault of a decoder")
+        return decode(folder, image, photo)
+
+    monkeypatch.setattr(photo_feed, "decode_photo", fail_once)
+    with open_feed(tmp_path, tiny_photo_input(), ALLOWED) as feed:
+        photos = list(feed.photos(names))
+    assert [photo.outcome for photo in photos] == ["usable", "unexpected-error", "usable"]
+    assert photos[1].identity == identity_of_file(tmp_path, names[1])  # so that the build knows its product again
+    assert caplog.messages == [f"{names[1]!r} cannot be used: unexpected RecursionError: a fault of a decoder"]
