@@ -81,7 +81,7 @@ def test_a_catalogue_without_one_of_its_columns_is_published_where_that_is_meant
     shop = Path(shutil.copytree(catalog.parent, tmp_path / "shop"))
     pq.write_table(pq.read_table(catalog).drop_columns(["price"]), shop / "catalog.parquet")
     fewer = ["build", *building[1:3], "--catalog", str(shop / "catalog.parquet"), *building[5:], "--index", "Flat"]
-    out, _ = _invoke(*fewer, "--version", "fewer")
+    out, _ = _invoke(*fewer, "--version", "fewer", status=1)
     assert "REFUSED BY THE GATE: version fewer is kept and marked: 1 of 2 columns of the published version flat" in out
     out, _ = _invoke(*fewer, "--version", "meant", "--new-columns", "--publish")
     assert out.splitlines()[-1] == "published meant; before it flat"

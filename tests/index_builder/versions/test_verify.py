@@ -246,7 +246,7 @@ DAMAGES: list[tuple[Callable[[Bench], None], str]] = [
     (cut_the_index_and_rewrite, r"index\.faiss: not an index that can be read here"),
     (index_of_fewer_products, "the index has 299 vectors, its manifest says 300"),
     (index_of_other_vectors, "its canary queries find .* expected at least 80%"),
-    (spoil_a_title_and_rewrite, r"its products are damaged: .*[Ii]nvalid UTF"),
+    (spoil_a_title_and_rewrite, r"column title is not valid UTF-8 in row 1 \(product '.*'\)"),
     (swap_the_products, r"products\.parquet"),
     (swap_the_products_and_rewrite, "its canary queries find .* expected at least 80%"),
     (drop_a_product_and_rewrite, r"products\.parquet has 299 rows, the index 300 vectors"),
