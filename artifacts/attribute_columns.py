@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.errors import FormatError
+from artifacts.tables import is_text
 
 Present = npt.NDArray[np.bool_]  # shape (count,): which rows have a value
 FilterKind = Literal["text", "number", "boolean", "other"]
@@ -60,7 +61,7 @@ def attribute_names(schema: pa.Schema) -> list[str]:
 def filter_kind(column_type: pa.DataType) -> FilterKind:
     """Return as what a filter uses a column of this type; a dictionary counts as its values."""
     kind = column_type.value_type if pa.types.is_dictionary(column_type) else column_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         return "text"
     if pa.types.is_boolean(kind):
         return "boolean"

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from artifacts.attribute_columns import attribute_names
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.errors import FormatError
+from artifacts.tables import is_text
 
 # Fields of a hit that the search itself fills. An attribute of the same name can be filtered by but is not shown.
 SEARCH_FIELDS = ("rank", "score", "explain")
@@ -58,7 +59,7 @@ def _by_type(name: str, column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         return _json_texts(name, column.cast(pa.large_string()))
     if pa.types.is_floating(kind):
         column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))

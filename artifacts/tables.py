@@ -110,6 +110,11 @@ def check_texts(path: Path | str, rows: pa.Table | pa.RecordBatch, first_row: in
         )
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a type is one of those in which Arrow keeps texts; a dictionary of texts is none."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def _is_valid(column: pa.Array | pa.ChunkedArray) -> bool:
     try:
         column.validate(full=True)
@@ -123,7 +128,7 @@ def _holds_text(kind: pa.DataType) -> bool:
         return _holds_text(kind.value_type)
     if pa.types.is_nested(kind):
         return any(_holds_text(kind.field(number).type) for number in range(kind.num_fields))
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return is_text(kind)
 
 
 def _named(rows: pa.Table | pa.RecordBatch, row: int) -> str:

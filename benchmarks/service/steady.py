@@ -10,7 +10,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
@@ -126,6 +126,26 @@ class Client:
             writer.close()
 
 
+async def at_fixed_rate(requests: Iterable[str], per_s: float, ask: Callable[[str, float], Awaitable[None]]) -> None:
+    """Begin requests at a fixed rate, however long each takes, until cancelled; then wait for those under way.
+
+    Args:
+        requests: the requests.
+        per_s: requests per second.
+        ask: sends a request; it also gets the time at which that was due, in seconds of the monotonic clock.
+    """
+    begin, under_way = time.monotonic(), set[asyncio.Future[None]]()
+    try:
+        for number, request in enumerate(requests):
+            due = begin + number / per_s
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            task = asyncio.ensure_future(ask(request, due))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+    finally:
+        await asyncio.gather(*under_way)
+
+
 class FixedRate:
     """An open-loop load generator: sends requests at a fixed rate until it is cancelled.
 
@@ -138,22 +158,12 @@ class FixedRate:
     def __init__(self, client: Client, lines: Sequence[str], per_s: float) -> None:
         self.answered: list[Answered] = []
         self._client = client
-        self._lines = cycle(lines)
+        self._lines = lines
         self._per_s = per_s
-        self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Send requests until cancelled, then wait for those that are not yet answered."""
-        begin = time.monotonic()
-        try:
-            for number, line in enumerate(self._lines):
-                due = begin + number / self._per_s
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                task = asyncio.create_task(self._ask(line, due))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
-        finally:
-            await asyncio.gather(*self._under_way)
+        await at_fixed_rate(cycle(self._lines), self._per_s, self._ask)
 
     async def _ask(self, line: str, due: float) -> None:
         method, path, *body = line.split(" ", 2)

@@ -69,14 +69,18 @@ def copy_version(store: Store, version: str) -> str:
     """Copy all files of a version to a version with another id, unless it exists, and return that id."""
     copy = copy_id(version)
     if copy not in store.version_ids():
-        source = store.version_path(version)
-        manifest = read_manifest(source)
         with store.new_version(copy) as folder:
-            for name in manifest.files:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / name, folder / name)
-            finish_index_version(folder, manifest.model_copy(update={"version": copy, "files": {}}))
+            write_copy(store.version_path(version), folder, copy)
     return copy
+
+
+def write_copy(source: Path, folder: Path, version: str) -> None:
+    """Copy all files of the version in the folder `source`; the copy has another id, `version`."""
+    manifest = read_manifest(source)
+    for name in manifest.files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, folder / name)
+    finish_index_version(folder, manifest.model_copy(update={"version": version, "files": {}}))
 
 
 def repeated(table: pa.Table, rows: int) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Literal
 
-from benchmarks.service.steady import Client
+from benchmarks.service.steady import Client, at_fixed_rate
 
 K = 10
 KNOWN_K = 40  # places of each known answer: products whose scores are equal but for rounding may change places
@@ -101,20 +101,10 @@ class SteadySearches:
         self._queries = queries
         self._per_s = per_s
         self._known = known
-        self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Send searches until cancelled, then wait for those that are not yet answered."""
-        began = time.monotonic()
-        try:
-            for number, query in enumerate(cycle(self._queries)):
-                due = began + number / self._per_s
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                task = asyncio.create_task(self._search(query, due))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
-        finally:
-            await asyncio.gather(*self._under_way)
+        await at_fixed_rate(cycle(self._queries), self._per_s, self._search)
 
     async def _search(self, query: str, due: float) -> None:
         verdict: Verdict

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from artifacts.index_version import INDEX_FILE, finish_index_version, read_manifest
+from artifacts.index_version import INDEX_FILE
 from artifacts.store import Store
 from benchmarks.common.measured_process import ROOT
+from benchmarks.service.versions import write_copy
 
 WHOLE, PART, DAMAGED = "soak-whole", "soak-part", "soak-damaged"
 _LEFT_OUT = 10  # the version PART lacks every tenth product
@@ -56,13 +57,8 @@ def _part_of(catalog: Path, folder: Path) -> Path:
 
 def _damage(store: Store) -> None:
     """Copy the version WHOLE and change one byte in the middle of the copy's index."""
-    source = store.version_path(WHOLE)
-    manifest = read_manifest(source)
     with store.new_version(DAMAGED) as folder:
-        for name in manifest.files:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, folder / name)
-        finish_index_version(folder, manifest.model_copy(update={"version": DAMAGED, "files": {}}))
+        write_copy(store.version_path(WHOLE), folder, DAMAGED)
         with (folder / INDEX_FILE).open("r+b") as file:
             file.seek((folder / INDEX_FILE).stat().st_size // 2)
             byte = file.read(1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from service.api.schemas import LoadingResponse
+from service.api.schemas_admin import LoadingResponse
 from service.core.settings import Settings
 
 

@@ -11,12 +11,12 @@ from artifacts.errors import ArtifactError
 from artifacts.store import Store
 from service.api.auth import admin_router
 from service.api.long_changes import accepted_unless_done
-from service.api.schemas import (
+from service.api.schemas import Problem
+from service.api.schemas_admin import (
     AdminIndexResponse,
     ChangeResponse,
     LastAttempt,
     LoadingResponse,
-    Problem,
     ServedIndex,
     SwapRequest,
 )

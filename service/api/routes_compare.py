@@ -9,7 +9,8 @@ from service.api.auth import admin_router
 from service.api.long_changes import accepted_unless_done
 from service.api.query_parsing import parse_search
 from service.api.rendering import render_hits
-from service.api.schemas import LoadingResponse, Problem, SearchRequest, SearchResponse, SwapRequest
+from service.api.schemas import Problem, SearchRequest, SearchResponse
+from service.api.schemas_admin import LoadingResponse, SwapRequest
 from service.api.schemas_page import ComparisonResponse
 from service.api.search_client import ask
 from service.dispatch.comparison import IDLE_SECONDS

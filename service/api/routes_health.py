@@ -4,7 +4,8 @@ from fastapi import APIRouter, Request
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from service.api.schemas import HealthResponse, Problem, ReadyResponse
+from service.api.schemas import Problem
+from service.api.schemas_admin import HealthResponse, ReadyResponse
 from service.core.errors import NotReadyError
 from service.dispatch.changes import ServiceState
 from service.dispatch.search_service import service_of

@@ -48,17 +48,18 @@ async def find_all(
     if service.settings.log_queries:
         _log_queries(queries)
     served = service.swapper.served
+    digests = [service.cache.digest(query) for query in queries]
     outcomes: list[RenderedAnswer | ServiceError | None] = [
-        service.cache.get(served.version_id, query) if served else None for query in queries
+        service.cache.get(served.version_id, digest) if served else None for digest in digests
     ]
     missed = [query for query, outcome in zip(queries, outcomes, strict=True) if outcome is None]
     answers = iter(await _ask_all(request, service.batcher, missed) if missed else ())
-    for place, query in enumerate(queries):
+    for place, digest in enumerate(digests):
         if outcomes[place] is None:
             answer = next(answers)
             if isinstance(answer, TimedAnswer):
                 service.metrics.record_stages(answer.stages)
-                service.cache.put(query, answer.answer)
+                service.cache.put(digest, answer.answer)
             outcomes[place] = _untimed(answer, service)
     return [outcome for outcome in outcomes if outcome is not None]
 

@@ -23,14 +23,13 @@ from pydantic import BaseModel, ValidationError
 from service.api.schemas import (
     DEFAULT_K,
     BatchResponse,
-    HealthResponse,
     ImageSearchResponse,
     Problem,
     ProductResponse,
-    ReadyResponse,
     SearchResponse,
     SimilarResponse,
 )
+from service.api.schemas_admin import HealthResponse, ReadyResponse
 
 FIRST_WAIT_SECONDS = 0.1  # before the second attempt, unless the service sends Retry-After
 LONGEST_WAIT_SECONDS = 10.0  # also where Retry-After is longer

@@ -4,12 +4,11 @@ PyTorch takes half a gigabyte of memory and CUDA's context more, which the proce
 FAISS ends its process where the driver is too old.
 """
 
-import os
 import subprocess
 import sys
 
 from artifacts.records import Record
-from service.core.settings import ENV_PREFIX
+from service.core.settings import environment_without_settings
 
 PROBE_SECONDS = 120.0  # PyTorch is imported from a cold disk, and CUDA makes its context
 
@@ -28,13 +27,12 @@ class GpuProbe(Record):
 
 def probe_gpu(number: int) -> GpuProbe:
     """Let PyTorch and FAISS compute on a GPU in a process of its own, and return what came of it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__, str(number)],
             capture_output=True,
             text=True,
-            env=environment,
+            env=environment_without_settings(),
             timeout=PROBE_SECONDS,
         )
     except subprocess.TimeoutExpired:

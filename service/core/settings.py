@@ -3,6 +3,7 @@
 Every variable has its row in docs/http-api.md; a test holds the table to this class.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -179,6 +180,11 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return variables that start like settings but are none, which are probably misspelt."""
     known = {variable_name(field) for field in Settings.model_fields}
     return sorted(name for name in environment if name.startswith(ENV_PREFIX) and name not in known)
+
+
+def environment_without_settings() -> dict[str, str]:
+    """Return the environment for a child process, which must not learn the settings: there are secrets among them."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
 
 
 def variable_name(field: str) -> str:

@@ -38,31 +38,39 @@ class AnswerCache:
         self._entries: BoundedCache[bytes, _Kept] = BoundedCache(max_bytes, _size)
         metrics.watch_cache(lambda: self._entries.bytes)
 
-    def get(self, version_id: str, query: SearchQuery | SimilarQuery) -> RenderedAnswer | None:
-        """Return this version's earlier answer to the same query."""
+    def digest(self, query: SearchQuery | SimilarQuery) -> bytes:
+        """Return what stands for a query in `get` and `put`; empty if the cache is off."""
+        return _digest(query) if self._is_on else b""
+
+    def get(self, version_id: str, digest: bytes) -> RenderedAnswer | None:
+        """Return this version's earlier answer to a query, given its digest."""
         if not self._is_on:
             return None
-        kept = self._entries.get(_key(version_id, query))
+        kept = self._entries.get(_key(version_id, digest))
         self._metrics.count_lookup(kept is not None)
         if kept is None:
             return None
         content = _CODEC.decompress(kept.content, kept.uncompressed_bytes, asbytes=True)
         return RenderedAnswer(version_id, content, kept.total_matches)
 
-    def put(self, query: SearchQuery | SimilarQuery, answer: RenderedAnswer) -> None:
-        """Keep an answer; the least recently used ones are dropped to make room."""
+    def put(self, digest: bytes, answer: RenderedAnswer) -> None:
+        """Keep the answer to a query, given its digest; the least recently used ones are dropped to make room."""
         if self._is_on:
             content = _CODEC.compress(answer.content, asbytes=True)
             kept = _Kept(content, len(answer.content), answer.total_matches)
-            self._entries.put(_key(answer.version_id, query), kept)
+            self._entries.put(_key(answer.version_id, digest), kept)
 
     def clear(self) -> None:
         """Drop all answers, since another version is served."""
         self._entries.clear()
 
 
-def _key(version_id: str, query: SearchQuery | SimilarQuery) -> bytes:
-    """Return a digest of all that decides the answer, whatever its length.
+def _key(version_id: str, digest: bytes) -> bytes:
+    return digest + version_id.encode()
+
+
+def _digest(query: SearchQuery | SimilarQuery) -> bytes:
+    """Return a digest of all of a query that decides its answer, whatever its length.
 
     Texts and filters are written as Python writes them, in quotes, so that parts cannot run into each other and
     1, 1.0, true and "1" differ, which are different filters.
@@ -72,7 +80,7 @@ def _key(version_id: str, query: SearchQuery | SimilarQuery) -> bytes:
         target = f"similar {query.product_id!r}"
     else:
         target = f"text {query.text!r} {query.explain} {query.modality!r}"
-    described = f"{version_id!r} {target} {page.k} {page.offset} {page.filters!r}"
+    described = f"{target} {page.k} {page.offset} {page.filters!r}"
     return hashlib.blake2b(described.encode(), digest_size=_DIGEST_BYTES).digest()
 
 

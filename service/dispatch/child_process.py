@@ -1,6 +1,5 @@
 """The worker processes of this process, as the operating system sees them: started, waited for, and killed."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from service.core.logs import EventLog
-from service.core.settings import ENV_PREFIX
+from service.core.settings import environment_without_settings
 
 _log = EventLog(__name__)
 _COMMAND = [sys.executable, "-m", "service.worker.search_process"]
@@ -63,9 +62,8 @@ class Children:
             config: its configuration, as JSON.
             inherited: the file descriptors that it inherits.
         """
-        # The configuration holds all settings that the worker needs. Others, secrets among them, must not reach it.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
-        process = subprocess.Popen([*_COMMAND, config], pass_fds=inherited, env=environment)
+        # The configuration holds all settings that the worker needs.
+        process = subprocess.Popen([*_COMMAND, config], pass_fds=inherited, env=environment_without_settings())
         with self._lock:
             self._running = [*(earlier for earlier in self._running if earlier.poll() is None), process]
 

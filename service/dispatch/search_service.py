@@ -23,7 +23,7 @@ from service.dispatch.changes import Change
 from service.dispatch.child_process import Children
 from service.dispatch.comparison import Comparison
 from service.dispatch.swapper import Swapper
-from service.dispatch.version_process import Opener, Patience, VersionProcess, open_version
+from service.dispatch.version_process import Opener, TimeLimits, VersionProcess, open_version
 from service.dispatch.worker_channel import WorkerChannel
 from service.protocol.worker_config import WorkerConfig
 from service.shop_data.judgments import JudgmentFile
@@ -191,7 +191,7 @@ class SearchService:
 
     def _open_with(self, config: WorkerConfig, search_threads: int) -> Opener:
         deadlines = 2 * self.settings.deadline_seconds
-        patience = Patience(
+        limits = TimeLimits(
             load_seconds=self.settings.load_seconds,
             batch_seconds=max(_LEAST_BATCH_SECONDS, deadlines),
             photo_seconds=max(_LEAST_PHOTO_SECONDS, deadlines),
@@ -200,7 +200,7 @@ class SearchService:
         async def open_now(version_id: str) -> VersionProcess:
             # Where no version is served there are no searches that loading could slow down, only some that wait for it.
             now = config.model_copy(update={"yields_to_searches": self.swapper.served is not None})
-            return await open_version(version_id, now, search_threads, self._children, patience)
+            return await open_version(version_id, now, search_threads, self._children, limits)
 
         return open_now
 

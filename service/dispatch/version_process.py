@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
-class Patience:
+class TimeLimits:
     """How long a worker process that answers heartbeats may take.
 
     Attributes:
@@ -59,7 +59,7 @@ class VersionProcess:
         channels: one channel for each of its threads: those that search, one for searches by photo, and one for
             look-ups of products.
         child: the process.
-        patience: how long its threads may take.
+        limits: how long its threads may take.
 
     Attributes:
         served: the version that it has loaded.
@@ -75,7 +75,7 @@ class VersionProcess:
         control: ControlChannel,
         channels: Sequence[WorkerChannel],
         child: Child,
-        patience: Patience,
+        limits: TimeLimits,
     ) -> None:
         self.served = served
         self.search_channels, self.photo_channels, self.lookup_channels = channels[:-2], channels[-2:-1], channels[-1:]
@@ -88,7 +88,7 @@ class VersionProcess:
         self._on_lost: Callable[[str], None] = lambda how: None
         for connection in self._connections:
             connection.on_lost = partial(self._lose, "ended", _EXIT_SECONDS)
-        self._watch = start_apart(self._watch_for_hanging(control, patience))
+        self._watch = start_apart(self._watch_for_hanging(control, limits))
         if not all(connection.is_open for connection in self._connections):
             self._lose("ended", _EXIT_SECONDS)
 
@@ -127,9 +127,9 @@ class VersionProcess:
         if not has_exited:
             await run_in_daemon_thread(partial(self._child.wait, _REAP_SECONDS), "vitrine-end")
 
-    async def _watch_for_hanging(self, control: ControlChannel, patience: Patience) -> None:
-        seconds = {channel: patience.batch_seconds for channel in self._channels}
-        seconds |= {channel: patience.photo_seconds for channel in self.photo_channels}
+    async def _watch_for_hanging(self, control: ControlChannel, limits: TimeLimits) -> None:
+        seconds = {channel: limits.batch_seconds for channel in self._channels}
+        seconds |= {channel: limits.photo_seconds for channel in self.photo_channels}
         how = await hanging(control, SILENCE_SECONDS, list(seconds.items()))
         _log.error("search_process_hung", version=self.served.version_id, pid=self.pid, reason=how)
         self._lose(f"{how} and was killed")
@@ -154,7 +154,7 @@ Opener = Callable[[str], Awaitable[VersionProcess]]  # raises UnknownVersionErro
 
 
 async def open_version(
-    version_id: str, config: WorkerConfig, search_threads: int, children: Children, patience: Patience
+    version_id: str, config: WorkerConfig, search_threads: int, children: Children, limits: TimeLimits
 ) -> VersionProcess:
     """Start a worker process that loads a version, and wait until it can be asked.
 
@@ -163,7 +163,7 @@ async def open_version(
         config: the worker's configuration, without the version and the sockets.
         search_threads: the number of its search threads, without those for photos and look-ups.
         children: starts the process.
-        patience: how long it may take.
+        limits: how long it may take.
 
     Raises:
         UnknownVersionError: the store has no such version.
@@ -177,7 +177,7 @@ async def open_version(
         argument = config.model_copy(update=update).model_dump_json()
         start = partial(children.start, argument, (control, *channels))
         child = await run_in_daemon_thread(start, "vitrine-begin")
-    return await connect(version_id, ours, child, patience)
+    return await connect(version_id, ours, child, limits)
 
 
 def socket_count(search_threads: int) -> int:
@@ -203,7 +203,7 @@ def socket_pairs(count: int, worker_ends: ExitStack) -> tuple[list[socket.socket
 
 
 async def connect(
-    version_id: str, sockets: Sequence[socket.socket], child: Child, patience: Patience
+    version_id: str, sockets: Sequence[socket.socket], child: Child, limits: TimeLimits
 ) -> VersionProcess:
     """Wait until a worker process has loaded its version; see `open_version` for errors.
 
@@ -211,7 +211,7 @@ async def connect(
         version_id: the version that it loads.
         sockets: the sockets to it: first the one for control, then one for each of its threads.
         child: the process.
-        patience: how long it may take.
+        limits: how long it may take.
     """
     loop = asyncio.get_running_loop()
     control, channels = ControlChannel(), [WorkerChannel() for _ in sockets[1:]]
@@ -219,7 +219,7 @@ async def connect(
         for connection, end in zip((control, *channels), sockets, strict=True):
             # What happens on a connection later has nothing to do with the request that asked for the version.
             await start_apart(loop.create_unix_connection(partial(_identity, connection), sock=end))
-        message = await _report(version_id, control, child, patience.load_seconds)
+        message = await _report(version_id, control, child, limits.load_seconds)
         if "refused" in message.head:
             raise error_from_json(message.head["refused"])
         if "broken" in message.head:
@@ -232,7 +232,7 @@ async def connect(
             connection.abort()
         child.end()
         raise
-    return VersionProcess(served, control, channels, child, patience)
+    return VersionProcess(served, control, channels, child, limits)
 
 
 async def _report(version_id: str, control: ControlChannel, child: Child, load_seconds: float) -> Message:

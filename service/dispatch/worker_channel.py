@@ -1,6 +1,7 @@
 """The connections to a worker process, as the event loop sees them."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -11,7 +12,7 @@ from service.protocol.messages import HEARTBEAT, Message, MessageBuffer
 _log = EventLog(__name__)
 
 
-class WorkerConnection(asyncio.Protocol):
+class WorkerConnection(asyncio.Protocol, ABC):
     """A socket on which messages go to a worker process and come back.
 
     Attributes:
@@ -35,9 +36,9 @@ class WorkerConnection(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(message.to_bytes())
 
+    @abstractmethod
     def handle(self, message: Message) -> None:
         """Take a message that has arrived."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Close the connection after what was written has been sent."""

@@ -17,7 +17,7 @@ from service.telemetry.metrics import Metrics
 
 RESERVE = 32  # connections beyond the limit
 _PROBES = ("/health", "/ready", "/metrics")
-_OVER_LIMIT = "vitrine.over_limit"  # among the extensions of a request's scope
+_OVER_LIMIT_KEY = "vitrine.over_limit"  # in the scope of a request
 
 
 class OpenConnections:
@@ -82,7 +82,7 @@ class ConnectionLimitProtocol(IgnoredUpgradeProtocol):
         """Mark the requests of a connection beyond the limit."""
         super().on_message_begin()
         if not self.is_within_limit:
-            self.scope["extensions"] = {_OVER_LIMIT: {}}
+            self.scope[_OVER_LIMIT_KEY] = True  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         """Close a connection beyond the limit after its first answer."""
@@ -99,7 +99,7 @@ class ConnectionLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on if its connection is within the limit, or if it is a probe."""
-        if _OVER_LIMIT in (scope.get("extensions") or ()) and scope["path"] not in _PROBES:
+        if _OVER_LIMIT_KEY in scope and scope["path"] not in _PROBES:
             error = OverloadedError("too many connections are open; try again in a moment")
             await answer_service_error(error)(scope, receive, send)
         else:

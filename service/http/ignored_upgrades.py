@@ -24,7 +24,7 @@ class IgnoredUpgradeProtocol(RequestLimitsProtocol):
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # like uvicorn's
             self.parse(head)
-            if (rest := data[upgrade.args[0] :]) and not self.is_deaf:
+            if (rest := data[upgrade.args[0] :]) and not self.has_stopped_parsing:
                 self.parse(rest)
 
     def on_headers_complete(self) -> None:

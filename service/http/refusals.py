@@ -1,6 +1,5 @@
 """Answers that a connection gives without the application: to what is no request, or does not arrive as it should."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import httptools
@@ -13,7 +12,6 @@ from service.http.unread_responses import UnreadResponseProtocol
 from service.telemetry.metrics import Metrics
 
 _log = EventLog(__name__)
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Refusals:
@@ -47,7 +45,7 @@ class RefusingProtocol(UnreadResponseProtocol):
     Attributes:
         refusals: Writes the answers.
         active_cycle: The request that the application answers, or has answered last.
-        is_deaf: Whether nothing more is parsed, since the connection is about to be closed.
+        has_stopped_parsing: Whether nothing more is parsed, since the connection is about to be closed.
     """
 
     refusals: Refusals
@@ -55,12 +53,12 @@ class RefusingProtocol(UnreadResponseProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.active_cycle: RequestResponseCycle | None = None
-        self.is_deaf = False
+        self.has_stopped_parsing = False
         self._refusal: bytes | None = None  # waits for the answers to earlier requests
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes, unless a request has been refused."""
-        if not self.is_deaf:
+        if not self.has_stopped_parsing:
             self._unset_keepalive_if_required()
             self.parse(data)
 
@@ -86,9 +84,9 @@ class RefusingProtocol(UnreadResponseProtocol):
             detail: What is wrong, as a sentence.
             cycle: The request, if its application has been or will be called.
         """
-        if self.is_deaf or self.transport.is_closing():
+        if self.has_stopped_parsing or self.transport.is_closing():
             return
-        self.is_deaf = True
+        self.has_stopped_parsing = True
         if cycle is not None and cycle is self.active_cycle:
             self._refuse_active(status, detail, cycle)
             return
@@ -104,7 +102,7 @@ class RefusingProtocol(UnreadResponseProtocol):
 
     def stop_after_last(self) -> None:
         """Parse nothing more, and close the connection after the answer to the last request that was parsed."""
-        self.is_deaf = True
+        self.has_stopped_parsing = True
         self.cycle.keep_alive = False
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:

@@ -1,4 +1,4 @@
-"""Decodes photos that strangers made in a process of its own, where a failure costs only that photo.
+"""Decodes untrusted photos in a process of its own, where a failure costs only that photo.
 
 It knows no version and no product.
 """

@@ -24,7 +24,7 @@ _START_SECONDS = 60.0  # its imports take less than a second on an idle machine
 _ANSWER_SECONDS = 6.0  # the process ends itself before, unless it was stopped
 # The rest of the environment, secrets among it, must not reach it.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
-_FRUGAL = {
+_LITTLE_MEMORY = {
     "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve memory
     "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": "1000000",  # bytes; larger blocks go back to the system when they are freed
@@ -136,6 +136,6 @@ def _start() -> _Child:
             [*_COMMAND, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
-            env={**environment, **_FRUGAL},
+            env={**environment, **_LITTLE_MEMORY},
         )
     return _Child(popen, ours)

@@ -68,7 +68,7 @@ def serve(
     for number, channel in enumerate(channels):
         work = partial(_serve_channel, channel, loaded, index_threads)
         _start_thread(f"vitrine-search-{number}", work, on_hang_up)
-    heart = _start_thread("vitrine-heart", partial(_answer_heartbeats, control, control_lock), on_hang_up)
+    heartbeats = _start_thread("vitrine-heartbeat", partial(_answer_heartbeats, control, control_lock), on_hang_up)
     lower_thread_priority(loading_niceness)
     try:
         version = load()
@@ -84,7 +84,7 @@ def serve(
         del version
     with control_lock, suppress(OSError):  # the other side may have given up
         control.sendall(Message(report).to_bytes())
-    heart.join()  # until the other side closes the socket
+    heartbeats.join()  # until the other side closes the socket
     control.close()
 
 

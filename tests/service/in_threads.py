@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from service.dispatch.child_process import Child
-from service.dispatch.version_process import Opener, Patience, VersionProcess, connect, socket_count, socket_pairs
+from service.dispatch.version_process import Opener, TimeLimits, VersionProcess, connect, socket_count, socket_pairs
 from service.worker.loaded_version import LoadedVersion
 from service.worker.search_process import LOADING_NICENESS, serve
 from tests.service.waiting import WAIT_SECONDS
@@ -15,10 +15,12 @@ Loader = Callable[[str], LoadedVersion]
 
 
 # Longer than any test holds a thread.
-PATIENCE = Patience(load_seconds=2 * WAIT_SECONDS, batch_seconds=2 * WAIT_SECONDS, photo_seconds=2 * WAIT_SECONDS)
+TIME_LIMITS = TimeLimits(load_seconds=2 * WAIT_SECONDS, batch_seconds=2 * WAIT_SECONDS, photo_seconds=2 * WAIT_SECONDS)
 
 
-def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1, patience: Patience = PATIENCE) -> Opener:
+def in_threads(
+    load: Loader, search_threads: int = 1, index_threads: int = 1, limits: TimeLimits = TIME_LIMITS
+) -> Opener:
     """Return an opener whose workers are threads, which nobody can kill, and whose versions come from `load`."""
 
     async def open_version(version_id: str) -> VersionProcess:
@@ -33,6 +35,6 @@ def in_threads(load: Loader, search_threads: int = 1, index_threads: int = 1, pa
             )
             thread.start()
         child = Child(os.getpid(), lambda seconds: thread.join(seconds or WAIT_SECONDS), lambda: None)
-        return await connect(version_id, ours, child, patience)
+        return await connect(version_id, ours, child, limits)
 
     return open_version

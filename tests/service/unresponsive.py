@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from service.dispatch.child_process import Child
-from service.dispatch.version_process import Patience, VersionProcess, connect, socket_count, socket_pairs
+from service.dispatch.version_process import TimeLimits, VersionProcess, connect, socket_count, socket_pairs
 from service.protocol.messages import Message
 from tests.service.stand_ins import stand_in_version
 
-PATIENCE = Patience(load_seconds=100, batch_seconds=50, photo_seconds=80)
+TIME_LIMITS = TimeLimits(load_seconds=100, batch_seconds=50, photo_seconds=80)
 
 
 class _Echo(asyncio.Protocol):
@@ -55,7 +55,7 @@ class UnresponsiveWorkers:
             theirs[0].setblocking(False)
             await asyncio.get_running_loop().create_unix_connection(_Echo, sock=theirs[0])
         child = Child(0, lambda seconds: -9 if killed.wait(seconds) else None, killed.set)
-        return await connect(version_id, ours, child, PATIENCE)
+        return await connect(version_id, ours, child, TIME_LIMITS)
 
     def reply(self, place: int, content: bytes) -> None:
         """Let the process that was opened last send bytes on one of its sockets, which begin with that for control."""

@@ -31,9 +31,10 @@ def cache(max_bytes: int = 10_000) -> AnswerCache:
 
 def test_an_answer_is_found_again() -> None:
     earlier = cache()
-    earlier.put(ASKED, hits())
-    assert earlier.get("v1", SearchQuery("red shoes", Page(10))) == hits()
-    assert earlier.get("v1", SearchQuery("red  shoes", Page(10))) is None  # at intake, both would have become one
+    earlier.put(earlier.digest(ASKED), hits())
+    assert earlier.get("v1", earlier.digest(SearchQuery("red shoes", Page(10)))) == hits()
+    # At intake, both would have become one.
+    assert earlier.get("v1", earlier.digest(SearchQuery("red  shoes", Page(10)))) is None
 
 
 @pytest.mark.parametrize(
@@ -51,9 +52,9 @@ def test_an_answer_is_found_again() -> None:
 )
 def test_another_query_is_another_entry(other: SearchQuery | SimilarQuery) -> None:
     earlier = cache()
-    earlier.put(ASKED, hits())
-    assert earlier.get("v1", other) is None
-    assert earlier.get("v2", ASKED) is None
+    earlier.put(earlier.digest(ASKED), hits())
+    assert earlier.get("v1", earlier.digest(other)) is None
+    assert earlier.get("v2", earlier.digest(ASKED)) is None
 
 
 FILTERS = [
@@ -73,9 +74,9 @@ QUERIES: list[SearchQuery | SimilarQuery] = [
 def test_no_two_queries_share_an_answer() -> None:
     earlier = cache(10**6)
     for number, query in enumerate(QUERIES):
-        earlier.put(query, hits(100 + number))
+        earlier.put(earlier.digest(query), hits(100 + number))
     for number, query in enumerate(QUERIES):
-        assert earlier.get("v1", query) == hits(100 + number), query
+        assert earlier.get("v1", earlier.digest(query)) == hits(100 + number), query
 
 
 def test_every_field_of_a_query_counts() -> None:
@@ -84,33 +85,36 @@ def test_every_field_of_a_query_counts() -> None:
     paged = {"k": 2, "offset": 1, "filters": (FILTERS[0],)}
     for query in (SearchQuery("a", Page(1)), SimilarQuery("a", Page(1))):
         earlier = cache(10**6)
-        earlier.put(query, hits())
+        earlier.put(earlier.digest(query), hits())
         for field in dataclasses.fields(query):
-            assert earlier.get("v1", dataclasses.replace(query, **{field.name: changed[field.name]})) is None
+            assert (
+                earlier.get("v1", earlier.digest(dataclasses.replace(query, **{field.name: changed[field.name]})))
+                is None
+            )
         for field in dataclasses.fields(Page):
             page = dataclasses.replace(query.page, **{field.name: paged[field.name]})
-            assert earlier.get("v1", dataclasses.replace(query, page=page)) is None
+            assert earlier.get("v1", earlier.digest(dataclasses.replace(query, page=page))) is None
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
     earlier = cache(1_800)  # room for three of about 520 bytes
     queries = [SearchQuery(text, Page(1)) for text in "abcd"]
     for query in queries[:3]:
-        earlier.put(query, hits())
-    earlier.get("v1", queries[0])
-    earlier.put(queries[3], hits())
-    assert [earlier.get("v1", query) is not None for query in queries] == [True, False, True, True]
+        earlier.put(earlier.digest(query), hits())
+    earlier.get("v1", earlier.digest(queries[0]))
+    earlier.put(earlier.digest(queries[3]), hits())
+    assert [earlier.get("v1", earlier.digest(query)) is not None for query in queries] == [True, False, True, True]
 
 
 def test_its_size_is_bounded_and_told() -> None:
     metrics = Metrics()
     earlier = AnswerCache(5_000, metrics)
     for number in range(100):
-        earlier.put(SearchQuery(str(number % 17), Page(1)), hits(50 * (number % 9)))
+        earlier.put(earlier.digest(SearchQuery(str(number % 17), Page(1))), hits(50 * (number % 9)))
     size = _metric(metrics, "vitrine_cache_bytes")
     assert 4_000 < size <= 5_000
-    earlier.put(ASKED, hits(5_001))
-    assert earlier.get("v1", ASKED) is None and _metric(metrics, "vitrine_cache_bytes") == size
+    earlier.put(earlier.digest(ASKED), hits(5_001))
+    assert earlier.get("v1", earlier.digest(ASKED)) is None and _metric(metrics, "vitrine_cache_bytes") == size
     earlier.clear()
     assert _metric(metrics, "vitrine_cache_bytes") == 0
 
@@ -136,12 +140,14 @@ def test_it_takes_no_more_memory_than_it_says(
     metrics = Metrics()
     earlier = AnswerCache(budget, metrics)
     content = np.random.default_rng(0).bytes(content_bytes)
-    earlier.get("v1", search(0))
+    earlier.get("v1", earlier.digest(search(0)))
     tracemalloc.start()
     try:
         for number in range(count):
             # As from another process: nothing is shared with other answers.
-            earlier.put(search(number), RenderedAnswer("v" + str(1), bytes(bytearray(content)), 1_000 + number))
+            earlier.put(
+                earlier.digest(search(number)), RenderedAnswer("v" + str(1), bytes(bytearray(content)), 1_000 + number)
+            )
         snapshot = tracemalloc.take_snapshot()
     finally:
         tracemalloc.stop()
@@ -157,15 +163,19 @@ def test_it_takes_no_more_memory_than_it_says(
 @pytest.mark.parametrize("total_matches", [None, 0, 7])
 def test_what_is_found_again_is_what_was_kept(content: bytes, total_matches: int | None) -> None:
     earlier = cache(100_000)
-    earlier.put(ASKED, RenderedAnswer("v1", content, total_matches))
-    assert earlier.get("v1", ASKED) == earlier.get("v1", ASKED) == RenderedAnswer("v1", content, total_matches)
+    earlier.put(earlier.digest(ASKED), RenderedAnswer("v1", content, total_matches))
+    assert (
+        earlier.get("v1", earlier.digest(ASKED))
+        == earlier.get("v1", earlier.digest(ASKED))
+        == RenderedAnswer("v1", content, total_matches)
+    )
 
 
 def test_hits_that_are_alike_take_a_fraction_of_their_bytes() -> None:
     metrics = Metrics()
     earlier = AnswerCache(1_000_000, metrics)
     many = ",".join(json.dumps({"rank": rank, "score": 0.5, "title": "Red Shoe", "brand": "a"}) for rank in range(100))
-    earlier.put(ASKED, RenderedAnswer("v1", many.encode(), None))
+    earlier.put(earlier.digest(ASKED), RenderedAnswer("v1", many.encode(), None))
     assert 300 < _metric(metrics, "vitrine_cache_bytes") < 500 + len(many) / 4
 
 
@@ -173,9 +183,9 @@ def test_hits_and_misses_are_counted() -> None:
     metrics = Metrics()
     earlier = AnswerCache(5_000, metrics)
     for _ in range(3):
-        earlier.get("v1", ASKED)
-    earlier.put(ASKED, hits())
-    earlier.get("v1", ASKED)
+        earlier.get("v1", earlier.digest(ASKED))
+    earlier.put(earlier.digest(ASKED), hits())
+    earlier.get("v1", earlier.digest(ASKED))
     assert _metric(metrics, 'vitrine_cache_lookups_total{outcome="miss"}') == 3
     assert _metric(metrics, 'vitrine_cache_lookups_total{outcome="hit"}') == 1
 
@@ -183,8 +193,8 @@ def test_hits_and_misses_are_counted() -> None:
 def test_without_room_nothing_is_kept_or_counted() -> None:
     metrics = Metrics()
     earlier = AnswerCache(0, metrics)
-    earlier.put(ASKED, hits(0))
-    assert earlier.get("v1", ASKED) is None
+    earlier.put(earlier.digest(ASKED), hits(0))
+    assert earlier.get("v1", earlier.digest(ASKED)) is None
     assert _metric(metrics, 'vitrine_cache_lookups_total{outcome="miss"}') == 0
     assert _metric(metrics, 'vitrine_cache_lookups_total{outcome="hit"}') == 0
 

@@ -189,15 +189,20 @@ def test_a_second_version_that_hangs_is_killed_and_forgotten() -> None:
     workers.close()
 
 
+async def load_with_unanswered_search(second: Comparison) -> None:
+    """Load a version, and send it a search."""
+    await second.start_loading("v1")
+    submit(second.use_batcher(), NEAREST).add_done_callback(lambda future: future.exception())
+    await asyncio.sleep(0.1)
+
+
 def test_one_that_is_loaded_while_another_is_unloaded_can_be_searched() -> None:
     """The first one has a search that it does not answer, for which unloading waits."""
     workers = UnresponsiveWorkers()
 
     async def test() -> None:
         second = Comparison(workers.open_version)
-        await second.start_loading("v1")
-        submit(second.use_batcher(), NEAREST).add_done_callback(lambda future: future.exception())
-        await asyncio.sleep(0.1)
+        await load_with_unanswered_search(second)
         unloading = asyncio.create_task(second.unload())
         await asyncio.sleep(0.1)
         await second.start_loading("v2")
@@ -214,9 +219,7 @@ def test_unloading_that_is_cancelled_kills_the_process() -> None:
 
     async def test() -> None:
         second = Comparison(workers.open_version)
-        await second.start_loading("v1")
-        submit(second.use_batcher(), NEAREST).add_done_callback(lambda future: future.exception())
-        await asyncio.sleep(0.1)
+        await load_with_unanswered_search(second)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(second.unload(), 1)
 

@@ -9,13 +9,13 @@ from service.core.settings import Settings
 from service.dispatch import search_service
 from service.dispatch.child_process import Children
 from service.dispatch.search_service import SearchService
-from service.dispatch.version_process import Patience, VersionProcess
+from service.dispatch.version_process import TimeLimits, VersionProcess
 from service.protocol.worker_config import WorkerConfig
 from tests.service.in_threads import in_threads
 from tests.service.stand_ins import stand_in_version
 from tests.service.waiting import until
 
-Opened = tuple[str, WorkerConfig, Patience]
+Opened = tuple[str, WorkerConfig, TimeLimits]
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Opened]:
     noted: list[Opened] = []
 
     async def open_stand_in(
-        version_id: str, config: WorkerConfig, search_threads: int, children: Children, patience: Patience
+        version_id: str, config: WorkerConfig, search_threads: int, children: Children, limits: TimeLimits
     ) -> VersionProcess:
-        noted.append((version_id, config, patience))
+        noted.append((version_id, config, limits))
         return await in_threads(stand_in_version)(version_id)
 
     monkeypatch.setattr(search_service, "open_version", open_stand_in)
@@ -68,5 +68,5 @@ def test_a_search_thread_gets_twice_the_deadline_and_at_least_some_seconds(
         await service.stop()
 
     asyncio.run(test())
-    ((_, _, patience),) = opened
-    assert patience == Patience(load_seconds=77, batch_seconds=batch, photo_seconds=photo)
+    ((_, _, limits),) = opened
+    assert limits == TimeLimits(load_seconds=77, batch_seconds=batch, photo_seconds=photo)

@@ -1,6 +1,7 @@
 """How long the service takes to stop while a worker process neither answers nor exits."""
 
 import asyncio
+import contextlib
 import math
 import os
 import signal
@@ -18,7 +19,7 @@ from service.dispatch.comparison import Comparison
 from service.dispatch.search_service import SearchService
 from service.protocol.messages import Message
 from service.protocol.queries import Page, PhotoQuery, ProductQuery, SearchQuery
-from tests.service.processes import service_process
+from tests.service.processes import Process, service_process
 from tests.service.stand_ins import submit
 from tests.service.unresponsive import UnresponsiveWorkers
 from tests.service.virtual_clock import run_on_virtual_clock
@@ -144,19 +145,12 @@ def test_the_whole_process_ends_by_its_deadline_though_its_worker_is_stopped(goo
     """A search that waits is answered with 503 before; with one deadline for each stage it took ten times as long."""
     with service_process(
         good_store, tmp_path, VITRINE_DRAIN_NOTICE_SECONDS="0.1", VITRINE_DRAIN_SECONDS=str(DRAIN_SECONDS)
-    ) as process:
-        (worker,) = process.search_pids()
-        os.kill(worker, signal.SIGSTOP)
-        with socket.create_connection(
-            ("127.0.0.1", int(process.url.rpartition(":")[2])), timeout=WAIT_SECONDS
-        ) as client:
-            client.sendall(SEARCH)
-            wait_until(lambda: _batches_sent(process.url) == 1, "the search was not sent to the worker")
-            began = time.monotonic()
-            process.stop()
-            assert process.popen.wait(WAIT_SECONDS) == 0
-            took = time.monotonic() - began
-            answer = client.recv(4000)
+    ) as process, search_of_stopped_worker(process) as (worker, client):
+        began = time.monotonic()
+        process.stop()
+        assert process.popen.wait(WAIT_SECONDS) == 0
+        took = time.monotonic() - began
+        answer = client.recv(4000)
     assert took < 10, "a busy machine may add to the two seconds, but there is one deadline for all"
     assert answer.startswith(b"HTTP/1.1 503 ") and b"retry-after: 1" in answer
     wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the stopped worker was not killed")
@@ -173,18 +167,22 @@ SearchService.give_up = lambda self: time.sleep(300)
 def test_the_process_ends_by_its_deadline_though_its_event_loop_is_stuck(good_store: Path, tmp_path: Path) -> None:
     with service_process(
         good_store, tmp_path, STUCK_LOOP, VITRINE_DRAIN_NOTICE_SECONDS="0.1", VITRINE_DRAIN_SECONDS="1"
-    ) as process:
-        (worker,) = process.search_pids()
-        os.kill(worker, signal.SIGSTOP)
-        with socket.create_connection(
-            ("127.0.0.1", int(process.url.rpartition(":")[2])), timeout=WAIT_SECONDS
-        ) as client:
-            client.sendall(SEARCH)
-            wait_until(lambda: _batches_sent(process.url) == 1, "the search was not sent to the worker")
-            process.stop()
-            assert process.popen.wait(WAIT_SECONDS) == 0
+    ) as process, search_of_stopped_worker(process) as (worker, _):
+        process.stop()
+        assert process.popen.wait(WAIT_SECONDS) == 0
     assert "event=drain_overdue drain_s=1" in process.log.read_text()
     wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the stopped worker was not killed")
+
+
+@contextlib.contextmanager
+def search_of_stopped_worker(process: Process) -> Iterator[tuple[int, socket.socket]]:
+    """Stop the worker process, send it a search that it does not answer, and give its id and the connection."""
+    (worker,) = process.search_pids()
+    os.kill(worker, signal.SIGSTOP)
+    with socket.create_connection(("127.0.0.1", int(process.url.rpartition(":")[2])), timeout=WAIT_SECONDS) as client:
+        client.sendall(SEARCH)
+        wait_until(lambda: _batches_sent(process.url) == 1, "the search was not sent to the worker")
+        yield worker, client
 
 
 def _batches_sent(url: str) -> int:

@@ -24,7 +24,7 @@ from service.protocol.answers import BatchAnswer, RenderedAnswer
 from service.protocol.messages import Message, answer_from_message, queries_to_message
 from service.protocol.queries import Page, Query, SearchQuery, SimilarQuery
 from service.protocol.worker_config import WorkerConfig
-from tests.service.in_threads import PATIENCE
+from tests.service.in_threads import TIME_LIMITS
 from tests.service.shop import Shop
 from tests.service.waiting import WAIT_SECONDS, until
 
@@ -39,7 +39,7 @@ def config(store: Path, max_bytes: int | None = None) -> WorkerConfig:
 
 
 async def open_version(version_id: str, config: WorkerConfig, search_threads: int) -> VersionProcess:
-    return await open_with(version_id, config, search_threads, Children(), PATIENCE)
+    return await open_with(version_id, config, search_threads, Children(), TIME_LIMITS)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
