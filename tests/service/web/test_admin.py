@@ -23,7 +23,7 @@ def served(running: Running) -> str:
 
 def test_it_needs_the_token(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/admin")
-    assert page.get_by_text("This page needs the admin token of the service.").is_visible()
+    page.get_by_text("This page needs the admin token of the service.").wait_for()
     assert page.locator("#content").is_hidden()
     page.get_by_role("button", name="Sign in").last.click()
     page.get_by_label("Admin token").fill(TOKEN)
@@ -58,7 +58,7 @@ def test_swap_and_rollback(shop_service: Running, open_tab: OpenTab) -> None:
     assert (
         page.locator(".version").filter(has=page.locator(".badge.served")).get_by_role("heading").inner_text() == "mlp"
     )
-    assert page.get_by_text("A restart would serve cat").is_visible()
+    page.get_by_text("A restart would serve cat").wait_for()
     page.get_by_role("button", name="Roll back to cat").click()
     dialog.get_by_role("button", name="Roll back").click()
     page.get_by_text(re.compile("cat is served since")).wait_for()
@@ -82,7 +82,7 @@ def test_a_swap_shows_its_progress_and_why_it_was_refused(page_store: Path, tmp_
         page.get_by_role("button", name="Serve mlp").click()
         page.get_by_role("dialog").get_by_role("button", name="Serve it").click()
         page.get_by_text(re.compile(r"Loading and checking mlp … [1-9][\d.]* s")).wait_for()
-        assert page.get_by_text("Searches go on with cat.").is_visible()
+        page.get_by_text("Searches go on with cat.").wait_for()
         assert running.search("1").json()["index_version"] == "cat"
         go.set()
         page.get_by_text(re.compile("mlp is served since")).wait_for()

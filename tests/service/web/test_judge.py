@@ -136,7 +136,7 @@ def test_to_stop_judging_leaves_the_first_page_as_it_is(page_store: Path, tmp_pa
         page = open_tab(running, signed_in=True).open("/")
         for act in ("check", "uncheck"):
             getattr(page.get_by_label("Judge"), act)()
-            assert page.get_by_role("heading", name="Search 300 products").is_visible()
+            page.get_by_role("heading", name="Search 300 products").wait_for()
 
 
 def test_without_a_token_or_a_file_nobody_judges(shop_service: Running, open_tab: OpenTab) -> None:

@@ -75,7 +75,7 @@ def shown_ids(page: "Page") -> list[str]:
 
 def test_results_come_while_somebody_types(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/")
-    assert page.get_by_role("heading", name=f"Search {PRODUCTS} products").is_visible()
+    page.get_by_role("heading", name=f"Search {PRODUCTS} products").wait_for()
     searches_before = shop_service.metric("vitrine_requests_total", route="/search", status="200")
     # As fast as nobody types, so that a slow machine makes no pause of it.
     page.get_by_label("What a shopper would type").evaluate(
@@ -181,7 +181,7 @@ def test_filters_narrow_and_are_shared_by_the_address(shop_service: Running, ope
 
 def test_nothing_passes(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/?q=mug&f.price.gte=999999")
-    assert page.get_by_role("heading", name="No product passes these filters").is_visible()
+    page.get_by_role("heading", name="No product passes these filters").wait_for()
     page.get_by_role("button", name="Clear the filters").click()
     page.locator(CARDS).first.wait_for()
     assert shown_ids(page) == ids(shop_service, "mug", k=24)
@@ -207,8 +207,8 @@ def test_a_fault_is_told_and_tried_again(shop_service: Running, open_tab: OpenTa
 def test_a_service_that_is_not_ready_says_why(page_store: object, open_tab: OpenTab, tmp_path: object) -> None:
     with running_service(tmp_path, until="waiting") as running:  # type: ignore[arg-type]
         page = open_tab(running).open("/")
-        assert page.get_by_role("heading", name="The service is not ready").is_visible()
-        assert page.get_by_text("the store publishes no version").is_visible()
+        page.get_by_role("heading", name="The service is not ready").wait_for()
+        page.get_by_text("the store publishes no version").wait_for()
 
 
 def test_what_is_typed_before_the_catalogue_is_read_is_searched_for_then(
@@ -296,12 +296,12 @@ def test_a_catalogue_that_never_comes_is_told_of(shop_service: Running, open_tab
         wait_for_request(tab.page, asked)
         tab.page.clock.fast_forward(ANSWER_SECONDS * 1000)
         tab.page.get_by_role("alert").filter(has_text="has not answered").wait_for()
-        assert tab.page.get_by_role("button", name="Try again").is_visible()
+        tab.page.get_by_role("button", name="Try again").wait_for()
 
 
 def test_a_page_beyond_the_last_says_so(shop_service: Running, open_tab: OpenTab) -> None:
     page = open_tab(shop_service).open("/?q=mug&f.category=shoes&page=40")
-    assert page.get_by_role("heading", name="There is no page 40; the results end before it").is_visible()
+    page.get_by_role("heading", name="There is no page 40; the results end before it").wait_for()
     assert page.get_by_text("passes these filters").count() == 0
     last = -(-shop_service.search("mug", k=1, filters={"category": "shoes"}).json()["passing"] // 24)
     page.get_by_role("link", name="Previous page").click()
@@ -402,7 +402,7 @@ def test_the_keyboard_is_enough(shop_service: Running, open_tab: OpenTab) -> Non
     columns = page.evaluate("getComputedStyle(document.querySelector('.grid')).gridTemplateColumns.split(' ').length")
     assert page.evaluate(focused) == str(2 + columns)
     page.keyboard.press("Enter")
-    assert page.get_by_role("dialog").is_visible()
+    page.get_by_role("dialog").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="hidden")
     assert page.evaluate(focused) == str(2 + columns)
@@ -422,7 +422,7 @@ def test_a_hostile_title_is_text(shop_service: Running, open_tab: OpenTab) -> No
     card = page.locator(f"{CARDS}[data-product={HOSTILE_ID}]")
     assert card.locator(".title").inner_text() == HOSTILE
     card.click()
-    assert page.get_by_role("heading", name=HOSTILE).is_visible()
+    page.get_by_role("heading", name=HOSTILE).wait_for()
     page.locator(".strip .title").nth(5).wait_for()
     page.goto(f"{shop_service.url}/?like={HOSTILE_ID}")
     page.get_by_text(f"Products like {HOSTILE}").wait_for()
