@@ -143,9 +143,12 @@ DRAIN_SECONDS = 2
 @pytest.mark.integration
 def test_the_whole_process_ends_by_its_deadline_though_its_worker_is_stopped(good_store: Path, tmp_path: Path) -> None:
     """A search that waits is answered with 503 before; with one deadline for each stage it took ten times as long."""
-    with service_process(
-        good_store, tmp_path, VITRINE_DRAIN_NOTICE_SECONDS="0.1", VITRINE_DRAIN_SECONDS=str(DRAIN_SECONDS)
-    ) as process, search_of_stopped_worker(process) as (worker, client):
+    with (
+        service_process(
+            good_store, tmp_path, VITRINE_DRAIN_NOTICE_SECONDS="0.1", VITRINE_DRAIN_SECONDS=str(DRAIN_SECONDS)
+        ) as process,
+        search_of_stopped_worker(process) as (worker, client),
+    ):
         began = time.monotonic()
         process.stop()
         assert process.popen.wait(WAIT_SECONDS) == 0
@@ -165,9 +168,12 @@ SearchService.give_up = lambda self: time.sleep(300)
 
 @pytest.mark.integration
 def test_the_process_ends_by_its_deadline_though_its_event_loop_is_stuck(good_store: Path, tmp_path: Path) -> None:
-    with service_process(
-        good_store, tmp_path, STUCK_LOOP, VITRINE_DRAIN_NOTICE_SECONDS="0.1", VITRINE_DRAIN_SECONDS="1"
-    ) as process, search_of_stopped_worker(process) as (worker, _):
+    with (
+        service_process(
+            good_store, tmp_path, STUCK_LOOP, VITRINE_DRAIN_NOTICE_SECONDS="0.1", VITRINE_DRAIN_SECONDS="1"
+        ) as process,
+        search_of_stopped_worker(process) as (worker, _),
+    ):
         process.stop()
         assert process.popen.wait(WAIT_SECONDS) == 0
     assert "event=drain_overdue drain_s=1" in process.log.read_text()
