@@ -23,9 +23,10 @@ from artifacts.checksums import fingerprint_of, record_file, sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 from artifacts.parquet_folder import parquet_files, partition_columns, partition_type
 from artifacts.photo_entries import photo_entries
-from artifacts.tables import Columns, check_columns, check_texts, count_rows, read_schema
+from artifacts.row_batches import read_batches
+from artifacts.tables import IN_PIECES, Columns, check_columns, check_texts, count_rows, read_schema
 
-BATCH_ROWS = 16_384  # rows read at a time, a few megabytes
+BATCH_ROWS = 16_384  # most rows read at a time; see also artifacts.row_batches.BATCH_BYTES
 CATALOG_COLUMNS: Columns = {"product_id": pa.string(), "title": pa.string(), "image": pa.string()}
 
 
@@ -95,7 +96,7 @@ class CatalogStream:
         return self.path if self.path.is_dir() else self.path.parent
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in order, at most BATCH_ROWS at a time, with all columns or the given ones.
+        """Yield the rows in order, in batches bounded in rows and bytes, with all columns or the given ones.
 
         Raises:
             DamagedError: a file is unreadable.
@@ -146,15 +147,16 @@ def open_catalog(path: Path) -> CatalogStream:
     return catalog
 
 
-def read_catalog(path: Path) -> Catalog:
-    """Read a whole catalogue into memory and check it; see `open_catalog`.
+def read_catalog(path: Path, columns: Sequence[str] | None = None) -> Catalog:
+    """Read a catalogue into memory, with all columns or the given ones, and check it; see `open_catalog`.
 
     Raises:
         DamagedError: a file is missing or unreadable.
         FormatError: it is not what this version of Vitrine reads.
     """
     catalog = open_catalog(path)
-    return Catalog(path, pa.Table.from_batches(catalog.batches(), catalog.schema).combine_chunks())
+    schema = catalog.schema if columns is None else pa.schema([catalog.schema.field(name) for name in columns])
+    return Catalog(path, pa.Table.from_batches(catalog.batches(columns), schema).combine_chunks())
 
 
 def check_ids_are_given(file: Path, ids: pa.Array | pa.ChunkedArray, first_row: int = 0) -> None:
@@ -230,9 +232,9 @@ def _read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of one file with the columns of its catalogue; `given` has values for columns that it may lack."""
     try:
-        with pq.ParquetFile(file) as opened:
+        with pq.ParquetFile(file, **IN_PIECES) as opened:
             here = [name for name in schema.names if name in opened.schema_arrow.names]
-            for batch in opened.iter_batches(BATCH_ROWS, columns=here):
+            for batch in read_batches(opened, here, BATCH_ROWS):
                 columns = [
                     _in_type(file, batch.column(column.name), column)
                     if column.name in here

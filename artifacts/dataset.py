@@ -12,6 +12,7 @@ table1.md                 the counts of dataset.json laid out as the paper's Tab
 """
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,13 +131,13 @@ class Dataset:
         """Pairs of the evaluation window: query, product_id, purchases."""
         return read_table(self.path / "evaluation_pairs.parquet", PAIR_COLUMNS)
 
-    def catalog(self) -> Catalog:
-        """Read the catalogue that the data set was made from.
+    def catalog(self, columns: Sequence[str] | None = None) -> Catalog:
+        """Read the catalogue that the data set was made from, with all columns or the given ones.
 
         Raises:
             MismatchError: the catalogue has changed since.
         """
-        catalog = read_catalog(Path(self.card.catalog))
+        catalog = read_catalog(Path(self.card.catalog), columns)
         if catalog.sha256() != self.card.catalog_sha256:
             raise MismatchError(
                 f"{catalog.path} has changed since {self.path} was prepared from it; run `training prepare` again"

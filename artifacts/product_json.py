@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from artifacts.attribute_columns import attribute_names
 from artifacts.catalog import CATALOG_COLUMNS
 from artifacts.errors import FormatError
+from artifacts.row_batches import bounded_slices
 from artifacts.tables import is_text
 
 # Fields of a hit that the search itself fills. An attribute of the same name can be filtered by but is not shown.
@@ -33,7 +34,8 @@ def product_fragments(products: pa.Table) -> Iterator[pa.Array]:
         FormatError: a value has no text, such as a time in an unknown time zone; the message names the column.
     """
     for batch in products.to_batches(_ROWS_AT_ONCE):
-        yield _fragments(batch)
+        for part in bounded_slices(batch, _ROWS_AT_ONCE):
+            yield _fragments(part)
 
 
 def _fragments(batch: pa.RecordBatch) -> pa.Array:

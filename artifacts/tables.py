@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 from artifacts.errors import DamagedError, FormatError
 
 Columns = Mapping[str, pa.DataType | None]  # expected columns with their types; None allows any type
+# How Parquet files are read: column by column in pieces, where Arrow would hold whole row groups beside their values.
+IN_PIECES = {"pre_buffer": False, "buffer_size": 1 << 20}
 
 
 def read_schema(path: Path) -> pa.Schema:
@@ -74,7 +76,7 @@ def read_table(path: Path, expected: Columns, *, columns: list[str] | None = Non
     """
     check_columns(path, read_schema(path), expected)
     try:
-        table = pq.read_table(path, columns=columns)
+        table = pq.read_table(path, columns=columns, **IN_PIECES)
         for name, wanted in expected.items():
             position = table.column_names.index(name) if name in table.column_names else -1
             if position >= 0 and wanted is not None and table.schema.field(name).type != wanted:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.catalog import Catalog, read_catalog
+from artifacts.catalog import CATALOG_COLUMNS, Catalog, read_catalog
 from artifacts.dataset import open_dataset
 from towers.side_encoder import Products
 
@@ -64,7 +64,7 @@ def data_from_dataset(path: Path) -> TrainingData:
     dataset = open_dataset(path)
     return TrainingData(
         fingerprint=dataset.fingerprint,
-        catalog=dataset.catalog(),
+        catalog=dataset.catalog(list(CATALOG_COLUMNS)),
         train=dataset.train_pairs,
         seen_negatives=dataset.seen_negatives,
         shown=dataset.shown_pairs,
@@ -74,6 +74,6 @@ def data_from_dataset(path: Path) -> TrainingData:
 
 def data_from_catalog(path: Path) -> TrainingData:
     """Return the inputs from a catalogue alone, which is enough to train a CLIP on titles."""
-    catalog = read_catalog(path)
+    catalog = read_catalog(path, list(CATALOG_COLUMNS))
     nothing = {"train": None, "seen_negatives": None, "shown": None, "validation": None}
     return TrainingData(fingerprint=catalog.sha256(), catalog=catalog, **nothing)

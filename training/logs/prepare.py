@@ -94,7 +94,7 @@ def prepare(
     """
     options = options or PrepareOptions()
     check_interest(options.interest)
-    catalog = read_catalog(catalog_path)
+    catalog = read_catalog(catalog_path, ["product_id"])
     with new_folder(out, overwrite=overwrite) as folder, embedded(out, options.resources) as connection:
         with _opened(interactions, catalog, connection, options) as log:
             windows = choose_windows(options.windows, log.last_purchase)
