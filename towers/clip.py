@@ -1,6 +1,6 @@
 """CLIP's two encoders as towers, built with open_clip: pretrained (by tag or checkpoint), or from scratch.
 
-Shapes: b batch size, t tokens, d CLIP's embedding width.
+open_clip takes seconds to load, so this module is imported only where a CLIP is built.
 """
 
 import copy
@@ -9,66 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-import torch
 from open_clip.model import CustomTextCLIP
 from open_clip.transformer import TextTransformer
 from pydantic import ValidationError
-from torch import Tensor, nn
 
 from artifacts.records import describe_faults
 from artifacts.side import ClipConfig, PhotoInput
+from towers.clip_image import ClipImageTower
 from towers.clip_text import ClipTextTower
 from towers.errors import ClipError, one_line
 from towers.small_clip import register_small_clip
 from towers.weight_checks import lfs_pointer, nonfinite_weight
 
 
-@dataclass(frozen=True)
-class PhotoBatch:
-    """Photos of b products, some of which may have none.
-
-    Attributes:
-        pixels: (n, 3, height, width) float32, normalised; one entry for each product that has a photo.
-        present: (b,) bool, which products have a photo; n of them are True, in the same order.
-    """
-
-    pixels: Tensor
-    present: Tensor
-
-
 def needs_full_context(config: ClipConfig) -> bool:
     """Return whether texts must be padded to the whole context, as models without a causal mask require."""
     text = config.model["text_cfg"]
     return bool(text.get("no_causal_mask")) or text.get("pool_type") == "last"
-
-
-class ClipImageTower(nn.Module):
-    """CLIP's image encoder.
-
-    A product without a usable photo gets the vector `no_image`, the mean direction of the photos of the catalogue
-    that the model was fitted for. Its photo score is then that of an average photo, so that its title decides its rank.
-    """
-
-    no_image: Tensor
-
-    def __init__(self, visual: nn.Module, width: int) -> None:
-        super().__init__()
-        self.visual = visual
-        self.register_buffer("no_image", torch.full((width,), width**-0.5))
-
-    def forward(self, photos: PhotoBatch) -> Tensor:
-        """Encode products' photos: (b, d), not normalised for products with a photo."""
-        if bool(photos.present.all()):
-            return self.encode_pixels(photos.pixels)
-        vectors = self.no_image.expand(len(photos.present), -1).clone()
-        if len(photos.pixels):
-            vectors[photos.present] = self.encode_pixels(photos.pixels).to(vectors.dtype)
-        return vectors
-
-    def encode_pixels(self, pixels: Tensor) -> Tensor:
-        """Encode photos as vectors that are not normalised: (n, 3, height, width) -> (n, d)."""
-        vectors: Tensor = self.visual(pixels)
-        return vectors
 
 
 @dataclass(frozen=True)

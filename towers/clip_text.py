@@ -1,4 +1,4 @@
-"""CLIP's text encoder as a tower, built with open_clip.
+"""CLIP's text encoder as a tower. It is given open_clip's network; `towers/clip.py` builds it.
 
 The vector of a text is the state of its end token. For texts without padding, the last layer therefore needs keys and
 values of all tokens, but everything else only of the end tokens. With two layers and six tokens per text this saves a
@@ -7,18 +7,22 @@ third of the computation.
 Shapes: b texts, t tokens of the longest, n tokens of all texts together, w width, d CLIP's embedding width.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
-from open_clip.transformer import ResidualAttentionBlock, TextTransformer, text_global_pool
 from torch import Tensor, nn
 
 from towers.attention import attend
 from towers.unpadded import UnpaddedTexts, remove_padding
 
+if TYPE_CHECKING:  # open_clip takes seconds to load; whoever built the text encoder has loaded it
+    from open_clip.transformer import ResidualAttentionBlock, TextTransformer
+
 
 class ClipTextTower(nn.Module):
     """CLIP's text encoder."""
 
-    def __init__(self, text: TextTransformer) -> None:
+    def __init__(self, text: "TextTransformer") -> None:
         super().__init__()
         self.text = text
 
@@ -35,6 +39,8 @@ class ClipTextTower(nn.Module):
 
     def remove_padding(self, ids: Tensor) -> Tensor | UnpaddedTexts:
         """Remove the padding of a batch, (b, t) int64, unless this kind of encoder needs it."""
+        from open_clip.transformer import ResidualAttentionBlock
+
         text = self.text
         plain = all(type(block) is ResidualAttentionBlock for block in text.transformer.resblocks)
         if text.attn_mask is None or text.pool_type != "argmax" or not plain:
@@ -48,6 +54,8 @@ class ClipTextTower(nn.Module):
         A causal model is run over the t tokens of the batch and not over its whole context, because tokens after the
         end token do not change the vector.
         """
+        from open_clip.transformer import text_global_pool
+
         text, t = self.text, ids.shape[1]
         states = text.token_embedding(ids) + text.positional_embedding[:t]
         mask = None if text.attn_mask is None else text.attn_mask[:t, :t].to(states.dtype)
@@ -56,7 +64,7 @@ class ClipTextTower(nn.Module):
         return pooled
 
 
-def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
+def _end_states(text: "TextTransformer", texts: UnpaddedTexts) -> Tensor:
     """Return the states of the end tokens after the last layer and its norm, (b, w)."""
     *blocks, last = text.transformer.resblocks
     t = texts.real.shape[1]
@@ -75,19 +83,19 @@ def _end_states(text: TextTransformer, texts: UnpaddedTexts) -> Tensor:
     return normed_ends
 
 
-def _project(block: ResidualAttentionBlock, states: Tensor, rows: slice = slice(None)) -> Tensor:
+def _project(block: "ResidualAttentionBlock", states: Tensor, rows: slice = slice(None)) -> Tensor:
     """Project states to queries, keys and values, concatenated, or to some of them: (n, w) -> (n, number of rows)."""
     return nn.functional.linear(states, block.attn.in_proj_weight[rows], block.attn.in_proj_bias[rows])
 
 
-def _attend(block: ResidualAttentionBlock, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+def _attend(block: "ResidualAttentionBlock", query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
     """Apply attention: (b, queries, w), twice (b, t, w) -> (b, queries, w)."""
     heads = (block.attn.num_heads, -1)
     query, key, value = (torch.unflatten(part, 2, heads).transpose(1, 2) for part in (query, key, value))
     return attend(query, key, value, bias).transpose(1, 2).flatten(2)
 
 
-def _finish(block: ResidualAttentionBlock, states: Tensor, mixed: Tensor) -> Tensor:
+def _finish(block: "ResidualAttentionBlock", states: Tensor, mixed: Tensor) -> Tensor:
     """Compute the rest of a layer after attention: twice (n, w) -> (n, w)."""
     states = states + block.ls_1(block.attn.out_proj(mixed))
     finished: Tensor = states + block.ls_2(block.mlp(block.ln_2(states)))

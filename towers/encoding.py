@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from artifacts.side import PhotoInput
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from towers.errors import PhotoError
 from towers.half_precision import computing_with
 from towers.model import Side

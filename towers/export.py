@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from artifacts.photo_encoder import write_photo_tower
 from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput, TextInput
 from towers.bert import BertTower
-from towers.clip import ClipImageTower
+from towers.clip_image import ClipImageTower
 from towers.clip_text import ClipTextTower
 from towers.errors import ExportError, one_line
 from towers.model import Side, TowerInput

@@ -7,16 +7,19 @@ Shapes: b batch size, d_t width of tower t, D width of the side.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Union
 
 from torch import Tensor, nn
 
 from artifacts.side import BertTowerSpec, ClipImageTowerSpec, ClipTextTowerSpec, SideSpec, TowerSpec
 from towers.bert import BertBody, BertSide, BertTower
-from towers.clip import PhotoBatch, build_image_tower, build_text_tower
+from towers.clip_image import PhotoBatch
 from towers.fusion import build_fusion
 from towers.packed_texts import PackedTexts
-from towers.pretrained_bert import PretrainedBertTower, build_pretrained_bert
 from towers.unpadded import UnpaddedTexts
+
+if TYPE_CHECKING:
+    from towers.pretrained_bert import PretrainedBertTower
 
 TowerInput = Tensor | PackedTexts | UnpaddedTexts | PhotoBatch  # token ids (b, t), texts without padding, or photos
 
@@ -72,7 +75,7 @@ def build_side(spec: SideSpec) -> Side:
     return _build_side(spec, [])
 
 
-_AnyBertTower = BertTower | PretrainedBertTower
+_AnyBertTower = Union[BertTower, "PretrainedBertTower"]
 
 
 def _build_side(spec: SideSpec, berts: list[_AnyBertTower]) -> Side:
@@ -80,10 +83,17 @@ def _build_side(spec: SideSpec, berts: list[_AnyBertTower]) -> Side:
 
 
 def _build_tower(spec: TowerSpec, berts: list[_AnyBertTower]) -> nn.Module:
-    """Build a tower with fresh weights; BiBERT towers are added to `berts`, and the second shares the first's body."""
+    """Build a tower with fresh weights; BiBERT towers are added to `berts`, and the second shares the first's body.
+
+    open_clip and transformers take seconds to load, so they are imported only for the towers that need them.
+    """
     if isinstance(spec, ClipImageTowerSpec):
+        from towers.clip import build_image_tower
+
         return build_image_tower(spec.config)
     if isinstance(spec, ClipTextTowerSpec):
+        from towers.clip import build_text_tower
+
         return build_text_tower(spec.config)
     if berts and berts[0].config != spec.config:
         raise ValueError("the two sides' BiBERT towers have different sizes; they share one body")
@@ -92,6 +102,8 @@ def _build_tower(spec: TowerSpec, berts: list[_AnyBertTower]) -> nn.Module:
     elif isinstance(spec, BertTowerSpec):
         tower = BertTower(BertBody(spec.config), BertSide(spec.config))
     else:
+        from towers.pretrained_bert import build_pretrained_bert
+
         tower = build_pretrained_bert(spec.config)
     berts.append(tower)
     return tower

@@ -40,7 +40,7 @@ from index_builder.embeddings.identify import IdentifiedProducts, identify_produ
 from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS
 from index_builder.embeddings.pool import open_pool
 from index_builder.photos.photo_identity import PhotoIdentities
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from towers.encoding import PHOTOS_PER_BATCH, TEXTS_PER_BATCH, decode_photo, photo_input
 from towers.errors import PhotoError
 from towers.model import Side, TowerInput

@@ -25,7 +25,7 @@ from torch.utils.data import SequentialSampler
 
 from artifacts.side import BertTowerSpec, PhotoInput
 from benchmarks.training.data import ReadPair, Size, now
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from towers.model import Model, TowerInput
 from towers.pixels import normalise_photos
 from towers.side_encoder import Tokenizers

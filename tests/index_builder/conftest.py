@@ -30,7 +30,7 @@ from tests.support.made_once import made_once
 from tests.support.models import shaken
 from tests.support.photos import noise, write_photos
 from tests.support.specs import tiny_photo_input, tiny_sides, tiny_tokenizer
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from towers.export import export_query_side
 from towers.model import build_model
 from towers.photos import load_photo

@@ -20,7 +20,7 @@ from service.worker.memory import needed_bytes
 from tests.service.running import running_service
 from tests.support.models import tiny_bundle
 from tests.support.photos import write_photos
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from towers.encoding import photo_input
 from towers.model import Side
 from towers.photos import load_photo

@@ -14,9 +14,7 @@ from safetensors.torch import save_file
 from artifacts.side import ClipConfig
 from tests.support.models import CLIP_WIDTH, shaken, tiny_clip_config
 from towers.clip import (
-    ClipImageTower,
     ClipTextTower,
-    PhotoBatch,
     build_clip,
     build_image_tower,
     build_text_tower,
@@ -25,6 +23,7 @@ from towers.clip import (
     needs_full_context,
     photo_input,
 )
+from towers.clip_image import ClipImageTower, PhotoBatch
 from towers.errors import ClipError
 from towers.small_clip import SMALL_CLIP
 

@@ -10,7 +10,7 @@ from artifacts.side import PhotoInput
 from tests.support.models import tiny_model, tiny_tokenizers
 from tests.support.photos import noise, write_photos
 from towers import encoding
-from towers.clip import ClipImageTower, PhotoBatch
+from towers.clip_image import ClipImageTower, PhotoBatch
 from towers.encoding import (
     decode_batches,
     decode_photo,

@@ -8,7 +8,7 @@ import torch
 
 from artifacts.side import ClipImageTowerSpec, TextInput, TowerName
 from tests.support.models import tiny_model, tiny_tokenizer, tiny_tokenizers
-from towers.clip import ClipImageTower
+from towers.clip_image import ClipImageTower
 from towers.fingerprint import tower_fingerprint
 from towers.model import Model, Side
 from towers.storage import load_side, save_side

@@ -8,7 +8,7 @@ from torch import nn
 
 from artifacts.side import ClipImageTowerSpec
 from tests.support.models import QUERIES, tiny_model, tiny_tokenizers
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from towers.half_precision import computing_with, convert_weights, half_precision_on
 from towers.model import Side
 

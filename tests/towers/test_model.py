@@ -20,7 +20,7 @@ from tests.support.models import (
     tiny_tokenizers,
 )
 from towers.bert import BertTower
-from towers.clip import ClipImageTower, PhotoBatch
+from towers.clip_image import ClipImageTower, PhotoBatch
 from towers.clip_text import ClipTextTower
 from towers.fusion import AlphaConcatenate, Concatenate, Mlp, Single
 from towers.model import Model, Side, TowerInput, build_model, build_side

@@ -14,7 +14,7 @@ from artifacts.side import TowerName
 from tests.support.models import COMPOSITIONS, tiny_model, tiny_tokenizers
 from tests.support.photos import noise, write_photos
 from towers import side_encoder
-from towers.clip import ClipImageTower
+from towers.clip_image import ClipImageTower
 from towers.model import Model
 from towers.side_encoder import Products, SideEncoder
 from towers.vector_cache import VectorCache

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from artifacts.side import PhotoInput
 from towers.bert import BertTower
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from towers.model import Side
 from towers.packed_texts import pack_texts
 from towers.pixels import normalise_photos

@@ -2,7 +2,7 @@
 
 import torch
 
-from towers.clip import ClipImageTower
+from towers.clip_image import ClipImageTower
 from towers.encoding import encode_photos
 from towers.model import Side
 from towers.photos import USABLE

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -12,17 +11,12 @@ from artifacts.side import (
     AlphaConcatenation,
     BertConfig,
     BertTowerSpec,
-    ClipConfig,
-    ClipImageTowerSpec,
-    ClipTextTowerSpec,
     FusionSpec,
-    PhotoInput,
     SideSpec,
     TextInput,
     TowerName,
     TowerSpec,
 )
-from towers.clip import clip_config
 from towers.export import check_exportable
 from towers.model import Model, Side, build_model
 from towers.side_encoder import SideEncoder, Tokenizers
@@ -30,7 +24,6 @@ from towers.storage import load_model
 from towers.tokens import read_tokenizers, text_tokenizer
 from towers.vector_cache import VectorCache
 from training.errors import RecipeError
-from training.model.pretrained import pretrained_bibert, pretrained_clip
 from training.model.tokenizer import PAD_ID, train_tokenizer
 from training.model.tower_pair import TowerPair
 from training.recipes.recipe import (
@@ -110,14 +103,21 @@ def _tower_names(recipe: Recipe) -> list[TowerName]:
 def _tower_pair(
     name: TowerName, recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]
 ) -> TowerPair:
+    # open_clip and transformers take seconds to load, so they are imported only for the towers that need them.
     given = recipe.bibert if name == "bibert" else recipe.clip
     if isinstance(given, BertRecipe):
         return _fresh_bibert(given, texts)
     if isinstance(given, PretrainedBertRecipe):
+        from training.model.pretrained import pretrained_bibert
+
         return pretrained_bibert(given)
     if isinstance(given, ClipRecipe):
-        return _fresh_clip(given, texts)
+        from training.model.fresh_clip import fresh_clip
+
+        return fresh_clip(given, texts)
     if isinstance(given, PretrainedClipRecipe):
+        from training.model.pretrained import pretrained_clip
+
         return pretrained_clip(given)
     check_fitted_tower(recipe, name, fitted)
     return _fitted_pair(name, fitted[name])
@@ -163,26 +163,6 @@ def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> TowerPair:
     query = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.query_tokens, pad_id=PAD_ID))
     product = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.title_tokens, pad_id=PAD_ID))
     return TowerPair(query, product, tokenizer)
-
-
-def _fresh_clip(recipe: ClipRecipe, texts: Sequence[str]) -> TowerPair:
-    tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=True)
-    model = clip_config(recipe.architecture).model
-    text = {**model["text_cfg"], "vocab_size": tokenizer.get_vocab_size()}
-    config = ClipConfig(architecture=recipe.architecture, model={**model, "text_cfg": text})
-    size = model["vision_cfg"].get("image_size", 224)
-    height, width = (size, size) if isinstance(size, int) else size
-    photo = PhotoInput(
-        height=height,
-        width=width,
-        mean=OPENAI_DATASET_MEAN,
-        std=OPENAI_DATASET_STD,
-        interpolation="bilinear",
-        resize_mode="squash",  # the whole product stays in view
-    )
-    tokens = min(recipe.caption_tokens, text["context_length"])
-    query = ClipTextTowerSpec(config=config, text=TextInput(max_tokens=tokens, pad_id=PAD_ID))
-    return TowerPair(query, ClipImageTowerSpec(config=config, photo=photo), tokenizer)
 
 
 def _side_spec(recipe: SideRecipe, towers: Mapping[str, TowerSpec]) -> SideSpec:

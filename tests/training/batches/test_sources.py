@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tests.support.models import tiny_model, tiny_tokenizers
-from towers.clip import PhotoBatch
+from towers.clip_image import PhotoBatch
 from training.batches.photo_store import PhotoStore
 from training.batches.sources import FrozenVectors, Photos, Texts, _augment
 
