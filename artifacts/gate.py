@@ -52,6 +52,7 @@ class GateDecision(Record):
     checks: tuple[GateCheck, ...]
     reason: str | None = None  # given by the person who forced it
     objections: tuple[str, ...] = ()  # what no figure expresses, each as a clause; absent in older records
+    notes: tuple[str, ...] = ()  # what should be known and refuses nothing, each as a clause; absent in older records
 
     @property
     def failures(self) -> tuple[str, ...]:

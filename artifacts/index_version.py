@@ -45,6 +45,8 @@ TOWER_VECTORS_FILE = "towers.npy"
 QUERY_FOLDER = "query"
 
 TowerVectors = npt.NDArray[np.float16]
+# Titles are among them if the model was fitted without a log, or with one that has few queries.
+MeasuredWith = Literal["held-out queries", "held-out queries and titles", "titles"]
 
 
 class ModelIdentity(Record):
@@ -100,14 +102,25 @@ class IndexDescription(Record):
     recall_at_100: float
     reached_target: bool
     measured_queries: int
-    measured_with: Literal["held-out queries", "titles"]  # titles if the model was fitted without a log
+    measured_with: MeasuredWith
+    held_out_queries: int | None = None  # how many of the measured queries are held-out ones; absent in older versions
     curve: tuple[MeasuredPoint, ...]
     tie_tolerance: float = (
-        1e-6  # how far below the exact 100th score a score counts; the default is that of the oldest versions
+        1e-6  # how far below the exact 100th score a score counts at most; the default is that of the oldest versions
     )
+    # The share of the spread of a query's exact 50th to 100th score that its tolerance is, up to `tie_tolerance`; None
+    # in older versions, where that was the tolerance of all queries.
+    tie_share: float | None = None
     built_for: Literal["cpu", "cuda"] = "cpu"
     timed_on: Literal["cpu", "cuda"] = "cpu"
     trials: tuple[IndexTrial, ...] = ()  # empty if the type was given, or only one was possible
+
+    @property
+    def held_out_count(self) -> int:
+        """How many real queries it was measured with that training never saw."""
+        if self.held_out_queries is not None:
+            return self.held_out_queries
+        return self.measured_queries if self.measured_with == "held-out queries" else 0
 
     @property
     def chosen(self) -> MeasuredPoint | None:

@@ -37,6 +37,7 @@ from index_builder.index.measure import (
     describe_index,
     encode_queries,
     measure,
+    needs_titles,
     sample_queries,
 )
 from index_builder.index.type_choice import choose_index
@@ -70,7 +71,7 @@ def prepare_version(bundle: ModelBundle, products: CatalogStream, index_request:
         KnnError: the index cannot be made.
     """
     specs = plan_index(index_request, products.count, bundle.card.width)
-    titles = _in_memory(products, [] if bundle.held_out_queries() else ["title"])
+    titles = _in_memory(products, ["title"] if needs_titles(bundle) else [])
     return VersionInputs(bundle, index_request, specs, sample_queries(bundle, titles, index_request.seed))
 
 

@@ -46,9 +46,10 @@ class Tuning:
     """The result of tuning.
 
     Attributes:
-        chosen: The fastest point whose conservative recall reaches the target, so that other queries are likely to
-            reach it too; if none does, the point with the highest recall.
-        reached_target: Whether the chosen point reaches the target.
+        chosen: The fastest point whose recall reaches the target by its lower bound (`Recall.lower_bound`), so that
+            other queries very likely reach it too; if none does, the point with the highest recall, tie-tolerant and
+            then strict.
+        reached_target: Whether the chosen point reaches the target on the queries measured.
         target_recall: The tie-tolerant recall to reach.
         k: The cut-off of recall.
         curve: All measured points, by k_factor and then by nprobe.
@@ -105,11 +106,12 @@ def tune_operating_point(
         return _measure(index, ground_truth, point, timed_k or ground_truth.k)
 
     curve = tuple(_climb_all(index, measure, target_recall) if candidates is None else map(measure, candidates))
-    good = [point for point in curve if point.recall.conservative >= target_recall]
+    good = [point for point in curve if _is_sure(point, target_recall)]
     if good:
         chosen = min(good, key=lambda point: point.latency_ms)
     else:
-        chosen = max(curve, key=lambda point: (point.recall.tie_tolerant, -point.latency_ms))
+        # A few queries often reach a recall of 1 at several points; strict recall tells which of them leaves room.
+        chosen = max(curve, key=lambda point: (point.recall.tie_tolerant, point.recall.strict, -point.latency_ms))
     return Tuning(chosen, chosen.recall.tie_tolerant >= target_recall, target_recall, ground_truth.k, curve)
 
 
@@ -164,12 +166,16 @@ def _halve_steps(curve: list[TuningPoint], measure: _Measure, target_recall: flo
     """Insert points between the last one below the target and the first one that reaches it."""
     curve = list(curve)
     for _ in range(HALVINGS):
-        first = next((i for i, point in enumerate(curve) if point.recall.conservative >= target_recall), 0)
+        first = next((i for i, point in enumerate(curve) if _is_sure(point, target_recall)), 0)
         below, above = (curve[i].operating_point.nprobe or 0 for i in (first - 1, first))
         if first == 0 or above - below < 2:
             break
         curve.insert(first, measure(OperatingPoint((below + above) // 2, curve[first].operating_point.k_factor)))
     return curve
+
+
+def _is_sure(point: TuningPoint, target_recall: float) -> bool:
+    return point.recall.lower_bound(target_recall) >= target_recall
 
 
 def _gain(before: TuningPoint, after: TuningPoint) -> float:

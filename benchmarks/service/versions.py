@@ -54,7 +54,7 @@ def make_version(store: Store, made: VectorSet, rows: int, index_type: str, bund
     texts = held_out_texts(bundle)
     tuning = tuple(texts[row] for row in split_queries(len(texts))["tuning"])  # the others measure the service
     specs = plan_index(index_request, rows, made.card.width)
-    inputs = VersionInputs(bundle, index_request, specs, QuerySample(tuning, held_out=True))
+    inputs = VersionInputs(bundle, index_request, specs, QuerySample(tuning, held_out_count=len(tuning)))
     table = read_catalog(catalog).table
     with store.new_version(version) as folder:
         products = write_products(folder, table.schema, repeated(table, rows))

@@ -7,7 +7,9 @@ import numpy.typing as npt
 
 from benchmarks.vectors.vector_sets import Vectors
 
-TOLERANCE = 0.001
+# A score ties with the k-th best if it is below it by at most this share of the spread from the middle of the exact
+# answer to its end, but never by more than the last figure nor less than the first.
+SHARE, TOLERANCES = 0.2, (1e-6, 0.001)
 Rows = npt.NDArray[np.int64]
 
 
@@ -16,7 +18,7 @@ class MeanRecall:
     """Recall at k, averaged over queries.
 
     Attributes:
-        tolerant: a returned product counts if its exact score is at most `TOLERANCE` below the k-th best exact score.
+        tolerant: a returned product counts if its exact score ties with the k-th best exact score (`TOLERANCES`).
         strict: a returned product counts if it is among the k exact neighbours.
     """
 
@@ -35,7 +37,8 @@ def mean_recall(vectors: Vectors, queries: Vectors, found: Rows, exact: Rows) ->
     """
     tolerant, strict = [], []
     for query, rows, truth in zip(queries, found, exact, strict=True):
-        least = float(vectors[truth[-1]].astype(np.float64) @ query) - TOLERANCE
+        middle, last = (vectors[truth[[(len(truth) - 1) // 2, -1]]].astype(np.float64) @ query).tolist()
+        least = last - min(max(SHARE * (middle - last), TOLERANCES[0]), TOLERANCES[1])
         returned = rows[rows >= 0]
         scores = vectors[returned].astype(np.float64) @ query
         tolerant.append(np.count_nonzero(scores >= least) / len(truth))

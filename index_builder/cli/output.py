@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from artifacts.index_version import IndexDescription, Manifest, PhotoCounts
 from artifacts.store import Publication
+from index_builder.index.few_queries import describe_few_queries
 
 if TYPE_CHECKING:  # what these need takes seconds to load
     from index_builder.new_version import BuiltVersion
@@ -24,13 +25,7 @@ def describe_build(built: "BuiltVersion") -> str:
     lines.append(
         f"{built.encoded:,} of {built.manifest.count:,} products encoded; the store had the vectors of the others"
     )
-    lines.append(_describe_recall(built.manifest.index))
-    if built.manifest.index.measured_with == "titles":
-        lines.append(
-            "the model has no held-out queries: this was measured with product titles; real queries may give "
-            "another recall"
-        )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_describe_measurement(built.manifest.index)])
 
 
 def describe_verified(verified: "VerifiedVersion") -> str:
@@ -41,7 +36,7 @@ def describe_verified(verified: "VerifiedVersion") -> str:
             f"version {manifest.version} is sound: {_describe_contents(manifest)}",
             f"{len(manifest.files)} files have their checksums; {len(manifest.canaries)} canary queries find "
             f"{verified.canary_overlap:.1%} of the expected products",
-            _describe_recall(manifest.index),
+            *_describe_measurement(manifest.index),
         ]
     )
 
@@ -72,6 +67,10 @@ def _describe_photos(photos: PhotoCounts) -> str:
         f"photos: {photos.usable:,} usable, {photos.absent:,} absent, "
         f"{sum(photos.unusable.values()):,} unusable{f' ({unusable})' if unusable else ''}"
     )
+
+
+def _describe_measurement(index: IndexDescription) -> list[str]:
+    return [_describe_recall(index), *filter(None, [describe_few_queries(index)])]
 
 
 def _describe_recall(index: IndexDescription) -> str:

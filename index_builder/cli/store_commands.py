@@ -63,6 +63,10 @@ def publish(
     least_recall: Annotated[
         float | None, typer.Option(help="Least recall@100; by default the target that the version was built for.")
     ] = None,
+    least_strict_recall: Annotated[
+        float | None,
+        typer.Option(help="Least strict recall@100, where ties do not count; by default half of the least recall@100."),
+    ] = None,
     most_without_photo: Annotated[float, typer.Option(help="Largest share of products without a usable photo.")] = (
         GateLimits.most_without_photo
     ),
@@ -91,10 +95,13 @@ def publish(
     reason: Annotated[str | None, typer.Option(help="Why it is published all the same; kept with the version.")] = None,
 ) -> None:
     """Run the gate over a version and make it the one that services load; status 1 if the gate refuses it."""
+    from index_builder.versions.listing import gate_notes
+
     if force != (reason is not None):
         raise OptionError("--force needs a --reason, and --reason goes with --force")
     limits = GateLimits(
         least_recall=least_recall,
+        least_strict_recall=least_strict_recall,
         most_without_photo=most_without_photo,
         most_photo_rise=most_photo_rise,
         most_product_drop=most_product_drop,
@@ -106,6 +113,8 @@ def publish(
         new_columns=new_columns,
     )
     publish_or_exit(Store(store), version, limits, reason)
+    for note in gate_notes(Store(store), version):
+        typer.echo(f"Note: {note}", err=True)
 
 
 @app.command()

@@ -59,7 +59,7 @@ def _draw_index(axes: Axes, index: IndexDescription, count: int) -> None:
     for k_factor, curve in _by_k_factor(index.curve):
         name = "" if k_factor is None else f", k_factor {k_factor:g}"
         colour = _COLOURS[0] if k_factor == index.k_factor else next(others)
-        label = f"within {index.tie_tolerance:g} of the exact 100th{name}"
+        label = f"within {index.tie_tolerance:g}{' or less' if index.tie_share else ''} of the exact 100th{name}"
         axes.plot(*_line(curve), marker="o", ms=5, color=colour, label=label)
         if k_factor == index.k_factor:
             times, strict = _line(curve)[0], [_height(point.strict_recall_at_100) for point in curve]

@@ -8,9 +8,10 @@ import numpy as np
 from artifacts.bundle import ModelBundle
 from artifacts.canaries import CANARY_DEPTH
 from artifacts.catalog import Catalog
-from artifacts.index_version import Canary, IndexDescription, IndexTrial, MeasuredPoint
+from artifacts.index_version import Canary, IndexDescription, IndexTrial, MeasuredPoint, MeasuredWith
 from index_builder.core.errors import BuildError
-from index_builder.index.canaries import choose_canaries
+from index_builder.index.canaries import CANARY_QUERIES, choose_canaries
+from index_builder.index.few_queries import ENOUGH_QUERIES
 from index_builder.index.indexing import IndexRequest
 from index_builder.index.type_choice import RECALL_DEPTH, Choice, Trial, on_device
 from knn import (
@@ -23,7 +24,7 @@ from knn import (
     make_ground_truth,
     tune_operating_point,
 )
-from knn.recall import TIE_TOLERANCE
+from knn.recall import TIE_SHARE, TIE_TOLERANCE
 from towers.query_encoder import QueryEncoder, Vectors
 
 MEASURED_QUERIES = 1000  # mean recall over these is known to about half a percent
@@ -36,11 +37,12 @@ class QuerySample:
 
     Attributes:
         texts: distinct queries, none of them empty.
-        held_out: whether they are real queries that training never saw; otherwise they are product titles.
+        held_out_count: how many of them, the first ones, are real queries that training never saw; the others are
+            product titles.
     """
 
     texts: tuple[str, ...]
-    held_out: bool
+    held_out_count: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,23 +62,34 @@ class Measurement:
     timed_on: Device
 
 
+def needs_titles(bundle: ModelBundle) -> bool:
+    """Return whether a model has so few held-out queries that `sample_queries` adds titles."""
+    return len(_held_out(bundle)) < ENOUGH_QUERIES
+
+
 def sample_queries(bundle: ModelBundle, catalog: Catalog, seed: int) -> QuerySample:
-    """Draw up to MEASURED_QUERIES of the bundle's held-out queries, or titles where it was fitted without a log.
+    """Draw up to MEASURED_QUERIES of the bundle's held-out queries.
+
+    Where they are fewer than ENOUGH_QUERIES, titles are drawn until there are as many; where the bundle was fitted
+    without a log, up to MEASURED_QUERIES titles.
 
     Raises:
         BuildError: the bundle has no queries and the catalogue no titles.
     """
     rng = np.random.default_rng(seed)
-    held_out = [query for query in dict.fromkeys(bundle.held_out_queries()) if query.strip()]
-    if held_out:
-        return QuerySample(_sample(held_out, rng), held_out=True)
-    titles = [title for title in dict.fromkeys(catalog.titles) if title.strip()]
-    if not titles:
+    held_out = _held_out(bundle)
+    if len(held_out) >= ENOUGH_QUERIES:
+        texts = _sample(held_out, MEASURED_QUERIES, rng)
+        return QuerySample(texts, len(texts))
+    known = set(held_out)
+    titles = [title for title in dict.fromkeys(catalog.titles) if title.strip() and title not in known]
+    if not held_out and not titles:
         raise BuildError(
             f"{bundle.path} has no held-out queries and {catalog.path} has no titles, so that there is nothing to "
             "measure with; fit with a query log, or add titles"
         )
-    return QuerySample(_sample(titles, rng), held_out=False)
+    missing = ENOUGH_QUERIES - len(held_out) if held_out else MEASURED_QUERIES
+    return QuerySample((*held_out, *_sample(titles, missing, rng)), len(held_out))
 
 
 def encode_queries(encoder: QueryEncoder, queries: Sequence[str]) -> Vectors:
@@ -115,7 +128,7 @@ def measure(
 
 def describe_index(choice: Choice, measurement: Measurement, index_request: IndexRequest) -> IndexDescription:
     """Return the manifest's record of an index, its curve, and the trials that it was chosen from."""
-    tuning = measurement.tuning
+    tuning, queries = measurement.tuning, measurement.queries
     return IndexDescription(
         factory=choice.spec.factory,
         nprobe=tuning.operating_point.nprobe,
@@ -123,14 +136,22 @@ def describe_index(choice: Choice, measurement: Measurement, index_request: Inde
         target_recall=tuning.target_recall,
         recall_at_100=tuning.chosen.recall.tie_tolerant,
         reached_target=tuning.reached_target,
-        measured_queries=len(measurement.queries.texts),
-        measured_with="held-out queries" if measurement.queries.held_out else "titles",
+        measured_queries=len(queries.texts),
+        measured_with=_describe_kinds(queries),
+        held_out_queries=queries.held_out_count,
         curve=_records(tuning.curve),
         tie_tolerance=TIE_TOLERANCE,
+        tie_share=TIE_SHARE,
         built_for=index_request.device,
         timed_on=measurement.timed_on,
         trials=tuple(map(_describe_trial, choice.trials)),
     )
+
+
+def _describe_kinds(queries: QuerySample) -> MeasuredWith:
+    if queries.held_out_count == len(queries.texts):
+        return "held-out queries"
+    return "held-out queries and titles" if queries.held_out_count else "titles"
 
 
 def _describe_trial(trial: Trial) -> IndexTrial:
@@ -166,11 +187,18 @@ def _canaries(
     queries: QuerySample,
     catalog: Catalog,
 ) -> tuple[Canary, ...]:
-    found = index.search(vectors, min(CANARY_DEPTH, index.count), tuning.operating_point)
-    return choose_canaries(queries.texts, exact, found, catalog.table["product_id"])
+    """Choose canaries of the held-out queries, and of the titles too only where the former are too few."""
+    count = queries.held_out_count if queries.held_out_count >= CANARY_QUERIES else len(queries.texts)
+    found = index.search(vectors[:count], min(CANARY_DEPTH, index.count), tuning.operating_point)
+    answers = Neighbours(exact.scores[:count], exact.rows[:count])
+    return choose_canaries(queries.texts[:count], answers, found, catalog.table["product_id"])
 
 
-def _sample(texts: Sequence[str], rng: np.random.Generator) -> tuple[str, ...]:
-    if len(texts) <= MEASURED_QUERIES:
+def _held_out(bundle: ModelBundle) -> list[str]:
+    return [query for query in dict.fromkeys(bundle.held_out_queries()) if query.strip()]
+
+
+def _sample(texts: Sequence[str], most: int, rng: np.random.Generator) -> tuple[str, ...]:
+    if len(texts) <= most:
         return tuple(texts)
-    return tuple(texts[i] for i in sorted(rng.choice(len(texts), MEASURED_QUERIES, replace=False).tolist()))
+    return tuple(texts[i] for i in sorted(rng.choice(len(texts), most, replace=False).tolist()))

@@ -183,7 +183,8 @@ def _moved(index: VectorIndex, gpu: int) -> GpuVectorIndex | None:
 
 
 def _depth(sample_rows: int, count: int) -> int:
-    return max(1, round(min(RECALL_DEPTH, count) * sample_rows / count))
+    # At a depth of 1 there is no spread of scores by which ties are told (knn/recall.py).
+    return max(min(2, sample_rows), round(min(RECALL_DEPTH, count) * sample_rows / count))
 
 
 def _cluster(spec: IndexSpec, vectors: Vectors, seed: int) -> Vectors:

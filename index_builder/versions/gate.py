@@ -14,6 +14,7 @@ from artifacts.gate import GateCheck, GateDecision, Outcome, add_decision, failu
 from artifacts.index_version import Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.core.errors import VerificationError
+from index_builder.index.few_queries import describe_few_queries
 from index_builder.versions.gate_checks import (
     answer_checks,
     column_objections,
@@ -36,6 +37,7 @@ class Examination:
         fault: why it cannot be loaded; `checks` are then those that its manifest alone allows, if it has one.
         objections: what speaks against it and no figure expresses, each as part of a sentence.
         checks: all figures with their limits.
+        notes: what should be known and is no reason to refuse it, each as part of a sentence.
     """
 
     version: str
@@ -44,6 +46,7 @@ class Examination:
     fault: str | None
     objections: tuple[str, ...]
     checks: tuple[GateCheck, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ class Examination:
             checks=self.checks,
             reason=reason,
             objections=self.objections,
+            notes=self.notes,
         )
 
 
@@ -75,6 +79,7 @@ def examine_version(store: Store, version: str, limits: GateLimits) -> Examinati
     manifest = verified.manifest if verified else _manifest_or_none(store, version)
     objections = [*_lost_updates(store, manifest, published)] if manifest else []
     checks = [*manifest_checks(manifest, before, limits)] if manifest else []
+    notes = [*filter(None, [describe_few_queries(manifest.index)])] if manifest else []
     if manifest and before:
         objections.extend(model_objections(manifest, before, limits))
     if verified:
@@ -82,7 +87,15 @@ def examine_version(store: Store, version: str, limits: GateLimits) -> Examinati
     if verified and before:
         objections.extend(column_objections(verified, before, store.version_path(before.version), limits))
         checks.extend(answer_checks(verified, before, limits))
-    return Examination(version, published, before.version if before else None, fault, tuple(objections), tuple(checks))
+    return Examination(
+        version,
+        published,
+        compared_with=before.version if before else None,
+        fault=fault,
+        objections=tuple(objections),
+        checks=tuple(checks),
+        notes=tuple(notes),
+    )
 
 
 def check_and_record(store: Store, version: str, limits: GateLimits) -> Examination:

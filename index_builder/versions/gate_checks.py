@@ -13,7 +13,7 @@ from artifacts.errors import ArtifactError
 from artifacts.gate import GateCheck
 from artifacts.index_version import PRODUCTS_FILE, Manifest, ModelIdentity, PhotoCounts
 from artifacts.tables import read_schema, read_table
-from index_builder.versions.gate_limits import GateLimits
+from index_builder.versions.gate_limits import STRICT_SHARE, GateLimits
 from index_builder.versions.verify import VerifiedVersion
 from knn import KnnError, VectorIndex
 
@@ -25,6 +25,9 @@ def manifest_checks(manifest: Manifest, before: Manifest | None, limits: GateLim
     index = manifest.index
     target = index.target_recall if limits.least_recall is None else limits.least_recall
     yield _at_least(target, "recall@100", index.recall_at_100)
+    if index.chosen:
+        least = STRICT_SHARE * target if limits.least_strict_recall is None else limits.least_strict_recall
+        yield _at_least(least, "strict recall@100", index.chosen.strict_recall_at_100)
     share = _share_without_photo(manifest.photos)
     if share is not None:
         yield _at_most(limits.most_without_photo, "the share of products without a photo", share)

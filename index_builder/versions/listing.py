@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from artifacts.columns import align_columns
 from artifacts.errors import ArtifactError, DamagedError
 from artifacts.gate import GateDecision, read_gate_record
-from artifacts.index_version import Manifest, read_manifest
+from artifacts.index_version import IndexDescription, Manifest, read_manifest
 from artifacts.store import Publication, Store
+from index_builder.index.few_queries import describe_few_queries
 
 _HEADER = ("", "version", "created", "model", "fingerprint", "products", "index", "recall@100", "gate")
 _RIGHT = {"products", "recall@100"}
@@ -66,6 +67,12 @@ def gate_note(store: Store, version: str) -> str:
     return describe_gate(_with_gate(store, ListedVersion(version, "", None)))
 
 
+def gate_notes(store: Store, version: str) -> tuple[str, ...]:
+    """Return what the gate noted of a version without refusing it."""
+    decision = _with_gate(store, ListedVersion(version, "", None)).gate
+    return decision.notes if decision else ()
+
+
 def describe_gate(listed: ListedVersion) -> str:
     """Return why the gate refused a version or was overruled; empty where it passed or was never checked."""
     if listed.gate_damage:
@@ -108,7 +115,6 @@ def _cells(listed: ListedVersion) -> tuple[str, ...]:
     manifest, gate = listed.manifest, listed.gate.outcome if listed.gate else ""
     if manifest is None:
         return (listed.publication, listed.version, "damaged", "", "", "", "", "", gate)
-    recall = f"{manifest.index.recall_at_100:.4f}"
     return (
         listed.publication,
         listed.version,
@@ -117,6 +123,13 @@ def _cells(listed: ListedVersion) -> tuple[str, ...]:
         manifest.model.fingerprint[:12],
         f"{manifest.count:,}",
         manifest.index.factory,
-        recall if manifest.index.reached_target else f"{recall} (below {manifest.index.target_recall:g})",
+        _recall(manifest.index),
         gate,
     )
+
+
+def _recall(index: IndexDescription) -> str:
+    remarks = [] if index.reached_target else [f"below {index.target_recall:g}"]
+    if describe_few_queries(index):
+        remarks.append(f"{index.held_out_count} held-out queries")
+    return f"{index.recall_at_100:.4f}" + (f" ({', '.join(remarks)})" if remarks else "")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks.vectors.mean_recall import TOLERANCE, MeanRecall, mean_recall
+from benchmarks.vectors.mean_recall import SHARE, TOLERANCES, MeanRecall, mean_recall
 from knn import exact_search, make_ground_truth
 from knn.neighbours import Neighbours
-from knn.recall import TIE_TOLERANCE
+from knn.recall import TIE_EPSILON, TIE_SHARE, TIE_TOLERANCE
 
 
 def test_recall_of_a_case_counted_by_hand() -> None:
@@ -19,7 +19,7 @@ def test_recall_of_a_case_counted_by_hand() -> None:
 
 
 def test_both_writings_of_recall_agree() -> None:
-    assert TOLERANCE == TIE_TOLERANCE
+    assert (SHARE, *TOLERANCES) == (TIE_SHARE, TIE_EPSILON, TIE_TOLERANCE)
     rng = np.random.default_rng(5)
     vectors, queries = (rng.standard_normal((n, 8)).astype(np.float32) for n in (3000, 30))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

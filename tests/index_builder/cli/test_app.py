@@ -43,10 +43,11 @@ def test_build_tells_what_it_built(building: list[str], store: Path) -> None:
         "photos: 294 usable, 2 absent, 4 unusable (1 address-refused, 1 missing, 1 outside, 1 unreadable)"
     )
     assert lines[2] == "0 of 300 products encoded; the store had the vectors of the others"
-    assert lines[3].startswith(f"recall@100 {manifest.index.recall_at_100:.4f} (target 0.99) over 120 queries")
+    assert lines[3].startswith(f"recall@100 {manifest.index.recall_at_100:.4f} (target 0.99) over 200 queries")
     assert lines[3].endswith(f", nprobe {manifest.index.nprobe}")
     assert "ms a query" in lines[3]
-    assert len(lines) == 4
+    assert lines[4].startswith("recall was measured with 120 held-out queries and 80 product titles; ")
+    assert len(lines) == 5
     assert err.splitlines()[0] == "encoding 0 of 300 products"
     assert Store(store).publication() == Publication(None)
 
@@ -117,7 +118,7 @@ def test_build_says_when_it_measured_with_titles(text_bundle: Path, catalog: Pat
     out, _ = _invoke(
         "build", "--bundle", str(text_bundle), "--catalog", str(catalog), "--store", str(tmp_path / "store")
     )
-    assert "the model has no held-out queries: this was measured with product titles" in out
+    assert "recall was measured with 0 held-out queries and 300 product titles; with fewer than 200" in out
     assert "photos: the model reads none" in out.splitlines()
 
 
@@ -214,7 +215,13 @@ def test_the_users_mistakes_in_verify_end_with_2(store: Path) -> None:
 def test_publish_list_and_rollback(store: Path) -> None:
     assert _invoke("publish", "--store", str(store), "--version", "flat")[0] == ("published flat; before it nothing\n")
     assert _invoke("publish", "--store", str(store), "--version", "ivf")[0] == "published ivf; before it flat\n"
+    out, err = _invoke("publish", "--store", str(store), "--version", "ivf")
+    note = "recall was measured with 120 held-out queries and 80 product titles; with fewer than 200 held-out queries"
+    assert out == "published ivf; before it flat\n" and err.startswith(f"Note: {note}")
+    assert note in _invoke("verify", "--store", str(store))[0]
     out, _ = _invoke("list", "--store", str(store))
+    assert out.count(" (120 held-out queries)") == 2  # "low" is below its target, too
+    assert out.count(" (below 0.999, 120 held-out queries)") == 1
     marked = [line.split()[:2] for line in out.splitlines() if line.startswith(("current", "previous"))]
     assert marked == [["previous", "flat"], ["current", "ivf"]]
     assert _invoke("rollback", "--store", str(store))[0] == "published flat; before it nothing\n"
@@ -274,6 +281,7 @@ def test_a_bad_publication_ends_in_one_sentence(store: Path, arguments: list[str
 LIMITS = [
     ("--most-without-photo", "0.01", "the share of products without a photo is 0.02, expected at most 0.01"),
     ("--least-recall", "1", "recall@100 is 0.995, expected at least 1"),
+    ("--least-strict-recall", "1", "strict recall@100 is 0.99, expected at least 1"),
     ("--most-photo-rise", "0", "the rise of that share against the published version is 0.02, expected at most 0"),
     ("--most-product-drop", "0.1", "the share of products lost is 0.1429, expected at most 0.1"),
     ("--least-canary-overlap", "1", "the overlap with the published version's answers is 0."),
@@ -290,7 +298,9 @@ def test_each_limit_is_an_option(
     ]
     rewrite_manifest(flat, count=350, photos=PhotoCounts(usable=350, absent=0), canaries=tuple(mixed))
     ivf = store / "versions" / "ivf"
-    rewrite_manifest(ivf, index=read_manifest(ivf).index.model_copy(update={"recall_at_100": 0.995}))
+    index = read_manifest(ivf).index
+    curve = tuple(point.model_copy(update={"strict_recall_at_100": 0.99}) for point in index.curve)
+    rewrite_manifest(ivf, index=index.model_copy(update={"recall_at_100": 0.995, "curve": curve}))
     Store(store).publish("flat")
     arguments = ("publish", "--store", str(store), "--version", "ivf")
     _, err = _invoke(*arguments, option, limit, status=1)

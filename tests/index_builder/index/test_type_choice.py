@@ -92,8 +92,14 @@ def test_recall_of_the_few_best_of_a_sample_is_the_recall_of_all(
     assert recall(sample, 100) > whole + kindness
 
 
+def test_the_depth_on_a_sample_is_its_share_of_the_depth_over_all() -> None:
+    assert choosing._depth(300_000, 3_000_000) == 10
+    assert choosing._depth(300_000, 300_000_000) == 2  # one answer alone has no spread of scores
+    assert [choosing._depth(count, count) for count in (1, 2, 50, 1_000)] == [1, 2, 50, 100]
+
+
 def a_trial(factory: str, recall: float, ms: float, target: float = 0.99) -> Trial:
-    point = TuningPoint(OperatingPoint(nprobe=8), Recall(recall, recall), ms)
+    point = TuningPoint(OperatingPoint(nprobe=8), Recall(recall, recall, 0.0, 100), ms)
     return Trial(IndexSpec(factory, 300), 100, 1, Tuning(point, recall >= target, target, 100, (point,)), ms)
 
 
@@ -113,7 +119,7 @@ def test_the_fastest_that_reaches_the_target(trials: list[tuple[str, float, floa
 
 
 def _tuning(nprobe: int | None) -> Tuning:
-    point = TuningPoint(OperatingPoint(nprobe=nprobe), Recall(1.0, 1.0), 0.5)
+    point = TuningPoint(OperatingPoint(nprobe=nprobe), Recall(1.0, 1.0, 0.0, 100), 0.5)
     return Tuning(point, True, 0.99, 100, (point,))
 
 

@@ -15,14 +15,24 @@ import pytest
 
 from artifacts.errors import StoreError
 from artifacts.gate import GateCheck, read_gate_record
-from artifacts.index_version import FAILURES_FILE, PRODUCTS_FILE, Canary, Manifest, PhotoCounts, read_manifest
+from artifacts.index_version import (
+    FAILURES_FILE,
+    PRODUCTS_FILE,
+    Canary,
+    IndexDescription,
+    Manifest,
+    PhotoCounts,
+    read_manifest,
+)
 from artifacts.store import Store
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.versions.gate import Examination, check_and_record, examine_version
 from index_builder.versions.gate_limits import GateLimits
 from index_builder.versions.ledger import write_failures
+from index_builder.versions.publish import publish_version
 
 RECALL = "recall@100"
+STRICT = "strict recall@100"
 PHOTOS = "the share of products without a photo"
 RISE = "the rise of that share against the published version"
 LOST = "the share of products lost"
@@ -83,11 +93,13 @@ def test_a_good_version_passes_every_check(gate: Gate) -> None:
     assert (examination.version, examination.published, examination.compared_with) == ("ivf", "flat", "flat")
     assert examination.failures == ()
     assert [check.name for check in examination.checks] == [
-        RECALL, PHOTOS, RISE, LOST, TITLES, SIMILAR, CANARIES, ANSWERS,
+        RECALL, STRICT, PHOTOS, RISE, LOST, TITLES, SIMILAR, CANARIES, ANSWERS,
     ]  # fmt: skip
     checks = gate.checks()
     index, photos = gate.manifest("ivf").index, gate.manifest("ivf").photos
     assert (checks[RECALL].figure, checks[RECALL].limit) == (index.recall_at_100, 0.99)
+    assert index.chosen is not None
+    assert (checks[STRICT].figure, checks[STRICT].limit) == (index.chosen.strict_recall_at_100, 0.495)
     without = photos.absent + sum(photos.unusable.values())
     assert checks[PHOTOS].figure == without / 300 == 6 / 300
     assert (checks[RISE].figure, checks[LOST].figure) == (0, 0)
@@ -97,13 +109,13 @@ def test_a_good_version_passes_every_check(gate: Gate) -> None:
 def test_nothing_published_is_nothing_to_compare_with(store: Path) -> None:
     examination = examine_version(Store(store), "ivf", GateLimits())
     assert (examination.published, examination.compared_with) == (None, None)
-    assert [check.name for check in examination.checks] == [RECALL, PHOTOS, TITLES, SIMILAR, CANARIES]
+    assert [check.name for check in examination.checks] == [RECALL, STRICT, PHOTOS, TITLES, SIMILAR, CANARIES]
 
 
 def test_the_published_version_is_not_compared_with_itself(gate: Gate) -> None:
     examination = examine_version(Store(gate.store), "flat", GateLimits())
     assert (examination.published, examination.compared_with) == ("flat", None)
-    assert [check.name for check in examination.checks] == [RECALL, PHOTOS, TITLES, SIMILAR, CANARIES]
+    assert [check.name for check in examination.checks] == [RECALL, STRICT, PHOTOS, TITLES, SIMILAR, CANARIES]
 
 
 def test_recall_is_held_to_the_targets_of_the_version_or_of_the_user(gate: Gate) -> None:
@@ -112,6 +124,41 @@ def test_recall_is_held_to_the_targets_of_the_version_or_of_the_user(gate: Gate)
     assert gate.examine().failures == ()
     reported = gate.examine(GateLimits(least_recall=0.96)).failures
     assert reported == ("recall@100 is 0.95, expected at least 0.96",)
+
+
+def _with_strict_recall(index: IndexDescription, strict: float) -> IndexDescription:
+    curve = tuple(
+        point.model_copy(update={"strict_recall_at_100": strict if point == index.chosen else 1.0})
+        for point in index.curve
+    )
+    return index.model_copy(update={"curve": curve})
+
+
+def test_recall_that_is_all_ties_is_refused(gate: Gate) -> None:
+    """Where all vectors lie close together, any product was taken for a tie; strict recall shows it."""
+    index = gate.manifest("ivf").index.model_copy(update={"recall_at_100": 0.9994})
+    gate.change("ivf", index=_with_strict_recall(index, 0.0057))
+    assert gate.examine().failures == (f"{STRICT} is 0.0057, expected at least 0.495",)
+    assert gate.examine(GateLimits(least_strict_recall=0.005)).failures == ()
+    gate.change("ivf", index=_with_strict_recall(index, 0.45))
+    assert gate.examine(GateLimits(least_recall=0.9)).failures == ()  # half of what tie-tolerant recall is held to
+    assert gate.examine(GateLimits(least_strict_recall=0.5)).failures == (f"{STRICT} is 0.45, expected at least 0.5",)
+
+
+def test_a_version_that_was_measured_with_few_queries_is_noted_and_not_refused(gate: Gate) -> None:
+    index = gate.manifest("ivf").index
+    gate.change("ivf", index=index.model_copy(update={"held_out_queries": 5, "measured_queries": 200}))
+    examination = gate.examine()
+    note = (
+        "recall was measured with 5 held-out queries and 195 product titles; with fewer than 200 held-out queries, "
+        "those of shoppers may have another recall"
+    )
+    assert (examination.notes, examination.failures) == ((note,), ())
+    publish_version(Store(gate.store), "ivf")
+    record = read_gate_record(Store(gate.store), "ivf")
+    assert record is not None and record.latest.notes == (note,)
+    gate.change("ivf", index=index.model_copy(update={"held_out_queries": 200, "measured_queries": 200}))
+    assert gate.examine().notes == ()
 
 
 def test_products_without_a_photo_are_limited(gate: Gate) -> None:
@@ -275,7 +322,7 @@ def test_figures_come_with_the_fault_of_a_version_that_cannot_be_loaded(gate: Ga
         "index.faiss: could not read the index: No such file or directory; restore it, or build it again"
     )
     assert lost == f"{LOST} is 0.7, expected at most 0.2"
-    assert [*gate.checks()] == [RECALL, PHOTOS, RISE, LOST]
+    assert [*gate.checks()] == [RECALL, STRICT, PHOTOS, RISE, LOST]
 
 
 def test_without_a_manifest_there_is_the_fault_alone(gate: Gate) -> None:

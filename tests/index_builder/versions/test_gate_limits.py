@@ -13,6 +13,7 @@ NAMES = [field.name for field in dataclasses.fields(GateLimits) if not isinstanc
 def test_the_usual_limits() -> None:
     assert dataclasses.asdict(GateLimits()) == {
         "least_recall": None,
+        "least_strict_recall": None,
         "most_without_photo": 0.5,
         "most_photo_rise": 0.05,
         "most_product_drop": 0.2,

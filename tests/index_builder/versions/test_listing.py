@@ -24,12 +24,13 @@ def test_each_version_has_its_line(store: Path) -> None:
     assert len(rows) == 3
     manifest = read_manifest(store / "versions" / "flat")
     fingerprint = manifest.model.fingerprint[:12]
-    reported = ["flat", manifest.created_at, "tiny-1", fingerprint, "300", "Flat", "1.0000"]
+    few = ["(120", "held-out", "queries)"]
+    reported = ["flat", manifest.created_at, "tiny-1", fingerprint, "300", "Flat", "1.0000", *few]
     assert _row(text, "flat") == ["previous", *reported]
     assert _row(text, "ivf")[:2] == ["current", "ivf"]
     low = read_manifest(store / "versions" / "low").index.recall_at_100
     assert _row(text, "low")[0] == "low"
-    assert _row(text, "low")[-3:] == [f"{low:.4f}", "(below", "0.999)"]
+    assert _row(text, "low")[-6:] == [f"{low:.4f}", "(below", "0.999,", "120", *few[1:]]
 
 
 def test_columns_are_aligned(store: Path) -> None:
