@@ -87,7 +87,7 @@ def measure(
     figures = [
         Figure("copy, bytes read and written", "GB/s", tuple(rate / 1e9 for rate in copied)),
         Figure("reading all products once at that rate", "ms", (reading_ms,)),
-        Figure(f"recall@{DEPTH} within 0.001", "", (recall.tolerant,)),
+        Figure(f"tie-tolerant recall@{DEPTH}", "", (recall.tolerant,)),
         Figure(f"recall@{DEPTH} strict", "", (recall.strict,)),
     ]
     targets = []
