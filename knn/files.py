@@ -4,7 +4,7 @@ FAISS loads a file with a flipped bit without an error and answers from it. Ther
 that were recorded when the file was written are compared before FAISS reads it.
 """
 
-from functools import cache
+import threading
 from pathlib import Path
 
 import faiss
@@ -15,11 +15,10 @@ from artifacts.checksums import FileRecord, record_file
 from .errors import IndexFileError, IndexSpecError
 from .index import VectorIndex
 
-# The most bytes that a single array inside a file may claim; a larger claim means a damaged or hostile file. A
-# billion vectors of 256 half-precision numbers in a single list take half of it.
-_MAX_ARRAY_BYTES = 1 << 40
 # The most steps that a loop over parts of a file, such as its inverted lists, may claim.
 _MAX_LOOP_STEPS = 1 << 30
+_LIMIT = "deserialization_"  # what FAISS's errors of these limits contain
+_one_reads = threading.Lock()  # FAISS's limits for reading hold for the whole process
 
 
 def write_index(index: VectorIndex, path: Path | str) -> FileRecord:
@@ -59,11 +58,27 @@ def read_index(path: Path | str, sha256: str, size_bytes: int) -> VectorIndex:
     """
     path = Path(path)
     _verify(path, FileRecord(sha256=sha256, size_bytes=size_bytes))
-    _limit_deserialization()
     try:
-        return VectorIndex(faiss.read_index(str(path)), index_bytes=size_bytes)
-    except (RuntimeError, IndexSpecError) as exc:
+        return VectorIndex(_read_limited(path, size_bytes), index_bytes=size_bytes)
+    except (RuntimeError, MemoryError, IndexSpecError) as exc:
+        if _LIMIT in str(exc):
+            raise IndexFileError(
+                f"{path}: a part claims more than the {size_bytes} bytes of the file; it is damaged, build it again"
+            ) from exc
         raise IndexFileError(f"{path}: not an index that can be read here; build it again: {exc}") from exc
+
+
+def _read_limited(path: Path, size_bytes: int) -> faiss.Index:
+    """Read a file of which no array may claim more bytes, and no loop more steps, than the file has bytes."""
+    with _one_reads:
+        before = faiss.get_deserialization_vector_byte_limit(), faiss.get_deserialization_loop_limit()
+        faiss.set_deserialization_vector_byte_limit(size_bytes)
+        faiss.set_deserialization_loop_limit(min(size_bytes, _MAX_LOOP_STEPS))
+        try:
+            return faiss.read_index(str(path))
+        finally:
+            faiss.set_deserialization_vector_byte_limit(before[0])
+            faiss.set_deserialization_loop_limit(before[1])
 
 
 def _verify(path: Path, expected: FileRecord) -> None:
@@ -83,10 +98,3 @@ def _verify(path: Path, expected: FileRecord) -> None:
         raise IndexFileError(
             f"{path}: expected SHA-256 {expected.sha256}, got {found.sha256}; the file is damaged, copy it again"
         )
-
-
-@cache
-def _limit_deserialization() -> None:
-    """Set FAISS's limits for reading files, once a process."""
-    faiss.set_deserialization_vector_byte_limit(_MAX_ARRAY_BYTES)
-    faiss.set_deserialization_loop_limit(_MAX_LOOP_STEPS)

@@ -1,4 +1,5 @@
 import hashlib
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,12 +94,35 @@ def test_an_index_of_another_metric_is_refused(tmp_path: Path) -> None:
         _read_as_noted(path)
 
 
-def test_limits_are_set_before_reading(make_index: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("factory", "place"), [("Flat", 37), ("IVF64,SQfp16", 37), ("HNSW8", 37)], ids=["codes", "lists", "levels"]
+)
+def test_a_file_that_claims_more_than_it_has_is_refused_before_memory_is_taken(
+    make_index: Make, tmp_path: Path, factory: str, place: int
+) -> None:
+    """Its record fits, as that of a hostile file does. FAISS's own limits would let it ask for a terabyte."""
     path = tmp_path / "index.faiss"
-    file = write_index(make_index("Flat"), path)
-    read_index(path, file.sha256, file.size_bytes)
-    assert faiss.get_deserialization_loop_limit() == 1 << 30
-    assert faiss.get_deserialization_vector_byte_limit() == 1 << 40
+    write_index(make_index(factory), path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<q", content, place, len(content) + 1)
+    path.write_bytes(content)
+    limit = faiss.get_deserialization_vector_byte_limit()
+    with pytest.raises(IndexFileError) as caught:
+        _read_as_noted(path)
+    assert faiss.get_deserialization_vector_byte_limit() == limit, "others read with the limit of this file"
+    assert str(caught.value) == (
+        f"{path}: a part claims more than the {len(content)} bytes of the file; it is damaged, build it again"
+    )
+
+
+def test_lists_that_have_not_the_vectors_that_the_file_claims_are_refused(make_index: Make, tmp_path: Path) -> None:
+    path = tmp_path / "index.faiss"
+    write_index(make_index("IVF64,SQfp16"), path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<q", content, 8, 10**9)  # for which a map of 8 GB would be made
+    path.write_bytes(content)
+    with pytest.raises(IndexFileError, match=r"expected 1000000000 vectors in its inverted lists, got 6000$"):
+        _read_as_noted(path)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
