@@ -30,11 +30,10 @@ def record_file(path: Path) -> FileRecord:
     return FileRecord(sha256=sha256_of_file(path), size_bytes=path.stat().st_size)
 
 
-def record_files(folder: Path) -> dict[str, FileRecord]:
-    """Record every file below `folder`, by its path relative to it (with forward slashes)."""
-    return {
-        path.relative_to(folder).as_posix(): record_file(path) for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+def record_files(folder: Path, known: Mapping[str, FileRecord] | None = None) -> dict[str, FileRecord]:
+    """Record every file below `folder`, by its path relative to it (with forward slashes); `known` ones as they are."""
+    names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: (known or {}).get(name) or record_file(path) for name, path in names.items()}
 
 
 def verify_files(folder: Path, records: Mapping[str, FileRecord]) -> None:

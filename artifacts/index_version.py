@@ -16,6 +16,7 @@ It needs no other files and never changes once it is written.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -113,7 +114,9 @@ class IndexDescription(Record):
     tie_share: float | None = None
     built_for: Literal["cpu", "cuda"] = "cpu"
     timed_on: Literal["cpu", "cuda"] = "cpu"
-    trials: tuple[IndexTrial, ...] = ()  # empty if the type was given, or only one was possible
+    trials: tuple[IndexTrial, ...] = ()  # empty if the type was given or taken over, or only one was possible
+    memory_budget_bytes: int | None = None  # that the index had to fit into; None if its type was given
+    chosen_count: int | None = None  # products for which the type was chosen and trained; None in older versions
 
     @property
     def held_out_count(self) -> int:
@@ -222,9 +225,17 @@ class IndexVersion:
         return vectors
 
 
-def finish_index_version(folder: Path, manifest_without_files: Manifest) -> None:
-    """Complete a folder with index, products and query side by writing manifest.json with their checksums."""
-    manifest = manifest_without_files.model_copy(update={"files": record_files(folder)})
+def finish_index_version(
+    folder: Path, manifest_without_files: Manifest, known: Mapping[str, FileRecord] | None = None
+) -> None:
+    """Complete a folder with index, products and query side by writing manifest.json with their checksums.
+
+    Args:
+        folder: the folder.
+        manifest_without_files: what the manifest says besides the checksums.
+        known: checksums of files that need not be read again, by their path in the folder.
+    """
+    manifest = manifest_without_files.model_copy(update={"files": record_files(folder, known or {})})
     checksum = _checksum(json.loads(manifest.model_dump_json()))
     write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": checksum}))
 

@@ -11,6 +11,7 @@ from index_builder.embeddings.embed import EncodingOptions
 from index_builder.embeddings.identify import IdentifiedProducts, identify_products
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.tower_vectors_file import needs_tower_vectors
+from index_builder.index.base_index import IndexPlan
 from index_builder.index.indexing import IndexRequest
 from index_builder.new_version import BuiltVersion, NewVersion, ProductSource, make_version
 from index_builder.photos.photo_identity import PhotoIdentities
@@ -62,7 +63,7 @@ def build_version(request: BuildRequest, report: ProgressReporter = lambda line:
     bundle, catalog = open_bundle(request.bundle), open_catalog(request.catalog)
     for note in catalog.notes:
         report(note)
-    inputs = prepare_version(bundle, catalog, request.index_request)  # before the catalogue is copied
+    inputs = prepare_version(bundle, catalog, IndexPlan(request.index_request))  # before the catalogue is copied
     new = NewVersion(
         bundle,
         Store(request.store),

@@ -1,7 +1,8 @@
 """Files of changes: which products of a version are replaced, added and removed.
 
-A file of changes is Parquet: product_id (unique), `change` ("upsert" or "delete"), and the columns of the version's
-products. An upsert replaces the whole row of a product, or adds the product; a delete needs only the id.
+A file of changes is Parquet: product_id (unique), `change` ("upsert" or "delete"), and columns of the version's
+products. An upsert replaces the values of a product in these columns, or adds a product, for which the file must have
+all columns; a delete needs only the id. Where products have a column `change` themselves, another one says what to do.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from index_builder.core.keys import Rows
 from index_builder.core.progress import ProgressReporter
 
 UPSERT, DELETE = "upsert", "delete"
+CHANGE_COLUMN = "change"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class Changes:
 
     Attributes:
         path: the file.
-        upserts: whole rows of products, with the columns of the version.
+        upserts: products to replace or add, with product_id and some or all other columns of the version.
         deletes: ids of the products to remove.
         notes: what was converted, a sentence each.
     """
@@ -38,6 +40,11 @@ class Changes:
     deletes: frozenset[str]
     notes: tuple[str, ...] = ()
 
+    @property
+    def give_entries(self) -> bool:
+        """Whether they have titles or image entries, which other columns leave as they are."""
+        return not {"title", "image"}.isdisjoint(self.upserts.column_names)
+
 
 @dataclass(frozen=True)
 class ChangedRow:
@@ -45,13 +52,17 @@ class ChangedRow:
 
     Attributes:
         row: row in the new version.
-        upsert: row among the upserts.
+        product_id: its id.
+        title: its title; None where it has none.
+        image: its image entry; None where it has none.
         base_row: row in the base version; None for a new product.
         same_entry: whether title and image entry are the same in the base version.
     """
 
     row: int
-    upsert: int
+    product_id: str
+    title: str | None
+    image: str | None
     base_row: int | None = None
     same_entry: bool = False
 
@@ -78,6 +89,9 @@ class Merge:
         """Yield the products of the new version; call it once.
 
         A delete of a product that the base version does not have changes nothing: an earlier update may have done it.
+
+        Raises:
+            FormatError: the changes add a product, but lack a column that products have.
         """
         upserts = {key: row for row, key in enumerate(self.changes.upserts["product_id"].to_pylist())}
         deletes, row, base_row = set(self.changes.deletes), 0, 0
@@ -94,44 +108,74 @@ class Merge:
                 f"the version, such as {min(deletes)}"
             )
         added = sorted(upserts.values())
-        self.changed.extend(ChangedRow(row + place, upsert) for place, upsert in enumerate(added))
-        yield from self.changes.upserts.take(pa.array(added, pa.int64())).to_batches()
+        if not added:
+            return
+        self._check_complete(str(self.changes.upserts["product_id"][added[0]]), len(added))
+        new = self.changes.upserts.take(pa.array(added, pa.int64()))
+        self.changed.extend(ChangedRow(row + place, *entry) for place, entry in enumerate(_entries(new)))
+        yield from new.to_batches()
 
     def _merge(
         self, batch: pa.RecordBatch, left: list[int], found: dict[int, int], row: int, base_row: int
     ) -> pa.RecordBatch:
         """Return a batch without deleted products and with replaced rows."""
-        new = self.changes.upserts.take(pa.array(list(found.values()), pa.int64())).combine_chunks()
+        new = self._whole_rows(batch, found)
         source = {place: len(batch) + number for number, place in enumerate(found)}
         both = pa.concat_tables([pa.Table.from_batches([batch]), new])
-        same = {
-            place: all(both[name][place] == both[name][source[place]] for name in ("title", "image")) for place in found
-        }
+        places = pa.array(list(found), pa.int64())
+        entries = zip(found, _entries(new), _entries(pa.Table.from_batches([batch.take(places)])), strict=True)
+        now_at = {place: row + now for now, place in enumerate(left)}
         self.changed.extend(
-            ChangedRow(row + now, found[place], base_row + place, same[place])
-            for now, place in enumerate(left)
-            if place in found
+            ChangedRow(now_at[place], *entry, base_row + place, entry == before) for place, entry, before in entries
         )
         kept = [(base_row + place, row + now) for now, place in enumerate(left) if place not in found]
         self.kept.append(np.array(kept, np.int64).reshape(-1, 2))
         merged = both.take(pa.array([source.get(place, place) for place in left], pa.int64()))
         return pa.RecordBatch.from_struct_array(merged.to_struct_array().combine_chunks())
 
+    def _whole_rows(self, batch: pa.RecordBatch, found: dict[int, int]) -> pa.Table:
+        """Return the upserts for these places of a batch; columns that the changes lack keep their values."""
+        given = self.changes.upserts.take(pa.array(list(found.values()), pa.int64())).combine_chunks()
+        before = batch.take(pa.array(list(found), pa.int64()))
+        columns = [(given if name in given.column_names else before)[name] for name in batch.schema.names]
+        return pa.Table.from_arrays(columns, schema=batch.schema)
 
-def read_changes(path: Path, base: pa.Schema) -> Changes:
+    def _check_complete(self, product_id: str, count: int) -> None:
+        """Check that the changes have all columns of the products that they add."""
+        lacking = [name for name in self.base.schema.names if name not in self.changes.upserts.column_names]
+        if lacking:
+            raise FormatError(
+                f"{self.changes.path} has no column {', '.join(lacking)}, but {count:,} of its products are new, such "
+                f"as {product_id}: leave these out, or give all columns"
+            )
+
+
+def _entries(products: pa.Table) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield id, title and image entry of each product."""
+    columns = (products[name].to_pylist() for name in ("product_id", "title", "image"))
+    return zip(*columns, strict=True)
+
+
+def read_changes(path: Path, base: pa.Schema, change_column: str = CHANGE_COLUMN) -> Changes:
     """Read and check a file of changes.
 
     Args:
         path: the file.
         base: columns of the products of the base version.
+        change_column: name of the column that says whether a row is an upsert or a delete.
 
     Raises:
         DamagedError: the file is missing or no Parquet.
-        FormatError: columns or their types are not those of the products, a change is neither an upsert nor a delete,
-            or a product occurs twice.
+        FormatError: the products lack a column of the file, or have it with another type; a change is neither an
+            upsert nor a delete; or a product occurs twice.
     """
-    table = read_table(path, {"product_id": pa.string(), "change": pa.string()})
-    ids, kinds = table["product_id"], table["change"]
+    if change_column in base.names:
+        raise FormatError(
+            f"{path}: the products of the version have a column {change_column} themselves; give the column that says "
+            f"{UPSERT!r} or {DELETE!r} another name, and name it with --change-column"
+        )
+    table = read_table(path, {"product_id": pa.string(), change_column: pa.string()})
+    ids, kinds = table["product_id"], table[change_column]
     check_ids_are_given(path, ids)
     counts = pc.value_counts(ids)
     repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
@@ -139,28 +183,27 @@ def read_changes(path: Path, base: pa.Schema) -> Changes:
         raise FormatError(f"{path}: {len(repeated)} product ids occur more than once, such as {repeated[0]}")
     unknown = sorted(set(map(str, pc.unique(kinds).to_pylist())) - {UPSERT, DELETE})
     if unknown:
-        raise FormatError(f"{path}: change is {unknown[0]!r}, expected {UPSERT!r} or {DELETE!r}")
-    upserts = table.filter(pc.equal(kinds, UPSERT)).drop_columns(["change"])
+        raise FormatError(f"{path}: {change_column} is {unknown[0]!r}, expected {UPSERT!r} or {DELETE!r}")
+    upserts = table.filter(pc.equal(kinds, UPSERT)).drop_columns([change_column])
     deletes = frozenset(ids.filter(pc.equal(kinds, DELETE)).to_pylist())
     rows = _in_columns_of(upserts, base, path) if len(upserts) else base.empty_table()
     return Changes(path, rows, deletes, notes_on_ids({path: read_schema(path)}))
 
 
 def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
-    """Return upserts with the columns and types of the products."""
-    differing = {
-        "lacks": set(base.names) - set(upserts.column_names),
-        "has": set(upserts.column_names) - set(base.names),
-    }
-    for verb, names in differing.items():
-        if names:
-            raise FormatError(
-                f"{path} {verb} the column{'s' * (len(names) > 1)} {', '.join(sorted(names))}, the products of the "
-                f"version {'have' if verb == 'lacks' else 'have not'}: an upsert replaces a whole row"
-            )
+    """Return upserts with the types and the order of the products' columns."""
+    unknown = sorted(set(upserts.column_names) - set(base.names))
+    if unknown:
+        raise FormatError(
+            f"{path} has the column{'s' * (len(unknown) > 1)} {', '.join(unknown)}, which the products of the version "
+            "have not; build the whole catalogue to add columns"
+        )
+    schema = pa.schema([column for column in base if column.name in upserts.column_names])
     try:
-        cast = upserts.select(base.names).cast(base)
-        return cast.set_column(base.get_field_index("image"), base.field("image"), _plain_images(cast))
+        cast = upserts.select(schema.names).cast(schema)
+        if "image" not in schema.names:
+            return cast
+        return cast.set_column(schema.get_field_index("image"), schema.field("image"), _plain_images(cast))
     except (pa.ArrowException, ValueError) as error:
         raise FormatError(
             f"{path}: its columns are of other types than the products of the version: {error}"

@@ -74,6 +74,8 @@ class ProductSource:
         identify: says which vectors the products need, given their copy in the new version and the pool; called after
             all batches were read, and again where photos were changed meanwhile.
         prepare: checks, given the same copy, that an index of these products can be made and measured.
+        reuse: completes the version, given its folder with the products and the pool, where another one has the same
+            vectors; returns whether it did.
     """
 
     path: Path
@@ -82,6 +84,7 @@ class ProductSource:
     photos: Path
     identify: Callable[[CatalogStream, Pool], IdentifiedProducts]
     prepare: Callable[[CatalogStream], VersionInputs]
+    reuse: Callable[[Path, Pool], bool] = lambda folder, pool: False
 
 
 def make_version(new: NewVersion, source: ProductSource, report: ProgressReporter) -> BuiltVersion:
@@ -98,17 +101,26 @@ def make_version(new: NewVersion, source: ProductSource, report: ProgressReporte
     ) as pool:
         with store.new_version(new.version) as folder:
             products = write_products(folder, source.schema, source.batches())
-            inputs = source.prepare(products)
-            embedder = Embedder(
-                bundle, pool, new.encoding, source.photos, source.path, _purpose(new, source, products), report
-            )
-            identified, encoded = embedder.fill_pool(products, lambda: source.identify(products, pool))
-            history = read_history(bundle.product_folder, bundle.product) if new.with_history else None
-            embedded = collect(pool, bundle, products, identified, folder, report, history)
-            write_version(folder, new.version, inputs, products, embedded, report, new.base)
-        embedder.forget_plan()
+            is_reused = source.reuse(folder, pool)
+            encoded = 0 if is_reused else _encode_and_write(folder, new, source, products, pool, report)
+        if not is_reused:
+            pool.plan_path(source.path).unlink(missing_ok=True)
     path = store.version_path(new.version)
     return BuiltVersion(path, read_manifest(path), encoded)
+
+
+def _encode_and_write(
+    folder: Path, new: NewVersion, source: ProductSource, products: CatalogStream, pool: Pool, report: ProgressReporter
+) -> int:
+    """Encode what the pool lacks, and write the version; return how many products were encoded."""
+    bundle = new.bundle
+    inputs = source.prepare(products)
+    embedder = Embedder(bundle, pool, new.encoding, source.photos, source.path, _purpose(new, source, products), report)
+    identified, encoded = embedder.fill_pool(products, lambda: source.identify(products, pool))
+    history = read_history(bundle.product_folder, bundle.product) if new.with_history else None
+    embedded = collect(pool, bundle, products, identified, folder, report, history)
+    write_version(folder, new.version, inputs, products, embedded, report, new.base)
+    return encoded
 
 
 def _purpose(new: NewVersion, source: ProductSource, products: CatalogStream) -> str:

@@ -3,7 +3,7 @@
 import datetime
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,6 @@ from artifacts.index_version import (
     KEYS_FILE,
     PRODUCTS_FILE,
     QUERY_FOLDER,
-    Canary,
-    IndexDescription,
     Manifest,
     ModelIdentity,
     finish_index_version,
@@ -29,20 +27,12 @@ from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 from index_builder.core.progress import ProgressReporter
 from index_builder.core.threads import thread_count
 from index_builder.embeddings.collect import VECTORS_FILE, EmbeddedProducts
-from index_builder.index.curve_plot import draw_curve
-from index_builder.index.indexing import IndexRequest, fill_index, plan_index
-from index_builder.index.measure import (
-    Measurement,
-    QuerySample,
-    describe_index,
-    encode_queries,
-    measure,
-    needs_titles,
-    sample_queries,
-)
-from index_builder.index.type_choice import choose_index
+from index_builder.index.base_index import IndexPlan
+from index_builder.index.indexing import plan_index
+from index_builder.index.measure import QuerySample, encode_queries, needs_titles, sample_queries
+from index_builder.index.measured_index import Measurable, MeasuredIndex, build_measured_index
 from index_builder.versions.ledger import write_failures
-from knn import IndexSpec, VectorIndex, set_threads, write_index
+from knn import set_threads, write_index
 from towers.query_encoder import OnnxQueryEncoder, Vectors
 
 
@@ -52,27 +42,26 @@ class VersionInputs:
 
     Attributes:
         bundle: the model.
-        index_request: which index to build.
-        specs: candidate index types.
+        plan: which index to build.
         queries: queries to measure with.
     """
 
     bundle: ModelBundle
-    index_request: IndexRequest
-    specs: tuple[IndexSpec, ...]
+    plan: IndexPlan
     queries: QuerySample
 
 
-def prepare_version(bundle: ModelBundle, products: CatalogStream, index_request: IndexRequest) -> VersionInputs:
+def prepare_version(bundle: ModelBundle, products: CatalogStream, plan: IndexPlan) -> VersionInputs:
     """Check that an index of these products can be made and measured.
 
     Raises:
         BuildError: there is no query to measure with, or no index fits into the memory.
         KnnError: the index cannot be made.
     """
-    specs = plan_index(index_request, products.count, bundle.card.width)
+    if plan.base is None:
+        plan_index(plan.request, products.count, bundle.card.width)
     titles = _in_memory(products, ["title"] if needs_titles(bundle) else [])
-    return VersionInputs(bundle, index_request, specs, sample_queries(bundle, titles, index_request.seed))
+    return VersionInputs(bundle, plan, sample_queries(bundle, titles, plan.request.seed))
 
 
 def new_version_id(bundle: ModelBundle) -> str:
@@ -104,33 +93,21 @@ def write_version(
     base: str | None = None,
 ) -> None:
     """Write the index, figures and manifest into the folder of a new version, which has products and vectors."""
+    from index_builder.index.curve_plot import draw_curve  # loads matplotlib, for which most updates need not wait
+
     set_threads(thread_count())
-    queries = _query_vectors(inputs)
-    choice = choose_index(inputs.specs, inputs.index_request, embedded.vectors, queries, report)
     ids = _in_memory(products, ["product_id"])
-
-    def build(spec: IndexSpec) -> tuple[VectorIndex, Measurement]:
-        report(f"building {spec.factory}")
-        index = fill_index(spec, embedded.vectors, inputs.index_request.seed, choice.centres)
-        report(f"measuring with {len(inputs.queries.texts):,} queries")
-        return index, measure(index, embedded.vectors, ids, inputs.queries, queries, inputs.index_request)
-
-    index, measurement = build(choice.spec)
-    if not measurement.tuning.reached_target and choice.highest_recall != choice.spec:
-        report(f"{choice.spec.factory} misses the target over all products")
-        del index  # the memory may not have room for two
-        choice = replace(choice, spec=choice.highest_recall)
-        index, measurement = build(choice.spec)
-    description = describe_index(choice, measurement, inputs.index_request)
+    data = Measurable(embedded.vectors, ids, inputs.queries, _query_vectors(inputs))
+    made = build_measured_index(inputs.plan, data, report)
     report("writing")
-    write_index(index, folder / INDEX_FILE)
-    draw_curve(description, products.count, folder / CURVE_FILE)
+    index_file = write_index(made.index, folder / INDEX_FILE)
+    draw_curve(made.description, products.count, folder / CURVE_FILE)
     write_failures(folder / FAILURES_FILE, embedded.failures)
     np.save(folder / KEYS_FILE, embedded.keys, allow_pickle=False)
     for name in (QUERY_FOLDER, PHOTO_ENCODER_FOLDER):
         _copy_subfolder(inputs.bundle, name, folder)
     (folder / VECTORS_FILE).unlink()
-    finish_index_version(folder, _manifest(version, base, inputs, embedded, description, measurement.canaries))
+    finish_index_version(folder, _manifest(version, base, inputs, embedded, made), {INDEX_FILE: index_file})
 
 
 def _in_memory(products: CatalogStream, columns: list[str]) -> Catalog:
@@ -162,8 +139,7 @@ def _manifest(
     base: str | None,
     inputs: VersionInputs,
     embedded: EmbeddedProducts,
-    description: IndexDescription,
-    canaries: tuple[Canary, ...],
+    made: MeasuredIndex,
 ) -> Manifest:
     bundle = inputs.bundle
     return Manifest(
@@ -172,10 +148,10 @@ def _manifest(
         model=ModelIdentity.of(bundle),
         width=bundle.card.width,
         count=len(embedded.keys),
-        index=description,
+        index=made.description,
         photos=embedded.photos,
         with_history=embedded.with_history,
         base=base,
-        canaries=canaries,
+        canaries=made.canaries,
         files={},
     )

@@ -15,7 +15,7 @@ A filter is a boolean mask over the rows: ``index.search(queries, 100, point, ro
 rows, and as many as there are up to 100. Thread counts are set per calling thread: see `set_threads`.
 """
 
-from .build import build_index, cluster_lists
+from .build import build_index, cluster_lists, refill_index
 from .candidates import Candidate, Device, list_candidates
 from .errors import (
     ArgumentError,
@@ -81,6 +81,7 @@ __all__ = [
     "one_thread",
     "read_index",
     "recall_of_rows",
+    "refill_index",
     "score_rows",
     "set_threads",
     "spec_of_factory",

@@ -48,13 +48,22 @@ def build_index(
     _set_seed(index, seed)
     if not index.is_trained:
         _train(index, spec, width, training_sample, centres)
-    for block in blocks:
-        block = check_vectors(block, width, name="block")
-        try:
-            index.add(block)
-        except (RuntimeError, AssertionError) as exc:
-            raise IndexSpecError(f"factory {spec.factory!r}: FAISS cannot add vectors to it: {exc}") from exc
-    return VectorIndex(index)
+    return _filled(index, blocks, spec.factory)
+
+
+def refill_index(index: VectorIndex, blocks: Iterable[np.ndarray]) -> VectorIndex:
+    """Build an index of other vectors with the type, the centres and the codebooks of an index, without training.
+
+    Args:
+        index: The index, which is emptied and must not be used any more.
+        blocks: Arrays of shape (any, width), float32; the first vector of the first block is row 0.
+
+    Raises:
+        IndexSpecError: FAISS cannot add vectors to an index of this type.
+        VectorError: A block is not finite float32 of this width.
+    """
+    index.owner.reset()
+    return _filled(index.owner, blocks, index.index_type)
 
 
 def cluster_lists(lists: int, sample: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -76,6 +85,16 @@ def cluster_lists(lists: int, sample: np.ndarray, seed: int = 0) -> np.ndarray:
     inverted_file: Any = index.faiss_index
     centres: np.ndarray = inverted_file.quantizer.reconstruct_n(0, lists)
     return centres
+
+
+def _filled(index: faiss.Index, blocks: Iterable[np.ndarray], index_type: str) -> VectorIndex:
+    for block in blocks:
+        block = check_vectors(block, index.d, name="block")
+        try:
+            index.add(block)
+        except (RuntimeError, AssertionError) as exc:
+            raise IndexSpecError(f"factory {index_type!r}: FAISS cannot add vectors to it: {exc}") from exc
+    return VectorIndex(index)
 
 
 def _make_index(spec: IndexSpec, width: int) -> faiss.Index:

@@ -64,6 +64,11 @@ class VectorIndex:
         return self._faiss_index
 
     @property
+    def owner(self) -> faiss.Index:
+        """The object that frees the memory of `faiss_index` when it is no longer referred to."""
+        return self._owner
+
+    @property
     def index_bytes(self) -> int:
         """Size of the index in a file, which is about its size in memory."""
         if self._index_bytes is None:

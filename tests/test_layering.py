@@ -49,10 +49,12 @@ ROOMS = {
     "index_builder": {
         "__main__": "cli",
         "cli": "update build new_version versions index embeddings photos core",
-        "update": "new_version version_writer changes versions index embeddings photos core",
+        "update": "same_vectors base_version new_version version_writer changes versions index embeddings photos core",
         "build": "new_version version_writer index embeddings photos core",
         "new_version": "version_writer embeddings core",
         "version_writer": "versions index embeddings core",
+        "same_vectors": "base_version",
+        "base_version": "versions index core",
         "changes": "core",
         "versions": "index embeddings core",
         "index": "core",

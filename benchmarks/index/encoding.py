@@ -129,7 +129,7 @@ def encode(bundle: ModelBundle, catalog: Path, store: Path) -> tuple[float, int]
 
         identified, encoded = embedder.fill_pool(products, identify)
         collect(pool, bundle, products, identified, store, lambda line: None)
-        embedder.forget_plan()
+        pool.plan_path(catalog).unlink(missing_ok=True)
     return time.perf_counter() - begin, encoded
 
 

@@ -20,7 +20,8 @@ from artifacts.store import Store
 from benchmarks.vectors.vector_sets import VectorSet, held_out_texts, open_set, split_queries
 from index_builder.core.keys import joined_keys, product_key
 from index_builder.embeddings.collect import VECTORS_FILE, EmbeddedProducts
-from index_builder.index.indexing import AUTO, IndexRequest, plan_index
+from index_builder.index.base_index import IndexPlan
+from index_builder.index.indexing import AUTO, IndexRequest
 from index_builder.index.measure import QuerySample
 from index_builder.version_writer import VersionInputs, write_products, write_version
 
@@ -50,11 +51,10 @@ def make_version(store: Store, made: VectorSet, rows: int, index_type: str, bund
     version = version_id(made, rows, index_type)
     if version in store.version_ids():
         return version
-    index_request = IndexRequest(index=index_type)
     texts = held_out_texts(bundle)
     tuning = tuple(texts[row] for row in split_queries(len(texts))["tuning"])  # the others measure the service
-    specs = plan_index(index_request, rows, made.card.width)
-    inputs = VersionInputs(bundle, index_request, specs, QuerySample(tuning, held_out_count=len(tuning)))
+    plan = IndexPlan(IndexRequest(index=index_type))
+    inputs = VersionInputs(bundle, plan, QuerySample(tuning, held_out_count=len(tuning)))
     table = read_catalog(catalog).table
     with store.new_version(version) as folder:
         products = write_products(folder, table.schema, repeated(table, rows))

@@ -8,7 +8,7 @@ import typer
 from artifacts.store import Store
 from index_builder.cli import store_commands
 from index_builder.cli.friendly import friendly
-from index_builder.cli.options import NewColumns, NewModel, NewVersionOptions, StoreFolder, expand_options
+from index_builder.cli.options import BuildOptions, NewColumns, NewModel, StoreFolder, UpdateOptions, expand_options
 from index_builder.cli.output import describe_build
 from index_builder.versions.gate_limits import GateLimits
 
@@ -29,7 +29,7 @@ def build(
         Path, typer.Option(help="catalog.parquet with its photos beside it, or a folder of such files.")
     ],
     store: StoreFolder,
-    options: NewVersionOptions,
+    options: BuildOptions,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try all photos again that could not be used.")
     ] = False,
@@ -59,6 +59,8 @@ def build(
     Vectors are kept in the store: a build that was stopped continues where it was, and the next one encodes only
     products with a new title or photo. Photos that cannot be used stop nothing: see `failures`.
     """
+    import torch  # noqa: F401  # where it is not installed, a build is to say so before it begins
+
     from index_builder.build import BuildRequest, build_version
 
     encoding = options.encoding_options(_print_progress, retry_failed=retry_failed, refetch_photos=refetch_photos)
@@ -73,10 +75,10 @@ def build(
 def update(
     bundle: Annotated[Path, typer.Option(help="Model bundle that the base version was built with.")],
     changes: Annotated[
-        Path, typer.Option(help="Parquet file: product_id, change ('upsert' or 'delete'), and the products' columns.")
+        Path, typer.Option(help="Parquet file: product_id, change ('upsert' or 'delete'), and columns of the products.")
     ],
     store: StoreFolder,
-    options: NewVersionOptions,
+    options: UpdateOptions,
     base: Annotated[str | None, typer.Option(help="The version to change; by default the published one.")] = None,
     photos: Annotated[
         Path | None,
@@ -85,12 +87,15 @@ def update(
 ) -> None:
     """Make a new version from one of the store and a file of changes; only new titles and photos are encoded.
 
-    An upsert replaces the whole row of a product, or adds the product; a delete removes it.
+    An upsert replaces the values of a product in the columns of the file, or adds a product, which needs all columns; a
+    delete removes it. Where no title and no photo is changed, the version shares all vectors with its base.
     """
     from index_builder.update import UpdateRequest, update_version
 
     encoding = options.encoding_options(_print_progress)
-    request = UpdateRequest(bundle, changes, store, base, options.version, photos, options.index_request(), encoding)
+    request = UpdateRequest(
+        bundle, changes, store, base, options.version, photos, options.index_changes(), encoding, options.change_column
+    )
     _finish(store, update_version(request, _print_progress), options.publish, GateLimits())
 
 

@@ -15,7 +15,8 @@ from index_builder.core.progress import ProgressReporter
 
 if TYPE_CHECKING:  # what these need takes seconds to load
     from index_builder.embeddings.embed import EncodingOptions
-    from index_builder.embeddings.tasks import Engine
+    from index_builder.embeddings.job import Engine
+    from index_builder.index.base_index import IndexChanges
     from index_builder.index.indexing import IndexRequest
     from knn import Device
 
@@ -34,24 +35,6 @@ class NewVersionOptions:
     """The options that `build` and `update` share, one field each; `expand_options` puts them on the command line."""
 
     version: Annotated[str | None, typer.Option(help="Id of the new version; by default time and model.")] = None
-    index: Annotated[
-        str, typer.Option(help="'auto' to measure several types and take the best, or a FAISS factory string.")
-    ] = "auto"
-    target_recall: Annotated[float, typer.Option(help="Recall@100 against exact search, above 0 and at most 1.")] = 0.99
-    device: Annotated[
-        str,
-        typer.Option(
-            help="Device that will search the index: 'cpu' or 'cuda'. It is timed on the first GPU of this machine, if "
-            "there is one, or on another such as 'cuda:1'."
-        ),
-    ] = "cpu"
-    memory_budget: Annotated[
-        float | None,
-        typer.Option(
-            help="Memory in GB that an 'auto' index may take on that device. By default half the memory of this "
-            "machine, or of its GPU."
-        ),
-    ] = None
     publish: Annotated[bool, typer.Option(help="Publish the version if it passes the gate.")] = False
     seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0
     shard_rows: Annotated[
@@ -102,19 +85,6 @@ class NewVersionOptions:
         ),
     ] = None
 
-    def index_request(self) -> "IndexRequest":
-        """Return which index the options ask for.
-
-        Raises:
-            BuildError: a number is out of range.
-            OptionError: the device is none, or a GPU that is not here.
-        """
-        from index_builder.index.indexing import IndexRequest
-
-        budget_bytes = None if self.memory_budget is None else round(self.memory_budget * 1e9)
-        device, gpu = _device_of(self.device)
-        return IndexRequest(self.index, self.target_recall, device, budget_bytes, self.seed, gpu)
-
     def encoding_options(
         self, report: ProgressReporter, *, retry_failed: bool = False, refetch_photos: bool = False
     ) -> "EncodingOptions":
@@ -152,9 +122,87 @@ class NewVersionOptions:
             return RayEngine(self.ray_address, self.ray_threads, report)
         if self.ray_address is not None or self.ray_threads is not None:
             raise OptionError("--ray-address and --ray-threads go with --engine ray")
+        from index_builder.embeddings.this_machine import encode_on_this_machine
+
+        if self.encoding_device == "auto":
+            return encode_on_this_machine
         from index_builder.embeddings.local_engine import LocalEngine, encoding_devices
 
         return LocalEngine(encoding_devices(self.encoding_device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions(NewVersionOptions):
+    """The options of `build` that `update` has not, or with other defaults."""
+
+    index: Annotated[
+        str, typer.Option(help="'auto' to measure several types and take the best, or a FAISS factory string.")
+    ] = "auto"
+    target_recall: Annotated[float, typer.Option(help="Recall@100 against exact search, above 0 and at most 1.")] = 0.99
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Device that will search the index: 'cpu' or 'cuda'. It is timed on the first GPU of this machine, if "
+            "there is one, or on another such as 'cuda:1'."
+        ),
+    ] = "cpu"
+    memory_budget: Annotated[
+        float | None,
+        typer.Option(
+            help="Memory in GB that an 'auto' index may take on that device. By default half the memory of this "
+            "machine, or of its GPU."
+        ),
+    ] = None
+
+    def index_request(self) -> "IndexRequest":
+        """Return which index the options ask for.
+
+        Raises:
+            BuildError: a number is out of range.
+            OptionError: the device is none, or a GPU that is not here.
+        """
+        from index_builder.index.indexing import IndexRequest
+
+        device, gpu = _device_of(self.device)
+        return IndexRequest(self.index, self.target_recall, device, _bytes_of(self.memory_budget), self.seed, gpu)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateOptions(NewVersionOptions):
+    """The options of `update` that `build` has not; what is not given stays as the base version has it."""
+
+    index: Annotated[
+        str | None,
+        typer.Option(help="'auto' to choose the type again, or a FAISS factory string. By default the base's."),
+    ] = None
+    target_recall: Annotated[
+        float | None, typer.Option(help="Recall@100 against exact search. By default the base's.")
+    ] = None
+    device: Annotated[
+        str | None, typer.Option(help="Device that will search the index, as for `build`. By default the base's.")
+    ] = None
+    memory_budget: Annotated[
+        float | None, typer.Option(help="Memory in GB that the index may take there. By default the base's.")
+    ] = None
+    change_column: Annotated[
+        str,
+        typer.Option(help="Column of --changes that says 'upsert' or 'delete', if products have a column 'change'."),
+    ] = "change"
+
+    def index_changes(self) -> "IndexChanges":
+        """Return what the index is to have otherwise than the base version's.
+
+        Raises:
+            OptionError: the device is none, or a GPU that is not here.
+        """
+        from index_builder.index.base_index import IndexChanges
+
+        device, gpu = (None, 0) if self.device is None else _device_of(self.device)
+        return IndexChanges(self.index, self.target_recall, device, _bytes_of(self.memory_budget), self.seed, gpu)
+
+
+def _bytes_of(gigabytes: float | None) -> int | None:
+    return None if gigabytes is None else round(gigabytes * 1e9)
 
 
 def _device_of(name: str) -> tuple["Device", int]:

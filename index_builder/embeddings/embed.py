@@ -16,11 +16,11 @@ from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Rows, first_rows
 from index_builder.core.progress import ProgressReporter, report_progress
 from index_builder.embeddings.identify import IdentifiedProducts
-from index_builder.embeddings.local_engine import LocalEngine, encoding_devices
+from index_builder.embeddings.job import EncodingJob, Engine
 from index_builder.embeddings.plan import DEFAULT_SHARD_ROWS, Plan, open_plan, write_plan
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.retries import Retries
-from index_builder.embeddings.tasks import EncodingJob, Engine
+from index_builder.embeddings.this_machine import encode_on_this_machine
 from index_builder.photos.download import DownloadSettings
 
 _ROUNDS = 3  # attempts to encode all photos before anybody changes one of them
@@ -45,7 +45,7 @@ class EncodingOptions:
     retry_failed: bool = False
     refetch_photos: bool = False
     shard_rows: int = DEFAULT_SHARD_ROWS
-    engine: Engine = field(default_factory=lambda: LocalEngine(encoding_devices("auto")))
+    engine: Engine = encode_on_this_machine
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard_rows <= 1_000_000:
@@ -103,10 +103,6 @@ class Embedder:
             identified = identify()
             encoded += self._run(self._write_plan(products, identified, again=False))
         raise BuildError("photos were changed while they were encoded; build again when nobody writes them")
-
-    def forget_plan(self) -> None:
-        """Remove the plan once the version is written."""
-        self.pool.plan_path(self.source).unlink(missing_ok=True)
 
     def _open_plan(self, products: CatalogStream, identified: IdentifiedProducts) -> Plan | None:
         """Return the plan that a killed build left, or a new one; None where there is nothing to encode."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from index_builder.core.errors import OptionError
-from index_builder.embeddings.tasks import Advance, EncodingJob, encode_tasks, load_encoder
+from index_builder.embeddings.job import Advance, EncodingJob
+from index_builder.embeddings.tasks import encode_tasks, load_encoder
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import torch
 
 from artifacts.errors import ArtifactError
 from index_builder.core.errors import BuildError, IndexBuilderError
-from index_builder.embeddings.tasks import EncodingJob, encode_tasks, load_encoder
+from index_builder.embeddings.job import EncodingJob
+from index_builder.embeddings.tasks import encode_tasks, load_encoder
 
 _MAX_STARTS = 4  # of a task: Ray itself would start one that kills its process again and again
 

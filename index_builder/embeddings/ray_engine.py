@@ -16,9 +16,9 @@ from typing import Any
 
 from index_builder.core.errors import BuildError, OptionError
 from index_builder.core.progress import ProgressReporter
+from index_builder.embeddings.job import Advance, EncodingJob
 from index_builder.embeddings.plan import Plan
 from index_builder.embeddings.ray_actor import Encoder
-from index_builder.embeddings.tasks import Advance, EncodingJob
 
 MAX_THREADS = 8  # of an actor by default: more make one batch hardly faster
 _MAX_TASKS_PER_CALL = 8  # photos are decoded ahead only within the tasks of one call

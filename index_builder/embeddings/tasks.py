@@ -1,14 +1,13 @@
 """Encodes the tasks of a plan into shards, on any machine that takes part in a build.
 
-An `EncodingJob` is plain data. A process that has it and the same file system can encode any task, in any order and
-more than once: a shard is written wholly or not at all, and its path depends on the task alone.
+A process that has an `EncodingJob` and the same file system can encode any task, in any order and more than once: a
+shard is written wholly or not at all, and its path depends on the task alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import tee
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +17,9 @@ from artifacts.bundle import open_bundle
 from artifacts.side import ClipImageTowerSpec, TowerName
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import joined_keys, product_key
-from index_builder.embeddings.plan import Plan
+from index_builder.embeddings.job import Advance, EncodingJob
 from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard, write_shard
-from index_builder.photos.download import DownloadSettings, FetchedPhoto
+from index_builder.photos.download import FetchedPhoto
 from index_builder.photos.photo_feed import open_feed
 from towers.encoding import Decoded, encode_decoded, photo_input
 from towers.half_precision import convert_weights, half_precision_on
@@ -30,30 +29,6 @@ from towers.query_encoder import Vectors
 from towers.side_encoder import SideEncoder
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
-
-Advance = Callable[[int], None]  # receives the number of products just encoded
-
-
-@dataclass(frozen=True)
-class EncodingJob:
-    """What to encode, and with which model.
-
-    Attributes:
-        bundle: folder of the model bundle.
-        photos: folder that paths of photos are relative to.
-        plan: tasks to encode; their shards are written beside it.
-        downloads: how photos are downloaded.
-        with_tower_vectors: whether shards have tower vectors too.
-    """
-
-    bundle: Path
-    photos: Path
-    plan: Plan
-    downloads: DownloadSettings
-    with_tower_vectors: bool = False
-
-
-Engine = Callable[[EncodingJob, Sequence[int], Advance], None]  # encodes tasks of a job
 
 
 @dataclass(frozen=True, eq=False)

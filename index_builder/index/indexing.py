@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+import knn
 from index_builder.core.errors import BuildError
 from index_builder.index.memory_budget import memory_budget
 from knn import (
@@ -91,6 +92,16 @@ def fill_index(spec: IndexSpec, vectors: Vectors, seed: int, centres: Vectors | 
     """
     sample = sample_vectors(vectors, spec.training_rows, seed) if spec.training_rows else None
     return build_index(spec, vectors.shape[1], _blocks(vectors), sample, seed, centres)
+
+
+def refill_index(index: VectorIndex, vectors: Vectors) -> VectorIndex:
+    """Return an index of other vectors with the training of this one, which must not be used any more.
+
+    Args:
+        index: index whose type, centres and codes are kept.
+        vectors: (count, D) float32; may be memory-mapped.
+    """
+    return knn.refill_index(index, _blocks(vectors))
 
 
 def sample_vectors(vectors: Vectors, rows: int, seed: int) -> Vectors:

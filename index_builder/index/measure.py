@@ -18,6 +18,7 @@ from knn import (
     Device,
     GpuVectorIndex,
     Neighbours,
+    OperatingPoint,
     Tuning,
     TuningPoint,
     VectorIndex,
@@ -105,6 +106,7 @@ def measure(
     queries: QuerySample,
     query_vectors: Vectors,
     index_request: IndexRequest,
+    candidates: Sequence[OperatingPoint] | None = None,
 ) -> Measurement:
     """Measure an index over its curve and choose the cheapest operating point that reaches the target.
 
@@ -117,10 +119,11 @@ def measure(
         queries: queries to measure with.
         query_vectors: (n, D), vectors of these queries by the encoder that will serve.
         index_request: target recall, and the device that will serve.
+        candidates: the operating points to measure; None for the whole curve.
     """
     ground_truth = make_ground_truth(embedded, query_vectors, min(RECALL_DEPTH, len(embedded)))
     with on_device(index, index_request) as served:
-        tuning = tune_operating_point(served, ground_truth, index_request.target_recall)
+        tuning = tune_operating_point(served, ground_truth, index_request.target_recall, candidates)
         timed_on: Device = "cuda" if isinstance(served, GpuVectorIndex) else "cpu"
     canaries = _canaries(index, tuning, query_vectors, ground_truth.exact, queries, catalog)
     return Measurement(tuning, canaries, queries, timed_on)

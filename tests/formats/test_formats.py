@@ -171,9 +171,7 @@ def test_a_saved_store_keeps_builds_and_updates_from_encoding(folder: Path, tmp_
     assert (built.encoded, built.manifest.photos.unusable) == (0, {"missing": 1})
     cheaper = before.set_column(3, "price", pa.array([1.5] * len(before)))
     pq.write_table(cheaper.append_column("change", pa.array(["upsert"] * len(before))), kept / "changes.parquet")
-    updated = update_version(
-        UpdateRequest(bundle, kept / "changes.parquet", store, None, "new", index_request=IndexRequest("Flat"))
-    )
+    updated = update_version(UpdateRequest(bundle, kept / "changes.parquet", store, None, "new"))
     assert updated.encoded == 0
     assert open_index_version(updated.path).products()["price"].to_pylist() == [1.5] * len(before)
     first = store / "versions" / "v"

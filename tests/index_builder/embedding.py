@@ -55,5 +55,5 @@ def embed_shop(
         identified, encoded = embedder.fill_pool(products, identify)
         embedded = collect(pool, model, products, identified, store, reported.append)
         if not keep_plan:
-            embedder.forget_plan()
+            pool.plan_path(products.path).unlink(missing_ok=True)
     return Embedding(embedded, encoded, reported)

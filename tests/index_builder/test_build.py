@@ -21,6 +21,7 @@ from index_builder.core.errors import BuildError
 from index_builder.embeddings.collect import VECTORS_FILE
 from index_builder.embeddings.local_engine import LocalEngine
 from index_builder.embeddings.pool import open_pool
+from index_builder.index import measured_index
 from index_builder.index.indexing import IndexRequest
 from index_builder.index.measure import sample_queries
 from index_builder.index.type_choice import Choice
@@ -221,7 +222,8 @@ def test_a_build_that_fails_leaves_the_store_as_it_was(
     def fail(*arguments: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(new_version if stage in ("write_products", "collect") else version_writer, stage, fail)
+    module = next(module for module in (new_version, measured_index, version_writer) if hasattr(module, stage))
+    monkeypatch.setattr(module, stage, fail)
     with pytest.raises(OSError, match="disk full"):
         build_version(BuildRequest(text_bundle, catalog, store, "new"))
     assert Store(store).publication() == Publication("flat")
@@ -249,7 +251,7 @@ def test_a_type_that_promised_too_much_on_the_sample_gives_way_to_the_surest(
 ) -> None:
     coarse, fine, reported = a_trial("IVF16,PQ2x4", 0.995, 0.1), a_trial("IVF16,SQ8", 0.999, 0.5), list[str]()
     choice = Choice(IndexSpec("IVF16,PQ2x4", 300), (coarse, fine))
-    monkeypatch.setattr(version_writer, "choose_index", lambda *inputs: choice)
+    monkeypatch.setattr(measured_index, "choose_index", lambda *inputs: choice)
     built = build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), reported.append)
     assert reported[1:4:2] == ["building IVF16,PQ2x4", "IVF16,PQ2x4 misses the target over all products"]
     assert (built.manifest.index.factory, built.manifest.index.reached_target) == ("IVF16,SQ8", True)

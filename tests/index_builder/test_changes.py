@@ -66,12 +66,11 @@ def test_changed_rows_stay_where_they_were_and_new_ones_come_last(
     assert [product["product_id"] for product in found] == list("acdefzy")
     kept = sorted(pair for pairs in merge.kept for pair in pairs.tolist())
     assert kept == [[0, 0], [3, 2], [5, 4]]
-    upserts = [row["product_id"] for row in rows if row["change"] == "upsert"]
     assert merge.changed == [
-        ChangedRow(1, upserts.index("c"), 2, same_entry=True),
-        ChangedRow(3, upserts.index("e"), 4, same_entry=False),
-        ChangedRow(5, upserts.index("z")),
-        ChangedRow(6, upserts.index("y")),
+        ChangedRow(1, "c", "C", "c.png", 2, same_entry=True),
+        ChangedRow(3, "e", "new", "e.png", 4, same_entry=False),
+        ChangedRow(5, "z", "Z", "z.png"),
+        ChangedRow(6, "y", "Y", None),
     ]
 
 
@@ -115,12 +114,8 @@ def test_columns_come_in_any_order_and_in_types_that_convert(base: CatalogStream
         ([row("a", None)], "{path}: change is 'None', expected 'upsert' or 'delete'"),
         ([row("a"), {**row("b"), "product_id": None}], "{path}: column product_id is null or empty in row 2"),
         (
-            [{"product_id": "a", "change": "upsert", "title": "A"}],
-            "{path} lacks the columns image, price, the products of the version have: an upsert replaces a whole row",
-        ),
-        (
             [row("a", colour="red")],
-            "{path} has the column colour, the products of the version have not: an upsert replaces a whole row",
+            "{path} has the column colour, which the products of the version have not; build the whole catalogue",
         ),
         ([row("a", price="cheap")], "{path}: its columns are of other types than the products of the version: "),
     ],
@@ -130,6 +125,40 @@ def test_bad_files_are_refused(base: CatalogStream, tmp_path: Path, rows: list[d
     with pytest.raises(FormatError) as caught:
         read_changes(path, base.schema)
     assert str(caught.value).startswith(message.format(path=path))
+
+
+@pytest.mark.parametrize("batch_rows", [2, 100])
+def test_columns_that_the_file_lacks_keep_their_values(
+    base: CatalogStream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
+    monkeypatch.setattr(catalogs, "BATCH_ROWS", batch_rows)
+    prices = [{"product_id": "f", "change": "upsert", "price": 2}, {"product_id": "b", "change": "upsert", "price": 1}]
+    found, merge = apply(base, write(tmp_path, [*prices, {"product_id": "c", "change": "delete", "price": None}]))
+    assert [(product["product_id"], product["title"], product["price"]) for product in found] == [
+        ("a", "A", 0.0), ("b", "B", 1.0), ("d", "D", 3.0), ("e", "E", 4.0), ("f", "F", 2.0), ("g", "G", 6.0),
+    ]  # fmt: skip
+    assert all(changed.same_entry for changed in merge.changed)
+    assert not merge.changes.give_entries
+
+
+def test_a_new_product_needs_all_columns(base: CatalogStream, tmp_path: Path) -> None:
+    path = write(tmp_path, [{"product_id": name, "change": "upsert", "price": 1.0} for name in ("a", "x", "y")])
+    with pytest.raises(FormatError) as caught:
+        apply(base, path)
+    assert str(caught.value) == (
+        f"{path} has no column title, image, but 2 of its products are new, such as x: leave these out, or give all "
+        "columns"
+    )
+
+
+def test_products_may_have_a_column_change(tmp_path: Path) -> None:
+    pq.write_table(pa.table({**BASE, "change": ["2 cm"] * 7}), tmp_path / "products.parquet")
+    base, rows = open_catalog(tmp_path / "products.parquet"), [{"product_id": "a", "change": "3 cm", "do": "upsert"}]
+    path = write(tmp_path, rows)
+    with pytest.raises(FormatError, match=r"have a column change themselves; .* name it with --change-column"):
+        read_changes(path, base.schema)
+    merge = Merge(base, read_changes(path, base.schema, "do"))
+    assert pa.Table.from_batches(merge.batches(), base.schema)["change"].to_pylist() == ["3 cm"] + ["2 cm"] * 6
 
 
 def test_a_missing_file_is_damage(base: CatalogStream, tmp_path: Path) -> None:

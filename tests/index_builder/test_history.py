@@ -63,7 +63,7 @@ def test_an_update_is_as_its_base(base: str, store: Path, with_history: Path, ca
     product = read_catalog(catalog).table.slice(30, 1).to_pylist()[0]  # with a history
     changes = pa.Table.from_pylist([{**product, "price": 1.0, "change": "upsert"}])
     pq.write_table(changes, tmp_path / "changes.parquet")
-    request = UpdateRequest(with_history, tmp_path / "changes.parquet", store, base, f"{base}-new", index_request=FLAT)
+    request = UpdateRequest(with_history, tmp_path / "changes.parquet", store, base, f"{base}-new")
     built = update_version(request)
     verify_version(Store(store), f"{base}-new")
     np.testing.assert_allclose(vectors_of(built.path), vectors_of(store / "versions" / base), atol=1e-6)

@@ -1,5 +1,7 @@
 """Updates of a version: as if the changed catalogue had been built, with next to nothing encoded."""
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,19 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.errors import FormatError, StoreError
-from artifacts.index_version import FAILURES_FILE, KEYS_FILE, open_index_version
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, open_index_version, read_manifest
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
 from index_builder.embeddings.embed import EncodingOptions
 from index_builder.embeddings.local_engine import LocalEngine
+from index_builder.index.base_index import IndexChanges
 from index_builder.index.indexing import IndexRequest
 from index_builder.new_version import BuiltVersion
 from index_builder.photos.download import DownloadSettings
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
-from knn import read_index
+from knn import VectorIndex, read_index
 from tests.index_builder.web import page, serve
 from tests.support.photos import noise
 
@@ -50,9 +53,7 @@ def update(bundle: Path, catalog: Path, store: Path, tmp_path: Path) -> Update:
         reported: list[str] = []
         return update_version(
             UpdateRequest(
-                **{"bundle": bundle, "changes": path, "store": store, "base": "flat", "version": version}
-                | {"index_request": FLAT}
-                | request
+                **{"bundle": bundle, "changes": path, "store": store, "base": "flat", "version": version} | request
             ),
             reported.append,
         )
@@ -95,6 +96,113 @@ def test_a_new_price_encodes_nothing(
     before = [{**product, "image": product["image"] or None} for product in rows]
     assert products == [{**product, "price": 0.5, "in_stock": False} for product in before[:40]] + before[40:]
     assert verify_version(Store(store), "new").canary_overlap == 1.0
+
+
+def test_a_new_price_shares_all_files_but_products_and_manifest(
+    update: Update, store: Path, rows: list[dict[str, Any]]
+) -> None:
+    """Also when the base version is removed: the links keep the files."""
+    built = update([upsert(rows[0], price=0.5)])
+    old = store / "versions" / "flat"
+    names = {name for name in built.manifest.files if built.path.joinpath(name).samefile(old / name)}
+    assert set(built.manifest.files) - names == {PRODUCTS_FILE}
+    assert built.manifest.files == {**read_manifest(old).files, PRODUCTS_FILE: built.manifest.files[PRODUCTS_FILE]}
+    assert built.manifest.base == "flat"
+    shutil.rmtree(old)
+    assert verify_version(Store(store), "new").canary_overlap == 1.0
+
+
+def test_files_are_copied_where_the_file_system_has_no_links(
+    update: Update, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_link(source: Path, link: Path) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(link))
+
+    monkeypatch.setattr(os, "link", no_link)
+    built = update([])
+    assert not built.path.joinpath(KEYS_FILE).samefile(store / "versions" / "flat" / KEYS_FILE)
+    assert verify_version(Store(store), "new").canary_overlap == 1.0
+
+
+def test_a_file_of_prices_alone_needs_no_other_column(
+    bundle: Path, store: Path, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Where photos lie makes no difference, not even for those that could not be used."""
+    changes = {"product_id": [row["product_id"] for row in rows], "change": ["upsert"] * 300, "price": [0.5] * 300}
+    pq.write_table(pa.table(changes), tmp_path / "prices.parquet")
+    built = update_version(UpdateRequest(bundle, tmp_path / "prices.parquet", store, "flat", "new"))
+    assert built.path.joinpath(KEYS_FILE).samefile(store / "versions" / "flat" / KEYS_FILE)
+    assert open_index_version(built.path).products().to_pylist() == [
+        {**product, "image": product["image"] or None, "price": 0.5} for product in rows
+    ]
+
+
+def test_another_photo_under_the_same_name_is_encoded(
+    update: Update, store: Path, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "changes" / "images").mkdir()
+    noise(30, 30, seed=9).save(tmp_path / "changes" / rows[20]["image"])
+    built = update([upsert(rows[20])])
+    assert built.encoded == 1
+    assert not built.path.joinpath(KEYS_FILE).samefile(store / "versions" / "flat" / KEYS_FILE)
+
+
+def index_of(version: Path) -> VectorIndex:
+    opened = open_index_version(version)
+    return read_index(opened.index_path, opened.index_record.sha256, opened.index_record.size_bytes)
+
+
+def test_the_index_is_as_the_base_version_has_it(
+    update: Update, store: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Type, centres, codes, operating point and target; nothing is trained, and nothing else measured."""
+    base = read_manifest(store / "versions" / "ivf").index
+    monkeypatch.setattr("knn.build._train", lambda *inputs: pytest.fail("trained"))
+    built = update([upsert(rows[0], title="toy pan", image=None), delete(rows[7])], base="ivf")
+    index = built.manifest.index
+    assert (index.factory, index.nprobe, index.target_recall, index.chosen_count) == (
+        "IVF16,SQ8", base.nprobe, base.target_recall, 300,
+    )  # fmt: skip
+    assert len(index.curve) == 1 and index.reached_target and built.manifest.count == 299
+    old, new = index_of(store / "versions" / "ivf"), index_of(built.path)
+    centres = [index.faiss_index.quantizer.reconstruct_n(0, 16) for index in (old, new)]
+    np.testing.assert_array_equal(*centres)
+    expected = index_of(store / "versions" / "ivf")
+    expected.faiss_index.reset()
+    expected.faiss_index.add(vectors_of(update([delete(rows[7])], "exact").path))
+    unchanged = np.arange(1, 299)
+    vectors = [index.faiss_index.reconstruct_batch(unchanged) for index in (expected, new)]
+    np.testing.assert_allclose(*vectors, atol=1e-6)
+
+
+def test_another_operating_point_is_chosen_where_that_of_the_base_version_misses(
+    update: Update, store: Path, rows: list[dict[str, Any]], rewrite_manifest: Callable[..., None]
+) -> None:
+    version = store / "versions" / "ivf"
+    base = read_manifest(version)
+    rewrite_manifest(version, index=base.index.model_copy(update={"nprobe": 1}))
+    index = update([delete(rows[7])], base="ivf").manifest.index
+    assert index.reached_target and index.nprobe is not None and index.nprobe > 1 and len(index.curve) > 1
+
+
+def test_a_type_that_was_chosen_is_chosen_again_where_it_misses_the_target(
+    update: Update, store: Path, rows: list[dict[str, Any]], rewrite_manifest: Callable[..., None]
+) -> None:
+    """And a type that was named stays."""
+    assert update([delete(rows[7])], "named", base="low").manifest.index.factory == "IVF16,PQ2x4"
+    version = store / "versions" / "low"
+    base = read_manifest(version)
+    rewrite_manifest(version, index=base.index.model_copy(update={"memory_budget_bytes": 10**9}))
+    index = update([delete(rows[7])], base="low").manifest.index
+    assert (index.factory, index.target_recall, index.reached_target) == ("Flat", 0.999, True)
+    assert (index.memory_budget_bytes, index.chosen_count) == (10**9, 299)
+
+
+def test_what_is_asked_for_is_built(update: Update, rows: list[dict[str, Any]]) -> None:
+    built = update([], base="ivf", index_changes=IndexChanges("Flat"))
+    assert (built.manifest.index.factory, built.manifest.index.memory_budget_bytes) == ("Flat", None)
+    built = update([], "other", base="ivf", index_changes=IndexChanges(target_recall=0.5))
+    assert (built.manifest.index.factory, built.manifest.index.target_recall) == ("IVF16,SQ8", 0.5)
 
 
 def test_an_update_is_what_a_build_of_the_changed_catalogue_is(
@@ -204,7 +312,7 @@ def test_bad_changes_end_before_any_work(update: Update, store: Path, rows: list
     with pytest.raises(StoreError, match="has a version 'ivf' already"):
         update([], version="ivf")
     with pytest.raises(BuildError, match="target recall: expected a number above 0"):
-        update([], index_request=IndexRequest(target_recall=2.0))
+        update([], index_changes=IndexChanges(target_recall=2.0))
     assert sorted(path.name for path in (store / "versions").iterdir()) == ["flat", "ivf", "low"]
 
 
@@ -229,9 +337,7 @@ def test_an_update_tries_photos_again_that_failed_for_a_passing_reason(
         web.answers.update({"/busy": page(content=photo), "/gone": page(content=photo)})
         pq.write_table(pa.table({"product_id": ["no-such"], "change": ["delete"]}), tmp_path / "changes.parquet")
         told: list[str] = []
-        request = UpdateRequest(
-            bundle, tmp_path / "changes.parquet", tmp_path / "store", "v", "w", index_request=FLAT, encoding=encoding
-        )
+        request = UpdateRequest(bundle, tmp_path / "changes.parquet", tmp_path / "store", "v", "w", encoding=encoding)
         built = update_version(request, told.append)
     assert (built.encoded, built.manifest.photos.usable, built.manifest.count) == (1, 1, 30)
     assert [reason for _, reason in failures_of(tmp_path / "store", "w")] == ["status-404"]

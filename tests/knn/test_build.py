@@ -5,7 +5,16 @@ import faiss
 import numpy as np
 import pytest
 
-from knn import IndexSpec, IndexSpecError, OperatingPoint, VectorError, VectorIndex, build_index, cluster_lists
+from knn import (
+    IndexSpec,
+    IndexSpecError,
+    OperatingPoint,
+    VectorError,
+    VectorIndex,
+    build_index,
+    cluster_lists,
+    refill_index,
+)
 
 _SPEC = IndexSpec("IVF16,SQfp16", 2_000)
 _REMEDY = "use one such as 'Flat' or 'IVF1024,SQfp16'. FAISS says:"
@@ -60,6 +69,20 @@ def test_centres_mean_nothing_to_a_type_without_lists(products: np.ndarray) -> N
 def test_as_many_centres_as_lists(products: np.ndarray) -> None:
     with pytest.raises(IndexSpecError, match=r"^factory 'IVF16,SQfp16': expected 16 centres, got 8$"):
         build_index(_SPEC, 32, [products], products[:2_000], centres=cluster_lists(8, products[:2_000]))
+
+
+@pytest.mark.parametrize(
+    "factory",
+    ["Flat", "IVF16,SQfp16", "IVF16,PQ8x4fsr,Refine(SQfp16)", "PCAR16,IVF16,SQ8,Refine(SQ8)", "SQ8"],
+)
+def test_an_index_refilled_is_one_of_the_same_training(products: np.ndarray, factory: str) -> None:
+    """Also after its first index is gone; blocks of other rows, and fewer, than it was trained on."""
+    spec, sample, others = IndexSpec(factory, 2_000), products[:2_000], products[1_000:2_500]
+    refilled = refill_index(build_index(spec, 32, [products], sample), [others[:700], others[700:]])
+    expected = build_index(spec, 32, [others], sample)
+    assert refilled.count == 1_500
+    assert _bytes(refilled) == _bytes(expected)
+    np.testing.assert_array_equal(refilled.reconstruct(np.arange(9)), expected.reconstruct(np.arange(9)))
 
 
 def test_rows_are_numbered_by_order_of_adding(products: np.ndarray) -> None:

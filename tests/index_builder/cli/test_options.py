@@ -3,7 +3,7 @@
 import pytest
 
 import knn
-from index_builder.cli.options import NewVersionOptions
+from index_builder.cli.options import BuildOptions
 from index_builder.core.errors import OptionError
 
 
@@ -13,7 +13,7 @@ from index_builder.core.errors import OptionError
 )
 def test_devices(monkeypatch: pytest.MonkeyPatch, device: str, expected: tuple[str, int]) -> None:
     monkeypatch.setattr(knn, "gpu_count", lambda: 2)
-    request = NewVersionOptions(device=device).index_request()
+    request = BuildOptions(device=device).index_request()
     assert (request.device, request.gpu) == expected
 
 
@@ -28,12 +28,12 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, device: str, expected: tuple[s
 def test_what_is_no_device(monkeypatch: pytest.MonkeyPatch, device: str, fault: str) -> None:
     monkeypatch.setattr(knn, "gpu_count", lambda: 2)
     with pytest.raises(OptionError) as caught:
-        NewVersionOptions(device=device).index_request()
+        BuildOptions(device=device).index_request()
     assert str(caught.value) == fault
 
 
 def test_the_device_that_encodes_goes_with_the_local_engine() -> None:
     with pytest.raises(OptionError, match=r"^--encoding-device goes with --engine local"):
-        NewVersionOptions(engine="ray", encoding_device="cuda:1").encoding_options(lambda line: None)
+        BuildOptions(engine="ray", encoding_device="cuda:1").encoding_options(lambda line: None)
     with pytest.raises(OptionError, match=r"^--encoding-device is 'cuda:9': expected auto, cpu, cuda or one of the "):
-        NewVersionOptions(encoding_device="cuda:9").encoding_options(lambda line: None)
+        BuildOptions(encoding_device="cuda:9").encoding_options(lambda line: None)

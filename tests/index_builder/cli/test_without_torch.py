@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from artifacts.store import Publication, Store
@@ -55,11 +57,26 @@ def test_the_life_of_a_version(run: Run, store: Path) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("command", [("build", "--catalog", "none"), ("update", "--changes", "none")])
-def test_what_encodes_names_the_package_and_what_to_install(run: Run, store: Path, command: tuple[str, ...]) -> None:
-    done = run(*command, "--bundle", "none", status=2)
-    assert done.stderr == (
-        "Error: this command needs the package torch, which is not installed; install it with: "
-        "pip install 'vitrine[cpu,build]' (or gpu instead of cpu)\n"
+def test_what_encodes_names_the_package_and_what_to_install(
+    run: Run, bundle: Path, catalog: Path, store: Path, tmp_path: Path
+) -> None:
+    """A build before it begins; an update of titles leaves no version, and one of prices needs no torch."""
+    product = pq.read_table(catalog).slice(0, 1)
+    options = ["--bundle", str(bundle), "--changes", str(tmp_path / "changes.parquet"), "--base", "flat"]
+    pq.write_table(product.select(["product_id", "price"]).append_column("change", [["upsert"]]), options[3])
+    assert "\n0 of 300 products encoded" in run("update", *options, "--version", "cheaper").stdout
+    title = pa.array(["a title of its own"])
+    product = product.set_column(1, "title", title).append_column("change", [["upsert"]])
+    pq.write_table(product, options[3])
+    encoding = run("update", *options, "--version", "titled", status=2)
+    building = run("build", "--bundle", "none", "--catalog", "none", status=2)
+    assert Store(store).version_ids() == ["cheaper", "flat", "ivf", "low"]
+    assert (
+        building.stderr
+        == encoding.stderr.splitlines(keepends=True)[-1]
+        == (
+            "Error: this command needs the package torch, which is not installed; install it with: "
+            "pip install 'vitrine[cpu,build]' (or gpu instead of cpu)\n"
+        )
     )
     assert Store(store).publication() == Publication(None)

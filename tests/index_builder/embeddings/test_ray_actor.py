@@ -13,11 +13,11 @@ import torch
 
 from artifacts.catalog import open_catalog
 from artifacts.side import WEIGHTS_FILE
+from index_builder.embeddings.job import EncodingJob
 from index_builder.embeddings.local_engine import LocalEngine
 from index_builder.embeddings.plan import write_plan
 from index_builder.embeddings.ray_actor import Encoder
 from index_builder.embeddings.shard import Shard, read_shard
-from index_builder.embeddings.tasks import EncodingJob
 from index_builder.photos.download import DownloadSettings
 
 

@@ -24,10 +24,10 @@ from index_builder.cli.app import app
 from index_builder.core.errors import BuildError, OptionError
 from index_builder.embeddings import ray_engine
 from index_builder.embeddings.embed import EncodingOptions
+from index_builder.embeddings.job import EncodingJob
 from index_builder.embeddings.plan import write_plan
 from index_builder.embeddings.ray_engine import ActorLayout, RayEngine, actor_layout
 from index_builder.embeddings.shard import read_shard
-from index_builder.embeddings.tasks import EncodingJob
 from index_builder.index.indexing import IndexRequest
 from index_builder.photos.download import DownloadSettings
 from index_builder.versions.ledger import version_failures

@@ -15,9 +15,10 @@ from artifacts.catalog import read_catalog
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import product_key
 from index_builder.embeddings import tasks
+from index_builder.embeddings.job import EncodingJob
 from index_builder.embeddings.plan import Plan, write_plan
 from index_builder.embeddings.shard import Shard, read_shard
-from index_builder.embeddings.tasks import EncodingJob, encode_tasks, load_encoder
+from index_builder.embeddings.tasks import encode_tasks, load_encoder
 from index_builder.photos import photo_feed
 from index_builder.photos.download import DownloadSettings
 from index_builder.photos.photo_identity import identity_of_file

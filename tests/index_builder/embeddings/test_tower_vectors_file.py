@@ -101,9 +101,7 @@ def test_an_update_keeps_what_its_version_keeps(mixed_bundle: Path, catalog: Pat
     found = {}
     for version, explain in (("explained", True), ("plain", False)):
         build(mixed_bundle, catalog, tmp_path, version, explain)
-        found[explain] = update_version(
-            UpdateRequest(mixed_bundle, path, tmp_path, version, f"{version}-2", index_request=FLAT)
-        )
+        found[explain] = update_version(UpdateRequest(mixed_bundle, path, tmp_path, version, f"{version}-2"))
     assert [built.encoded for built in found.values()] == [1, 0]
     assert TOWER_VECTORS_FILE not in found[False].manifest.files
     before, after = towers_of(Store(tmp_path).version_path("explained")), towers_of(found[True].path)
