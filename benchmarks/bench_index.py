@@ -8,7 +8,8 @@
 3. The peers autofaiss and hnswlib at equal recall, with fewer vectors because they take hours for all.
 4. Encoding: the whole pipeline compared with the model's forward pass alone, and a nightly run after one product in a
    hundred has changed.
-5. Growth: time and memory at three sizes, in a table and in benchmarks/out/bench-index.png.
+5. Nights: `update` after prices or titles changed, compared with a build of the whole catalogue.
+6. Growth: time and memory at three sizes, in a table and in benchmarks/out/bench-index.png.
 
 Every part runs in a process of its own. Sets of vectors are kept in the work folder for the next run, indexes are not.
 """
@@ -30,6 +31,7 @@ from benchmarks.common.measured_process import ROOT, Usage, run_part, run_progra
 from benchmarks.index.compare import OURS, Comparison, Comparisons
 from benchmarks.index.encoded import Encoded
 from benchmarks.index.growth import Measured, draw_growth, growth_table
+from benchmarks.index.nights import Nights, nights_figures, nights_table, nights_targets
 from benchmarks.index.ours import Built
 from benchmarks.index.peers import AUTOFAISS, HNSWLIB, PeerBuilt, build_peer, installed_peers
 from benchmarks.index.search import Searched
@@ -42,6 +44,7 @@ MEMORY_GB = 8.0
 SINGLE_MS = 0.8
 FORWARD_SHARE, NIGHTLY_SHARE = 0.85, 0.03
 ROWS, PEER_ROWS, PRODUCTS = 3_380_000, 1_000_000, 10_000
+NIGHT_ROWS = (100_000, 1_000_000)  # the targets are for the first
 PACKAGES = ("faiss-cpu", "numpy", "torch", "hnswlib")
 _INDEX_BYTES_PER_PRODUCT = 2 << 10  # an upper bound of disk space: our refined index of all, the peers' of fewer
 
@@ -84,6 +87,7 @@ def main(
     peer_rows: Annotated[int, typer.Option(min=200, help="Number of vectors that peers index.")] = PEER_ROWS,
     products: Annotated[int, typer.Option(min=1, help="Number of products that are encoded.")] = PRODUCTS,
     index_type: Annotated[str, typer.Option(help="Type of index, as for `index_builder build`.")] = AUTO,
+    nights: Annotated[bool, typer.Option(help="Measure nightly updates too.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = OUT,
 ) -> None:
     """Measure everything, compare with the targets, and write the result."""
@@ -92,6 +96,7 @@ def main(
     real, hard = make_set(options, "real"), make_set(options, "hard")
     sizes = [size for size in sorted({options.peer_rows // 10, options.peer_rows}) if size < rows]
     encoded = measure_encoding(options, products)
+    of_nights = [measure_nights(options, real, size) for size in NIGHT_ROWS if nights and size <= rows]
     growth = [measure_size(options, real, size) for size in sizes if size != options.peer_rows]
     with_peers, peers = measure_peers(options, real)
     growth.append(with_peers)
@@ -99,6 +104,8 @@ def main(
         growth.append(measure_size(options, real, rows))
     on_hard = measure_size(options, hard, rows)
     print(f"\nGrowth, on the real set\n\n{growth_table(growth)}\n\nHard set\n\n{growth_table([on_hard])}")
+    if of_nights:
+        print(f"\nNights\n\n{nights_table(of_nights)}")
     out.mkdir(parents=True, exist_ok=True)
     draw_growth(growth, out / "bench-index.png")
     figures = [
@@ -106,8 +113,10 @@ def main(
         *size_figures("hard", on_hard),
         *peer_figures(peers),
         *encoding_figures(encoded),
+        *(figure for size in of_nights for figure in nights_figures(size)),
     ]
     targets = [*size_targets(growth[-1]), *peer_targets(peers), *encoding_targets(encoded)]
+    targets += [target for size in of_nights[:1] for target in nights_targets(size)]
     machine = this_machine(PACKAGES)
     raise typer.Exit(report("bench-index", machine, describe(options, real, hard, peers), figures, targets, out))
 
@@ -150,6 +159,12 @@ def measure_encoding(options: Options, products: int) -> Encoded:
     """Measure the encoding of products of the catalogue."""
     arguments = ["--bundle", options.bundle, "--catalog", options.catalog, "--work", options.work]
     return run_part("index.encoding", [*arguments, "--products", products], Encoded)[0]
+
+
+def measure_nights(options: Options, made: VectorSet, rows: int) -> Nights:
+    """Measure the nights of a shop with the first rows of a set."""
+    arguments = ["--bundle", options.bundle, "--catalog", options.catalog, "--work", options.work]
+    return run_part("index.nightly", [*arguments, "--vectors", made.folder, "--rows", rows], Nights)[0]
 
 
 def size_figures(kind: Kind, size: Measured) -> list[Figure]:

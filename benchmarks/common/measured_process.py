@@ -7,6 +7,7 @@ resident memory, the larger of the two.
 """
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from artifacts.records import Record
 
 ROOT = Path(__file__).parents[2]
 _LOOK_EVERY_S = 0.1
+_BLOCK_BYTES = 512  # of the kernel's count of written blocks
 KIB = 1024
 ResultType = TypeVar("ResultType", bound=BaseModel)
 
@@ -61,7 +63,7 @@ def run_program(program: str | Path, options: Sequence[object], python: Path | N
     """Run a part that writes its results elsewhere; arguments and errors are those of `run_part`."""
     named = [str(program)] if isinstance(program, Path) else ["-m", f"benchmarks.{program}"]
     print(f"\n{' '.join(map(str, (*named, *options)))}", flush=True)
-    return _run([str(python or sys.executable), *named, *map(str, options)])
+    return run_command([str(python or sys.executable), *named, *map(str, options)])[0]
 
 
 def write_result(out: Path, result: BaseModel) -> None:
@@ -85,7 +87,13 @@ def shared_out_memory(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def _run(command: Sequence[str]) -> Usage:
+def run_command(command: Sequence[str]) -> tuple[Usage, int]:
+    """Run a command in the project's folder; return its time and memory, and how many bytes it wrote to a disk.
+
+    Raises:
+        PartError: it failed.
+    """
+    blocks = resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock
     begin = time.perf_counter()
     resident = anonymous = 0
     with subprocess.Popen(command, cwd=ROOT) as process:
@@ -97,4 +105,6 @@ def _run(command: Sequence[str]) -> Usage:
     wall = time.perf_counter() - begin
     if process.returncode != 0:
         raise PartError(f"{' '.join(command)} exited with {process.returncode}")
-    return Usage(wall_s=wall, peak_resident_gb=resident * KIB / 1e9, peak_anonymous_gb=anonymous * KIB / 1e9)
+    usage = Usage(wall_s=wall, peak_resident_gb=resident * KIB / 1e9, peak_anonymous_gb=anonymous * KIB / 1e9)
+    written = resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock - blocks
+    return usage, written * _BLOCK_BYTES

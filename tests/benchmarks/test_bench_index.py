@@ -36,7 +36,7 @@ def test_the_whole_benchmark(small_shop: SmallShop, tmp_path: Path) -> None:
             "--products": 100,
             "--index-type": "IVF8,SQ8",
         }
-        words = [str(word) for option in options.items() for word in option]
+        words = [str(word) for option in options.items() for word in option] + ["--no-nights"]
         command = [sys.executable, "-m", "benchmarks.bench_index", *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=550, check=False, cwd=ROOT)
 
