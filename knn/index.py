@@ -1,5 +1,7 @@
 """An index of vectors that is ready for searches."""
 
+from typing import Any
+
 import faiss
 import numpy as np
 
@@ -156,10 +158,12 @@ def _check_usable(index: faiss.Index, structure: Structure) -> None:
     if not index.is_trained:
         raise IndexSpecError(f"expected a trained index, got an untrained {structure.index_type}; train it first")
     for part in walk_index(index):
-        if isinstance(part, faiss.IndexIVF) and part.invlists.compute_ntotal() != part.ntotal:
-            raise IndexSpecError(
-                f"expected {part.ntotal} vectors in its inverted lists, got {part.invlists.compute_ntotal()}"
-            )
+        if isinstance(part, faiss.IndexIVF):
+            lists: Any = part.invlists
+            if lists.compute_ntotal() != part.ntotal:
+                raise IndexSpecError(
+                    f"expected {part.ntotal} vectors in its inverted lists, got {lists.compute_ntotal()}"
+                )
     if any(isinstance(part, faiss.IndexIDMap) for part in walk_index(index)):
         raise IndexSpecError(
             f"expected rows numbered by order of adding, got {structure.index_type}; leave out the IDMap"
