@@ -21,8 +21,9 @@ from artifacts.index_version import finish_index_version as seal_version
 from artifacts.side import BertConfig, BertTowerSpec, NoFusion, SideSpec, TextInput, read_side_spec
 from artifacts.store import Store
 from knn import IndexSpec, build_index, exact_search, write_index
+from tests.support.made_once import made_once
 from towers.export import export_query_side
-from towers.model import build_side
+from towers.model import Side, build_side
 from towers.query_encoder import OnnxQueryEncoder
 from towers.storage import save_side
 
@@ -47,7 +48,18 @@ def tokenizer() -> Tokenizer:
 def save_query_side(
     folder: Path, seed: int, *, export: bool = True, width: int = WIDTH, feed_forward: int = 64
 ) -> None:
-    """A query side with random weights, as a bundle holds it."""
+    """A query side with random weights, as a bundle holds it. Equal ones are exported once in a test run."""
+    if not export:
+        _write_query_side(folder, seed, width, feed_forward)
+        return
+
+    def write_and_export(made: Path) -> None:
+        export_query_side(_write_query_side(made, seed, width, feed_forward), made, QUERIES)
+
+    shutil.copytree(made_once(f"query-side-{seed}-{width}-{feed_forward}", write_and_export), folder)
+
+
+def _write_query_side(folder: Path, seed: int, width: int, feed_forward: int) -> Side:
     torch.manual_seed(seed)
     words = tokenizer()
     config = BertConfig(
@@ -58,8 +70,7 @@ def save_query_side(
     # Fresh embeddings are so small that all titles look alike.
     torch.nn.init.normal_(side.get_parameter("towers.bibert.body.tokens.weight"), std=1.0)
     save_side(side, folder, {"bibert": words})
-    if export:
-        export_query_side(side, folder, QUERIES)
+    return side
 
 
 @dataclass(frozen=True)

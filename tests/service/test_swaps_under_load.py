@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import httpx
 import numpy as np
@@ -13,13 +14,18 @@ import pytest
 
 from artifacts.store import Store
 from knn import exact_search
+from service.dispatch import search_service
+from service.dispatch.version_process import VersionProcess, open_version
 from tests.service.running import running_service
 from tests.service.shop import QUERIES, Shop, products, save_query_side
+from tests.service.waiting import until, wait_until
 
 pytestmark = pytest.mark.integration
 SWAPS, SHOPPERS, K = 50, 2, 20
-# Between two searches of a shopper: some hundred searches fall into each swap, and the next process can start as well.
-PAUSE_SECONDS = 0.005
+# Between two searches of a shopper while a process starts, which takes nearly all of the time. From the moment that it
+# can take over until after it has, searches follow one another at once.
+PAUSE_SECONDS = 0.1
+BEFORE, AFTER = 20, 10  # searches without a pause around each swap, at the least
 CATEGORY = "shoes"
 
 
@@ -43,7 +49,22 @@ class Shopping:
 
     answers: Counter[str] = field(default_factory=Counter)
     faults: list[object] = field(default_factory=list)
+    hurry: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
+
+    async def open_in_a_hurry(self, *arguments: object) -> VersionProcess:
+        """Start a process as the service does; return it when shoppers are searching without a pause."""
+        process = await open_version(*arguments)  # type: ignore[arg-type]
+        self.hurry.set()
+        enough = self.answers.total() + BEFORE
+        await until(lambda: self.answers.total() >= enough or self.faults, "shoppers get no answers")
+        return process
+
+    def relax(self, version: str) -> None:
+        """Let shoppers pause again, once some have been answered by this version."""
+        enough = self.answers[version] + AFTER
+        wait_until(lambda: self.answers[version] >= enough or self.faults, f"shoppers get no answers of {version}")
+        self.hurry.clear()
 
 
 def expect(version: str, shop: Shop, prefix: str, count: int) -> dict[tuple[str, str, bool], list[tuple[str, float]]]:
@@ -67,8 +88,11 @@ def test_fifty_swaps_under_load(shop: Shop, tmp_path: Path) -> None:
         model.add_version(tmp_path, version, prefix=prefix, count=count)
         hits |= expect(version, model, prefix, count)
     Store(tmp_path).publish("v1")
-    with running_service(tmp_path, in_processes=True) as running:
-        shopping = Shopping()
+    shopping = Shopping()
+    with (
+        running_service(tmp_path, in_processes=True) as running,
+        mock.patch.object(search_service, "open_version", shopping.open_in_a_hurry),
+    ):
         threads = [
             threading.Thread(target=search_on, args=(running.url, number, Expected(hits), shopping), daemon=True)
             for number in range(SHOPPERS)
@@ -80,6 +104,7 @@ def test_fifty_swaps_under_load(shop: Shop, tmp_path: Path) -> None:
                 assert running.swap(version).status_code == 200, swap
                 # What is sent after the answer goes to the new version, also where the cache could answer.
                 assert running.search(QUERIES[0], k=K).json()["index_version"] == version
+                shopping.relax(version)
         finally:
             shopping.stop.set()
             for thread in threads:
@@ -95,7 +120,8 @@ def search_on(url: str, number: int, expected: Expected, shopping: Shopping) -> 
     """Search in turn for every query, with the category and without, until told to stop."""
     searches = itertools.cycle(itertools.product(QUERIES[number:] + QUERIES[:number], (False, True)))
     with httpx.Client(base_url=url, timeout=120) as client:
-        while not shopping.stop.wait(PAUSE_SECONDS):
+        while not shopping.stop.is_set():
+            shopping.hurry.wait(PAUSE_SECONDS)
             query, filtered = next(searches)
             filters = {"category": CATEGORY} if filtered else None
             try:
