@@ -78,6 +78,7 @@ class MeasuredPoint(Record):
     k_factor: float | None
     recall_at_100: float  # tie-tolerant
     strict_recall_at_100: float
+    ef_search: int | None = None
     ms_per_query: float  # a single query with one thread, on the device IndexDescription.timed_on
 
 
@@ -99,6 +100,7 @@ class IndexDescription(Record):
     factory: str  # FAISS factory string
     nprobe: int | None  # at the operating point that the service uses; None if the type has no nprobe
     k_factor: float | None
+    ef_search: int | None = None  # of a graph; None in older versions too
     target_recall: float
     recall_at_100: float
     reached_target: bool
@@ -128,8 +130,8 @@ class IndexDescription(Record):
     @property
     def chosen(self) -> MeasuredPoint | None:
         """The point of the curve that the service uses; None if the curve lacks it."""
-        dials = (self.nprobe, self.k_factor)
-        return next((point for point in self.curve if (point.nprobe, point.k_factor) == dials), None)
+        dials = (self.nprobe, self.k_factor, self.ef_search)
+        return next((point for point in self.curve if (point.nprobe, point.k_factor, point.ef_search) == dials), None)
 
 
 class PhotoCounts(Record):

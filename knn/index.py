@@ -1,5 +1,7 @@
 """An index of vectors that is ready for searches."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import faiss
@@ -89,7 +91,8 @@ class VectorIndex:
         Args:
             queries: Shape (n, d), finite float32 of the index's width.
             k: Neighbours per query, at least 1. If there are fewer rows, the rest is padding.
-            operating_point: A value for each search parameter that the index type has, None for the others.
+            operating_point: A value for each search parameter that the index type has, None for the others; ef_search
+                may be None in any case, and is raised to the number of neighbours.
             rows: A filter, shape (count,), bool: only rows marked True are returned, and min(k, number of
                 True) of them for every query. None allows all rows.
 
@@ -135,6 +138,9 @@ class VectorIndex:
         return vectors
 
     def _search_all(self, queries: np.ndarray, k: int, point: OperatingPoint) -> Neighbours:
+        if self._structure.has_graph:  # fewer candidates than neighbours would leave padding
+            candidates = math.ceil(k * (point.k_factor or 1))
+            point = replace(point, ef_search=max(candidates, point.ef_search or 1))
         return raw_search(self._faiss_index, queries, k, search_parameters(self._faiss_index, point))
 
     def _search_filtered(self, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray) -> Neighbours:
@@ -142,8 +148,11 @@ class VectorIndex:
 
     def _check_operating_point(self, point: OperatingPoint) -> None:
         has_lists, refines = self._structure.list_count is not None, self._structure.refines
-        if (point.nprobe is not None) != has_lists or (point.k_factor is not None) != refines:
-            dials = [name for name, there in (("nprobe", has_lists), ("k_factor", refines)) if there]
+        has_graph = self._structure.has_graph
+        needless_ef = point.ef_search is not None and not has_graph  # older versions of a graph come without
+        if (point.nprobe is not None) != has_lists or (point.k_factor is not None) != refines or needless_ef:
+            there = (("nprobe", has_lists), ("k_factor", refines), ("ef_search", has_graph))
+            dials = [name for name, has_it in there if has_it]
             raise ArgumentError(
                 f"operating point: expected a value for {' and '.join(dials) or 'no search parameter'} "
                 f"with an index of type {self.index_type}, got {point}"

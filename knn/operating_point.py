@@ -15,21 +15,25 @@ class OperatingPoint:
         nprobe: Inverted lists visited per query, at least 1; None for an index without lists.
         k_factor: The coarse index hands k * k_factor candidates to the refinement, at least 1; None for an
             index without refinement.
+        ef_search: Candidates that a search keeps while it walks a graph, at least 1; fewer than the neighbours asked
+            for count as that many, and so does None. None for an index without a graph.
 
     Raises:
         ArgumentError: A parameter is out of its range.
 
     Example:
         >>> OperatingPoint(nprobe=32).to_dict()
-        {'nprobe': 32, 'k_factor': None}
+        {'nprobe': 32, 'k_factor': None, 'ef_search': None}
     """
 
     nprobe: int | None = None
     k_factor: float | None = None
+    ef_search: int | None = None
 
     def __post_init__(self) -> None:
-        if self.nprobe is not None and (type(self.nprobe) is not int or self.nprobe < 1):
-            raise ArgumentError(f"nprobe: expected a whole number of at least 1 or None, got {self.nprobe!r}")
+        for name, value in (("nprobe", self.nprobe), ("ef_search", self.ef_search)):
+            if value is not None and (type(value) is not int or value < 1):
+                raise ArgumentError(f"{name}: expected a whole number of at least 1 or None, got {value!r}")
         if self.k_factor is not None and not _is_factor(self.k_factor):
             raise ArgumentError(f"k_factor: expected a finite number of at least 1 or None, got {self.k_factor!r}")
 
@@ -44,9 +48,9 @@ class OperatingPoint:
         Raises:
             ArgumentError: A parameter is unknown or out of its range.
         """
-        unknown = sorted(set(values) - {"nprobe", "k_factor"})
+        unknown = sorted(set(values) - {"nprobe", "k_factor", "ef_search"})
         if unknown:
-            raise ArgumentError(f"operating point: expected nprobe and k_factor, got {', '.join(unknown)}")
+            raise ArgumentError(f"operating point: expected nprobe, k_factor and ef_search, got {', '.join(unknown)}")
         return cls(**values)  # type: ignore[arg-type]
 
 

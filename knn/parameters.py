@@ -17,7 +17,7 @@ def search_parameters(
 
     Args:
         index: The index, whose structure the point fits (`VectorIndex` has checked this).
-        point: nprobe and k_factor.
+        point: nprobe, k_factor and ef_search.
         selector: The rows that may be returned; None for all.
 
     Returns:
@@ -35,6 +35,8 @@ def search_parameters(
             parameters = untyped_faiss.SearchParametersPreTransform(index_params=inner)
     elif point.nprobe is not None:
         parameters = untyped_faiss.SearchParametersIVF(nprobe=point.nprobe, sel=selector)
+    elif point.ef_search is not None:
+        parameters = untyped_faiss.SearchParametersHNSW(efSearch=point.ef_search, sel=selector)
     elif selector is not None:
         parameters = untyped_faiss.SearchParameters(sel=selector)
     return parameters

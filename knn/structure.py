@@ -19,6 +19,7 @@ class Structure:
         index_type: The type in the notation of the FAISS factory, such as ``IVF8192,SQfp16``.
         list_count: Number of inverted lists; None without lists. With lists there is a search parameter nprobe.
         coded_width: Numbers per vector after the transforms, as lists and first codes have it.
+        has_graph: Whether a graph of the vectors is walked. If so, there is a search parameter ef_search.
         refines: Whether candidates are scored again from finer codes. If so, there is a search parameter k_factor.
         honours_selectors: Whether a search with an ``IDSelector`` is known to return only selected rows.
     """
@@ -26,6 +27,7 @@ class Structure:
     index_type: str
     list_count: int | None
     coded_width: int
+    has_graph: bool
     refines: bool
     honours_selectors: bool
 
@@ -42,6 +44,7 @@ def inspect_structure(index: faiss.Index) -> Structure:
         index_type=describe_index(index),
         list_count=lists[0] if lists else None,
         coded_width=parts[-1].d,
+        has_graph=isinstance(parts[-1], faiss.IndexHNSW),
         refines=any(isinstance(part, faiss.IndexRefine) for part in parts),
         honours_selectors=_honours_selectors(parts[-1]),
     )

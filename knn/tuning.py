@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from .threads import one_thread
 
 # The highest nprobe that is tried by default; a GPU supports at most 2,048.
 MAX_NPROBE = 1024
+# The highest ef_search that is tried by default.
+MAX_EF_SEARCH = 4096
 K_FACTORS = (1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
 # Queries timed one by one at each point, which is enough for a stable median.
 TIMED_QUERIES = 100
@@ -52,7 +54,7 @@ class Tuning:
         reached_target: Whether the chosen point reaches the target on the queries measured.
         target_recall: The tie-tolerant recall to reach.
         k: The cut-off of recall.
-        curve: All measured points, by k_factor and then by nprobe.
+        curve: All measured points, by k_factor and then by nprobe or ef_search.
     """
 
     chosen: TuningPoint
@@ -85,9 +87,9 @@ def tune_operating_point(
         index: An index of the products of the ground truth, with rows in the same order.
         ground_truth: Queries of the kind that will be searched for (of shoppers, not titles), with exact answers.
         target_recall: Tie-tolerant recall to reach, above 0 and at most 1.
-        candidates: The points to measure. By default nprobe is doubled until recall gains no more (see `LEAST_GAIN`)
-            and the steps around the target are halved; this is repeated for each k_factor of `K_FACTORS` until that
-            gains no more either. An index without search parameters has a single point.
+        candidates: The points to measure. By default nprobe, or ef_search of a graph, is doubled until recall gains no
+            more (see `LEAST_GAIN`) and the steps around the target are halved; this is repeated for each k_factor of
+            `K_FACTORS` until that gains no more either. An index without search parameters has a single point.
         timed_k: Neighbours per query in time measurements; by default the ground truth's k.
 
     Returns:
@@ -105,7 +107,9 @@ def tune_operating_point(
     def measure(point: OperatingPoint) -> TuningPoint:
         return _measure(index, ground_truth, point, timed_k or ground_truth.k)
 
-    curve = tuple(_climb_all(index, measure, target_recall) if candidates is None else map(measure, candidates))
+    curve = tuple(
+        _climb_all(index, ground_truth.k, measure, target_recall) if candidates is None else map(measure, candidates)
+    )
     good = [point for point in curve if _is_sure(point, target_recall)]
     if good:
         chosen = min(good, key=lambda point: point.latency_ms)
@@ -136,11 +140,12 @@ def time_queries(index: VectorIndex, queries: np.ndarray, k: int, point: Operati
 _Measure = Callable[[OperatingPoint], TuningPoint]
 
 
-def _climb_all(index: VectorIndex, measure: _Measure, target_recall: float) -> Iterator[TuningPoint]:
+def _climb_all(index: VectorIndex, k: int, measure: _Measure, target_recall: float) -> Iterator[TuningPoint]:
     """Yield the points of each k_factor in turn, until a larger one gains no more recall."""
     least_gain, highest = LEAST_GAIN * (1 - target_recall), 0.0
     for k_factor in K_FACTORS if index.structure.refines else (None,):
-        curve = _climb(index.structure.list_count, k_factor, measure, target_recall)
+        points = [replace(point, k_factor=k_factor) for point in _doubled(index, k)]
+        curve = _climb(points, measure, target_recall)
         yield from curve
         reached = max(point.recall.tie_tolerant for point in curve)
         if reached - highest <= least_gain:
@@ -148,15 +153,24 @@ def _climb_all(index: VectorIndex, measure: _Measure, target_recall: float) -> I
         highest = reached
 
 
-def _climb(
-    list_count: int | None, k_factor: float | None, measure: _Measure, target_recall: float
-) -> list[TuningPoint]:
-    """Return the points of one k_factor in ascending order of nprobe."""
-    if list_count is None:
-        return [measure(OperatingPoint(None, k_factor))]
+def _doubled(index: VectorIndex, k: int) -> list[OperatingPoint]:
+    """Return points of ascending nprobe, or ef_search of a graph; a single one if the index has neither."""
+    lists = index.structure.list_count
+    if lists is not None:
+        return [OperatingPoint(nprobe=2**i) for i in range(min(lists, MAX_NPROBE).bit_length())]
+    if not index.structure.has_graph:
+        return [OperatingPoint()]
+    values = [k]  # a lower one counts as k
+    while values[-1] < min(index.count, MAX_EF_SEARCH):
+        values.append(2 * values[-1])
+    return [OperatingPoint(ef_search=value) for value in values]
+
+
+def _climb(points: Sequence[OperatingPoint], measure: _Measure, target_recall: float) -> list[TuningPoint]:
+    """Measure points in order until recall gains no more, and those between two of them around the target."""
     curve: list[TuningPoint] = []
-    for nprobe in (2**i for i in range(min(list_count, MAX_NPROBE).bit_length())):
-        curve.append(measure(OperatingPoint(nprobe, k_factor)))
+    for point in points:
+        curve.append(measure(point))
         if len(curve) > 1 and _gain(*curve[-2:]) <= LEAST_GAIN * (1 - target_recall):
             break
     return _halve_steps(curve, measure, target_recall)
@@ -167,10 +181,14 @@ def _halve_steps(curve: list[TuningPoint], measure: _Measure, target_recall: flo
     curve = list(curve)
     for _ in range(HALVINGS):
         first = next((i for i, point in enumerate(curve) if _is_sure(point, target_recall)), 0)
-        below, above = (curve[i].operating_point.nprobe or 0 for i in (first - 1, first))
-        if first == 0 or above - below < 2:
+        if first == 0:
             break
-        curve.insert(first, measure(OperatingPoint((below + above) // 2, curve[first].operating_point.k_factor)))
+        below, above = (curve[i].operating_point for i in (first - 1, first))
+        dial = "nprobe" if above.nprobe is not None else "ef_search"
+        low, high = getattr(below, dial), getattr(above, dial)
+        if high - low < 2:
+            break
+        curve.insert(first, measure(replace(above, **{dial: (low + high) // 2})))
     return curve
 
 

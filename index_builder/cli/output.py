@@ -74,7 +74,7 @@ def _describe_measurement(index: IndexDescription) -> list[str]:
 
 
 def _describe_recall(index: IndexDescription) -> str:
-    parameters = {"nprobe": index.nprobe, "k_factor": index.k_factor}
+    parameters = {"nprobe": index.nprobe, "k_factor": index.k_factor, "ef_search": index.ef_search}
     set_to = ", ".join(f"{name} {value:g}" for name, value in parameters.items() if value is not None)
     speed = f", {index.chosen.ms_per_query:.2f} ms a query alone on one thread" if index.chosen else ""
     return (

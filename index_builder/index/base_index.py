@@ -76,7 +76,7 @@ class BaseIndex:
     @property
     def operating_point(self) -> OperatingPoint:
         """The search parameters that the base version is searched with."""
-        return OperatingPoint(self.description.nprobe, self.description.k_factor)
+        return OperatingPoint(self.description.nprobe, self.description.k_factor, self.description.ef_search)
 
     @property
     def chosen_count(self) -> int:

@@ -65,7 +65,7 @@ def _draw_index(axes: Axes, index: IndexDescription, count: int) -> None:
             times, strict = _line(curve)[0], [_height(point.strict_recall_at_100) for point in curve]
             label = f"among the exact 100 (strict){name}"
             axes.plot(times, strict, marker="o", ms=3.5, lw=1, ls=":", color=_MUTED, label=label)
-            _annotate_nprobes(axes, curve)
+            _annotate_points(axes, curve)
     chosen = index.chosen
     assert chosen is not None, "the builder measured the point that it chose"
     axes.plot(
@@ -90,12 +90,14 @@ def _draw_trials(axes: Axes, index: IndexDescription) -> None:
     axes.set_title(f"Types tried on {sample.sample_rows:,} products (recall@{sample.recall_depth})")
 
 
-def _annotate_nprobes(axes: Axes, curve: Sequence[MeasuredPoint]) -> None:
+def _annotate_points(axes: Axes, curve: Sequence[MeasuredPoint]) -> None:
+    """Write nprobe, or ef_search of a graph, beside each point."""
     for point in curve:
-        if point.nprobe is not None:
+        dial = point.nprobe or point.ef_search
+        if dial is not None:
             place = point.ms_per_query, _height(point.recall_at_100)
             axes.annotate(
-                str(point.nprobe),
+                str(dial),
                 place,
                 xytext=(-7, 4),
                 textcoords="offset points",
@@ -158,9 +160,8 @@ def _height(recall: float) -> float:
 
 
 def _describe(point: MeasuredPoint) -> str:
-    parameters = [
-        f"{name} {value:g}" for name, value in (("nprobe", point.nprobe), ("k_factor", point.k_factor)) if value
-    ]
+    dials = {"nprobe": point.nprobe, "k_factor": point.k_factor, "ef_search": point.ef_search}
+    parameters = [f"{name} {value:g}" for name, value in dials.items() if value]
     return ", ".join([*parameters, f"{point.recall_at_100:.4f} in {point.ms_per_query:.2g} ms"])
 
 

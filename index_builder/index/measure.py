@@ -136,6 +136,7 @@ def describe_index(choice: Choice, measurement: Measurement, index_request: Inde
         factory=choice.spec.factory,
         nprobe=tuning.operating_point.nprobe,
         k_factor=tuning.operating_point.k_factor,
+        ef_search=tuning.operating_point.ef_search,
         target_recall=tuning.target_recall,
         recall_at_100=tuning.chosen.recall.tie_tolerant,
         reached_target=tuning.reached_target,
@@ -174,6 +175,7 @@ def _records(curve: Sequence[TuningPoint]) -> tuple[MeasuredPoint, ...]:
         MeasuredPoint(
             nprobe=point.operating_point.nprobe,
             k_factor=point.operating_point.k_factor,
+            ef_search=point.operating_point.ef_search,
             recall_at_100=point.recall.tie_tolerant,
             strict_recall_at_100=point.recall.strict,
             ms_per_query=point.latency_ms,

@@ -129,7 +129,7 @@ def _check_photo_encoder(opened: IndexVersion) -> None:
 def _search_of(
     manifest: Manifest, index: VectorIndex, encoder: OnnxQueryEncoder, product_ids: pa.ChunkedArray
 ) -> Search:
-    point = OperatingPoint(manifest.index.nprobe, manifest.index.k_factor)
+    point = OperatingPoint(manifest.index.nprobe, manifest.index.k_factor, manifest.index.ef_search)
 
     def search(queries: list[str], k: int) -> list[list[str]]:
         found = index.search(encode_queries(encoder, queries), min(k, index.count), point)

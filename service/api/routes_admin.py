@@ -110,6 +110,7 @@ def _to_served_index(served: ServedVersion) -> ServedIndex:
         index_device=str(served.index_device),
         nprobe=manifest.index.nprobe,
         k_factor=manifest.index.k_factor,
+        ef_search=manifest.index.ef_search,
         recall_at_100=manifest.index.recall_at_100,
     )
 

@@ -86,6 +86,7 @@ def _describe(store: Store, version_id: str) -> VersionInfo:
             index_type=index.factory,
             nprobe=index.nprobe,
             k_factor=index.k_factor,
+            ef_search=index.ef_search,
             target_recall=index.target_recall,
             recall_at_100=index.recall_at_100,
             ms_per_query=chosen.ms_per_query if chosen else None,

@@ -70,6 +70,7 @@ class ServedIndex(BaseModel):
     index_device: str = Field(description="The device that searches the index: cpu, cuda:0, ...", examples=["cpu"])
     nprobe: int | None
     k_factor: float | None
+    ef_search: int | None
     recall_at_100: float
 
 

@@ -86,6 +86,7 @@ class VersionFigures(BaseModel):
     index_type: str
     nprobe: int | None
     k_factor: float | None
+    ef_search: int | None
     target_recall: float
     recall_at_100: float
     ms_per_query: float | None = Field(

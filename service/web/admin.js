@@ -201,7 +201,7 @@ function versionItem({ version, figures, fault }) {
 function figuresOf(version, figures) {
   const withoutPhoto = figures.photos_absent + Object.values(figures.photos_unusable).reduce((total, number) => total + number, 0);
   const unusable = Object.entries(figures.photos_unusable).map(([reason, number]) => `${reason} ${count(number)}`).join(", ");
-  const dials = [figures.nprobe && `nprobe ${figures.nprobe}`, figures.k_factor && `k_factor ${figures.k_factor}`].filter(Boolean);
+  const dials = ["nprobe", "k_factor", "ef_search"].filter((dial) => figures[dial]).map((dial) => `${dial} ${figures[dial]}`);
   const isShort = figures.recall_at_100 < figures.target_recall;
   const facts = {
     model: figures.model, built: timeOf(figures.created_at), products: count(figures.count),

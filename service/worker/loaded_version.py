@@ -160,7 +160,7 @@ def _load(
         manifest=opened.manifest,
         encoder=encoder,
         index=index,
-        operating_point=OperatingPoint(description.nprobe, description.k_factor),
+        operating_point=OperatingPoint(description.nprobe, description.k_factor, description.ef_search),
         filter_columns=FilterColumns(products),
         hit_table=HitTable(products),
         product_rows=ProductRows(products["product_id"]),

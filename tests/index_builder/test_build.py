@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def _load(version: Path) -> tuple[VectorIndex, OperatingPoint]:
     opened = open_index_version(version)
     record, description = opened.index_record, opened.manifest.index
     index = read_index(opened.index_path, record.sha256, record.size_bytes)
-    return index, OperatingPoint(description.nprobe, description.k_factor)
+    return index, OperatingPoint(description.nprobe, description.k_factor, description.ef_search)
 
 
 @pytest.fixture
@@ -56,6 +57,19 @@ def test_top_100_are_those_of_brute_force_over_products_encoded_one_by_one(
     clear = (gaps < -1e-5) & np.hstack([np.ones((120, 1), bool), gaps[:, :-1] < -1e-5])
     assert clear.mean() > 0.5
     np.testing.assert_array_equal(found.rows[clear], expected[clear])
+
+
+def test_a_graph_is_set_to_the_ef_search_that_was_measured_and_those_of_before_are_verified_without(
+    store: Path, bundle: Path, catalog: Path, rewrite_manifest: Callable[..., None]
+) -> None:
+    request = BuildRequest(bundle, catalog, store, "graph", index_request=IndexRequest("HNSW4", 0.995))
+    built = build_version(request)
+    recorded = built.manifest.index
+    assert recorded.reached_target and recorded.chosen and (recorded.ef_search or 0) >= 100
+    assert _load(built.path)[1] == OperatingPoint(ef_search=recorded.ef_search)
+    assert verify_version(Store(store), "graph").canary_overlap == 1
+    rewrite_manifest(built.path, index=recorded.model_copy(update={"ef_search": None}))
+    assert verify_version(Store(store), "graph").canary_overlap > 0.5
 
 
 def test_the_recorded_operating_point_finds_what_it_is_recorded_to_find(

@@ -14,6 +14,7 @@ from knn import (
     OperatingPoint,
     VectorError,
     VectorIndex,
+    recall_of_rows,
     set_threads,
 )
 from knn._untyped import untyped_faiss
@@ -90,13 +91,20 @@ _POINT = "operating point: expected a value for"
         ("Flat", {"k": 0}, ArgumentError,
          "k: expected a whole number of at least 1, got 0; ask for at least one neighbour"),
         ("Flat", {"operating_point": OperatingPoint(nprobe=4)}, ArgumentError,
-         f"{_POINT} no search parameter with an index of type Flat, got OperatingPoint(nprobe=4, k_factor=None)"),
+         f"{_POINT} no search parameter with an index of type Flat, "
+         "got OperatingPoint(nprobe=4, k_factor=None, ef_search=None)"),
         ("IVF64,SQfp16", {}, ArgumentError,
          f"{_POINT} nprobe with an index of type IVF64,SQfp16, "
-         "got OperatingPoint(nprobe=None, k_factor=None)"),
+         "got OperatingPoint(nprobe=None, k_factor=None, ef_search=None)"),
         ("IVF64,SQ8,Refine(SQfp16)", {"operating_point": OperatingPoint(nprobe=4)}, ArgumentError,
          f"{_POINT} nprobe and k_factor with an index of type IVF64,SQ8,Refine(SQfp16), "
-         "got OperatingPoint(nprobe=4, k_factor=None)"),
+         "got OperatingPoint(nprobe=4, k_factor=None, ef_search=None)"),
+        ("HNSW8", {"operating_point": OperatingPoint(nprobe=4)}, ArgumentError,
+         f"{_POINT} ef_search with an index of type HNSW8, "
+         "got OperatingPoint(nprobe=4, k_factor=None, ef_search=None)"),
+        ("Flat", {"operating_point": OperatingPoint(ef_search=4)}, ArgumentError,
+         f"{_POINT} no search parameter with an index of type Flat, "
+         "got OperatingPoint(nprobe=None, k_factor=None, ef_search=4)"),
         ("Flat", {"rows": [True] * 6_000}, ArgumentError,
          "rows: expected a boolean numpy array, got list; mark the rows allowed with True"),
         ("Flat", {"rows": np.arange(5)}, ArgumentError,
@@ -111,6 +119,26 @@ def test_bad_searches(
     with pytest.raises(error) as caught:
         make_index(factory).search(**{"queries": _QUERY, "k": 3, **arguments})
     assert str(caught.value) == message
+
+
+def test_a_graph_finds_more_with_a_higher_ef_search(make_index: Make, queries: np.ndarray, exact: Neighbours) -> None:
+    index = make_index("HNSW4")
+    recalls = [
+        recall_of_rows(index.search(queries, 20, OperatingPoint(ef_search=ef)).rows, list(exact.rows[:, :20])).mean()
+        for ef in (20, 80, 640)
+    ]
+    assert recalls[0] < 0.9 < 0.98 < recalls[2] and recalls[0] < recalls[1] < recalls[2]
+
+
+@pytest.mark.parametrize("factory", ["HNSW4", "PCA32,HNSW4", "HNSW4,RFlat"])
+def test_ef_search_is_at_least_the_number_of_neighbours(make_index: Make, queries: np.ndarray, factory: str) -> None:
+    """Otherwise FAISS stops before it has as many. Versions of before have no ef_search."""
+    index = make_index(factory)
+    k_factor = 2.0 if index.structure.refines else None
+    expected = index.search(queries, 50, OperatingPoint(None, k_factor, 100 if k_factor else 50)).rows
+    assert (expected >= 0).all()
+    for ef_search in (None, 1, 49):
+        assert np.array_equal(index.search(queries, 50, OperatingPoint(None, k_factor, ef_search)).rows, expected)
 
 
 def test_an_operating_point_does_not_leak_between_threads(make_index: Make, queries: np.ndarray) -> None:

@@ -25,6 +25,11 @@ def test_parameters_nest_as_the_index_does(make_index: Callable[[str], VectorInd
     assert isinstance(inner, faiss.SearchParametersPreTransform)
 
 
+def test_a_graph_has_its_own(make_index: Callable[[str], VectorIndex]) -> None:
+    parameters: Any = search_parameters(make_index("HNSW8").faiss_index, OperatingPoint(ef_search=77))
+    assert parameters.efSearch == 77
+
+
 @pytest.mark.parametrize("factory", ["Flat", "IVF64,SQ8,Refine(SQ8)", "PCA16,IVF64,SQ8"])
 def test_nested_objects_live_as_long_as_the_outermost(
     make_index: Callable[[str], VectorIndex], queries: np.ndarray, factory: str

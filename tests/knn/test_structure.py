@@ -33,6 +33,7 @@ _TYPES = [
 def test_an_index_tells_what_it_is(factory: str, lists: int | None, refines: bool, selects: bool) -> None:
     structure = inspect_structure(faiss.index_factory(32, factory, faiss.METRIC_INNER_PRODUCT))
     assert structure.index_type == factory
+    assert structure.has_graph == factory.startswith("HNSW")  # not that of the centres of inverted lists
     assert (structure.list_count, structure.refines, structure.honours_selectors) == (lists, refines, selects)
 
 

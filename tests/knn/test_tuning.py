@@ -180,6 +180,24 @@ def test_the_step_around_the_target_is_halved(
     assert tuning.operating_point.nprobe == chosen
 
 
+def test_ef_search_of_a_graph_is_raised_until_the_target_is_reached_for_real(
+    make_index: Make, products: np.ndarray, queries: np.ndarray
+) -> None:
+    index, exact = make_index("HNSW4"), make_ground_truth(products, queries, 20)
+    tuning = tune_operating_point(index, exact, 0.9)
+    values = [point.operating_point.ef_search or 0 for point in tuning.curve]
+    assert values[0] == 20 and values == sorted(values) and len(values) >= 5
+    found = exact.measure(index.search(queries, 20, tuning.operating_point))
+    assert tuning.reached_target and found.tie_tolerant >= 0.9 > tuning.curve[0].recall.tie_tolerant
+    assert values[0] < (tuning.operating_point.ef_search or 0) < values[-1]
+
+
+def test_ef_search_is_raised_to_that_of_all_products_at_most(make_index: Make, products: np.ndarray) -> None:
+    exact = make_ground_truth(products, products[:2], 5_000)
+    tuning = tune_operating_point(make_index("HNSW4"), exact, 1.0)
+    assert [point.operating_point.ef_search for point in tuning.curve] == [5_000]
+
+
 def test_a_larger_k_factor_is_tried_while_it_gains(
     make_index: Make, ground_truth: GroundTruth, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from artifacts.index_version import IndexDescription, IndexTrial, MeasuredPoint
 from index_builder.index import curve_plot
 from index_builder.index.curve_plot import draw_curve
 
+GRAPH = ((100, 0.9, 0.2), (200, 0.97, 0.4))  # ef_search, recall and ms
+
 
 def _point(nprobe: int | None, recall: float, ms: float, k_factor: float | None = None) -> MeasuredPoint:
     return MeasuredPoint(
@@ -99,6 +101,15 @@ def test_everything_is_inside_the_axes(figures: list[Figure], tmp_path: Path) ->
             assert all(bottom < -math.log10(1 - recall) < top for _, recall in points)
             assert all(left < ms < right for ms, _ in points) or len({recall for _, recall in points}) == 1
         assert math.log10(right / left) >= 1 - 1e-9
+
+
+def test_points_of_a_graph_are_named_by_ef_search(figures: list[Figure], tmp_path: Path) -> None:
+    curve = tuple(_point(None, recall, ms).model_copy(update={"ef_search": ef}) for ef, recall, ms in GRAPH)
+    graph = DESCRIPTION.model_copy(update={"factory": "HNSW32", "curve": curve, "nprobe": None, "ef_search": 200})
+    draw_curve(graph, 300, tmp_path / "curve.png")
+    (axes,) = figures[0].axes
+    assert _is(_lines(axes)["chosen: ef_search 200, 0.9700 in 0.4 ms"], [(0.4, 0.97)])
+    assert [text.get_text() for text in axes.texts] == ["100", "200"]
 
 
 def test_each_k_factor_has_its_line(figures: list[Figure], tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def test_show_swap_and_rollback(good_store: Path) -> None:
             "served": {
                 "version": "v1", "created_at": "2026-11-21T00:00:00+00:00", "model": "bibert",
                 "model_fingerprint": "f" * 64, "width": WIDTH, "count": PRODUCTS, "index_type": "Flat",
-                "encoder_device": "cpu", "index_device": "cpu", "nprobe": None, "k_factor": None, "recall_at_100": 1.0,
+                "encoder_device": "cpu", "index_device": "cpu", "nprobe": None, "k_factor": None,
+                "ef_search": None, "recall_at_100": 1.0,
             },
             "previous": [], "loading": None, "published": "v1", "available": ["v1", "v2"],
             "last_attempt": {"kind": "start", "version": "v1", "outcome": "served", "reason": None},

@@ -25,7 +25,7 @@ def test_the_figures_are_those_of_the_manifests(shop: Shop, tmp_path: Path) -> N
     assert figures.pop("size_bytes") == files - manifest_bytes
     assert figures == {
         "created_at": "2026-11-21T00:00:00+00:00", "model": "bibert", "model_fingerprint": "f" * 64, "width": WIDTH,
-        "count": PRODUCTS, "index_type": "Flat", "nprobe": None, "k_factor": None, "target_recall": 0.95,
+        "count": PRODUCTS, "index_type": "Flat", "nprobe": None, "k_factor": None, "ef_search": None, "target_recall": 0.95,
         "recall_at_100": 1.0, "ms_per_query": None, "photos_usable": 0, "photos_absent": 0,
         "photos_unusable": {}, "has_curve": False, "canary_queries": QUERIES,
     }  # fmt: skip
