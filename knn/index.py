@@ -12,7 +12,7 @@ from .errors import ArgumentError, IndexSpecError, KnnError
 from .exact import check_k
 from .filters import filtered_search
 from .neighbours import Neighbours
-from .operating_point import OperatingPoint
+from .operating_point import DEFAULT_EF_SEARCH, OperatingPoint
 from .parameters import search_parameters
 from .raw import raw_search
 from .structure import Structure, inspect_structure, walk_index
@@ -140,7 +140,7 @@ class VectorIndex:
     def _search_all(self, queries: np.ndarray, k: int, point: OperatingPoint) -> Neighbours:
         if self._structure.has_graph:  # fewer candidates than neighbours would leave padding
             candidates = math.ceil(k * (point.k_factor or 1))
-            point = replace(point, ef_search=max(candidates, point.ef_search or 1))
+            point = replace(point, ef_search=max(candidates, point.ef_search or DEFAULT_EF_SEARCH))
         return raw_search(self._faiss_index, queries, k, search_parameters(self._faiss_index, point))
 
     def _search_filtered(self, queries: np.ndarray, k: int, point: OperatingPoint, mask: np.ndarray) -> Neighbours:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 from .errors import ArgumentError
 
+DEFAULT_EF_SEARCH = 16  # FAISS's own, with which graphs of older versions are searched
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
@@ -16,7 +18,7 @@ class OperatingPoint:
         k_factor: The coarse index hands k * k_factor candidates to the refinement, at least 1; None for an
             index without refinement.
         ef_search: Candidates that a search keeps while it walks a graph, at least 1; fewer than the neighbours asked
-            for count as that many, and so does None. None for an index without a graph.
+            for count as that many. None for an index without a graph, and for `DEFAULT_EF_SEARCH`.
 
     Raises:
         ArgumentError: A parameter is out of its range.
