@@ -49,7 +49,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(path: Path, *, overwrite: bool = False, temporary: Path | None = None) -> Iterator[Path]:
     """Yield an empty folder that becomes `path` when the block ends without an error.
 
     Args:
@@ -57,6 +57,7 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         overwrite: replace an existing folder. The old one stays until the new one is complete, and is restored
             if the new one cannot be renamed. The exchange takes two renames: a kill between them leaves the old
             folder in `.NAME.old.*` beside `path`.
+        temporary: path of the folder until then, beside `path`; None for a new name.
 
     Raises:
         FileExistsError: `path` exists at the beginning or at the end, and `overwrite` is false.
@@ -64,14 +65,15 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     if path.exists() and not overwrite:
         raise _exists(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    if temporary is None:
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    else:
+        temporary.mkdir(0o700)
     try:
         with disk_errors_named(path):
             yield temporary
             temporary.chmod(0o755)
-            for entry in (temporary, *sorted(temporary.rglob("*"))):
-                if entry.is_file() or entry.is_dir():
-                    _sync(entry)
+            sync_tree(temporary)
             _put_in_place(temporary, path, overwrite)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -88,6 +90,13 @@ def disk_errors_named(path: Path | str) -> Iterator[None]:
         if error.filename is not None or error.errno not in _DISK_ERRORS:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush a folder with all that is in it to disk."""
+    for entry in (folder, *sorted(folder.rglob("*"))):
+        if entry.is_file() or entry.is_dir():
+            _sync(entry)
 
 
 def sync_folder(folder: Path) -> None:

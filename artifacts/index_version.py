@@ -162,6 +162,7 @@ class Manifest(Record):
     photos: PhotoCounts
     with_history: int | None = None  # products whose vectors include their history; None if the model has no history
     base: str | None = None  # the version that an update was made from; None for a build of a whole catalogue
+    sequence: int | None = None  # grows with each version that the store gets; None in older versions
     canaries: tuple[Canary, ...]
     files: dict[str, FileRecord]
     seal: str | None = None  # SHA-256 of all keys above; absent in the oldest versions
@@ -237,9 +238,12 @@ def finish_index_version(
         manifest_without_files: what the manifest says besides the checksums.
         known: checksums of files that need not be read again, by their path in the folder.
     """
-    manifest = manifest_without_files.model_copy(update={"files": record_files(folder, known or {})})
-    checksum = _checksum(json.loads(manifest.model_dump_json()))
-    write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": checksum}))
+    _write_manifest(folder, manifest_without_files.model_copy(update={"files": record_files(folder, known or {})}))
+
+
+def number_version(folder: Path, sequence: int) -> None:
+    """Record a completed version's place in the order of the store's versions."""
+    _write_manifest(folder, read_manifest(folder).model_copy(update={"sequence": sequence}))
 
 
 def open_index_version(path: Path, *, leave_index: bool = False) -> IndexVersion:
@@ -298,6 +302,11 @@ def read_manifest(path: Path) -> Manifest:
     if manifest.seal not in (None, _checksum(json.loads(file.read_bytes()))):
         raise DamagedError(f"{file} does not match the checksum of its content (key seal); it is damaged")
     return manifest
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    checksum = _checksum(json.loads(manifest.model_copy(update={"seal": None}).model_dump_json()))
+    write_record(folder / MANIFEST_FILE, manifest.model_copy(update={"seal": checksum}))
 
 
 def _checksum(content: dict[str, Any]) -> str:

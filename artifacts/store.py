@@ -3,27 +3,33 @@
 CURRENT names the published version and those that were published before it, so that a publication or a rollback is
 one atomic replacement. After a kill at any moment the store can be read.
 
-A program holds the lock on `.lock` while it changes CURRENT, a gate record (artifacts/gate.py) or the set of versions,
-so that two publications or removals never overlap. Readers need no lock.
+A program holds the lock `.lock` (artifacts/locks.py) while it changes CURRENT, a gate record (artifacts/gate.py) or the
+set of versions, so that two publications or removals never overlap, also of two machines. Readers need no lock.
 """
 
 import json
 import re
+import secrets
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from artifacts.atomic import new_folder, replace_file
+from artifacts.atomic import new_folder, replace_file, sync_tree
 from artifacts.errors import ArtifactError, DamagedError, StoreError
-from artifacts.locks import locked
+from artifacts.index_version import MANIFEST_FILE, number_version
+from artifacts.leases import Lease
+from artifacts.locks import claimed, locked
 from artifacts.records import Record, read_record
+from artifacts.version_order import next_sequence
 
 CURRENT_FILE = "CURRENT"
 VERSIONS_FOLDER = "versions"
-_LOCK_FILE = ".lock"
+_LOCK_FOLDER = ".lock"
+LEASE_SUFFIX = ".lease"  # of the file beside the folder of a version that is being built
 _LOCK_WAIT_SECONDS = 60.0  # changes take milliseconds; pruning takes as long as deleting large files
+_FINISH_WAIT_SECONDS = 3600.0  # a build of hours does not end in vain because somebody prunes
 _VERSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEPT_PUBLICATIONS = 20  # earlier publications in CURRENT to which a store can be rolled back
 
@@ -49,28 +55,40 @@ class Store:
 
     Attributes:
         path: the folder.
-        holds_lock: whether the caller already holds the store's lock; see `locked`.
+        lease: the store's lock, where the caller already holds it; see `locked`.
     """
 
     path: Path
-    holds_lock: bool = False
+    lease: Lease | None = None
 
     @contextmanager
-    def locked(self) -> Iterator["Store"]:
+    def locked(self, wait_seconds: float | None = None) -> Iterator["Store"]:
         """Hold the store's lock, so that nobody else changes the store inside the block.
 
         Yields the store to use inside the block; another `Store` of the same folder would wait for the lock.
 
+        Args:
+            wait_seconds: how long to wait for another holder; None for a minute.
+
         Raises:
-            StoreError: the folder does not exist, or another process has held the lock for a minute.
+            StoreError: the folder does not exist, or another process has held the lock for that time.
         """
-        if self.holds_lock:
+        if self.lease:
             yield self
             return
         if not self.path.is_dir():
             raise StoreError(f"{self.path} does not exist; the first build creates the store")
-        with locked(self.path / _LOCK_FILE, _LOCK_WAIT_SECONDS):
-            yield replace(self, holds_lock=True)
+        with locked(self.path / _LOCK_FOLDER, _LOCK_WAIT_SECONDS if wait_seconds is None else wait_seconds) as lease:
+            yield replace(self, lease=lease)
+
+    def check_lock(self) -> None:
+        """Check, before a change that cannot be undone, that the lock is still held.
+
+        Raises:
+            StoreError: another machine has taken it over.
+        """
+        if self.lease:
+            self.lease.check()
 
     def version_ids(self) -> list[str]:
         """Return the ids of the complete versions in alphabetical order."""
@@ -96,20 +114,36 @@ class Store:
     def new_version(self, version: str) -> Iterator[Path]:
         """Yield an empty folder that becomes the version when the block ends without an error.
 
-        The folder is locked until then, so that `remove_leftovers` can distinguish it from a folder of a killed build.
+        Until then a lease beside the folder tells `remove_leftovers` that the build is running. It is there before the
+        folder is, so that nobody finds a folder without it. What removes the folder renames it first, so that the
+        version is there wholly or not at all, also if the lease is lost in the last moment.
+
+        The manifest, if there is one, gets the version's place in the order of the store's versions.
 
         Raises:
-            StoreError: the id is malformed, or the version exists (versions never change).
+            StoreError: the id is malformed, the version exists (versions never change), or another machine has removed
+                the folder, since this one could not show for a minute that the build is running.
         """
         path = self._version_folder(version)
         if path.exists():
             raise StoreError(f"{self.path} has a version {version!r} already, and versions never change")
         self.path.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as hold, ExitStack() as making:  # the lock is released last, when the folder has its name
-            with self.locked():  # no leftovers are removed between the creation of the folder and its locking
-                folder = making.enter_context(new_folder(path))
-                hold.enter_context(locked(folder, 0))
-            yield folder
+        folder = path.with_name(f".{version}.{secrets.token_hex(4)}")
+        with ExitStack() as holding, ExitStack() as making:  # locks are given back when the folder has its name
+            with self.locked():
+                path.parent.mkdir(exist_ok=True)
+                lease = holding.enter_context(claimed(lease_path(folder)))
+                making.enter_context(new_folder(path, temporary=folder))
+            try:
+                yield folder
+                sync_tree(folder)  # before others have to wait
+            except Exception as error:
+                lease.check(error)
+                raise
+            store = holding.enter_context(self.locked(_FINISH_WAIT_SECONDS))
+            lease.check()
+            if (folder / MANIFEST_FILE).is_file():
+                number_version(folder, next_sequence(map(store.version_path, store.version_ids())))
 
     def publication(self) -> Publication:
         """Read what is published now.
@@ -178,6 +212,7 @@ class Store:
             return before if after == before else store._write(after)
 
     def _write(self, publication: Publication) -> Publication:
+        self.check_lock()
         content = {"version": publication.current, "previous": list(publication.previous)}
         replace_file(self.path / CURRENT_FILE, json.dumps(content).encode() + b"\n")
         return publication
@@ -189,3 +224,8 @@ class Store:
                 "beginning with a letter or digit"
             )
         return self.path / VERSIONS_FOLDER / version
+
+
+def lease_path(folder: Path) -> Path:
+    """Return the path of the lease of a version that is being built in a folder."""
+    return folder.with_name(f"{folder.name}{LEASE_SUFFIX}")

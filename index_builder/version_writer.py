@@ -1,6 +1,7 @@
 """Writes an index version from products and their vectors: index, measure, write."""
 
 import datetime
+import secrets
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -65,8 +66,8 @@ def prepare_version(bundle: ModelBundle, products: CatalogStream, plan: IndexPla
 
 
 def new_version_id(bundle: ModelBundle) -> str:
-    """Return a version id made of the time and the model."""
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{bundle.fingerprint[:8]}"
+    """Return a version id made of the time, the model and a random part, for builds that begin in the same second."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{bundle.fingerprint[:8]}-{secrets.token_hex(2)}"
 
 
 def write_products(folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> CatalogStream:

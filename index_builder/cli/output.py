@@ -16,6 +16,10 @@ def describe_pruning(pruning: "Pruning") -> str:
     """Return what was removed, one line each."""
     lines = [f"removed version {removal.name}: {_megabytes(removal.freed_bytes)}" for removal in pruning.versions]
     lines += [f"removed unused {removal.name}: {_megabytes(removal.freed_bytes)}" for removal in pruning.unused]
+    lines += [
+        f"kept version {version}: its manifest cannot be read; see `list`, and remove its folder if it is of no use"
+        for version in pruning.unreadable
+    ]
     return "\n".join([*lines, f"{_megabytes(pruning.freed_bytes)} freed"])
 
 

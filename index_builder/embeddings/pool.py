@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.errors import StoreError
+from artifacts.leases import Lease
 from artifacts.locks import locked
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import KeyIndex, Keys, Rows, joined_keys
@@ -32,7 +33,7 @@ POOLS_FOLDER = "embeddings"
 SHARD_SUFFIX = ".shard"
 PHOTO_CACHE_SUFFIX = ".memory"
 RETRIES_FILE = "photos.retries"
-_LOCK_FILE = ".lock"
+_LOCK_FOLDER = ".lock"
 
 Positions = npt.NDArray[np.int64]  # of vectors in a pool; -1 for vectors that it lacks
 
@@ -53,12 +54,16 @@ class Pool:
         folder: folder of the pool.
         width: D of the vectors.
         with_tower_vectors: whether tower vectors are needed too.
+        lease: the pool's lock, which is checked before shards are read that this program may have written.
     """
 
-    def __init__(self, folder: Path, width: int, *, with_tower_vectors: bool = False) -> None:
+    def __init__(
+        self, folder: Path, width: int, *, with_tower_vectors: bool = False, lease: Lease | None = None
+    ) -> None:
         self.folder = folder
         self.width = width
         self.with_tower_vectors = with_tower_vectors
+        self.lease = lease
         self._shards: dict[Path, _Contents] = {}
         self._index = KeyIndex(joined_keys([]))
         self._index_order: Rows = np.empty(0, np.int64)  # positions of the keys of the index, in its order
@@ -80,7 +85,13 @@ class Pool:
         return self.folder / f"photos-{_name_of(photos)}{PHOTO_CACHE_SUFFIX}"
 
     def read(self, report: ProgressReporter) -> None:
-        """Read the shards that are new since the last call; a damaged shard is reported and removed."""
+        """Read the shards that are new since the last call; a damaged shard is reported and removed.
+
+        Raises:
+            StoreError: another machine has taken over the pool's lock.
+        """
+        if self.lease:
+            self.lease.check()
         paths = sorted(path for path in self.folder.iterdir() if path.suffix == SHARD_SUFFIX and sequence_of(path))
         for path in paths:
             if path not in self._shards and (shard := self._read_shard(path, report)):
@@ -122,7 +133,7 @@ class Pool:
             Rows of `positions`, and in the same order what the shard has for them.
 
         Raises:
-            BuildError: a shard was damaged since it was read first.
+            BuildError: a shard was damaged or replaced since it was read first.
         """
         order = np.argsort(positions, kind="stable")
         limits = np.searchsorted(positions[order], self._starts)
@@ -131,8 +142,8 @@ class Pool:
             if not len(rows):
                 continue
             shard = self._read_shard(path, report)
-            if shard is None:
-                raise BuildError(f"{path} was damaged while the build was running; build again")
+            if shard is None or not np.array_equal(shard.keys, self._shards[path].keys):
+                raise BuildError(f"{path} was damaged or replaced while the build was running; build again")
             yield rows, shard.taken(positions[rows] - start)
 
     def needed_rows(self, keys: Iterable[Keys]) -> Iterator[tuple[Path, Rows, int]]:
@@ -161,14 +172,14 @@ def open_pool(store: Path, product_fingerprint: str, width: int, *, with_tower_v
     """
     folder = pool_folder(store, product_fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
-    with hold_pool(folder):
+    with hold_pool(folder) as lease:
         for path in temporary_files(folder):
             path.unlink()
-        yield Pool(folder, width, with_tower_vectors=with_tower_vectors)
+        yield Pool(folder, width, with_tower_vectors=with_tower_vectors, lease=lease)
 
 
 @contextmanager
-def hold_pool(folder: Path) -> Iterator[None]:
+def hold_pool(folder: Path) -> Iterator[Lease]:
     """Lock a pool.
 
     Raises:
@@ -176,10 +187,10 @@ def hold_pool(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder / _LOCK_FILE, 0))
+            lease = stack.enter_context(locked(folder / _LOCK_FOLDER, 0))
         except StoreError as error:
             raise BuildError(f"another build with this model is running (it holds {folder}); wait for it") from error
-        yield
+        yield lease
 
 
 def pool_folder(store: Path, product_fingerprint: str) -> Path:
@@ -189,7 +200,7 @@ def pool_folder(store: Path, product_fingerprint: str) -> Path:
 
 def temporary_files(folder: Path) -> list[Path]:
     """Return temporary files that a killed build left in a pool; the pool must be locked."""
-    return sorted(path for path in folder.iterdir() if path.name.startswith(".") and path.name != _LOCK_FILE)
+    return sorted(path for path in folder.iterdir() if path.name.startswith(".") and path.name != _LOCK_FOLDER)
 
 
 def _name_of(path: Path) -> str:

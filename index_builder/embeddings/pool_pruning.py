@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -112,4 +113,8 @@ def _needed_rows(folder: Path, width: int, needed: list[tuple[Manifest, Keys]]) 
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    size = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # a running build has removed it
+            size += path.stat().st_size if path.is_file() else 0
+    return size

@@ -19,8 +19,9 @@ def store(tmp_path: Path) -> Store:
     """A store with the versions a and b, whose manifests differ."""
     store = Store(tmp_path / "store")
     for version in ("a", "b"):
-        with store.new_version(version) as folder:
-            (folder / "manifest.json").write_text(version)
+        with store.new_version(version):
+            pass
+        (store.version_path(version) / "manifest.json").write_text(version)
     return store
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from artifacts.errors import DamagedError, StoreError
 from artifacts.gate import GateDecision, add_decision, gate_path
+from artifacts.leases import DEAD_AFTER_SECONDS, Lease
 from artifacts.removal import Removal, protected_versions, remove_leftovers, remove_versions
 from artifacts.store import Publication, Store
+from tests.support.nodes import beats_of, other_node, run_on
 
 DECISION = GateDecision(
     decided_at="2026-11-21T00:00:00+00:00", outcome="passed", compared_with=None, fault=None, checks=()
@@ -35,7 +37,7 @@ def store(tmp_path: Path) -> Store:
 def everything(store: Store) -> list[str]:
     """All files of a store but its lock."""
     found = (path.relative_to(store.path).as_posix() for path in store.path.rglob("*") if path.is_file())
-    return sorted(path for path in found if path != ".lock")
+    return sorted(path for path in found if not path.startswith(".lock/"))
 
 
 def files_of(*versions: str) -> list[str]:
@@ -118,6 +120,47 @@ def test_a_version_that_is_being_built_stays(store: Store) -> None:
         assert remove_leftovers(store) == []
         (folder / "content").write_text("whole")
     assert (store.version_path("e") / "content").read_text() == "whole"
+
+
+def test_a_version_that_another_machine_is_building_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artifacts.leases.BEAT_SECONDS", 0.001)
+    with store.new_version("e") as folder:
+        (folder / "content").write_text("half")
+        with monkeypatch.context() as patch:
+            run_on(other_node(passing=beats_of(folder.parent, ".e.*.lease")), patch)
+            assert remove_leftovers(store) == []
+        (folder / "content").write_text("whole")
+    assert (store.version_path("e") / "content").read_text() == "whole"
+
+
+def test_what_a_machine_left_that_was_switched_off_goes_when_it_was_watched(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two builds at once, which are watched together; of a third only the lease is left, of a fourth half a lease."""
+    versions, waited_s = store.path / "versions", list[int]()
+    for build in ("x", "y"):
+        (versions / f".{build}.7d").mkdir()
+        (versions / f".{build}.7d" / "index.faiss").write_bytes(bytes(11))
+    for build in ("x", "y", "z"):
+        Lease(versions / f".{build}.7d.lease", other_node("dead"))
+    (versions / ".w.7d.lease.0123456789abcdef").touch()
+
+    def passing() -> None:
+        waited_s.append(1)
+        store.publish("b")  # others need not wait for the lock meanwhile
+
+    run_on(other_node(passing=passing), monkeypatch)
+    names = [removal.name for removal in remove_leftovers(store)]
+    assert names == [
+        "versions/.x.7d",
+        "versions/.y.7d",
+        "versions/.w.7d.lease.0123456789abcdef",
+        "versions/.z.7d.lease",
+    ]
+    assert len(waited_s) == DEAD_AFTER_SECONDS
+    assert sorted(path.name for path in versions.iterdir()) == ["a", "b", "c", "d"]
+    assert remove_leftovers(store) == []
+    assert len(waited_s) == DEAD_AFTER_SECONDS
 
 
 def test_a_link_is_removed_and_not_followed(store: Store, tmp_path: Path) -> None:

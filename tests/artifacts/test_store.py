@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from artifacts.errors import DamagedError, StoreError
-from artifacts.locks import is_locked
-from artifacts.store import Publication, Store
+from artifacts.index_version import read_manifest
+from artifacts.leases import Holder, Watch, this_node
+from artifacts.removal import remove_leftovers
+from artifacts.store import Publication, Store, lease_path
+from tests.support.folders import write_hollow_bundle, write_hollow_version
+from tests.support.nodes import other_node, run_on
 
 
 @pytest.fixture
@@ -277,8 +281,48 @@ def test_there_is_nothing_to_lock_where_no_store_is(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_the_folder_of_a_new_version_is_locked_until_it_has_its_name(store: Store) -> None:
+def test_a_new_version_has_a_lease_until_it_has_its_name(store: Store) -> None:
     with store.new_version("d") as folder:
-        assert is_locked(folder)
-        store.publish("a")  # the store itself is not
-    assert not is_locked(store.version_path("d"))
+        assert Watch(this_node()).holder(lease_path(folder)) is Holder.ALIVE
+        store.publish("a")  # the store itself is not locked
+    assert sorted(path.name for path in (store.path / "versions").iterdir()) == ["a", "b", "c", "d"]
+    assert not list(store.version_path("d").iterdir())
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_build_whose_folder_another_machine_removed_ends_with_a_sentence(
+    store: Store, monkeypatch: pytest.MonkeyPatch, writes: bool
+) -> None:
+    """Its machine stood still for a minute."""
+    with pytest.raises(StoreError) as caught, store.new_version("d") as folder:
+        with monkeypatch.context() as patch:
+            run_on(other_node(), patch)
+            (removal,) = remove_leftovers(store)
+        assert removal.name == f"versions/{folder.name}"
+        if writes:
+            (folder / "content").write_text("d")
+    assert str(caught.value).startswith(f"{lease_path(folder)} was taken over by another program, or removed, since")
+    assert store.version_ids() == ["a", "b", "c"]
+    assert not list((store.path / "versions").glob(".*"))
+
+
+def test_a_change_is_not_written_once_the_lock_is_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.publish("a")
+    with store.locked() as held:
+        with monkeypatch.context() as patch:
+            run_on(other_node(), patch)
+            assert store.publish("b") == Publication("b", ("a",))
+        with pytest.raises(StoreError, match=r"\.lock/\d+ was taken over by another program"):
+            held.publish("c")
+    assert store.publication() == Publication("b", ("a",))
+
+
+def test_versions_are_numbered_in_the_order_of_their_completion(tmp_path: Path) -> None:
+    store, bundle = Store(tmp_path / "store"), write_hollow_bundle(tmp_path / "bundle")
+    with store.new_version("slow") as slow:
+        write_hollow_version(slow, bundle, "slow")
+        for version in ("b", "a"):
+            with store.new_version(version) as folder:
+                write_hollow_version(folder, bundle, version)
+    numbers = {version: read_manifest(store.version_path(version)).sequence for version in store.version_ids()}
+    assert numbers == {"b": 1, "a": 2, "slow": 3}

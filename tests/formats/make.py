@@ -109,7 +109,7 @@ def make_store(folder: Path) -> None:
         with store.new_version(version) as path:
             _write_version(path, version, bundle, encoder)
         store.publish(version)
-    (store.path / ".lock").unlink()
+    shutil.rmtree(store.path / ".lock")
     found = exact_search(encoder.encode(titles()), encoder.encode(QUERIES), 10)
     product_ids = np.array(products()["product_id"].to_pylist())[found.rows].tolist()
     expected = {"queries": QUERIES, "product_ids": product_ids, "scores": rounded(found.scores)}
@@ -151,14 +151,15 @@ def _build_shop(folder: Path, composition: str, seed: int, explain: bool) -> Non
     build_version(BuildRequest(bundle.path, catalog_path, store, BUILT, index_request, explain=explain))
     Store(folder / "store").publish(BUILT)
     for path in (folder / "store").rglob(".lock"):
-        path.unlink()
+        shutil.rmtree(path)
 
 
 def make_gate(folder: Path) -> None:
     """What the gate says of a version that was refused and then forced."""
     store = Store(folder / "store")
-    with store.new_version("v1") as path:
-        (path / MANIFEST_FILE).write_text("what the record is about\n")
+    with store.new_version("v1"):
+        pass
+    (store.version_path("v1") / MANIFEST_FILE).write_text("what the record is about\n")
     check = GateCheck(name="recall@100", figure=0.93, bound="at least", limit=0.99)
     lost = GateCheck(name="the share of products lost", figure=0.1, bound="at most", limit=0.2)
     decision = GateDecision(
@@ -166,7 +167,7 @@ def make_gate(folder: Path) -> None:
     )
     add_decision(store, "v1", decision)
     add_decision(store, "v1", decision.model_copy(update={"outcome": "forced", "reason": "the shop opens at nine"}))
-    (store.path / ".lock").unlink()
+    shutil.rmtree(store.path / ".lock")
 
 
 def make_dataset(folder: Path) -> None:

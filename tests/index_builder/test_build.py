@@ -26,6 +26,7 @@ from index_builder.index import measured_index
 from index_builder.index.indexing import IndexRequest
 from index_builder.index.measure import sample_queries
 from index_builder.index.type_choice import Choice
+from index_builder.version_writer import new_version_id
 from index_builder.versions.verify import verify_version
 from knn import IndexSpec, IndexSpecError, OperatingPoint, VectorIndex, read_index
 from tests.index_builder.index.test_type_choice import a_trial
@@ -174,8 +175,10 @@ def test_titles_stand_in_for_missing_queries_and_it_is_said(text_bundle: Path, c
 def test_an_id_of_its_own(text_bundle: Path, catalog: Path, tmp_path: Path) -> None:
     built = build_version(BuildRequest(text_bundle, catalog, tmp_path))
     assert built.path.name == built.manifest.version
-    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}", built.manifest.version)
-    assert built.manifest.version.endswith(open_bundle(text_bundle).fingerprint[:8])
+    assert re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{8}-[0-9a-f]{4}", built.manifest.version)
+    opened = open_bundle(text_bundle)
+    assert built.manifest.version.split("-")[2] == opened.fingerprint[:8]
+    assert new_version_id(opened) != new_version_id(opened)  # two builds that begin in the same second
 
 
 @pytest.mark.parametrize(

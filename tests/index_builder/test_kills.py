@@ -94,9 +94,12 @@ def contents(version: Path) -> dict[str, Any]:
 
 
 def entries(store: Path) -> list[str]:
-    """Names of all that is in a store, but for memories of photos, which are kept of photos of some age."""
+    """Names of all that is in a store.
+
+    But for memories of photos, which are kept of photos of some age, and leases, which are numbered.
+    """
     found = (path.relative_to(store).as_posix() for path in store.rglob("*") if path.suffix != ".memory")
-    return sorted(path for path in found if not path.startswith(".removed"))
+    return sorted(path for path in found if not path.startswith(".removed") and ".lock/" not in path)
 
 
 @pytest.fixture

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artifacts.errors import StoreError
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import joined_keys
 from index_builder.embeddings.pool import Pool, hold_pool, open_pool, pool_folder
 from index_builder.embeddings.shard import Shard, write_shard
 from tests.index_builder.embeddings.test_shard import a_shard
+from tests.support.nodes import other_node, run_on
 
 WIDTH = 7
 
@@ -108,7 +110,7 @@ def test_a_shard_that_is_damaged_while_it_is_used_ends_the_build(pool: Pool) -> 
     put(pool, "00000001-000000", [1, 2], 1)
     pool.read(pytest.fail)
     (pool.folder / "00000001-000000.shard").write_bytes(b"")
-    with pytest.raises(BuildError, match="was damaged while the build was running; build again"):
+    with pytest.raises(BuildError, match="was damaged or replaced while the build was running; build again"):
         list(pool.shards(np.array([0]), lambda line: None))
 
 
@@ -144,6 +146,34 @@ def test_another_process_holds_it_until_it_is_killed(tmp_path: Path) -> None:
         process.kill()
     with open_pool(tmp_path, "a" * 64, WIDTH):
         pass
+
+
+def test_another_machine_sees_that_a_build_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_pool(tmp_path, "a" * 64, WIDTH) as pool:
+        run_on(other_node(passing=lambda: pool.lease and pool.lease.beat()), monkeypatch)
+        with pytest.raises(BuildError, match="another build with this model is running"), hold_pool(pool.folder):
+            pytest.fail("shared")
+        pool.read(pytest.fail)
+
+
+def test_a_build_whose_pool_another_machine_took_over_reads_no_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine stood still for a minute."""
+    with open_pool(tmp_path, "a" * 64, WIDTH) as pool:
+        run_on(other_node(), monkeypatch)
+        with open_pool(tmp_path, "a" * 64, WIDTH) as taken:
+            with pytest.raises(StoreError, match="was taken over by another program"):
+                pool.read(pytest.fail)
+            taken.read(pytest.fail)
+
+
+def test_a_shard_that_another_build_replaced_ends_the_build(pool: Pool) -> None:
+    put(pool, "00000001-000000", [1, 2], 1)
+    pool.read(pytest.fail)
+    put(pool, "00000001-000000", [2, 1], 1)
+    with pytest.raises(BuildError, match="was damaged or replaced while the build was running; build again"):
+        list(pool.shards(np.array([0]), pytest.fail))
 
 
 def test_what_a_killed_build_left_half_written_goes(tmp_path: Path) -> None:

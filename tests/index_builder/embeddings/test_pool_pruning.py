@@ -18,6 +18,7 @@ from index_builder.index.indexing import IndexRequest
 from index_builder.versions.prune import prune_store
 from tests.index_builder.embedding import embed_shop
 from tests.index_builder.embeddings.test_embed import Stop, stop_after
+from tests.support.nodes import other_node, run_on
 
 SHARDS = EncodingOptions(shard_rows=100)
 
@@ -111,6 +112,17 @@ def test_a_pool_in_use_is_left_alone(built: Store, text_bundle: Path) -> None:
     for version in ("all", "some"):
         shutil.rmtree(built.version_path(version))
     with open_pool(built.path, open_bundle(text_bundle).product_fingerprint, 32):
+        assert prune_pools(built) == []
+    assert len(prune_pools(built)) == 1
+
+
+def test_a_pool_that_another_machine_uses_is_left_alone(
+    built: Store, text_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("all", "some"):
+        shutil.rmtree(built.version_path(version))
+    with open_pool(built.path, open_bundle(text_bundle).product_fingerprint, 32) as pool:
+        run_on(other_node(passing=lambda: pool.lease and pool.lease.beat()), monkeypatch)
         assert prune_pools(built) == []
     assert len(prune_pools(built)) == 1
 

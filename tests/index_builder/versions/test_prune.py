@@ -1,6 +1,5 @@
 """Which versions go: the oldest, but never the published one or the one before it."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,22 +8,24 @@ import pytest
 from artifacts.errors import DamagedError
 from artifacts.index_version import read_manifest
 from artifacts.store import Publication, Store
+from index_builder.cli.output import describe_pruning
 from index_builder.core.errors import OptionError
 from index_builder.versions.prune import prune_store
 
 DAYS = {"v1": "2026-11-05", "v2": "2026-11-01", "v3": "2026-11-04", "v4": "2026-11-03", "v5": "2026-11-02"}
-BY_AGE = ["v2", "v5", "v4", "v3", "v1"]  # oldest first
+BY_AGE = ["v2", "v5", "v4", "v3", "v1"]  # oldest first, by their days
 
 
 @pytest.fixture
 def dated(tmp_path: Path, store: Path, rewrite_manifest: Callable[..., None]) -> Store:
-    """Five versions whose names are not in the order of their age."""
+    """Five versions of an older release, whose names are not in the order of their age."""
     dated = Store(tmp_path / "dated")
     for version, day in DAYS.items():
         with dated.new_version(version) as folder:
             for name in ("manifest.json", "products.parquet"):
                 (folder / name).write_bytes((store / "versions" / "flat" / name).read_bytes())
             rewrite_manifest(folder, version=version, created_at=f"{day}T12:00:00+00:00")
+        rewrite_manifest(dated.version_path(version), sequence=None)
     return dated
 
 
@@ -58,13 +59,32 @@ def test_leftovers_count_among_what_was_freed(dated: Store) -> None:
     assert pruning.freed_bytes == 1234
 
 
-def test_a_version_without_a_readable_manifest_is_as_old_as_its_folder(dated: Store) -> None:
-    for version, day in (("v1", 1), ("v3", 60)):  # v1 was the newest
-        path = dated.version_path(version)
-        (path / "manifest.json").write_text("{")
-        seconds = 1_793_500_000 + day * 86_400  # from 2026-11-01 on
-        os.utime(path, (seconds, seconds))
-    assert [removal.name for removal in prune_store(dated, 1).versions] == ["v2", "v1", "v5", "v4"]
+def test_a_version_without_a_readable_manifest_stays_and_is_told(dated: Store) -> None:
+    for version in ("v1", "v5"):
+        (dated.version_path(version) / "manifest.json").write_text("{")
+    pruning = prune_store(dated, 1)
+    assert [removal.name for removal in pruning.versions] == ["v2", "v4"]
+    assert pruning.unreadable == ("v1", "v5")
+    assert describe_pruning(pruning).splitlines()[-2:] == [
+        "kept version v5: its manifest cannot be read; see `list`, and remove its folder if it is of no use",
+        f"{pruning.freed_bytes / 1e6:.1f} MB freed",
+    ]
+
+
+@pytest.mark.parametrize("created_at", ["1970-01-01T00:00:00+00:00", "2099-01-01T00:00:00+00:00", "never"])
+def test_the_newest_stays_whatever_the_clock_said_when_it_was_built(
+    dated: Store, store: Path, rewrite_manifest: Callable[..., None], created_at: str
+) -> None:
+    """The two newest, with numbers, are of machines with other clocks; the first of them is in the future."""
+    for version, date in (("new1", "2077-01-01T00:00:00+00:00"), ("new0", created_at)):
+        with dated.new_version(version) as folder:
+            for name in ("manifest.json", "products.parquet"):
+                (folder / name).write_bytes((store / "versions" / "flat" / name).read_bytes())
+            rewrite_manifest(folder, version=version, created_at=date)
+    assert [read_manifest(dated.version_path(version)).sequence for version in ("new1", "new0")] == [1, 2]
+    assert [removal.name for removal in prune_store(dated, 2).versions] == BY_AGE
+    assert [removal.name for removal in prune_store(dated, 1).versions] == ["new1"]
+    assert dated.version_ids() == ["new0"]
 
 
 def test_ages_with_and_without_a_time_zone_are_compared(dated: Store, rewrite_manifest: Callable[..., None]) -> None:
