@@ -36,21 +36,13 @@ def pair_tables(recipe: Recipe, data: TrainingData) -> PairTables:
     """Return what a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
 
     Raises:
-        RecipeError: the recipe needs purchases and there is no log, or the pairs do not fill a batch.
+        RecipeError: the recipe needs purchases and there is no log.
     """
     if isinstance(recipe.clip, ClipRecipe):
-        tables = PairTables(caption_pairs(data.catalog, data.train, recipe.clip.title_share), None)
-    elif data.train is not None:
-        tables = PairTables(data.train, data.seen_negatives)
-    else:
+        return PairTables(caption_pairs(data.catalog, data.train, recipe.clip.title_share), None)
+    if data.train is None:
         raise RecipeError(f"recipe {recipe.name} is fitted to purchases: prepare a data set from a search log first")
-    assert recipe.optimisation is not None  # the recipe's own check
-    if len(tables.pairs) < recipe.optimisation.batch_size:
-        raise RecipeError(
-            f"recipe {recipe.name} has batch_size {recipe.optimisation.batch_size}, "
-            f"but there are only {len(tables.pairs)} pairs; lower it"
-        )
-    return tables
+    return PairTables(data.train, data.seen_negatives)
 
 
 def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:

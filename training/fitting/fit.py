@@ -69,6 +69,7 @@ def _train(
     recipe, optimisation = request.recipe, request.recipe.optimisation
     assert optimisation is not None  # the recipe's own check
     pairs = pairs_for(recipe, request.data)
+    optimisation = optimisation.for_pairs(len(pairs), request.devices)
     steps = request.steps or optimisation.steps(len(pairs))
     plan = BatchPlan(pairs, optimisation.batch_size, steps, optimisation.seen_negatives, request.seed)
     sources = tower_sources(recipe, query, product, pairs.queries, request.data.products, work)

@@ -5,6 +5,8 @@ the model that the fit starts from. `training.model.start.starting_model`, which
 different widths and pretrained towers that cannot be used.
 """
 
+import warnings
+
 import pyarrow.compute as pc
 
 from towers.model import Model
@@ -14,7 +16,9 @@ from training.fitting.request import FitRequest
 from training.fitting.run import check_devices
 from training.model.start import check_fitted_tower
 from training.objective.gradient_cache import has_batch_statistics
-from training.recipes.recipe import AlphaSearch
+from training.recipes.recipe import AlphaSearch, ClipRecipe
+
+_FEWEST_PAIRS = 2  # a batch of one has nothing to tell its product from
 
 
 def check_request(request: FitRequest) -> None:
@@ -31,7 +35,7 @@ def check_request(request: FitRequest) -> None:
     for tower in request.recipe.fitted_towers:
         check_fitted_tower(request.recipe, tower, request.fitted)
     if request.recipe.train:
-        pair_tables(request.recipe, request.data)
+        _check_pairs(request, len(pair_tables(request.recipe, request.data).pairs))
     _check_share(request)
     _check_history(request)
     _check_alpha(request)
@@ -54,6 +58,26 @@ def check_model(request: FitRequest, model: Model) -> None:
                     f"recipe {request.recipe.name} trains a {tower} tower with BatchNorm, whose vectors depend on the "
                     f"whole batch; it cannot be fitted with {option}"
                 )
+
+
+def _check_pairs(request: FitRequest, pairs: int) -> None:
+    """Refuse too few pairs for any batch, and warn where they do not fill one of the recipe's."""
+    optimisation, least = request.recipe.optimisation, max(_FEWEST_PAIRS, request.devices)
+    assert optimisation is not None  # the recipe's own check
+    if pairs < least:
+        remedy = (
+            "give more titles with photos"
+            if isinstance(request.recipe.clip, ClipRecipe)
+            else "prepare a data set with a longer --training-months or a lower --threshold"
+        )
+        raise RecipeError(f"recipe {request.recipe.name} needs {least} pairs or more, and there are {pairs}; {remedy}")
+    fitting = optimisation.for_pairs(pairs, request.devices)
+    if fitting != optimisation:
+        warnings.warn(
+            f"recipe {request.recipe.name} has batch_size {optimisation.batch_size}, and there are only {pairs} pairs: "
+            f"they are fitted in batches of {fitting.batch_size}, with fewer products to tell apart in each",
+            stacklevel=3,
+        )
 
 
 def _check_share(request: FitRequest) -> None:

@@ -119,6 +119,12 @@ class Optimisation(Record):
             raise ValueError("seen_negative_weight is given, but seen_negatives is false")
         return self
 
+    def for_pairs(self, pairs: int, devices: int) -> "Optimisation":
+        """Return the same with smaller batches, of all pairs that devices can share, where pairs do not fill one."""
+        if pairs >= self.batch_size:
+            return self
+        return self.model_copy(update={"batch_size": pairs - pairs % devices})
+
     def steps(self, pairs: int) -> int:
         """Return the number of batches of a run over so many pairs: those of the epochs, and at least `least_steps`."""
         return max(self.least_steps, round(pairs // self.batch_size * self.epochs))

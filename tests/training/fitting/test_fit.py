@@ -1,5 +1,6 @@
 """Every recipe on a small shop: what is trained, what is kept, what a bundle holds, and resumption."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_gradients_reach_what_the_recipe_names_and_nothing_else(
 
     monkeypatch.setattr("training.fitting.fit.run", one_step)
     with pytest.raises(OneStepTaken):
-        fit(FitRequest(recipe, data, towers, tmp_path / name, fits.cache))
+        fit(FitRequest(recipe, data, towers, tmp_path / "out", fits.cache))
     (module,) = steps
     for part, parameters in parameters_by_part(module.model).items():
         flows = {_has_gradient(parameter) for parameter in parameters}
@@ -171,7 +172,7 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(
     recipe = small("bibert")
 
     def request(name: str) -> FitRequest:
-        return FitRequest(recipe, data, {}, tmp_path / name, VectorCache(tmp_path / "vectors"), steps=8)
+        return FitRequest(recipe, data, {}, tmp_path / "out", VectorCache(tmp_path / "vectors"), steps=8)
 
     unbroken = fit_without_export(request("unbroken"))
     batch = BatchPlan.batch
@@ -257,3 +258,14 @@ def changed(side: Side, before: Side, tower: str, part: str = "") -> set[bool]:
     compared = [name for name in weights if name.startswith(part)]
     assert compared
     return {not torch.equal(weights[name], earlier[name]) for name in compared}
+
+
+def test_a_young_shop_s_few_pairs_are_one_batch_and_a_warning_says_so(data: TrainingData, tmp_path: Path) -> None:
+    assert data.train is not None
+    few = replace(data, train=data.train.slice(0, 39))
+    recipe = small("bibert", batch_size=4096)
+    with pytest.warns(UserWarning, match=r"^recipe bibert has batch_size 4096, and there are only 39 pairs: they are"):
+        bundle = fit_without_export(
+            FitRequest(recipe, few, {}, tmp_path / "out", VectorCache(tmp_path / "vectors"), steps=2)
+        )
+    assert bundle.card.origin.recipe == recipe.model_dump(mode="json")

@@ -81,9 +81,12 @@ def shown_elsewhere(request: FitRequest) -> FitRequest:
     return with_data(shown=shown)(request)
 
 
-def few_pairs(request: FitRequest) -> FitRequest:
-    assert request.data.train is not None
-    return with_data(train=request.data.train.slice(0, 40))(request)
+def pairs(count: int, devices: int = 1) -> Change:
+    def change(request: FitRequest) -> FitRequest:
+        assert request.data.train is not None
+        return replace(with_data(train=request.data.train.slice(0, count))(request), devices=devices)
+
+    return change
 
 
 def no_held_out_queries(request: FitRequest) -> FitRequest:
@@ -106,7 +109,18 @@ def on_devices(count: int) -> Change:
             catalogue_alone,
             "recipe bibert is fitted to purchases: prepare a data set from a search log first",
         ),
-        ("4tmm-mlp", few_pairs, "recipe 4tmm-mlp has batch_size 64, but there are only 40 pairs; lower it"),
+        (
+            "4tmm-mlp",
+            pairs(1),
+            "recipe 4tmm-mlp needs 2 pairs or more, and there are 1; prepare a data set with a longer "
+            "--training-months or a lower --threshold",
+        ),
+        (
+            "bibert",
+            pairs(3, devices=4),
+            "recipe bibert needs 4 pairs or more, and there are 3; prepare a data set with a longer "
+            "--training-months or a lower --threshold",
+        ),
         (
             "bibert",
             on_devices(3),

@@ -178,6 +178,18 @@ def test_unknown_names_and_unreadable_files(tmp_path: Path) -> None:
         load_recipe(write(tmp_path, "name: [unclosed"))
 
 
+@pytest.mark.parametrize(
+    ("pairs", "devices", "batch_size"), [(100, 3, 10), (10, 1, 10), (9, 1, 9), (9, 2, 8), (2, 1, 2), (5, 5, 5)]
+)
+def test_pairs_that_do_not_fill_a_batch_are_one_that_devices_can_share(
+    pairs: int, devices: int, batch_size: int
+) -> None:
+    content = {**GOOD, "optimisation": {"epochs": 2, "batch_size": 10, "learning_rate": 1}}
+    optimisation = Recipe.model_validate(content).optimisation
+    assert optimisation is not None
+    assert optimisation.for_pairs(pairs, devices) == optimisation.model_copy(update={"batch_size": batch_size})
+
+
 @pytest.mark.parametrize(("pairs", "least", "steps"), [(100, 1, 20), (100, 50, 50), (7, 1, 1)])
 def test_steps_are_whole_batches_of_the_epochs_and_at_least_so_many(pairs: int, least: int, steps: int) -> None:
     content = {**GOOD, "optimisation": {"epochs": 2, "batch_size": 10, "learning_rate": 1, "least_steps": least}}
