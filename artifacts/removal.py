@@ -131,7 +131,8 @@ def _entries(folder: Path) -> list[Path]:
 
 def _delete(store: Store, path: Path) -> Removal:
     files = [path, *path.rglob("*")] if path.is_dir() else [path]
-    freed_bytes = sum(file.lstat().st_size for file in files if not file.is_dir() or file.is_symlink())
+    found = [file.lstat() for file in files if not file.is_dir() or file.is_symlink()]
+    freed_bytes = sum(status.st_size for status in found if status.st_nlink == 1)  # others are files of a version too
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -41,7 +41,8 @@ class GateLimits:
     most_product_drop: float = 0.2
     # Where 20 % of the products are lost and as many are new, 0.8 * 0.8 of an answer is left.
     least_canary_overlap: float = 0.6
-    # Random weights kept 7.5 % of a good model's answers, by words that titles share.
+    # Random weights kept 7.5 % of a good model's answers, by words that titles share. On the sample shop 3tmm-history
+    # keeps 61 % of bibert's, and the CLIP that it was fitted from 27 % of 3tmm-history's.
     least_new_model_overlap: float = 0.15
     most_without_title: float = 0.1
     most_vector_similarity: float = 0.98

@@ -7,6 +7,7 @@ from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError, StoreError
 from artifacts.index_version import CURVE_FILE, read_manifest
 from artifacts.store import Store
+from artifacts.version_order import in_order
 from service.api.auth import admin_router
 from service.api.schemas import Problem
 from service.api.schemas_page import VersionFigures, VersionInfo, VersionsResponse
@@ -27,16 +28,17 @@ _THREAD = "vitrine-versions"
 
 @router.get("")
 async def show_versions(request: Request) -> VersionsResponse:
-    """Show the figures of all versions from their manifests, newest first. The files are not verified for this."""
+    """Show the figures of all versions from their manifests, newest first; those without a readable one come last.
+
+    The files are not verified for this.
+    """
     store = service_of(request).store
 
     def read() -> list[VersionInfo]:
-        return [_describe(store, version_id) for version_id in store.version_ids()]
+        ordered, unreadable = in_order(map(store.version_path, store.version_ids()))
+        return [_describe(store, version_id) for version_id in (*reversed(ordered), *unreadable)]
 
-    versions = await run_in_daemon_thread(read, _THREAD)
-    # Versions without a readable manifest come last.
-    versions.sort(key=lambda info: info.figures.created_at if info.figures else "", reverse=True)
-    return VersionsResponse(versions=versions)
+    return VersionsResponse(versions=await run_in_daemon_thread(read, _THREAD))
 
 
 @router.get(

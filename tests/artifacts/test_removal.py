@@ -52,6 +52,15 @@ def test_versions_are_removed_with_their_records(store: Store) -> None:
     assert store.version_ids() == ["b", "c"]
 
 
+def test_files_that_another_version_has_too_are_not_counted_as_freed(store: Store) -> None:
+    """Until it is removed as well."""
+    with store.new_version("e") as folder:
+        os.link(store.version_path("a") / "content", folder / "content")
+    assert remove_versions(store, ["a"]) == [Removal("a", 5)]
+    assert (store.version_path("e") / "content").read_text() == "a" * 100
+    assert remove_versions(store, ["e"]) == [Removal("e", 100)]
+
+
 def test_the_current_and_the_previous_version_stay(store: Store) -> None:
     assert protected_versions(store) == {"b", "c"}
     for version in ("b", "c"):

@@ -12,8 +12,9 @@ pytestmark = pytest.mark.integration
 
 
 def test_the_figures_are_those_of_the_manifests(shop: Shop, tmp_path: Path) -> None:
-    for version, built in (("old", "2026-11-01"), ("new", "2026-11-21"), ("broken", "2026-11-22")):
-        folder = shop.add_version(tmp_path, version, manifest={"created_at": f"{built}T00:00:00+00:00"})
+    """Newest first in the order of the store, whatever a machine's clock said."""
+    for version, year in (("old", 2031), ("new", 2026), ("broken", 2027)):
+        folder = shop.add_version(tmp_path, version, manifest={"created_at": f"{year}-11-21T00:00:00+00:00"})
     (folder / "manifest.json").write_text("{}")
     Store(tmp_path).publish("new")
     with running_service(tmp_path) as running:
@@ -25,8 +26,8 @@ def test_the_figures_are_those_of_the_manifests(shop: Shop, tmp_path: Path) -> N
     assert figures.pop("size_bytes") == files - manifest_bytes
     assert figures == {
         "created_at": "2026-11-21T00:00:00+00:00", "model": "bibert", "model_fingerprint": "f" * 64, "width": WIDTH,
-        "count": PRODUCTS, "index_type": "Flat", "nprobe": None, "k_factor": None, "ef_search": None, "target_recall": 0.95,
-        "recall_at_100": 1.0, "ms_per_query": None, "photos_usable": 0, "photos_absent": 0,
+        "count": PRODUCTS, "index_type": "Flat", "nprobe": None, "k_factor": None, "ef_search": None,
+        "target_recall": 0.95, "recall_at_100": 1.0, "ms_per_query": None, "photos_usable": 0, "photos_absent": 0,
         "photos_unusable": {}, "has_curve": False, "canary_queries": QUERIES,
     }  # fmt: skip
     assert shown[2]["figures"] is None
