@@ -97,7 +97,12 @@ def make_version(new: NewVersion, source: ProductSource, report: ProgressReporte
     """
     bundle, store = new.bundle, new.store
     with open_pool(
-        store.path, bundle.product_fingerprint, bundle.card.width, with_tower_vectors=new.with_tower_vectors
+        store.path,
+        bundle.product_fingerprint,
+        bundle.card.width,
+        with_tower_vectors=new.with_tower_vectors,
+        wait_minutes=new.encoding.wait_minutes,
+        report=report,
     ) as pool:
         with store.new_version(new.version) as folder:
             products = write_products(folder, source.schema, source.batches())

@@ -40,6 +40,9 @@ class NewVersionOptions:
     shard_rows: Annotated[
         int, typer.Option(help="Products that are encoded between two writes; a kill loses at most these.")
     ] = 4096
+    wait: Annotated[
+        float, typer.Option(help="Minutes to wait for another build with the same model; by default it ends at once.")
+    ] = 0.0
     download_concurrency: Annotated[int, typer.Option(help="How many photos are downloaded at a time.")] = 32
     download_timeout: Annotated[float, typer.Option(help="Seconds for one attempt to download a photo.")] = 30.0
     allow_private_addresses: Annotated[
@@ -109,7 +112,9 @@ class NewVersionOptions:
             allow_hosts=tuple(self.allow_host or ()),
             use_proxy=self.use_proxy,
         )
-        return EncodingOptions(downloads, retry_failed, refetch_photos, self.shard_rows, self._engine(report))
+        return EncodingOptions(
+            downloads, retry_failed, refetch_photos, self.shard_rows, self._engine(report), self.wait
+        )
 
     def _engine(self, report: ProgressReporter) -> "Engine":
         if self.engine == "ray":

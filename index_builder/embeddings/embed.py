@@ -1,6 +1,7 @@
 """Fills a pool with the vectors of products: those that it lacks are planned and encoded."""
 
 import datetime
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class EncodingOptions:
         refetch_photos: download photos again, since their URLs may show others now.
         shard_rows: number of products in a shard, which is written at once.
         engine: encodes the tasks of a plan.
+        wait_minutes: how long to wait for another build with the same model.
 
     Raises:
         BuildError: a number is out of range.
@@ -46,10 +48,13 @@ class EncodingOptions:
     refetch_photos: bool = False
     shard_rows: int = DEFAULT_SHARD_ROWS
     engine: Engine = encode_on_this_machine
+    wait_minutes: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard_rows <= 1_000_000:
             raise BuildError(f"shard rows: expected 1 to 1,000,000, got {self.shard_rows}")
+        if not 0 <= self.wait_minutes < math.inf:
+            raise BuildError(f"wait: expected 0 minutes or more, got {self.wait_minutes}")
 
 
 @dataclass(frozen=True)

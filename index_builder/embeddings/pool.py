@@ -12,20 +12,19 @@ tower vectors ignores shards without them.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.errors import StoreError
 from artifacts.leases import Lease
-from artifacts.locks import locked
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import KeyIndex, Keys, Rows, joined_keys
 from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.plan import PLAN_SUFFIX, sequence_of
+from index_builder.embeddings.pool_lock import LOCK_FOLDER, hold_pool
 from index_builder.embeddings.shard import Shard, read_shard
 from towers.vector_cache import digest_texts
 
@@ -33,7 +32,6 @@ POOLS_FOLDER = "embeddings"
 SHARD_SUFFIX = ".shard"
 PHOTO_CACHE_SUFFIX = ".memory"
 RETRIES_FILE = "photos.retries"
-_LOCK_FOLDER = ".lock"
 
 Positions = npt.NDArray[np.int64]  # of vectors in a pool; -1 for vectors that it lacks
 
@@ -164,33 +162,34 @@ class Pool:
 
 
 @contextmanager
-def open_pool(store: Path, product_fingerprint: str, width: int, *, with_tower_vectors: bool = False) -> Iterator[Pool]:
+def open_pool(
+    store: Path,
+    product_fingerprint: str,
+    width: int,
+    *,
+    with_tower_vectors: bool = False,
+    wait_minutes: float = 0.0,
+    report: ProgressReporter = lambda line: None,
+) -> Iterator[Pool]:
     """Open the pool of a product side, which is created where it is missing; no other build may use it meanwhile.
+
+    Args:
+        store: folder of the store.
+        product_fingerprint: fingerprint of the product side.
+        width: D of the vectors.
+        with_tower_vectors: whether tower vectors are needed too.
+        wait_minutes: how long to wait for another build.
+        report: receives a line now and then while it waits.
 
     Raises:
         BuildError: another build with this model is running.
     """
     folder = pool_folder(store, product_fingerprint)
     folder.mkdir(parents=True, exist_ok=True)
-    with hold_pool(folder) as lease:
+    with hold_pool(folder, wait_minutes, report) as lease:
         for path in temporary_files(folder):
             path.unlink()
         yield Pool(folder, width, with_tower_vectors=with_tower_vectors, lease=lease)
-
-
-@contextmanager
-def hold_pool(folder: Path) -> Iterator[Lease]:
-    """Lock a pool.
-
-    Raises:
-        BuildError: a build that uses the pool is running.
-    """
-    with ExitStack() as stack:
-        try:
-            lease = stack.enter_context(locked(folder / _LOCK_FOLDER, 0))
-        except StoreError as error:
-            raise BuildError(f"another build with this model is running (it holds {folder}); wait for it") from error
-        yield lease
 
 
 def pool_folder(store: Path, product_fingerprint: str) -> Path:
@@ -200,7 +199,7 @@ def pool_folder(store: Path, product_fingerprint: str) -> Path:
 
 def temporary_files(folder: Path) -> list[Path]:
     """Return temporary files that a killed build left in a pool; the pool must be locked."""
-    return sorted(path for path in folder.iterdir() if path.name.startswith(".") and path.name != _LOCK_FOLDER)
+    return sorted(path for path in folder.iterdir() if path.name.startswith(".") and path.name != LOCK_FOLDER)
 
 
 def _name_of(path: Path) -> str:

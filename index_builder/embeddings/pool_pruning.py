@@ -21,10 +21,10 @@ from index_builder.embeddings.pool import (
     RETRIES_FILE,
     SHARD_SUFFIX,
     Pool,
-    hold_pool,
     pool_folder,
     temporary_files,
 )
+from index_builder.embeddings.pool_lock import hold_pool
 from index_builder.embeddings.shard import read_shard, write_shard
 
 _LEAST_NEEDED = 0.5  # share of a shard; below it the shard is rewritten with its needed rows only

@@ -281,7 +281,9 @@ def test_two_builds_with_one_model_cannot_run_at_once_and_with_two_they_can(
 ) -> None:
     model = open_bundle(bundle)
     with open_pool(tmp_path, model.product_fingerprint, model.card.width):
-        with pytest.raises(BuildError, match=r"another build with this model is running \(it holds .*\); wait for it"):
+        with pytest.raises(
+            BuildError, match=r"another build with this model is running \(process .*; it holds .*\); wait"
+        ):
             build_version(BuildRequest(bundle, catalog, tmp_path, "v"))
         build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"))
     assert Store(tmp_path).version_ids() == ["v"]

@@ -1,5 +1,8 @@
 """The pool: the latest vector of each key, out of sound shards alone, and one build at a time."""
 
+import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +13,8 @@ import pytest
 from artifacts.errors import StoreError
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import joined_keys
-from index_builder.embeddings.pool import Pool, hold_pool, open_pool, pool_folder
+from index_builder.embeddings.pool import Pool, open_pool, pool_folder
+from index_builder.embeddings.pool_lock import hold_pool
 from index_builder.embeddings.shard import Shard, write_shard
 from tests.index_builder.embeddings.test_shard import a_shard
 from tests.support.nodes import other_node, run_on
@@ -126,7 +130,11 @@ def test_one_build_at_a_time(tmp_path: Path) -> None:
         assert pool.folder == tmp_path / "embeddings" / ("a" * 16) == pool_folder(tmp_path, "a" * 64)
         with pytest.raises(BuildError) as caught, open_pool(tmp_path, "a" * 64, WIDTH):
             pytest.fail("shared")
-        assert str(caught.value) == f"another build with this model is running (it holds {pool.folder}); wait for it"
+        assert re.fullmatch(
+            rf"another build with this model is running \(process {os.getpid()} on {platform.node()} since "
+            rf"20\d\d-\S+T\S+\+00:00; it holds {pool.folder}\); wait for it, or give --wait MINUTES",
+            str(caught.value),
+        )
         with open_pool(tmp_path, "b" * 64, WIDTH):
             pass
     with hold_pool(pool.folder):
