@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from tokenizers import Tokenizer
@@ -24,6 +24,7 @@ from artifacts.errors import DamagedError
 from artifacts.side import EncoderFamily, PretrainedBertConfig
 from towers.errors import EncoderError, one_line
 from towers.pooling import masked_mean
+from towers.pooling_config import Pooling, pooling_of_folder
 from towers.tokens import read_tokenizer
 from towers.weight_checks import lfs_pointer, nonfinite_weight
 
@@ -92,7 +93,7 @@ class LoadedEncoder:
 
 
 def load_encoder(
-    folder: Path, *, layers: int, pooling: Literal["mean", "cls"] = "mean", width: int | None = None
+    folder: Path, *, layers: int, pooling: Pooling | None = None, width: int | None = None
 ) -> LoadedEncoder:
     """Load the first layers of an encoder in Hugging Face's format, in evaluation mode.
 
@@ -101,7 +102,8 @@ def load_encoder(
     Args:
         folder: a folder with config.json, model.safetensors and tokenizer.json.
         layers: number of layers to keep.
-        pooling: the mean over the real tokens, or the first token's state.
+        pooling: the mean over the real tokens, or the first token's state; None for what the folder's own configuration
+            says, or else the mean.
         width: width of the projection; by default the encoder's hidden size.
 
     Raises:
@@ -123,7 +125,7 @@ def load_encoder(
     kept = PretrainedBertConfig(
         family=config.model_type,
         model={name: value for name, value in config.to_dict().items() if name not in _NOT_OF_THE_ENCODER},
-        pooling=pooling,
+        pooling=pooling or pooling_of_folder(folder) or "mean",
         max_positions=config.max_position_embeddings - offset,
         pad_id=config.pad_token_id,
         width=width or config.hidden_size,

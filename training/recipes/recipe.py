@@ -47,7 +47,7 @@ class PretrainedBertRecipe(Record):
     pretrained: str  # folder with config.json, model.safetensors and tokenizer.json
     layers: int = Field(default=2, gt=0)  # paper, section 2.2
     width: int | None = Field(default=None, gt=0)  # width of the tower's vector; by default the encoder's
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Literal["mean", "cls"] | None = None  # by default the encoder's own, or else the mean
     query_tokens: int = Field(default=16, ge=3)
     title_tokens: int = Field(default=22, ge=3)
 
