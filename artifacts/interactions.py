@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from artifacts.errors import DamagedError
 from artifacts.parquet_folder import parquet_files
-from artifacts.tables import Columns, check_columns, read_schema
+from artifacts.row_batches import read_batches
+from artifacts.tables import IN_PIECES, Columns, check_columns, check_texts, read_schema
 
 INTERACTION_COLUMNS: Columns = {
     "timestamp": pa.timestamp("us"),
@@ -18,6 +20,8 @@ INTERACTION_COLUMNS: Columns = {
 }
 # The columns that `training prepare` reads, and that a table of a data warehouse must have.
 QUERIED_COLUMNS: Columns = {name: INTERACTION_COLUMNS[name] for name in ("timestamp", "query", "product_id", "event")}
+_TEXTS = ("query", "product_id", "event")
+_BATCH_ROWS = 65_536
 EVENTS = ("impression", "click", "purchase")
 
 
@@ -44,3 +48,21 @@ def check_interactions(path: Path) -> None:
     """
     for file in interaction_files(path):
         check_columns(file, read_schema(file), INTERACTION_COLUMNS)
+
+
+def check_interaction_texts(path: Path) -> None:
+    """Read all texts of a search log, and check that they are valid UTF-8, which Parquet files only claim.
+
+    Raises:
+        DamagedError: a file cannot be read.
+        FormatError: a text is not; the message names file, column and row.
+    """
+    for file in interaction_files(path):
+        try:
+            with pq.ParquetFile(file, **IN_PIECES) as opened:
+                first_row = 0
+                for batch in read_batches(opened, _TEXTS, _BATCH_ROWS):
+                    check_texts(file, batch, first_row)
+                    first_row += len(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedError(f"{file} cannot be read: {error}") from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,7 @@ from artifacts.dataset import (
     finish_dataset,
     open_dataset,
 )
+from artifacts.interactions import check_interaction_texts
 from artifacts.table1 import TABLE1_FILE, table1
 from training.errors import LogError
 from training.logs.interest import check_interest, weighted_events
@@ -122,6 +124,12 @@ def _opened(
         yield LogQueries.of(normalise_log(log), catalog.table)
     except ibis.common.exceptions.IbisError as error:
         raise LogError(f"{interactions} cannot be queried: {error}") from error
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        if isinstance(interactions, Path):
+            check_interaction_texts(interactions)  # DuckDB does not say in which row
+        raise LogError(f"{interactions} cannot be read: {error}") from error
 
 
 def _tables(log: LogQueries, windows: Windows, options: PrepareOptions, source: str) -> _Tables:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.dataset import Dataset, DatasetCard, PurchaseInterest, open_dataset
-from artifacts.errors import FormatError
+from artifacts.errors import DamagedError, FormatError
 from training.errors import LogError
 from training.logs.log_source import LogTable
 from training.logs.prepare import PrepareOptions, prepare
@@ -163,6 +163,34 @@ def test_logs_that_give_no_data_set(tmp_path: Path, events: list[Event], message
     with pytest.raises(LogError, match=message):
         run(write_shop(tmp_path / "shop", events), tmp_path / "data")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("column", ["query", "product_id", "event"])
+@pytest.mark.parametrize("of_folder", [False, True])
+def test_what_is_not_utf8_is_named_with_its_row(tmp_path: Path, column: str, of_folder: bool) -> None:
+    shop = write_shop(tmp_path / "shop", EVENTS)
+    log = pq.read_table(shop / "interactions.parquet")
+    texts = [text.encode() for text in log[column].to_pylist()]
+    texts[1] = b"caf\xe9"
+    place = log.schema.get_field_index(column)
+    bad = log.set_column(place, column, pa.array(texts, pa.binary()).view(pa.string()))
+    files = tmp_path / "log"
+    files.mkdir()
+    pq.write_table(log, files / "0.parquet")
+    pq.write_table(bad, files / "1.parquet")
+    with pytest.raises(FormatError) as caught:
+        run(shop, tmp_path / "data", log=files if of_folder else files / "1.parquet")
+    assert f"{files / '1.parquet'}: column {column} is not valid UTF-8 in row 2" in str(caught.value)
+    assert not list(tmp_path.glob("data*")) and not list(tmp_path.glob(".data*"))
+
+
+def test_a_log_with_damaged_pages_is_named(tmp_path: Path) -> None:
+    shop = write_shop(tmp_path / "shop", EVENTS)
+    file = shop / "interactions.parquet"
+    content = file.read_bytes()
+    file.write_bytes(content[:4] + b"\xff" * 40 + content[44:])
+    with pytest.raises((LogError, DamagedError), match=r"interactions\.parquet cannot be read: "):
+        run(shop, tmp_path / "data")
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
