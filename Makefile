@@ -75,10 +75,11 @@ port-free: $(SETUP)
 	@! $(BIN)/python -c 'import socket; socket.create_connection(("127.0.0.1", $(PORT)), 1)' 2>/dev/null \
 	  || { echo "port $(PORT) is in use; stop what listens there or say make PORT=8001 ..." >&2; exit 1; }
 
-# A process of tests for each core, each test file in one of them; `make test PYTEST_ARGS=--random-order` shuffles them.
+# Two processes of tests for each core, since many tests wait; each test file in one of them, the longest ones first
+# (tests/conftest.py). `make test PYTEST_ARGS=--random-order` shuffles them.
 PYTEST_ARGS ?=
 test: lint ## All checks and all tests, the ten slowest at the end
-	$(BIN)/pytest --numprocesses auto --dist loadfile --durations 10 $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 10 $(PYTEST_ARGS)
 
 unit: $(SETUP) ## The fast tests only
 	$(BIN)/pytest -m "not integration and not realdata and not gpu and not browser"

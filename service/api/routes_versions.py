@@ -6,7 +6,7 @@ from starlette.responses import Response
 from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError, StoreError
 from artifacts.index_version import CURVE_FILE, read_manifest
-from artifacts.store import Store
+from artifacts.store import VERSIONS_FOLDER, Store
 from artifacts.version_order import in_order
 from service.api.auth import admin_router
 from service.api.schemas import Problem
@@ -35,7 +35,7 @@ async def show_versions(request: Request) -> VersionsResponse:
     store = service_of(request).store
 
     def read() -> list[VersionInfo]:
-        ordered, unreadable = in_order(map(store.version_path, store.version_ids()))
+        ordered, unreadable = in_order(store.path / VERSIONS_FOLDER / version_id for version_id in store.version_ids())
         return [_describe(store, version_id) for version_id in (*reversed(ordered), *unreadable)]
 
     return VersionsResponse(versions=await run_in_daemon_thread(read, _THREAD))

@@ -172,7 +172,7 @@ def test_a_run_that_was_killed_ends_with_the_weights_of_an_unbroken_one(
     recipe = small("bibert")
 
     def request(name: str) -> FitRequest:
-        return FitRequest(recipe, data, {}, tmp_path / "out", VectorCache(tmp_path / "vectors"), steps=8)
+        return FitRequest(recipe, data, {}, tmp_path / name, VectorCache(tmp_path / "vectors"), steps=8)
 
     unbroken = fit_without_export(request("unbroken"))
     batch = BatchPlan.batch
