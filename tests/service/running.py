@@ -87,8 +87,9 @@ def running_service(
             start at once and whose objects tests can reach.
         settings: fields of Settings; the admin routes are turned on by default.
     """
-    # A swap is answered when it is done, however busy the machine is.
-    defaults = {"store": store, "device": "cpu", "admin_token": TOKEN, "swap_wait_seconds": 600}
+    # A swap is answered when it is done, and a search too, however busy the machine is.
+    patience = {"swap_wait_seconds": 600, "deadline_seconds": 60}
+    defaults = {"store": store, "device": "cpu", "admin_token": TOKEN, **patience}
     made = Settings(**{**defaults, **settings})  # type: ignore[arg-type]
     opener = None if in_processes else in_threads(load or _loader(made), made.max_search_threads)
     service = SearchService(made, opener)
