@@ -23,6 +23,7 @@ from artifacts.checksums import fingerprint_of, record_file, sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 from artifacts.parquet_folder import parquet_files, partition_columns, partition_type
 from artifacts.photo_entries import photo_entries
+from artifacts.plain_types import plain_inside, plain_type
 from artifacts.row_batches import read_batches
 from artifacts.tables import IN_PIECES, Columns, check_columns, check_texts, count_rows, read_schema
 
@@ -199,7 +200,8 @@ def _common_schema(
         check_columns(file, schema, CATALOG_COLUMNS)
         for name, kind in CATALOG_COLUMNS.items():
             schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
-        plain.append(_without_dictionaries(schema) if len(schemas) > 1 else schema)
+        without = plain_type if len(schemas) > 1 else plain_inside  # of several files one may have no dictionary
+        plain.append(pa.schema([column.with_type(without(column.type)) for column in schema], metadata=schema.metadata))
     try:
         schema = pa.unify_schemas(plain, promote_options="permissive")
     except pa.ArrowException as error:
@@ -208,14 +210,6 @@ def _common_schema(
         if name not in schema.names:
             schema = schema.append(pa.field(name, partition_type(values)))
     return schema
-
-
-def _without_dictionaries(schema: pa.Schema) -> pa.Schema:
-    """Return a schema in which columns of a dictionary have the type of its values, which one file may have."""
-    plain = [
-        column.with_type(column.type.value_type) if pa.types.is_dictionary(column.type) else column for column in schema
-    ]
-    return pa.schema(plain, metadata=schema.metadata)
 
 
 def notes_on_ids(schemas: Mapping[Path, pa.Schema]) -> tuple[str, ...]:

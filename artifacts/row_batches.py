@@ -28,8 +28,7 @@ def read_batches(
     """
     pending: list[pa.RecordBatch] = []
     rows = size = 0
-    # With threads, steps as small as these would cost more than what they share between cores.
-    for step in file.iter_batches(_rows_at_once(file.metadata, most_bytes), columns=list(columns), use_threads=False):
+    for step in _steps(file, columns, most_bytes):
         for part in bounded_slices(step, most_rows, most_bytes):
             part_size = decoded_bytes(part)
             if pending and (rows + len(part) > most_rows or size + part_size > most_bytes):
@@ -67,8 +66,18 @@ def _decoded_bytes(column: pa.Array) -> int:
     return int(column.nbytes)
 
 
-def _rows_at_once(metadata: pq.FileMetaData, most_bytes: int) -> int:
-    """Return how many rows to decode at a time, by what the file says of the size of its rows."""
-    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-    largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-    return min(max(most_bytes // max(largest, 1), 1), _ROWS_AT_ONCE)
+def _steps(file: pq.ParquetFile, columns: Sequence[str], most_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file in small batches, none of which has rows of two row groups.
+
+    Arrow could not read lists and structures with dictionaries otherwise. Threads would cost such small batches more
+    than they share between cores.
+    """
+    for number in range(file.metadata.num_row_groups):
+        rows = _rows_at_once(file.metadata.row_group(number), most_bytes)
+        yield from file.iter_batches(rows, row_groups=[number], columns=list(columns), use_threads=False)
+
+
+def _rows_at_once(group: pq.RowGroupMetaData, most_bytes: int) -> int:
+    """Return how many rows to decode at a time, by what a row group says of the size of its rows."""
+    size: int = max(group.total_byte_size // max(group.num_rows, 1), 1)
+    return min(max(most_bytes // size, 1), _ROWS_AT_ONCE)

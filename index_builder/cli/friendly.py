@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
-from artifacts.cli import friendly_errors
+from artifacts.cli import friendly_errors, printable
 from artifacts.errors import DamagedError
 from index_builder.core.errors import GateError, IndexBuilderError, OptionError, VerificationError
 from knn import KnnError
@@ -31,7 +31,7 @@ def failed_checks_exit() -> Iterator[None]:
     try:
         yield
     except (GateError, VerificationError, DamagedError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {printable(str(error))}", err=True)
         raise typer.Exit(FAILED_CHECK_STATUS) from error
 
 

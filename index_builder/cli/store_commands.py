@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from artifacts.cli import printable
 from artifacts.store import Store
 from index_builder.cli.friendly import FAILED_CHECK_STATUS, failed_checks_exit, friendly
 from index_builder.cli.options import NewColumns, NewModel, StoreFolder
@@ -172,5 +173,5 @@ def check_unpublished(store: Store, version: str, limits: GateLimits) -> None:
 
     failures = check_and_record(store, version, limits).failures
     if failures:
-        typer.echo(f"REFUSED BY THE GATE: version {version} is kept and marked: {'; '.join(failures)}")
+        typer.echo(f"REFUSED BY THE GATE: version {version} is kept and marked: {printable('; '.join(failures))}")
         raise typer.Exit(FAILED_CHECK_STATUS)

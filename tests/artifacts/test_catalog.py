@@ -253,6 +253,23 @@ def test_types_that_differ_but_agree_become_the_wider_one(tmp_path: Path) -> Non
     assert [table.schema.field(name).type for name in ("price", "size")] == [pa.float64(), pa.int64()]
 
 
+def test_dictionaries_inside_lists_and_structures_are_read_from_several_row_groups(tmp_path: Path) -> None:
+    colours = pa.array(["red", "blue", "red", None]).dictionary_encode()
+    columns = {
+        "lists": pa.ListArray.from_arrays(pa.array([0, 1, 2, 3, 4], pa.int32()), colours),
+        "large": pa.LargeListArray.from_arrays(pa.array([0, 1, 2, 3, 4], pa.int64()), colours),
+        "fixed": pa.FixedSizeListArray.from_arrays(colours, 1),
+        "structures": pa.StructArray.from_arrays([colours], ["colour"]),
+        "maps": pa.MapArray.from_arrays(pa.array([0, 1, 2, 3, 4], pa.int32()), pa.array(list("abcd")), colours),
+        "plain": colours,
+    }
+    table = pa.table({**part(*"abcd"), **columns})
+    pq.write_table(table, tmp_path / "catalog.parquet", row_group_size=1)
+    read = read_catalog(tmp_path / "catalog.parquet").table
+    assert read.to_pylist() == table.to_pylist()
+    assert [pa.types.is_dictionary(column.type) for column in read.columns[3:]] == [False] * 5 + [True]
+
+
 def test_a_value_that_the_wider_type_cannot_hold_is_told(tmp_path: Path) -> None:
     parts = {"0.parquet": part("a", price=[2**53 + 1]), "1.parquet": part("b", price=[1.5])}
     folder = write_folder(tmp_path / "c", parts)

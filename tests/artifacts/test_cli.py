@@ -4,7 +4,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from artifacts.cli import USER_ERROR_STATUS, friendly_errors
+from artifacts.cli import USER_ERROR_STATUS, friendly_errors, printable
 from artifacts.errors import ArtifactError, DamagedError, FormatError, MismatchError, StoreError
 
 
@@ -41,6 +41,24 @@ def test_mistakes_end_in_one_sentence(what: str) -> None:
     assert result.stderr == f"Error: {ERRORS[what]}\n"
     assert result.stdout == ""
     assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("prix €, 😀 and \\n", "prix €, 😀 and \\n"),
+        ("two\nlines", "two lines"),
+        ("column \x1b[2J\x00\u202e is odd", r"column \x1b[2J\x00\u202e is odd"),
+        (f"column {'x' * 3000}y is odd", f"column {'x' * 100}...{'x' * 19}y is odd"),
+    ],
+)
+def test_what_a_message_quotes_does_no_harm_to_a_terminal(message: str, shown: str) -> None:
+    assert printable(message) == shown
+
+
+def test_a_message_that_nobody_would_read_is_cut() -> None:
+    shown = printable(" ".join(map(str, range(10_000))))
+    assert len(shown) < 1_900 and shown.startswith("0 1 2") and shown.endswith(" 9999") and " ... " in shown
 
 
 def test_bugs_are_not_hidden() -> None:
