@@ -15,6 +15,8 @@ from artifacts.checksums import FileRecord, record_file
 from .errors import IndexFileError, IndexSpecError
 from .index import VectorIndex
 
+# FAISS makes tables for IVF..,PQ.. when it reads them, which may be larger than the file; only L2 distances need them.
+_FLAGS = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
 # The most steps that a loop over parts of a file, such as its inverted lists, may claim.
 _MAX_LOOP_STEPS = 1 << 30
 _LIMIT = "deserialization_"  # what FAISS's errors of these limits contain
@@ -75,7 +77,7 @@ def _read_limited(path: Path, size_bytes: int) -> faiss.Index:
         faiss.set_deserialization_vector_byte_limit(size_bytes)
         faiss.set_deserialization_loop_limit(min(size_bytes, _MAX_LOOP_STEPS))
         try:
-            return faiss.read_index(str(path))
+            return faiss.read_index(str(path), _FLAGS)
         finally:
             faiss.set_deserialization_vector_byte_limit(before[0])
             faiss.set_deserialization_loop_limit(before[1])

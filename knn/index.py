@@ -180,10 +180,15 @@ def _check_usable(index: faiss.Index, structure: Structure) -> None:
 
 
 def _enable_reconstruction(index: faiss.Index) -> None:
-    """Create the map from a row to its position in the inverted lists (8 bytes per row), needed for reconstruction."""
-    parts = list(walk_index(index))
+    """Create the map from a row to its position in the inverted lists (8 bytes per row), needed for reconstruction.
+
+    A FastScan index that FAISS read from a file does not know the quantizer of its codes any more, and would crash.
+    """
+    parts: list[Any] = list(walk_index(index))
     if isinstance(parts[-1], faiss.IndexIVF) and not any(isinstance(part, faiss.IndexRefine) for part in parts):
         parts[-1].make_direct_map()
+        if isinstance(parts[-1], faiss.IndexIVFPQFastScan):
+            parts[-1].fine_quantizer = parts[-1].pq
 
 
 def _count_bytes(index: faiss.Index) -> int:

@@ -41,6 +41,27 @@ def test_an_index_comes_back_as_it_was(
     assert [entry.name for entry in tmp_path.iterdir()] == ["index.faiss"]
 
 
+@pytest.mark.parametrize(
+    ("factory", "index_type"),
+    [
+        ("IVF64,PQ8x4fs", "IVF64,PQ8x4fs"),
+        ("PCAR16,IVF64,PQ8x4fsr", "PCAR16,IVF64,PQ8x4fsr"),
+        ("IVF64,PQ8", "IVF64,PQ8x8"),
+    ],
+)
+def test_vectors_are_reconstructed_from_an_index_that_was_read(
+    make_index: Make, queries: np.ndarray, tmp_path: Path, factory: str, index_type: str
+) -> None:
+    """Also where FAISS forgets the quantizer of the codes, or would make tables that are larger than the file."""
+    index, rows = make_index(factory), np.arange(0, 6_000, 50)
+    expected, before = index.reconstruct(rows), index.search(queries, 5, OperatingPoint(nprobe=64))
+    file = write_index(index, tmp_path / "index.faiss")
+    back = read_index(tmp_path / "index.faiss", file.sha256, file.size_bytes)
+    assert back.index_type == index_type
+    np.testing.assert_array_equal(back.search(queries, 5, OperatingPoint(nprobe=64)).rows, before.rows)
+    np.testing.assert_array_equal(back.reconstruct(rows), expected)
+
+
 def test_a_flipped_bit_that_faiss_would_load_is_refused(make_index: Make, tmp_path: Path) -> None:
     path = tmp_path / "index.faiss"
     file = write_index(make_index("IVF64,SQfp16"), path)
