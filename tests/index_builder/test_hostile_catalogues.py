@@ -55,7 +55,9 @@ class Shop:
 
     def build(self, catalog: Path) -> str | None:
         """Build a catalogue as the command does; return the sentence by which it is refused, if it is."""
-        stderr = io.StringIO()
+        for folder in ("versions", "gate"):
+            shutil.rmtree(self.store.path / folder, ignore_errors=True)
+        stderr, self.marked = io.StringIO(), ""
         with contextlib.redirect_stderr(stderr):
             try:
                 friendly(self._build)(catalog)
@@ -71,8 +73,8 @@ class Shop:
         failures = check_and_record(self.store, "v", ANY_SHARE).failures
         self.marked = "; ".join(failures)
 
-    def check_and_clear(self) -> None:
-        """Check that the store is whole, with no rests of a build, and remove the version."""
+    def check_whole(self) -> None:
+        """Check that there is nothing but whole versions and vectors."""
         versions = self.store.path / "versions"
         kept = {entry.name for entry in versions.iterdir()} if versions.is_dir() else set()
         assert kept <= {"v"}, f"left behind: {kept}"
@@ -80,8 +82,6 @@ class Shop:
         for entry in self.store.path.glob("embeddings/*/*"):
             is_kept = entry.suffix in (".shard", ".memory", ".retries") or entry.name == ".lock"
             assert is_kept, f"left behind: {entry}"
-        shutil.rmtree(versions / "v", ignore_errors=True)
-        shutil.rmtree(self.store.path / "gate", ignore_errors=True)
 
     def check_served(self) -> None:
         """Make of the version's products what a service makes of them on loading."""
@@ -111,34 +111,39 @@ def shop(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
         yield Shop(tmp_path_factory.mktemp("hostile"), bundle)
 
 
-@settings(
-    max_examples=OTHERS or 200,
-    derandomize=not OTHERS,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-@given(seed=st.integers(0, 2**32 - 1))  # hypothesis' own random numbers are mostly extremes: all faults at once
-def test_each_is_built_and_can_be_served_or_is_refused_by_name(shop: Shop, seed: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        drawn = Drawing(random.Random(seed), Path(folder)).write()  # noqa: S311
-        refusal = shop.build(drawn.path)
-        if refusal is not None:
-            _check_sentence(refusal, drawn)
-        elif shop.marked:
-            _check_marked(shop.marked)
-        else:
-            shop.check_served()
-        shop.check_and_clear()
+def test_each_is_built_and_can_be_served_or_is_refused_by_name_and_the_next_good_one_is_built(
+    shop: Shop, tmp_path: Path
+) -> None:
+    @settings(
+        max_examples=OTHERS or 200,
+        derandomize=not OTHERS,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(seed=st.integers(0, 2**32 - 1))  # hypothesis' own random numbers are mostly extremes: all faults at once
+    def check(seed: int) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            _check(shop, Drawing(random.Random(seed), Path(folder)).write())  # noqa: S311
 
-
-def test_the_next_good_catalogue_is_built(shop: Shop, tmp_path: Path) -> None:
+    check()
     assert shop.built > 40 and shop.refused > 40, "too few of one kind were drawn"
     good: dict[str, Any] = {"product_id": ["a", "b"], "title": ["red shoe", "toy"], "image": pa.nulls(2, pa.string())}
     pq.write_table(pa.table(good), tmp_path / "catalog.parquet")
     assert shop.build(tmp_path / "catalog.parquet") is None and not shop.marked
     shop.check_served()
-    shop.check_and_clear()
+    shop.check_whole()
+
+
+def _check(shop: Shop, drawn: Hostile) -> None:
+    refusal = shop.build(drawn.path)
+    if refusal is not None:
+        _check_sentence(refusal, drawn)
+    elif shop.marked:
+        _check_marked(shop.marked)
+    else:
+        shop.check_served()
+    shop.check_whole()
 
 
 def _check_sentence(refusal: str, drawn: Hostile) -> None:
