@@ -1,15 +1,22 @@
-"""Types without dictionaries. Arrow reads dictionaries inside lists and structures only from files of one row group."""
+"""Types that Arrow can read and rearrange.
+
+It reads dictionaries inside lists and structures only from files of one row group, and takes no rows of views of texts.
+"""
 
 import pyarrow as pa
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return a type in which all dictionaries, however deep, are the values that they stand for."""
+    """Return a type without views, in which all dictionaries, however deep, are the values that they stand for."""
     return plain_type(kind.value_type) if pa.types.is_dictionary(kind) else plain_inside(kind)
 
 
 def plain_inside(kind: pa.DataType) -> pa.DataType:
-    """Return a type in which the dictionaries inside lists, structures and maps are the values that they stand for."""
+    """Return a type without views, in which dictionaries inside lists, structures and maps are plain values."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
     if pa.types.is_struct(kind):
         return pa.struct([_plain_field(kind.field(number)) for number in range(kind.num_fields)])
     if pa.types.is_map(kind):

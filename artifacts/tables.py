@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifacts.errors import DamagedError, FormatError
+from artifacts.plain_types import plain_inside
 
 Columns = Mapping[str, pa.DataType | None]  # expected columns with their types; None allows any type
 # How Parquet files are read: column by column in pieces, where Arrow would hold whole row groups beside their values.
@@ -63,7 +64,7 @@ def check_columns(path: Path | str, schema: pa.Schema, expected: Columns) -> Non
 
 
 def read_table(path: Path, expected: Columns, *, columns: list[str] | None = None) -> pa.Table:
-    """Read a Parquet file, and check and cast its `expected` columns; other columns are kept.
+    """Read a Parquet file, and check and cast its `expected` columns; other columns are kept, in plain types.
 
     Args:
         path: the file.
@@ -77,10 +78,10 @@ def read_table(path: Path, expected: Columns, *, columns: list[str] | None = Non
     check_columns(path, read_schema(path), expected)
     try:
         table = pq.read_table(path, columns=columns, **IN_PIECES)
-        for name, wanted in expected.items():
-            position = table.column_names.index(name) if name in table.column_names else -1
-            if position >= 0 and wanted is not None and table.schema.field(name).type != wanted:
-                table = table.set_column(position, name, table.column(name).cast(wanted))
+        for position, column in enumerate(table.schema):
+            wanted = expected.get(column.name) or plain_inside(column.type)
+            if column.type != wanted:
+                table = table.set_column(position, column.name, table.column(position).cast(wanted))
     except (pa.ArrowException, OSError) as error:
         raise DamagedError(f"{path} cannot be read: {error}") from error
     check_texts(path, table)

@@ -91,7 +91,7 @@ class Merge:
         A delete of a product that the base version does not have changes nothing: an earlier update may have done it.
 
         Raises:
-            FormatError: the changes add a product, but lack a column that products have.
+            FormatError: the changes add a product, but lack a column that products have; or they leave no product.
         """
         upserts = {key: row for row, key in enumerate(self.changes.upserts["product_id"].to_pylist())}
         deletes, row, base_row = set(self.changes.deletes), 0, 0
@@ -100,7 +100,7 @@ class Merge:
             left = [place for place, key in enumerate(ids) if key not in deletes]
             deletes.difference_update(ids)
             found = {place: upserts.pop(ids[place]) for place in left if ids[place] in upserts}
-            yield self._merge(batch, left, found, row, base_row)
+            yield from self._merge(batch, left, found, row, base_row)
             row, base_row = row + len(left), base_row + len(batch)
         if deletes:
             self.report(
@@ -108,6 +108,8 @@ class Merge:
                 f"the version, such as {min(deletes)}"
             )
         added = sorted(upserts.values())
+        if not added and not row:
+            raise FormatError(f"{self.changes.path} deletes all {base_row:,} products of the version; one must be left")
         if not added:
             return
         self._check_complete(str(self.changes.upserts["product_id"][added[0]]), len(added))
@@ -117,8 +119,8 @@ class Merge:
 
     def _merge(
         self, batch: pa.RecordBatch, left: list[int], found: dict[int, int], row: int, base_row: int
-    ) -> pa.RecordBatch:
-        """Return a batch without deleted products and with replaced rows."""
+    ) -> list[pa.RecordBatch]:
+        """Return a batch without deleted products and with replaced rows; nothing if all were deleted."""
         new = self._whole_rows(batch, found)
         source = {place: len(batch) + number for number, place in enumerate(found)}
         both = pa.concat_tables([pa.Table.from_batches([batch]), new])
@@ -131,7 +133,8 @@ class Merge:
         kept = [(base_row + place, row + now) for now, place in enumerate(left) if place not in found]
         self.kept.append(np.array(kept, np.int64).reshape(-1, 2))
         merged = both.take(pa.array([source.get(place, place) for place in left], pa.int64()))
-        return pa.RecordBatch.from_struct_array(merged.to_struct_array().combine_chunks())
+        batches: list[pa.RecordBatch] = merged.combine_chunks().to_batches()
+        return batches
 
     def _whole_rows(self, batch: pa.RecordBatch, found: dict[int, int]) -> pa.Table:
         """Return the upserts for these places of a batch; columns that the changes lack keep their values."""

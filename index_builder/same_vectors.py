@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from artifacts.checksums import verify_files
 from artifacts.index_version import PRODUCTS_FILE, finish_index_version
 from index_builder.base_version import BaseVersion
 
@@ -23,8 +24,12 @@ def write_with_vectors_of(base: BaseVersion, folder: Path, version: str) -> None
         base: the base version, each of whose vectors belongs to the product in the same row.
         folder: folder of the new version.
         version: id of the new version.
+
+    Raises:
+        DamagedError: a file of the base version is missing or has another size; the gate looks at the bytes of all.
     """
     kept = {name: record for name, record in base.manifest.files.items() if name != PRODUCTS_FILE}
+    verify_files(base.path, kept, sizes_only=True)
     for name in kept:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         link_or_copy(base.path / name, folder / name)

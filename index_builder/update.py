@@ -103,7 +103,7 @@ def update_version(request: UpdateRequest, report: ProgressReporter = lambda lin
         before.schema,
         merge.batches,
         update.photos,
-        identify=lambda products, pool: update.identify(pool),
+        identify=lambda products, pool: update.identify(pool, report),
         prepare=lambda products: prepare_version(
             bundle, products, plan_after(base.index, request.index_changes, products.count, report)
         ),
@@ -130,8 +130,12 @@ class _Update:
     merge: Merge
     photos: Path
 
-    def identify(self, pool: Pool) -> IdentifiedProducts:
+    def identify(self, pool: Pool, report: ProgressReporter) -> IdentifiedProducts:
         """Return which vectors the products need; unchanged products keep the vectors that they have.
+
+        Args:
+            pool: pool of the model.
+            report: receives a line where changed products have photos that cannot be read.
 
         Raises:
             BuildError: the pool has lost vectors of products that keep theirs.
@@ -142,6 +146,14 @@ class _Update:
             raise BuildError(
                 f"{lost:,} vectors of version {self.base.version} are no longer in the store; "
                 "build the whole catalogue, which encodes their products again"
+            )
+        unread = sorted(set(identified.refused) - set(kept.tolist()))
+        if unread:
+            first = identified.refused[unread[0]]
+            report(
+                f"{len(unread):,} changed products have vectors of their titles alone, since their photos cannot be "
+                f"read in {self.photos}, such as {first.image} of {first.product_id} ({first.reason}); --photos names "
+                "another folder"
             )
         return identified
 

@@ -184,11 +184,11 @@ def _enable_reconstruction(index: faiss.Index) -> None:
 
     A FastScan index that FAISS read from a file does not know the quantizer of its codes any more, and would crash.
     """
-    parts: list[Any] = list(walk_index(index))
+    parts = list(walk_index(index))
     if isinstance(parts[-1], faiss.IndexIVF) and not any(isinstance(part, faiss.IndexRefine) for part in parts):
         parts[-1].make_direct_map()
         if isinstance(parts[-1], faiss.IndexIVFPQFastScan):
-            parts[-1].fine_quantizer = parts[-1].pq
+            setattr(parts[-1], "fine_quantizer", parts[-1].pq)  # noqa: B010  # the stubs lack it
 
 
 def _count_bytes(index: faiss.Index) -> int:

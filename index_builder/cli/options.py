@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -207,6 +208,8 @@ class UpdateOptions(NewVersionOptions):
 
 
 def _bytes_of(gigabytes: float | None) -> int | None:
+    if gigabytes is not None and not 0 < gigabytes < math.inf:
+        raise OptionError(f"--memory-budget is {gigabytes:g}: expected a number of GB above 0")
     return None if gigabytes is None else round(gigabytes * 1e9)
 
 

@@ -40,18 +40,20 @@ class IndexChanges:
     def request_after(self, base: IndexDescription) -> IndexRequest:
         """Return which index to build after a base version.
 
-        Where the device changes, the type is chosen again, unless one is named.
+        Where the device changes, the type is chosen again, unless one is named, and the memory budget is not that of
+        the other device.
 
         Raises:
             BuildError: the target is out of range.
         """
         device = self.device or base.built_for
-        chosen_again = device != base.built_for or base.memory_budget_bytes is not None
+        is_same_device = device == base.built_for
+        budget = base.memory_budget_bytes if is_same_device else None
         return IndexRequest(
-            self.index or (AUTO if chosen_again else base.factory),
+            self.index or (base.factory if is_same_device and budget is None else AUTO),
             base.target_recall if self.target_recall is None else self.target_recall,
             device,
-            base.memory_budget_bytes if self.memory_budget_bytes is None else self.memory_budget_bytes,
+            budget if self.memory_budget_bytes is None else self.memory_budget_bytes,
             self.seed,
             self.gpu,
         )

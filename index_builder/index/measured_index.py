@@ -66,13 +66,14 @@ def build_measured_index(plan: IndexPlan, data: Measurable, report: ProgressRepo
 def _take_over(plan: IndexPlan, base: BaseIndex, data: Measurable, report: ProgressReporter) -> MeasuredIndex | None:
     """Return an index with the base version's type, centres and operating point.
 
-    Another operating point is chosen where that one misses the target. None where all miss it, and the type was chosen
-    by measurement, so that it may be chosen again.
+    Another operating point is chosen where that one misses the target, or where another target is asked for. None where
+    all miss it, and the type was chosen by measurement, so that it may be chosen again.
     """
     report(f"filling {base.description.factory} as the base version has it")
     index = refill_index(read_index(base.path, base.record.sha256, base.record.size_bytes), data.vectors)
-    measurement = _measure(index, plan, data, [base.operating_point], report)
-    if not measurement.tuning.reached_target:
+    same_target = plan.request.target_recall == base.description.target_recall
+    measurement = _measure(index, plan, data, [base.operating_point] if same_target else None, report)
+    if same_target and not measurement.tuning.reached_target:
         report("the base version's operating point misses the target: choosing another one")
         measurement = _measure(index, plan, data, None, report)
     if not measurement.tuning.reached_target and plan.request.index == AUTO:

@@ -133,11 +133,15 @@ def _read_published(store: Store, published: str | None) -> Manifest | None:
 
 def _lost_updates(store: Store, manifest: Manifest, published: str | None) -> Iterator[str]:
     """Yield what speaks against an update that was not made from the published version, also not by way of others."""
-    if manifest.base is not None and published not in (None, manifest.version, *_bases(store, manifest)):
-        yield (
-            f"it was made from version {manifest.base}, but {published} is published, and what {published} changed "
-            f"would be lost (`update` gives the same changes to {published})"
-        )
+    bases = _bases(store, manifest)
+    if not bases or published in (None, manifest.version, *bases):
+        return
+    made = f"it was made from version {manifest.base}, but {published} is published, and"
+    remedy = f"(`update` gives the same changes to {published})"
+    if _manifest_or_none(store, bases[-1]):
+        yield f"{made} what {published} changed would be lost {remedy}"
+    else:
+        yield f"{made} since version {bases[-1]} is gone, nobody can tell whether it has all of {published} {remedy}"
 
 
 def _bases(store: Store, manifest: Manifest | None) -> list[str]:

@@ -123,3 +123,14 @@ def test_a_fingerprint_tells_a_renamed_and_an_added_file(folder: Path) -> None:
     renamed = fingerprint_of(record_files(folder))
     (folder / "empty").write_bytes(b"")
     assert len({before, renamed, fingerprint_of(record_files(folder))}) == 3
+
+
+def test_sizes_alone_may_be_compared(folder: Path) -> None:
+    records = record_files(folder)
+    name = min(records)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(bytes(len(content)))
+    verify_files(folder, records, sizes_only=True)
+    (folder / name).write_bytes(content + b"more")
+    with pytest.raises(DamagedError, match="were written; it is damaged"):
+        verify_files(folder, records, sizes_only=True)

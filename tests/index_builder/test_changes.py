@@ -183,3 +183,38 @@ def test_ids_and_image_entries_are_read_as_those_of_a_catalogue_are(base: Catalo
     assert changes.upserts["product_id"].to_pylist() == ["1", "2"]
     assert changes.upserts["image"].to_pylist() == ["https://cdn.example/a.jpg", None]
     assert changes.notes == (f"{path}: column product_id is int64; its ids are read as text, such as '1'",)
+
+
+ODD_COLUMNS = {
+    "texts": pa.array(list("tuvwxyz"), pa.string_view()),
+    "bytes": pa.array([b"x"] * 7, pa.binary_view()),
+    "lists": pa.array([["t"], None, [], ["u", "v"], ["w"], ["x"], ["y"]], pa.list_(pa.string_view())),
+    "structures": pa.StructArray.from_arrays([pa.array(list("tuvwxyz"), pa.string_view())], names=["text"]),
+    "dictionary": pa.array(list("xyxyxyz")).dictionary_encode(),
+    "identifiers": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16)] * 7, pa.binary(16))),
+    "nothing": pa.nulls(7),
+}
+
+
+@pytest.mark.parametrize("batch_rows", [2, 100])
+@pytest.mark.parametrize("column", ODD_COLUMNS)
+def test_columns_of_odd_types_are_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str, batch_rows: int
+) -> None:
+    """Arrow can neither take nor filter views, and puts no extension type into an empty structure."""
+    monkeypatch.setattr(catalogs, "BATCH_ROWS", batch_rows)
+    products = pa.table({**BASE, "odd": ODD_COLUMNS[column]})
+    pq.write_table(products, tmp_path / "products.parquet")
+    changes = pa.table({"product_id": list("gcab"), "change": ["upsert", *["delete"] * 3]})
+    odd = pa.array([products["odd"][0].as_py()] * 4, products["odd"].type)
+    pq.write_table(changes.append_column("odd", odd), tmp_path / "changes.parquet")
+    found, _ = apply(open_catalog(tmp_path / "products.parquet"), tmp_path / "changes.parquet")
+    rows = products.to_pylist()
+    assert found == [*rows[3:6], {**rows[6], "odd": rows[0]["odd"]}]
+
+
+def test_changes_that_leave_no_product_are_refused(base: CatalogStream, tmp_path: Path) -> None:
+    path = write(tmp_path, [row(product_id, "delete") for product_id in BASE["product_id"]])
+    with pytest.raises(FormatError) as caught:
+        apply(base, path)
+    assert str(caught.value) == f"{path} deletes all 7 products of the version; one must be left"

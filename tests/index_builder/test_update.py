@@ -12,8 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifacts.errors import FormatError, StoreError
-from artifacts.index_version import FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, open_index_version, read_manifest
+from artifacts.errors import DamagedError, FormatError, StoreError
+from artifacts.index_version import (
+    CURVE_FILE,
+    FAILURES_FILE,
+    KEYS_FILE,
+    MANIFEST_FILE,
+    PRODUCTS_FILE,
+    open_index_version,
+    read_manifest,
+)
+from artifacts.records import write_record
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
@@ -46,16 +55,20 @@ def update(bundle: Path, catalog: Path, store: Path, tmp_path: Path) -> Update:
     """Change the version "flat"; the file of changes lies far from all photos but those of `tmp_path/changes`."""
     (tmp_path / "changes").mkdir()
 
-    def run(changes: list[dict[str, Any]], version: str = "new", **request: Any) -> BuiltVersion:
+    def run(
+        changes: list[dict[str, Any]],
+        version: str = "new",
+        report: Callable[[str], None] = lambda line: None,
+        **request: Any,
+    ) -> BuiltVersion:
         path = tmp_path / "changes" / f"{version}.parquet"
         schema = pq.read_schema(catalog).append(pa.field("change", pa.string()))
         pq.write_table(pa.Table.from_pylist(changes, schema=schema), path)
-        reported: list[str] = []
         return update_version(
             UpdateRequest(
                 **{"bundle": bundle, "changes": path, "store": store, "base": "flat", "version": version} | request
             ),
-            reported.append,
+            report,
         )
 
     return run
@@ -198,11 +211,13 @@ def test_a_type_that_was_chosen_is_chosen_again_where_it_misses_the_target(
     assert (index.memory_budget_bytes, index.chosen_count) == (10**9, 299)
 
 
-def test_what_is_asked_for_is_built(update: Update, rows: list[dict[str, Any]]) -> None:
+def test_what_is_asked_for_is_built(update: Update, store: Path, rows: list[dict[str, Any]]) -> None:
     built = update([], base="ivf", index_changes=IndexChanges("Flat"))
     assert (built.manifest.index.factory, built.manifest.index.memory_budget_bytes) == ("Flat", None)
-    built = update([], "other", base="ivf", index_changes=IndexChanges(target_recall=0.5))
-    assert (built.manifest.index.factory, built.manifest.index.target_recall) == ("IVF16,SQ8", 0.5)
+    nprobe = read_manifest(store / "versions" / "ivf").index.nprobe
+    index = update([], "other", base="ivf", index_changes=IndexChanges(target_recall=0.5)).manifest.index
+    assert (index.factory, index.target_recall, index.reached_target) == ("IVF16,SQ8", 0.5, True)
+    assert index.nprobe is not None and nprobe is not None and index.nprobe < nprobe
 
 
 def test_an_update_is_what_a_build_of_the_changed_catalogue_is(
@@ -273,10 +288,19 @@ def test_updates_of_updates_and_of_the_published_version(
     assert failures_of(store, "second")[-1] == (rows[0]["product_id"], "missing")
 
 
-def test_photos_may_lie_elsewhere(update: Update, catalog: Path, store: Path, rows: list[dict[str, Any]]) -> None:
-    built = update([upsert(rows[20], title="blue cap")], photos=catalog.parent)
+def test_photos_may_lie_elsewhere(update: Update, catalog: Path, rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Where they are not, a new title costs a product its photo, which is told."""
+    changes, told = [upsert(rows[20], title="blue cap"), upsert(rows[21], price=1.0)], list[str]()
+    built = update(changes, photos=catalog.parent, report=told.append)
     assert built.encoded == 1
     assert built.manifest.photos.usable == 294
+    assert not [line for line in told if "--photos" in line]
+    assert update(changes, "without", report=told.append).manifest.photos.usable == 293
+    assert [line for line in told if "--photos" in line] == [
+        "1 changed products have vectors of their titles alone, since their photos cannot be read in "
+        f"{tmp_path / 'changes'}, such as {rows[20]['image']} of {rows[20]['product_id']} (missing); --photos names "
+        "another folder"
+    ]
 
 
 def test_another_model_is_refused(update: Update, other_bundle: Path, store: Path) -> None:
@@ -314,6 +338,23 @@ def test_bad_changes_end_before_any_work(update: Update, store: Path, rows: list
     with pytest.raises(BuildError, match="target recall: expected a number above 0"):
         update([], index_changes=IndexChanges(target_recall=2.0))
     assert sorted(path.name for path in (store / "versions").iterdir()) == ["flat", "ivf", "low"]
+
+
+def test_shared_files_that_are_missing_or_lie_elsewhere_are_told(
+    update: Update, store: Path, rows: list[dict[str, Any]], rewrite_manifest: Callable[..., None]
+) -> None:
+    """Before a link to them is made."""
+    version = store / "versions" / "flat"
+    manifest = read_manifest(version)
+    (version / CURVE_FILE).rename(store / "elsewhere")
+    with pytest.raises(DamagedError, match=r"flat/curve\.png is missing; restore the folder or write it again"):
+        update([upsert(rows[0], price=0.5)])
+    forged = {**manifest.files, "../../elsewhere": manifest.files[CURVE_FILE]}
+    del forged[CURVE_FILE]
+    write_record(version / MANIFEST_FILE, manifest.model_copy(update={"files": forged, "seal": None}))
+    with pytest.raises(DamagedError, match="lies outside of it; do not use this folder"):
+        update([upsert(rows[0], price=0.5)])
+    assert Store(store).version_ids() == ["flat", "ivf", "low"]
 
 
 def test_a_forged_ledger_is_not_taken_over(update: Update, store: Path) -> None:

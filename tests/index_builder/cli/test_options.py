@@ -1,9 +1,12 @@
 """Options that several commands have."""
 
+import math
+from collections.abc import Callable
+
 import pytest
 
 import knn
-from index_builder.cli.options import BuildOptions
+from index_builder.cli.options import BuildOptions, UpdateOptions
 from index_builder.core.errors import OptionError
 
 
@@ -37,3 +40,16 @@ def test_the_device_that_encodes_goes_with_the_local_engine() -> None:
         BuildOptions(engine="ray", encoding_device="cuda:1").encoding_options(lambda line: None)
     with pytest.raises(OptionError, match=r"^--encoding-device is 'cuda:9': expected auto, cpu, cuda or one of the "):
         BuildOptions(encoding_device="cuda:9").encoding_options(lambda line: None)
+
+
+@pytest.mark.parametrize("budget", [math.nan, math.inf, 0.0, -1.0])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda budget: BuildOptions(memory_budget=budget).index_request(),
+        lambda budget: UpdateOptions(memory_budget=budget).index_changes(),
+    ],
+)
+def test_a_budget_that_is_none(make: Callable[[float], object], budget: float) -> None:
+    with pytest.raises(OptionError, match=rf"^--memory-budget is {budget:g}: expected a number of GB above 0$"):
+        make(budget)

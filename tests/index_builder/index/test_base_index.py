@@ -70,3 +70,11 @@ def test_a_shop_that_grew_is_told(count: int, says_so: bool) -> None:
 def test_a_target_out_of_range_is_refused() -> None:
     with pytest.raises(BuildError, match="target recall: expected a number above 0"):
         planned(base_index(), target_recall=1.5)
+
+
+def test_the_memory_of_another_device_is_another() -> None:
+    """Half the memory of a machine says nothing of a GPU's."""
+    base = base_index(memory_budget_bytes=2_000_000)
+    assert planned(base, device="cuda")[0].request == IndexRequest(AUTO, 0.9, "cuda")
+    assert planned(base, device="cuda", memory_budget_bytes=5)[0].request.memory_budget_bytes == 5
+    assert planned(base, device="cpu")[0].request == IndexRequest(AUTO, 0.9, "cpu", 2_000_000)

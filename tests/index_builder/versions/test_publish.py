@@ -170,6 +170,19 @@ def test_an_update_of_an_update_of_the_published_version_loses_nothing(
     assert publish_version(Store(store), "ivf") == Publication("ivf", ("flat",))
 
 
+def test_an_update_by_way_of_a_removed_one_is_not_said_to_lose_changes(
+    store: Path, rewrite_manifest: Callable[..., None]
+) -> None:
+    """Nobody can tell by then whether it does."""
+    versions = store / "versions"
+    rewrite_manifest(versions / "ivf", base="removed")
+    Store(store).publish("flat")
+    assert examine_version(Store(store), "ivf", GateLimits()).objections == (
+        "it was made from version removed, but flat is published, and since version removed is gone, nobody can tell "
+        "whether it has all of flat (`update` gives the same changes to flat)",
+    )
+
+
 def test_an_update_needs_its_base_no_more_where_nothing_is_published(
     store: Path, rewrite_manifest: Callable[..., None]
 ) -> None:
