@@ -21,7 +21,8 @@ def read_schema(path: Path) -> pa.Schema:
         DamagedError: the file is missing or not Parquet.
     """
     if not path.is_file():
-        raise DamagedError(f"{path} is missing; expected a Parquet file there")
+        found = "a folder" if path.is_dir() else "missing"
+        raise DamagedError(f"{path} is {found}; expected a Parquet file there")
     try:
         return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:

@@ -75,12 +75,14 @@ def update_version(request: UpdateRequest, report: ProgressReporter = lambda lin
 
     Raises:
         ArtifactError: bundle, version or changes cannot be used, or the new version exists.
-        BuildError: the base version was built with another model, or has vectors that are no longer in the store; or
-            another build with this model is running.
+        BuildError: the folder of photos is none; the base version was built with another model, or has vectors that
+            are no longer in the store; or another build with this model is running.
         KnnError: the index cannot be made, trained or filled.
     """
+    if request.photos and not request.photos.is_dir():
+        raise BuildError(f"--photos is {request.photos}, which is no folder")
     bundle, store = open_bundle(request.bundle), Store(request.store)
-    base = open_base_version(store, request.base or current_version(store), bundle)
+    base = open_base_version(store, request.base or current_version(store, "--base"), bundle)
     request.index_changes.request_after(base.manifest.index)  # refuses what is out of range before anything is written
     before = open_catalog(base.path / PRODUCTS_FILE)
     changes = read_changes(request.changes, before.schema, request.change_column)

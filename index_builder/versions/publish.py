@@ -9,8 +9,12 @@ from index_builder.versions.gate_limits import GateLimits
 from index_builder.versions.verify import verify_version
 
 
-def current_version(store: Store) -> str:
+def current_version(store: Store, option: str = "--version") -> str:
     """Return the id of the published version.
+
+    Args:
+        store: the store.
+        option: the option of the command that names another one, for the error.
 
     Raises:
         StoreError: nothing is published.
@@ -18,7 +22,7 @@ def current_version(store: Store) -> str:
     """
     current = store.publication().current
     if current is None:
-        raise StoreError(f"{store.path} has no published version; name one with --version, or publish one")
+        raise StoreError(f"{store.path} has no published version; name one with {option}, or publish one")
     return current
 
 

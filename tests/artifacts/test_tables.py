@@ -124,6 +124,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DamagedError) as caught:
             read()
         assert str(caught.value) == f"{path} is missing; expected a Parquet file there"
+    with pytest.raises(DamagedError) as caught:
+        read_schema(tmp_path)
+    assert str(caught.value) == f"{tmp_path} is a folder; expected a Parquet file there"
 
 
 @pytest.mark.parametrize("content", [b"", b"not Parquet at all, but long enough to have a footer"])

@@ -331,8 +331,10 @@ def test_bad_changes_end_before_any_work(update: Update, store: Path, rows: list
         update([delete(rows[0]), delete(rows[0])])
     with pytest.raises(StoreError, match="has no version 'none'"):
         update([], base="none")
-    with pytest.raises(StoreError, match="has no published version"):
+    with pytest.raises(StoreError, match="has no published version; name one with --base, or publish one"):
         update([], base=None)
+    with pytest.raises(BuildError, match=r"^--photos is none-such, which is no folder$"):
+        update([], photos=Path("none-such"))
     with pytest.raises(StoreError, match="has a version 'ivf' already"):
         update([], version="ivf")
     with pytest.raises(BuildError, match="target recall: expected a number above 0"):
