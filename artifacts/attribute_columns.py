@@ -99,9 +99,11 @@ def _read(column: pa.ChunkedArray) -> AttributeValues:
 
 
 def _read_text(column: pa.ChunkedArray) -> TextValues:
-    encoded = column.combine_chunks().dictionary_encode()
-    encoded.dictionary.validate(full=True)  # the text must be UTF-8
-    return TextValues(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), encoded.dictionary)
+    encoded = column.dictionary_encode()  # with one dictionary for all chunks
+    distinct = encoded.chunk(0).dictionary if encoded.num_chunks else pa.array([], pa.large_string())
+    distinct.validate(full=True)  # the text must be UTF-8
+    codes = pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32())
+    return TextValues(pc.fill_null(codes, -1).to_numpy(), distinct)
 
 
 def _values_and_presence(column: pa.ChunkedArray, placeholder: object) -> tuple[npt.NDArray[Any], Present]:
