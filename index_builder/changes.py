@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.catalog import CatalogStream, check_ids_are_given, notes_on_ids
+from artifacts.catalog import CATALOG_COLUMNS, CatalogStream, check_ids_are_given, notes_on_ids
 from artifacts.errors import FormatError
 from artifacts.photo_entries import photo_entries
 from artifacts.tables import read_schema, read_table
@@ -177,7 +177,9 @@ def read_changes(path: Path, base: pa.Schema, change_column: str = CHANGE_COLUMN
             f"{path}: the products of the version have a column {change_column} themselves; give the column that says "
             f"{UPSERT!r} or {DELETE!r} another name, and name it with --change-column"
         )
-    table = read_table(path, {"product_id": pa.string(), change_column: pa.string()})
+    schema = read_schema(path)
+    given = {name: kind for name, kind in CATALOG_COLUMNS.items() if name in schema.names}
+    table = read_table(path, {"product_id": pa.string(), change_column: pa.string()} | given)
     ids, kinds = table["product_id"], table[change_column]
     check_ids_are_given(path, ids)
     counts = pc.value_counts(ids)
@@ -190,7 +192,7 @@ def read_changes(path: Path, base: pa.Schema, change_column: str = CHANGE_COLUMN
     upserts = table.filter(pc.equal(kinds, UPSERT)).drop_columns([change_column])
     deletes = frozenset(ids.filter(pc.equal(kinds, DELETE)).to_pylist())
     rows = _in_columns_of(upserts, base, path) if len(upserts) else base.empty_table()
-    return Changes(path, rows, deletes, notes_on_ids({path: read_schema(path)}))
+    return Changes(path, rows, deletes, notes_on_ids({path: schema}))
 
 
 def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:

@@ -117,6 +117,7 @@ def test_columns_come_in_any_order_and_in_types_that_convert(base: CatalogStream
             [row("a", colour="red")],
             "{path} has the column colour, which the products of the version have not; build the whole catalogue",
         ),
+        ([row("a", title=5)], "{path}: column title is int64, expected string"),
         ([row("a", price="cheap")], "{path}: its columns are of other types than the products of the version: "),
     ],
 )
