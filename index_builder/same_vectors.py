@@ -41,7 +41,7 @@ def write_with_vectors_of(base: BaseVersion, folder: Path, version: str) -> None
 def link_or_copy(source: Path, link: Path) -> None:
     """Make a hard link to a file or, where the file system has none, a copy."""
     try:
-        os.link(source, link)
+        os.link(source.resolve(), link)  # of the file, not of a symbolic link to it
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise

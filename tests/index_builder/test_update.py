@@ -125,6 +125,16 @@ def test_a_new_price_shares_all_files_but_products_and_manifest(
     assert verify_version(Store(store), "new").canary_overlap == 1.0
 
 
+def test_the_file_that_a_symbolic_link_names_is_shared(update: Update, store: Path, rows: list[dict[str, Any]]) -> None:
+    old = store / "versions" / "flat"
+    (old / KEYS_FILE).rename(old / "moved.npy")
+    (old / KEYS_FILE).symlink_to("moved.npy")
+    built = update([upsert(rows[0], price=0.5)])
+    assert not (built.path / KEYS_FILE).is_symlink()
+    assert built.path.joinpath(KEYS_FILE).samefile(old / "moved.npy")
+    assert built.manifest.files.keys() == read_manifest(old).files.keys()
+
+
 def test_files_are_copied_where_the_file_system_has_no_links(
     update: Update, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
