@@ -33,6 +33,10 @@ PRODUCT_SIDE = "product"
 CURVES_FOLDER = "curves"
 
 
+# What photos were paired with when a CLIP was trained: titles alone, or also queries that bought the product.
+ClipCaptions = Literal["titles", "purchases"]
+
+
 class ModelOrigin(Record):
     """How a bundle was made."""
 
@@ -42,6 +46,8 @@ class ModelOrigin(Record):
     seed: int | None = None  # seed of all randomness; absent in older bundles
     metrics: dict[str, float] = Field(default_factory=dict)  # measured while fitting: validation recall, ...
     software: dict[str, str] = Field(default_factory=dict)  # versions of vitrine, torch, open_clip
+    # Of the model's CLIP, if Vitrine trained one; None without a CLIP, of pretrained ones, and in older bundles.
+    clip_captions: ClipCaptions | None = None
     created_at: str  # ISO 8601, UTC
 
 

@@ -63,13 +63,15 @@ def run_all(
 
 
 def _earlier_result(system: System, test_set: TestSet, labeller: Labeller, out: Path) -> SavedResult | None:
-    """Return the saved result if it is undamaged and of the same system, data and annotator, otherwise None."""
+    """Return the saved result if it is whole and of the same system, data and annotator, otherwise None."""
     path = out / f"{system.name}.json"
     if not path.is_file():
         return None
     try:
         saved = load(path)
     except ArtifactError:  # another schema version, or damaged: evaluated again
+        return None
+    if saved.result.first_page is None and not saved.result.degenerate:  # of an older release, with fewer measures
         return None
     annotator = labeller.annotated.annotator.fingerprint if labeller.annotated else None
     found = (saved.result.model_fingerprint, saved.result.dataset_fingerprint, saved.result.annotator_fingerprint)

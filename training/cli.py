@@ -230,9 +230,19 @@ def experiments(
         list[str] | None,
         typer.Option(help="A recipe to fit; may be repeated. By default the eleven rows of the paper and our own."),
     ] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Add rows with each part of the default model alone: four more fits.")
+    ] = False,
     clip: Annotated[
         Path | None, typer.Option(help="Bundle with CLIP towers; by default a small CLIP is trained.")
     ] = None,
+    clip_of_titles: Annotated[
+        bool,
+        typer.Option(
+            "--clip-of-titles",
+            help="Add each row with a CLIP a second time, over a small CLIP that is trained on titles alone.",
+        ),
+    ] = False,
     judgments: Annotated[
         Path | None,
         typer.Option(help="Labels to fit an annotator on; by default judgments_train.parquet beside the catalogue."),
@@ -249,18 +259,27 @@ def experiments(
     steps: Steps = None,
 ) -> None:
     """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
-    from training.experiments.all_rows import ALL_ROWS, Experiments, default_judgments, prepare_once, run_experiments
+    from training.experiments.all_rows import (
+        ALL_ROWS,
+        PARTS,
+        Experiments,
+        default_judgments,
+        prepare_once,
+        run_experiments,
+    )
     from training.experiments.stages import describe_times
 
     if (shop is None) == (data is None):
         raise typer.BadParameter("give --shop or --data, one of them")
     dataset = open_dataset(data) if data else prepare_once(shop or Path(), out, seed)
+    rows = tuple(row or ALL_ROWS)
     run_experiments(
         Experiments(
             data=dataset.path,
             out=out,
-            rows=tuple(row or ALL_ROWS),
+            rows=(*rows, *(part for part in PARTS if parts and part not in rows)),
             clip=clip,
+            clip_of_titles=clip_of_titles,
             judgments=judgments or default_judgments(dataset),
             sentence_transformers=tuple(sentence_transformers or ()),
             seed=seed,

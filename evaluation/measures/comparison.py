@@ -23,7 +23,17 @@ import numpy.typing as npt
 
 from evaluation.core.errors import EvaluationError
 from evaluation.measures.statistics import estimate, randomisation_p_value
-from evaluation.results.records import SOURCES, Comparison, Difference, Interval, NetLabels, Source, Spread
+from evaluation.results.records import (
+    FIRST_PAGE_CUT_OFFS,
+    SOURCES,
+    Comparison,
+    Difference,
+    FirstPageDifferences,
+    Interval,
+    NetLabels,
+    Source,
+    Spread,
+)
 from evaluation.results.saved import Lists, QueryValues, SavedResult, Values
 from evaluation.test_set.relevance import LABELS, shares_of_labels
 
@@ -36,6 +46,7 @@ class Differences:
     baseline: str
     recall: Difference
     labels: dict[Source, dict[str, Difference]]
+    first_page: FirstPageDifferences | None
 
 
 def in_list(rows: Lists, others: Lists) -> npt.NDArray[np.bool_]:
@@ -90,6 +101,7 @@ def compare(model: SavedResult, baseline: SavedResult, bought: Sequence[npt.NDAr
         net_labels={source: _net_labels(mine, net, source) for source in SOURCES if mine.of_source(source).any()},
         recall=paired.recall,
         labels=paired.labels,
+        first_page=paired.first_page,
     )
 
 
@@ -102,6 +114,7 @@ def differences(model: SavedResult, baseline: SavedResult) -> Differences:
         baseline=baseline.result.model,
         recall=_difference(mine.recall_at[depth] - theirs.recall_at[depth]),
         labels=_label_differences(mine, theirs),
+        first_page=_first_page_differences(mine, theirs),
     )
 
 
@@ -137,6 +150,22 @@ def _label_differences(mine: QueryValues, theirs: QueryValues) -> dict[Source, d
     return found
 
 
+def _first_page_differences(mine: QueryValues, theirs: QueryValues) -> FirstPageDifferences | None:
+    """Return the differences of the measures of the first results; None if one of the results is an older one."""
+    ours, other = mine.first_page, theirs.first_page
+    if ours is None or other is None:
+        return None
+    exact = ours.exact_at_10 - other.exact_at_10
+    by_source = {source: _known_difference(exact[mine.of_source(source)]) for source in SOURCES}
+    cut_offs = [k for k in FIRST_PAGE_CUT_OFFS if k in mine.recall_at and k in theirs.recall_at]
+    return FirstPageDifferences(
+        recall_at={k: _difference(mine.recall_at[k] - theirs.recall_at[k]) for k in cut_offs},
+        mrr=_difference(ours.reciprocal_rank - other.reciprocal_rank),
+        ndcg_at_10=_known_difference(ours.ndcg_at_10 - other.ndcg_at_10),
+        exact_at_10={source: found for source, found in by_source.items() if found},
+    )
+
+
 def interval(values: Values) -> Interval:
     """Return the mean over queries with its confidence interval."""
     found = estimate(values)
@@ -158,6 +187,12 @@ def _net_labels(values: QueryValues, net: npt.NDArray[np.bool_], source: Source)
         unlabelled_pairs=int(unlabelled.sum()),
         precision=label_intervals(shares[known]),
     )
+
+
+def _known_difference(differences: Values) -> Difference | None:
+    """Return the mean of the differences that are no NaN; None if all are."""
+    known = differences[~np.isnan(differences)]
+    return _difference(known) if len(known) else None
 
 
 def _difference(differences: Values) -> Difference:

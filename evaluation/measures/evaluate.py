@@ -2,7 +2,7 @@
 
 Source: paper, section 4.2. Recall@k of a query is the share of the products bought for it that are among its
 first k results. The precision of a label is the share of that label among the query's labelled products of the
-first 100. Both are averaged over queries.
+first 100. Both are averaged over queries. Measures of the first results are in first_page.py.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from evaluation.core.errors import DegenerateError
 from evaluation.labels.labelling import Labeller, Labelling
 from evaluation.measures.comparison import interval, label_intervals
+from evaluation.measures.first_page import first_page, first_page_values
 from evaluation.results.records import CUT_OFFS, DEPTH, SOURCES, LabelShares, Result, Source
 from evaluation.results.saved import QueryValues
 from evaluation.systems.system import System, Workspace
@@ -46,6 +47,7 @@ def evaluate(
         return result.model_copy(update={"degenerate": str(error)}), None
     labelling = labeller.label(answers.rows[:, :DEPTH])
     values = _query_values(answers, labelling, test_set)
+    assert values.first_page is not None  # as it was just made
     recall_at = {k: interval(recall) for k, recall in values.recall_at.items()}
     found = {
         "recall": recall_at[DEPTH],
@@ -56,6 +58,7 @@ def evaluate(
             if values.of_source(source).any()
         },
         "agreement": labelling.agreement,
+        "first_page": first_page(values.first_page, labelling, values.rows, test_set.labels),
     }
     return result.model_copy(update=found), values
 
@@ -75,6 +78,7 @@ def _query_values(answers: Neighbours, labelling: Labelling, test_set: TestSet) 
         scores=answers.scores[:, :DEPTH],
         labels=labelling.labels,
         pair_sources=labelling.pair_sources,
+        first_page=first_page_values(rows, labelling, test_set),
     )
 
 

@@ -7,7 +7,7 @@ from artifacts.dataset import DatasetCard
 from evaluation.report_page.inputs import ReportInputs
 from evaluation.report_page.tables import SIGNIFICANCE
 from evaluation.report_page.words import day, percent, short, signed, span
-from evaluation.results.records import Difference, LabelShares, Result
+from evaluation.results.records import Comparison, Difference, LabelShares, Result
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,16 @@ def _findings(inputs: ReportInputs) -> list[str]:
     return [
         f"{comparison.model} finds {percent(recall.mean)} % of what was bought among {comparison.depth} products: "
         f"{_against(comparison.recall, comparison.baseline)}.",
+        *_first_page_finding(comparison),
         f"Its lists are not {comparison.baseline}'s lists: on average {shared}.",
         *faults,
     ]
+
+
+def _first_page_finding(comparison: Comparison) -> list[str]:
+    """Say how the first ten products compare by nDCG, where both models have one."""
+    difference = comparison.first_page.ndcg_at_10 if comparison.first_page else None
+    return [f"Its first ten products by nDCG@10: {_against(difference, comparison.baseline)}."] if difference else []
 
 
 def _against(difference: Difference, baseline: str) -> str:

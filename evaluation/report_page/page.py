@@ -10,6 +10,7 @@ from evaluation.report_page import charts
 from evaluation.report_page.choice import QUERIES_PER_REASON, Reason
 from evaluation.report_page.head import head
 from evaluation.report_page.inputs import ReportInputs, read_inputs
+from evaluation.report_page.main_table import main_table
 from evaluation.report_page.panels import PRODUCTS_SHOWN, panels
 from evaluation.report_page.tables import (
     SIGNIFICANCE,
@@ -59,6 +60,7 @@ def _content(inputs: ReportInputs, runs_given: bool) -> dict[str, Any]:
         "depth": inputs.results[0].depth,
         "label_names": LABEL_NAMES,
         "head": head(inputs),
+        "main": main_table(inputs),
         "table_2": recall_and_labels(inputs),
         "table_3": overlaps(inputs),
         "table_4": net_predictions(inputs),

@@ -116,22 +116,27 @@ def _label_table(inputs: ReportInputs, source: Source | None, rows: Mapping[str,
 
 def _row_2(inputs: ReportInputs, result: Result, source: Source | None) -> Row:
     if result.degenerate or result.recall is None:
-        return Row(result.model, Role.DEGENERATE, [], result.description, fault=result.degenerate or "not measured")
+        return degenerate_row(result)
     comparison = inputs.comparisons.get(result.model)
-    cells = [_cell(result.recall, comparison.recall if comparison else None)]
+    cells = [cell(result.recall, comparison.recall if comparison else None)]
     if source:
         found = result.labels[source].precision if source in result.labels else {}
         differences = comparison.labels.get(source, {}) if comparison else {}
-        cells += [_cell(found.get(label), differences.get(label)) for label in LABEL_NAMES]
+        cells += [cell(found.get(label), differences.get(label)) for label in LABEL_NAMES]
     return Row(result.model, inputs.role(result), cells, result.description)
+
+
+def degenerate_row(result: Result) -> Row:
+    """Return the row of a model without numbers."""
+    return Row(result.model, Role.DEGENERATE, [], result.description, fault=result.degenerate or "not measured")
 
 
 def _net_cells(comparison: Comparison, source: Source | None) -> list[Cell]:
     count = comparison.net_count
-    cells = [_mean(count.mean), _mean(count.deviation), _cell(comparison.net_recall)]
+    cells = [_mean(count.mean), _mean(count.deviation), cell(comparison.net_recall)]
     if source:
         labels = comparison.net_labels.get(source)
-        cells += [_cell(labels.precision.get(label) if labels else None) for label in LABEL_NAMES]
+        cells += [cell(labels.precision.get(label) if labels else None) for label in LABEL_NAMES]
     return cells
 
 
@@ -148,15 +153,16 @@ def _mean(value: float) -> Cell:
     return Cell(f"{value:.1f}")
 
 
-def _cell(interval: Interval | None, difference: Difference | None = None) -> Cell:
+def cell(interval: Interval | None, difference: Difference | None = None) -> Cell:
+    """Return the cell of a share, with its difference to the baseline's; a missing share is a dash."""
     if interval is None:
         return Cell(ABSENT)
-    cell = Cell(percent(interval.mean), percent_span(interval))
+    measured = Cell(percent(interval.mean), percent_span(interval))
     if difference is None:
-        return cell
+        return measured
     return Cell(
-        cell.value,
-        cell.interval,
+        measured.value,
+        measured.interval,
         signed(difference.mean),
         span(signed(difference.low), signed(difference.high)),
         marked=difference.p_value < SIGNIFICANCE,

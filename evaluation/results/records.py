@@ -13,12 +13,14 @@ Shares are from 0 to 1. `evaluation/results/saved.py` writes and reads the files
 
 from typing import Literal
 
-from artifacts.bundle import ModelOrigin
+from artifacts.bundle import ClipCaptions, ModelOrigin
 from artifacts.checksums import FileRecord
 from artifacts.records import Record
 
 RESULT_SCHEMA_VERSION = 2
 DEPTH = 100  # products retrieved for each query (paper, section 4.2)
+FIRST_PAGE = 10  # products that a shopper sees first: nDCG@10 and Exact@10
+FIRST_PAGE_CUT_OFFS = (1, 10)  # of recall, beside `DEPTH`, in the main table
 CUT_OFFS = (1, 5, 10, 20, 50, 100, 200, 500)
 
 # Where the labels of a query come from: only from judgments ("judged"), or from judgments and, for pairs without
@@ -33,6 +35,12 @@ class Interval(Record):
     mean: float
     low: float
     high: float
+
+
+class Measured(Interval):
+    """A mean over those queries for which the measure is defined."""
+
+    queries: int
 
 
 class Spread(Record):
@@ -75,6 +83,15 @@ class Agreement(Record):
     accuracy: float | None  # on pairs where it does not abstain; None if it always does
 
 
+class FirstPage(Record):
+    """Measures of the first results of a list; evaluation/measures/first_page.py has their definitions."""
+
+    mrr: Measured  # reciprocal rank of the first product bought, over all queries
+    ndcg_at_10: Measured | None  # by the judgments alone; None if no query has a relevant judged product
+    unjudged_at_10: float | None  # share of the first ten products without a judgment, over the queries of nDCG
+    exact_at_10: dict[Source, Measured]  # over the queries that have a labelled product among their first ten
+
+
 class Result(Record):
     """Result of one model on the evaluation queries of a data set; `kind` is "context" for BM25 and sentence models."""
 
@@ -94,7 +111,13 @@ class Result(Record):
     recall_at: dict[int, Interval]  # by cut-off; those of CUT_OFFS below the catalogue size, and `depth`
     labels: dict[Source, LabelShares]  # empty without judgments and annotator
     agreement: Agreement | None
+    first_page: FirstPage | None = None  # None in older results and of degenerate models
     files: dict[str, FileRecord]  # checksums of the two Parquet files of this result
+
+
+def clip_captions(result: Result) -> ClipCaptions | None:
+    """Return what the CLIP of a model was trained on; None without a CLIP, and where it is not known."""
+    return result.origin.clip_captions if result.origin else None
 
 
 class NetLabels(Record):
@@ -104,6 +127,15 @@ class NetLabels(Record):
     queries_left_out: int  # without net predictions, or with unlabelled ones only
     unlabelled_pairs: int
     precision: dict[str, Interval]
+
+
+class FirstPageDifferences(Record):
+    """Paired differences of the measures of the first results, over the queries for which both models have a value."""
+
+    recall_at: dict[int, Difference]  # by the cut-offs of FIRST_PAGE_CUT_OFFS that both models have
+    mrr: Difference
+    ndcg_at_10: Difference | None
+    exact_at_10: dict[Source, Difference]
 
 
 class Comparison(Record):
@@ -126,3 +158,4 @@ class Comparison(Record):
     net_labels: dict[Source, NetLabels]  # Table 4
     recall: Difference
     labels: dict[Source, dict[str, Difference]]  # by source, then label
+    first_page: FirstPageDifferences | None = None  # None in older comparisons and with older results

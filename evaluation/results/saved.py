@@ -3,7 +3,8 @@
 NAME.queries.parquet, one row per query:
     query (str), bought (int64: distinct products bought), recall_at_K for each cut-off (float64),
     source ("judged", "annotated" or null), E, S, C, I (float64: shares; null if no product has a label),
-    unlabelled (int64: products of the list without a label)
+    unlabelled (int64: products of the list without a label),
+    reciprocal_rank, ndcg_at_10, exact_at_10 (float64; null where undefined; absent in older results)
 
 NAME.retrieved.parquet, one row per query, with lists of `depth` entries, best first:
     query (str), rows (int64: row of the data set's catalogue; -1 if fewer products were found), scores
@@ -31,6 +32,23 @@ Lists = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int8]
 Values = npt.NDArray[np.float64]
 
+_FIRST_PAGE = ("reciprocal_rank", "ndcg_at_10", "exact_at_10")  # columns, and the fields of FirstPageValues
+
+
+@dataclass(frozen=True, eq=False)
+class FirstPageValues:
+    """Per-query measures of the first results (evaluation/measures/first_page.py), each (n,).
+
+    Attributes:
+        reciprocal_rank: of the first product bought, 0 if none was found.
+        ndcg_at_10: NaN if the query has no relevant judged product.
+        exact_at_10: NaN if none of the query's first ten products has a label.
+    """
+
+    reciprocal_rank: Values
+    ndcg_at_10: Values
+    exact_at_10: Values
+
 
 @dataclass(frozen=True, eq=False)
 class QueryValues:
@@ -47,6 +65,7 @@ class QueryValues:
         scores: (n, K) float32, of the rows.
         labels: (n, K) label codes, -1 unknown.
         pair_sources: (n, K) position of each label's source in SOURCES, -1 unknown.
+        first_page: measures of the first results; None in older results.
     """
 
     queries: list[str]
@@ -59,6 +78,7 @@ class QueryValues:
     scores: npt.NDArray[np.float32]
     labels: Codes
     pair_sources: Codes
+    first_page: FirstPageValues | None = None
 
     def of_source(self, source: Source) -> npt.NDArray[np.bool_]:
         """Return which queries have their labels from this source, (n,)."""
@@ -121,6 +141,9 @@ def load(path: Path) -> SavedResult:
             scores=_matrix(lists["scores"]),
             labels=_matrix(lists["labels"]),
             pair_sources=_matrix(lists["sources"]),
+            first_page=FirstPageValues(*(_with_nan(queries[name]) for name in _FIRST_PAGE))
+            if result.first_page
+            else None,
         ),
     )
 
@@ -128,6 +151,7 @@ def load(path: Path) -> SavedResult:
 def _read_queries(path: Path, result: Result) -> pa.Table:
     columns = {"query": pa.string(), "bought": pa.int64(), "source": pa.string(), "unlabelled": pa.int64()}
     columns |= {f"recall_at_{k}": pa.float64() for k in result.recall_at}
+    columns |= dict.fromkeys(_FIRST_PAGE if result.first_page else (), pa.float64())
     return read_table(path, columns | {label.value: pa.float64() for label in LABELS})
 
 
@@ -137,6 +161,8 @@ def _queries_table(values: QueryValues) -> pa.Table:
     columns["source"] = pa.array([SOURCES[code] if code >= 0 else None for code in values.source], pa.string())
     columns |= {label.value: pa.array(values.shares[:, code], from_pandas=True) for code, label in enumerate(LABELS)}
     columns["unlabelled"] = pa.array(values.unlabelled)
+    if values.first_page:
+        columns |= {name: pa.array(getattr(values.first_page, name), from_pandas=True) for name in _FIRST_PAGE}
     return pa.table(columns)
 
 

@@ -13,6 +13,8 @@ from artifacts.query_text import normalise_query
 
 LABELS = tuple(Relevance)
 UNLABELLED = -1
+# Of nDCG, in falling order, as in the Shopping Queries data (Reddy et al., 2022).
+GAINS = {Relevance.EXACT: 1.0, Relevance.SUBSTITUTE: 0.1, Relevance.COMPLEMENT: 0.01, Relevance.IRRELEVANT: 0.0}
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class LabelLookup:
     judged: npt.NDArray[np.bool_]
     complete: bool
     catalog_size: int
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Return how many products of each query are judged to have each label, (queries, 4) in the order of LABELS."""
+        counts = np.zeros((len(self.judged), len(LABELS)), dtype=np.int64)
+        np.add.at(counts, (self.keys // self.catalog_size, self.codes), 1)
+        return counts
 
     def labels(self, retrieved: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
         """Return the label codes of retrieved catalogue rows, (queries, k); UNLABELLED for pairs without a judgment."""

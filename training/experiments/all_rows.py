@@ -36,8 +36,13 @@ ROWS = (
 # Our own rows, which follow them.
 ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
 ALL_ROWS = (*ROWS, *ROWS_OF_OURS)
+# The default's fusion without any of the default's parts, and with each part alone: seen negatives, log Q in the loss,
+# longer training, products' history. Fitted only where they are asked for.
+DEFAULT = "3tmm-history"
+PARTS = ("3tmm-mlp", "3tmm-mlp-sn", "3tmm-mlp-logq", "3tmm-mlp-epochs", "3tmm-mlp-history")
 BASELINE = "bibert"
 CLIP_TOWERS = "clip-towers"
+TITLES = "-titles"  # after the name of a row: the same recipe over a CLIP that was trained on titles alone
 TRAINING_JUDGMENTS = "judgments_train.parquet"
 
 
@@ -50,6 +55,7 @@ class Experiments:
         out: the folder of the runs.
         rows: names of recipes, or paths of recipe files.
         clip: bundle with CLIP towers; None: a small CLIP is trained.
+        clip_of_titles: whether every row with a CLIP stands there a second time, over a CLIP trained on titles alone.
         judgments: labels of training queries, to fit an annotator on; None: there is no annotator.
         sentence_transformers: folders of text encoders that are evaluated beside the rows.
         seed: the seed of every fit.
@@ -60,10 +66,41 @@ class Experiments:
     out: Path
     rows: Sequence[str] = ALL_ROWS
     clip: Path | None = None
+    clip_of_titles: bool = False
     judgments: Path | None = None
     sentence_transformers: Sequence[Path] = ()
     seed: int = 0
     steps: int | None = None
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """CLIP towers of the rows: their bundle, and the stage that trains them; None where they were given."""
+
+    bundle: Path
+    stage: str | None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the tables.
+
+    Attributes:
+        name: the name of the row, of its bundle and of its stage.
+        argument: name of the recipe, or path of its file.
+        recipe: what is fitted.
+        clip: where the row has its CLIP from, if it takes one.
+    """
+
+    name: str
+    argument: str
+    recipe: Recipe
+    clip: _Clip
+
+    @property
+    def towers(self) -> tuple[object, ...]:
+        """The fitted towers that the row takes; rows with equal ones read the same encoded vectors."""
+        return (*self.recipe.fitted_towers, self.clip) if self.recipe.fitted_towers else ()
 
 
 def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
@@ -97,37 +134,54 @@ def run_experiments(experiments: Experiments, jobs: int = 1) -> None:
 
 def stages(experiments: Experiments) -> list[Stage]:
     """Return the stages of the experiments, each after those that it needs."""
-    recipes = [load_recipe(row) for row in experiments.rows]
-    names = [recipe.name for recipe in recipes]
+    rows = _rows(experiments)
+    names = [row.name for row in rows]
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise ExperimentError(f"rows are told apart by their names, but {', '.join(sorted(repeated))} stands twice")
-    if BASELINE not in names and _needs(recipes, "bibert"):
+    if BASELINE not in names and any("bibert" in row.recipe.fitted_towers for row in rows):
         raise ExperimentError("the rows take a fitted BiBERT: add the row bibert")
-    clip = [] if experiments.clip or not _needs(recipes, "clip") else [_clip_towers(experiments)]
-    towers = [recipe for recipe in recipes if not recipe.fitted_towers]
+    trained = {row.clip.stage for row in rows if "clip" in row.recipe.fitted_towers}
+    clips = [
+        _clip_towers(experiments, name, recipe)
+        for name, recipe in ((CLIP_TOWERS, "clip-small"), (CLIP_TOWERS + TITLES, "clip-small-titles"))
+        if name in trained
+    ]
+    towers = [row for row in rows if not row.towers]
     # Rows that take fitted towers come after the towers; the evaluation shows the rows in the order of the request.
-    fusions = sorted((recipe for recipe in recipes if recipe.fitted_towers), key=lambda it: len(it.fitted_towers))
-    paths = dict(zip(names, experiments.rows, strict=True))
-    first = {tuple(recipe.fitted_towers): recipe.name for recipe in reversed(fusions)}
-    fits = [_fit(experiments, paths[recipe.name], recipe) for recipe in towers]
+    fusions = sorted((row for row in rows if row.towers), key=lambda row: len(row.towers))
+    first = {row.towers: row.name for row in reversed(fusions)}
+    fits = [_fit(experiments, row) for row in towers]
     annotator = [_annotator(experiments, names)] if experiments.judgments else []
-    others = [_fit(experiments, paths[it.name], it, first[tuple(it.fitted_towers)]) for it in fusions]
-    before = [*clip, *fits, *annotator, *others]
+    others = [_fit(experiments, row, first[row.towers]) for row in fusions]
+    before = [*clips, *fits, *annotator, *others]
     evaluation = _evaluation(experiments, names, frozenset(stage.name for stage in before))
     return [*before, evaluation, _report(experiments)]
 
 
-def _fit(experiments: Experiments, row: str, recipe: Recipe, first: str | None = None) -> Stage:
+def _rows(experiments: Experiments) -> list[_Row]:
+    """Return the rows, each that takes a CLIP followed by the same over a CLIP of titles if that is asked for."""
+    usual = _Clip(experiments.clip or experiments.out / CLIP_TOWERS, None if experiments.clip else CLIP_TOWERS)
+    titles = _Clip(experiments.out / (CLIP_TOWERS + TITLES), CLIP_TOWERS + TITLES)
+    rows = []
+    for argument in experiments.rows:
+        recipe = load_recipe(argument)
+        rows.append(_Row(recipe.name, argument, recipe, usual))
+        if experiments.clip_of_titles and "clip" in recipe.fitted_towers:
+            rows.append(_Row(recipe.name + TITLES, argument, recipe, titles))
+    return rows
+
+
+def _fit(experiments: Experiments, row: _Row, first: str | None = None) -> Stage:
     """Return the stage of a row; the row `first` comes before it and encodes the towers once for all rows."""
-    out = experiments.out / recipe.name
-    towers = {"bibert": experiments.out / BASELINE, "clip": _clip_bundle(experiments)}
+    out, recipe = experiments.out / row.name, row.recipe
+    towers = {"bibert": experiments.out / BASELINE, "clip": row.clip.bundle}
     given = [f"--{tower}={towers[tower]}" for tower in recipe.fitted_towers]
-    arguments = ("training", "fit", row, f"--data={experiments.data}", f"--out={out}", *given)
-    stages_of = {"bibert": BASELINE, "clip": None if experiments.clip else CLIP_TOWERS}
-    needs = {stages_of[tower] for tower in recipe.fitted_towers} | ({first} - {recipe.name})
+    arguments = ("training", "fit", row.argument, f"--data={experiments.data}", f"--out={out}", *given)
+    stages_of = {"bibert": BASELINE, "clip": row.clip.stage}
+    needs = {stages_of[tower] for tower in recipe.fitted_towers} | ({first} - {row.name})
     return Stage(
-        name=recipe.name,
+        name=row.name,
         arguments=(*arguments, *_fit_options(experiments)),
         output=out,
         needs=frozenset(filter(None, needs)),
@@ -135,10 +189,11 @@ def _fit(experiments: Experiments, row: str, recipe: Recipe, first: str | None =
     )
 
 
-def _clip_towers(experiments: Experiments) -> Stage:
-    out = experiments.out / CLIP_TOWERS
-    arguments = ("training", "clip", f"--data={experiments.data}", f"--out={out}", *_fit_options(experiments))
-    return Stage(CLIP_TOWERS, arguments, out, check=_same_origin(experiments, out, load_recipe("clip-small")))
+def _clip_towers(experiments: Experiments, name: str, recipe: str) -> Stage:
+    """Return the stage that trains CLIP towers by a recipe."""
+    out = experiments.out / name
+    options = (f"--data={experiments.data}", f"--out={out}", f"--recipe={recipe}", *_fit_options(experiments))
+    return Stage(name, ("training", "clip", *options), out, check=_same_origin(experiments, out, load_recipe(recipe)))
 
 
 def _annotator(experiments: Experiments, names: Sequence[str]) -> Stage:
@@ -177,14 +232,6 @@ def _report(experiments: Experiments) -> Stage:
 def _fit_options(experiments: Experiments) -> tuple[str, ...]:
     steps = (f"--steps={experiments.steps}",) if experiments.steps else ()
     return (f"--seed={experiments.seed}", *steps)
-
-
-def _clip_bundle(experiments: Experiments) -> Path:
-    return experiments.clip or experiments.out / CLIP_TOWERS
-
-
-def _needs(recipes: Sequence[Recipe], tower: str) -> bool:
-    return any(tower in recipe.fitted_towers for recipe in recipes)
 
 
 def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callable[[], None]:

@@ -18,6 +18,7 @@ from towers.export import export_query_side
 from towers.storage import save_side
 from training.after_fit.int8_choice import choose_encoder
 from training.after_fit.photo_encoder import write_photo_encoder
+from training.batches.captions import caption_kind
 from training.fitting.curves import CurveFiles, write_last_point
 from training.fitting.fitted_model import FittedModel
 from training.fitting.request import FitRequest, software_versions
@@ -65,5 +66,6 @@ def _origin(request: FitRequest, fitted: FittedModel) -> ModelOrigin:
         seed=request.seed,
         metrics=dict(fitted.metrics),
         software=software_versions(),
+        clip_captions=caption_kind(request.recipe, request.data.train, request.fitted.get("clip")),
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )

@@ -60,7 +60,7 @@ class ClipRecipe(Record):
     caption_tokens: int = Field(default=20, ge=3)
     title_share: float = Field(
         default=0.2, ge=0, le=1
-    )  # share of titles among the captions, where there are queries too
+    )  # share of titles among the captions, where there are queries too; 1: titles alone
 
 
 class PretrainedClipRecipe(Record):

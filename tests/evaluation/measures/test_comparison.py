@@ -5,8 +5,9 @@ import pytest
 
 from evaluation.core.errors import EvaluationError
 from evaluation.measures.comparison import compare, differences, in_list, net_predictions, net_recall
+from evaluation.measures.statistics import RESAMPLES
 from evaluation.results.records import Result
-from evaluation.results.saved import QueryValues, SavedResult
+from evaluation.results.saved import FirstPageValues, QueryValues, SavedResult
 from evaluation.test_set.relevance import LABELS, shares_of_labels
 
 QUERIES, PRODUCTS, DEPTH = 60, 80, 20
@@ -25,9 +26,13 @@ def random_values(seed: int, bought: list[np.ndarray]) -> QueryValues:
     shares, unlabelled = shares_of_labels(labels, rows >= 0)
     recall = np.array([np.isin(mine, row).mean() for mine, row in zip(bought, rows, strict=True)])
     pair_sources = np.where(labels >= 0, source[:, None], -1).astype(np.int8)
+    page = FirstPageValues(*generator.random((3, QUERIES)))
+    page.ndcg_at_10[4:9] = np.nan
+    page.exact_at_10[: 5 + seed] = np.nan
     return QueryValues(
-        [f"query {i}" for i in range(QUERIES)], np.array([len(mine) for mine in bought]), {DEPTH: recall},
-        source, shares, unlabelled, rows, rows.astype(np.float32), labels, pair_sources,
+        [f"query {i}" for i in range(QUERIES)], np.array([len(mine) for mine in bought]),
+        {10: recall / 2, DEPTH: recall}, source, shares, unlabelled, rows, rows.astype(np.float32), labels,
+        pair_sources, page,
     )  # fmt: skip
 
 
@@ -103,6 +108,26 @@ def test_differences_are_paired(pair: tuple[SavedResult, SavedResult]) -> None:
         gaps = (mine.shares - theirs.shares)[asked]
         assert [found.labels[source][label].mean for label in LABELS] == pytest.approx(gaps.mean(axis=0))
         assert found.labels[source]["E"].queries == asked.sum()
+
+
+def test_differences_of_the_first_page_are_paired(pair: tuple[SavedResult, SavedResult]) -> None:
+    found = differences(*pair).first_page
+    mine, theirs = pair[0].values, pair[1].values
+    assert found and mine and theirs and mine.first_page and theirs.first_page
+    assert list(found.recall_at) == [10]  # these lists have no recall at 1
+    gaps = mine.recall_at[10] - theirs.recall_at[10]
+    assert found.recall_at[10].mean == pytest.approx(gaps.mean())
+    drawn = gaps[np.random.default_rng(0).integers(0, QUERIES, (RESAMPLES, QUERIES))].mean(axis=1)
+    assert (found.recall_at[10].low, found.recall_at[10].high) == pytest.approx(np.quantile(drawn, (0.025, 0.975)))
+    ranks = mine.first_page.reciprocal_rank - theirs.first_page.reciprocal_rank
+    assert found.mrr.mean == pytest.approx(ranks.mean()) and found.mrr.queries == QUERIES
+    gains = mine.first_page.ndcg_at_10 - theirs.first_page.ndcg_at_10
+    assert found.ndcg_at_10 and found.ndcg_at_10.queries == QUERIES - 5
+    assert found.ndcg_at_10.mean == pytest.approx(np.nanmean(gains))
+    for code, source in enumerate(("judged", "annotated")):
+        exact = (mine.first_page.exact_at_10 - theirs.first_page.exact_at_10)[mine.source == code]
+        assert found.exact_at_10[source].mean == pytest.approx(np.nanmean(exact))
+        assert found.exact_at_10[source].queries == (~np.isnan(exact)).sum() < len(exact)
 
 
 def test_a_model_against_itself_adds_nothing(pair: tuple[SavedResult, SavedResult], bought: list[np.ndarray]) -> None:

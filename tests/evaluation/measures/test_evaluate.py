@@ -1,7 +1,9 @@
 """The whole evaluation command on a small shop, compared with a second implementation of the metrics."""
 
 import dataclasses
+import hashlib
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -19,8 +21,9 @@ from artifacts.dataset import Dataset, open_dataset
 from artifacts.history import ProductHistory, write_history
 from evaluation.cli import app
 from evaluation.labels.labelling import Labeller
+from evaluation.measures.comparison import differences
 from evaluation.measures.evaluate import evaluate
-from evaluation.results.saved import QueryValues, load, save
+from evaluation.results.saved import FirstPageValues, QueryValues, load, save
 from evaluation.systems.system import ModelSystem, Workspace
 from evaluation.test_set.test_set import load_test_set
 from tests.support.models import tiny_bundle
@@ -50,8 +53,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / "bibert", folder / "cat"]
 
 
-def by_hand(model: Path, dataset: Dataset) -> tuple[float, dict[str, float]]:
-    """Compute Recall@100 and precision with a full sort by numpy, sets and dictionaries."""
+GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
+
+
+def by_hand(model: Path, dataset: Dataset) -> tuple[float, dict[str, float], dict[str, float]]:
+    """Compute Recall@100, precision and the first page with a full sort by numpy, sets and dictionaries."""
     catalog = dataset.catalog()
     query = SideEncoder(load_side(model / "query"), _tokenizers(model / "query"))
     product = SideEncoder(load_side(model / "product"), _tokenizers(model / "product"))
@@ -63,14 +69,26 @@ def by_hand(model: Path, dataset: Dataset) -> tuple[float, dict[str, float]]:
     labels = {(row["query"], row["product_id"]): row["label"] for row in judgments}
     judged = {query for query, _ in labels}
     recalls, shares = [], []
+    page: dict[str, list[float]] = {"mrr": [], "ndcg_at_10": [], "exact_at_10": []}
     for name in bought:
         scores = vectors @ query.queries([name])[0]
         top = [catalog.product_ids[row] for row in np.argsort(-scores, kind="stable")[:100]]
         recalls.append(len(bought[name] & set(top)) / len(bought[name]))
+        ranks = [rank for rank, product_id in enumerate(top, 1) if product_id in bought[name]]
+        page["mrr"].append(1 / ranks[0] if ranks else 0)
         if name in judged:
             found = [labels.get((name, product_id), "I") for product_id in top]
+            page["exact_at_10"].append(found[:10].count("E") / 10)
+            best = sorted((GAINS[label] for (query, _), label in labels.items() if query == name), reverse=True)
+            if any(best):
+                page["ndcg_at_10"].append(dcg([GAINS[label] for label in found]) / dcg(best))
             shares.append([found.count(label) / 100 for label in "ESCI"])
-    return float(np.mean(recalls)), dict(zip("ESCI", np.mean(shares, axis=0).tolist(), strict=True))
+    means = {name: float(np.mean(values)) for name, values in page.items()}
+    return float(np.mean(recalls)), dict(zip("ESCI", np.mean(shares, axis=0).tolist(), strict=True)), means
+
+
+def dcg(gains: list[float]) -> float:
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains[:10], 1))
 
 
 def _tokenizers(folder: Path):  # type: ignore[no-untyped-def]
@@ -85,11 +103,16 @@ def test_the_command_gives_what_a_second_writing_gives(dataset: Dataset, models:
     assert "Table 4" in (tmp_path / "tables.md").read_text()
     for model in models:
         saved = json.loads((tmp_path / f"{model.name}.json").read_text())
-        recall, shares = by_hand(model, dataset)
+        recall, shares, page = by_hand(model, dataset)
         # Rounding may swap the products at ranks 100 and 101.
         assert saved["recall"]["mean"] == pytest.approx(recall, abs=0.002)
         found = saved["labels"]["judged"]["precision"]
         assert {label: interval["mean"] for label, interval in found.items()} == pytest.approx(shares, abs=0.002)
+        first_page = saved["first_page"]
+        assert first_page["unjudged_at_10"] == 0
+        means = {"mrr": first_page["mrr"], "ndcg_at_10": first_page["ndcg_at_10"]}
+        means["exact_at_10"] = first_page["exact_at_10"]["judged"]
+        assert {name: interval["mean"] for name, interval in means.items()} == pytest.approx(page, abs=0.002)
         assert saved["recall"]["low"] < saved["recall"]["mean"] < saved["recall"]["high"]
 
 
@@ -112,6 +135,29 @@ def test_the_command_again_takes_what_is_finished(dataset: Dataset, models: list
     (tmp_path / "bibert.queries.parquet").write_bytes(b"damaged")
     third = CliRunner().invoke(app, arguments)
     assert third.exit_code == 0 and "not evaluated again" not in third.output
+
+
+def test_a_result_of_an_older_release_is_read_and_evaluated_again(
+    dataset: Dataset, models: list[Path], tmp_path: Path
+) -> None:
+    arguments = ["run", "--model", str(models[0]), "--data", str(dataset.path), "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    path = tmp_path / "bibert.json"
+    written = json.loads(path.read_text())
+    # An older release wrote neither the key nor the columns.
+    queries = pq.read_table(tmp_path / "bibert.queries.parquet")
+    pq.write_table(queries.drop(["reciprocal_rank", "ndcg_at_10", "exact_at_10"]), tmp_path / "bibert.queries.parquet")
+    file = (tmp_path / "bibert.queries.parquet").read_bytes()
+    older = json.loads(path.read_text())
+    del older["first_page"]
+    older["files"]["bibert.queries.parquet"] = {"sha256": hashlib.sha256(file).hexdigest(), "size_bytes": len(file)}
+    path.write_text(json.dumps(older))
+    saved = load(path)
+    assert saved.result.first_page is None and saved.values and saved.values.first_page is None
+    assert differences(saved, saved).first_page is None
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 0 and "not evaluated again" not in again.output
+    assert json.loads(path.read_text())["first_page"] == written["first_page"]
 
 
 def test_what_is_searched_has_its_history(dataset: Dataset, tmp_path: Path) -> None:
@@ -156,8 +202,11 @@ def test_saved_values_come_back(dataset: Dataset, models: list[Path], tmp_path: 
     made = evaluate(ModelSystem("m", open_bundle(models[0])), test_set, Labeller(test_set.labels, None), workspace)
     read = load(save(tmp_path, *made)).values
     assert made[1] and read
-    for field in dataclasses.fields(QueryValues):
-        np.testing.assert_equal(getattr(read, field.name), getattr(made[1], field.name))
+    assert read.first_page and made[1].first_page
+    for kind, ours, theirs in ((QueryValues, read, made[1]), (FirstPageValues, read.first_page, made[1].first_page)):
+        for field in dataclasses.fields(kind):
+            if field.name != "first_page":
+                np.testing.assert_equal(getattr(ours, field.name), getattr(theirs, field.name))
 
 
 def test_recall_and_precision_equal_a_library(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:

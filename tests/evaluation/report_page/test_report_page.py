@@ -116,6 +116,33 @@ def test_table_2_holds_the_results(page: Element, results: Path) -> None:
         assert cells == expected
 
 
+def test_the_main_table_holds_the_first_page(page: Element, results: Path) -> None:
+    head, *rows = page.by_id("main-table").rows()
+    assert head == ["Model", "nDCG@10", "MRR", "Exact@10", "Recall@1", "Recall@10", "Recall@100"]
+    assert [row[0].split()[0] for row in rows] == ["bibert", "cat", "bm25"]
+    for name, *cells in rows:
+        name = name.split()[0]
+        saved = json.loads((results / f"{name}.json").read_text())
+        first, recall_at = saved["first_page"], saved["recall_at"]
+        intervals = [first["ndcg_at_10"], first["mrr"], first["exact_at_10"]["judged"]]
+        intervals += [recall_at[k] for k in ("1", "10", "100")]
+        expected = [f"{in_percent(i['mean'])} [{in_percent(i['low'])}, {in_percent(i['high'])}]" for i in intervals]
+        if name != "bibert":
+            found = json.loads((results / f"{name}.vs-bibert.json").read_text())
+            first = found["first_page"]
+            differences = [first["ndcg_at_10"], first["mrr"], first["exact_at_10"]["judged"]]
+            differences += [first["recall_at"]["1"], first["recall_at"]["10"], found["recall"]]
+            for number, d in enumerate(differences):
+                star = "*" if d["p_value"] < 0.05 else ""
+                expected[number] += f" {in_points(d['mean'])}{star} [{in_points(d['low'])}, {in_points(d['high'])}]"
+        assert cells == expected
+    queries = json.loads((results / "cat.json").read_text())["first_page"]["ndcg_at_10"]["queries"]
+    assert (
+        f"nDCG@10 is by judgments alone, over {queries:,} queries, with the gains Exact 1, Substitute 0.1" in page.text
+    )
+    assert "Its first ten products by nDCG@10: " in page.text
+
+
 def test_tables_3_and_4_hold_the_comparisons(page: Element, results: Path) -> None:
     table_3 = {row[0]: row[1:] for row in page.by_id("table-3").rows()[1:]}
     table_4 = {row[0].split()[0]: row[1:] for row in page.by_id("table-4").rows()[1:]}
@@ -241,6 +268,9 @@ def test_what_is_missing_is_said(results: Path, dataset: Dataset, tmp_path: Path
     alone.mkdir()
     for path in results.glob("cat.*"):
         shutil.copy(path, alone)
+    of_clip = json.loads((alone / "cat.json").read_text())
+    of_clip["origin"]["clip_captions"] = "purchases"
+    (alone / "cat.json").write_text(json.dumps(of_clip))
     constant = json.loads((results / "bibert.json").read_text())
     constant |= {"model": "flat", "degenerate": "all vectors are alike", "recall": None, "recall_at": {}, "labels": {}}
     (alone / "flat.json").write_text(json.dumps(constant | {"files": {}}))
@@ -253,6 +283,10 @@ def test_what_is_missing_is_said(results: Path, dataset: Dataset, tmp_path: Path
     ):
         assert sentence in page.text
     assert not list(page.all("article"))
+    main = page.by_id("main-table").rows()
+    assert main[1] == ["flat", "Degenerate, no result: all vectors are alike"]
+    assert main[2][0] == "cat CLIP saw purchases"
+    assert "CLIP saw purchases: among the captions that it was trained on are queries" in page.text
     rows = page.by_id("table-2").rows()
     assert ["flat", "Degenerate, no result: all vectors are alike"] in rows
     assert "flat is degenerate: all vectors are alike." in page.text

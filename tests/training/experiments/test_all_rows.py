@@ -1,10 +1,12 @@
 """All rows in one go: the order of the stages, what is skipped, what is refused, and a real run that is broken off."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -20,7 +22,17 @@ from evaluation.tables.paper import PAPER_TABLE_2
 from tests.training.small_fits import Fits
 from tests.training.small_recipes import small
 from training.errors import ExperimentError
-from training.experiments.all_rows import ROWS, ROWS_OF_OURS, Experiments, default_judgments, run_experiments, stages
+from training.experiments.all_rows import (
+    ALL_ROWS,
+    DEFAULT,
+    PARTS,
+    ROWS,
+    ROWS_OF_OURS,
+    Experiments,
+    default_judgments,
+    run_experiments,
+    stages,
+)
 from training.experiments.stages import Stage
 from training.recipes.recipe import load_recipe
 
@@ -72,12 +84,67 @@ def test_text_alone_needs_no_clip(experiments: Experiments) -> None:
     assert names(Experiments(data=experiments.data, out=experiments.out, rows=("bibert",)))[0] == "bibert"
 
 
+def test_a_clip_of_titles_gives_every_row_with_a_clip_a_second_one_beside_it(experiments: Experiments) -> None:
+    both = Experiments(data=experiments.data, out=experiments.out, rows=("bibert", "clip", "4tmm-cat"))
+    with_titles = dataclasses.replace(both, clip_of_titles=True)
+    of_titles = ["clip-towers-titles", "clip-titles", "4tmm-cat-titles"]
+    assert sorted(names(with_titles)) == sorted([*names(both), *of_titles])
+    found = {stage.name: stage for stage in stages(with_titles)}
+    towers = found["clip-towers-titles"]
+    assert towers.arguments[:2] == ("training", "clip") and "--recipe=clip-small-titles" in towers.arguments
+    row = found["4tmm-cat-titles"]
+    assert row.arguments[2] == "4tmm-cat" and f"--clip={towers.output}" in row.arguments
+    assert row.output == both.out / "4tmm-cat-titles" and row.needs == {"bibert", "clip-towers-titles"}
+    models = [it.rpartition("/")[2] for it in found["evaluation"].arguments if it.startswith("--model")]
+    assert models == ["bibert", "clip", "clip-titles", "4tmm-cat", "4tmm-cat-titles"]
+    # A CLIP that is given has no second one of its kind: the titles' CLIP is trained all the same.
+    given = dataclasses.replace(with_titles, clip=experiments.out / "dfn")
+    assert "clip-towers" not in names(given) and "clip-towers-titles" in names(given)
+
+
+def test_parts_of_the_default_are_each_a_row_of_their_own() -> None:
+    """Each value in which the default differs from the row without parts is that of one row, and no row has others."""
+    bare, *parts = (_flat(load_recipe(row).model_dump(mode="json")) for row in PARTS)
+    whole = _flat(load_recipe(DEFAULT).model_dump(mode="json"))
+    wanted = {key: value for key, value in whole.items() if bare.get(key) != value and key != "name"}
+    found: dict[str, object] = {}
+    for part in parts:
+        own = {key: value for key, value in part.items() if bare.get(key) != value and key != "name"}
+        assert own and not own.keys() & found.keys()
+        found |= own
+    assert found == wanted
+
+
+def _flat(content: dict[str, Any], before: str = "") -> dict[str, object]:
+    """Keys at every depth, joined by dots, with their values; what is not given has no key."""
+    found: dict[str, object] = {}
+    for key, value in content.items():
+        found |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def test_parts_and_titles_are_fitted_only_if_asked_for(
+    experiments: Experiments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Experiments] = []
+    monkeypatch.setattr("training.experiments.all_rows.run_experiments", lambda it, jobs: asked.append(it))
+    monkeypatch.setattr("training.experiments.stages.describe_times", lambda out: "")
+    command = ["experiments", f"--data={experiments.data}", f"--out={experiments.out}"]
+    for more in ([], ["--parts", "--clip-of-titles"], ["--row=bibert", "--row=3tmm-mlp-sn", "--parts"]):
+        assert CliRunner().invoke(training.cli.app, [*command, *more]).exit_code == 0
+    assert [it.clip_of_titles for it in asked] == [False, True, False]
+    alone = [part for part in PARTS if part not in ROWS]
+    assert len(alone) == 4 and asked[0].rows == ALL_ROWS and asked[1].rows == (*ALL_ROWS, *alone)
+    assert asked[2].rows == ("bibert", "3tmm-mlp-sn", *alone)
+
+
 def test_every_stage_is_a_command_line_that_its_program_takes(experiments: Experiments, tmp_path: Path) -> None:
     everything = Experiments(
         experiments.data,
         experiments.out,
         judgments=tmp_path / "judgments_train.parquet",
         sentence_transformers=(tmp_path / "minilm",),
+        clip_of_titles=True,
         steps=3,
     )
     for stage in stages(everything):
