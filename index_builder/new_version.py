@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
+from artifacts.errors import FormatError
 from artifacts.history import read_history
 from artifacts.index_version import Manifest, read_manifest
+from artifacts.servable import check_servable
 from artifacts.store import Store
 from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.collect import collect
@@ -105,13 +107,27 @@ def make_version(new: NewVersion, source: ProductSource, report: ProgressReporte
         report=report,
     ) as pool:
         with store.new_version(new.version) as folder:
-            products = write_products(folder, source.schema, source.batches())
+            products = write_products(folder, source.schema, _servable(source))
             is_reused = source.reuse(folder, pool)
             encoded = 0 if is_reused else _encode_and_write(folder, new, source, products, pool, report)
         if not is_reused:
             pool.plan_path(source.path).unlink(missing_ok=True)
     path = store.version_path(new.version)
     return BuiltVersion(path, read_manifest(path), encoded)
+
+
+def _servable(source: ProductSource) -> Iterator[pa.RecordBatch]:
+    """Yield the products; those that no service could load are refused here, before anything is encoded.
+
+    Raises:
+        FormatError: the gate would refuse a version with these products.
+    """
+    for batch in source.batches():
+        try:
+            check_servable(pa.Table.from_batches([batch]))
+        except FormatError as error:
+            raise FormatError(f"{source.path}: {error}; correct the column") from error
+        yield batch
 
 
 def _encode_and_write(

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from artifacts.attribute_columns import attribute_names, read_attribute
 from artifacts.canaries import Search, check_canaries
 from artifacts.errors import ArtifactError, FormatError, MismatchError
 from artifacts.index_version import FAILURES_FILE, KEYS_FILE, IndexVersion, Manifest, open_index_version
-from artifacts.product_json import product_fragments
+from artifacts.servable import check_servable
 from artifacts.store import Store
 from index_builder.core.errors import LedgerError, VerificationError
 from index_builder.core.threads import thread_count
@@ -82,10 +81,7 @@ def _usable_products(opened: IndexVersion) -> pa.Table:
     except pa.ArrowInvalid as error:
         raise VerificationError(f"{opened.path}: its products are damaged: {error}; build it again") from error
     try:
-        for name in attribute_names(products.schema):
-            read_attribute(name, products[name])
-        for _ in product_fragments(products):
-            pass
+        check_servable(products)
     except FormatError as error:
         raise VerificationError(
             f"{opened.path}: no service can load its products: {error}; correct the column in the catalogue and build "

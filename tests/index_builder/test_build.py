@@ -1,5 +1,6 @@
 """Whole builds: what is found, what is written, and what a build that fails leaves behind."""
 
+import datetime
 import hashlib
 import os
 import re
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -313,3 +315,18 @@ def keyed(title: str) -> bytes:
 def slow_key(title: str, photo: bytes | None) -> bytes:
     content = b"" if photo is None else b"content " + hashlib.sha256(photo).digest()
     return hashlib.blake2b(keyed(title) + content, digest_size=16).digest()
+
+
+def test_products_that_no_service_can_load_are_refused_before_anything_is_encoded(
+    text_bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalEngine, "__call__", lambda *inputs: pytest.fail("encoded"))
+    days = pa.array([datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)] * 300, pa.timestamp("us", "Mars/Olympus_Mons"))
+    pq.write_table(pq.read_table(catalog).append_column("since", days), tmp_path / "catalog.parquet")
+    with pytest.raises(FormatError) as caught:
+        build_version(BuildRequest(text_bundle, tmp_path / "catalog.parquet", tmp_path / "store", "v"))
+    assert str(caught.value).startswith(
+        f"{tmp_path / 'catalog.parquet'}: column since of the products, timestamp[us, tz="
+    )
+    assert str(caught.value).endswith("; correct the column")
+    assert Store(tmp_path / "store").version_ids() == []
