@@ -181,11 +181,15 @@ class _Update:
         )
 
     def _has_same_vectors(self, pool: Pool) -> bool:
-        """Return whether the photos are those of the base version too, and none that failed is to be tried again."""
+        """Return whether the photos are those of the base version too, and none that failed is to be tried again.
+
+        Those that failed today wait until tomorrow, or until something is encoded anyway.
+        """
         identified, _ = self._identified()
         passing = are_passing(pa.array([failure.reason for failure in self.base.failures], pa.string()))
         failed = {failure.product_id for failure, may_pass in zip(self.base.failures, passing, strict=True) if may_pass}
-        due = Retries(pool.retries_path).are_due(self.base.keys[self._base_rows(failed)])
+        retries, keys = Retries(pool.retries_path), self.base.keys[self._base_rows(failed)]
+        due = retries.are_due(keys) & ~retries.were_tried_on(keys, datetime.datetime.now(datetime.UTC).date())
         return bool((identified.keys == self.base.keys).all() and not due.any())
 
     def _base_rows(self, product_ids: Collection[str]) -> Rows:

@@ -36,6 +36,10 @@ class Retries:
         """Return whether photos failed on fewer than MAX_NIGHTS nights, so that they are tried again. Shape (n,)."""
         return self._field("nights", keys) < MAX_NIGHTS
 
+    def were_tried_on(self, keys: Keys, day: datetime.date) -> npt.NDArray[np.bool_]:
+        """Return whether photos failed on this day, and had not failed on a later one. Shape (n,)."""
+        return self._field("day", keys) == day.toordinal()
+
     def record(self, failed: Keys, today: datetime.date) -> None:
         """Count a night for photos that failed, once a day; keep the entries of others for some time.
 

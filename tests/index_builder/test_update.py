@@ -1,9 +1,11 @@
 """Updates of a version: as if the changed catalogue had been built, with next to nothing encoded."""
 
+import datetime
 import errno
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from artifacts.bundle import open_bundle
 from artifacts.errors import DamagedError, FormatError, StoreError
 from artifacts.index_version import (
     CURVE_FILE,
@@ -28,6 +31,8 @@ from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import BuildError
 from index_builder.embeddings.embed import EncodingOptions
 from index_builder.embeddings.local_engine import LocalEngine
+from index_builder.embeddings.pool import RETRIES_FILE, pool_folder
+from index_builder.embeddings.retries import Retries
 from index_builder.index.base_index import IndexChanges
 from index_builder.index.indexing import IndexRequest
 from index_builder.new_version import BuiltVersion
@@ -375,10 +380,14 @@ def test_a_forged_ledger_is_not_taken_over(update: Update, store: Path) -> None:
         update([])
 
 
+def retries_of(bundle: Path, store: Path) -> Path:
+    return pool_folder(store, open_bundle(bundle).product_fingerprint) / RETRIES_FILE
+
+
 def test_an_update_tries_photos_again_that_failed_for_a_passing_reason(
     bundle: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a product that the changes do not name."""
+    """Of a product that the changes do not name; on another day, where they change nothing that is encoded."""
     monkeypatch.setattr("index_builder.photos.download.FIRST_PAUSE_S", 0.001)
     photo = (catalog.parent / "images" / "0.png").read_bytes()
     encoding = EncodingOptions(DownloadSettings(allow_private_addresses=True))
@@ -391,6 +400,11 @@ def test_an_update_tries_photos_again_that_failed_for_a_passing_reason(
         pq.write_table(pa.table({"product_id": ["no-such"], "change": ["delete"]}), tmp_path / "changes.parquet")
         told: list[str] = []
         request = UpdateRequest(bundle, tmp_path / "changes.parquet", tmp_path / "store", "v", "w", encoding=encoding)
+        today = datetime.datetime.now(datetime.UTC).date()
+        keys, retries = tmp_path / "store" / "versions" / "v" / KEYS_FILE, retries_of(bundle, tmp_path / "store")
+        Retries(retries).record(np.load(keys)[:1], today)
+        assert update_version(replace(request, version="same-day")).path.joinpath(KEYS_FILE).samefile(keys)
+        Retries(retries).record(np.load(keys)[:1], today - datetime.timedelta(days=1))
         built = update_version(request, told.append)
     assert (built.encoded, built.manifest.photos.usable, built.manifest.count) == (1, 1, 30)
     assert [reason for _, reason in failures_of(tmp_path / "store", "w")] == ["status-404"]
