@@ -38,7 +38,8 @@ class Retries:
 
     def were_tried_on(self, keys: Keys, day: datetime.date) -> npt.NDArray[np.bool_]:
         """Return whether photos failed on this day, and had not failed on a later one. Shape (n,)."""
-        return self._field("day", keys) == day.toordinal()
+        tried: npt.NDArray[np.bool_] = self._field("day", keys) == day.toordinal()
+        return tried
 
     def record(self, failed: Keys, today: datetime.date) -> None:
         """Count a night for photos that failed, once a day; keep the entries of others for some time.
