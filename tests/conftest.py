@@ -29,6 +29,8 @@ def _made_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     use_root(tmp_path_factory)
 
 
+MEMORY_OF_A_PROCESS = 4 << 30  # with the programs that its tests start
+
 # Files that take longest, in this order. They are begun first, so that none of them is left when the other processes of
 # tests have nothing to do any more.
 LONGEST_FILES = (
@@ -51,8 +53,9 @@ LONGEST_FILES = (
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return the number of processes of tests: two for each core, since many tests wait."""
-    return 2 * usable_cores()
+    """Return the number of processes of tests: two for each core, since many tests wait, where the memory allows it."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(usable_cores(), min(2 * usable_cores(), memory // MEMORY_OF_A_PROCESS))
 
 
 @pytest.hookimpl(tryfirst=True)
