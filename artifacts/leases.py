@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from artifacts.atomic import disk_errors_named
+from artifacts.atomic import NO_LINKS, disk_errors_named
 from artifacts.errors import StoreError
 
 BEAT_SECONDS = 5.0
@@ -39,7 +39,6 @@ LOOK_SECONDS = 1.0  # between two looks at the lease of another machine, and the
 _SIZE = 160  # bytes; a content of one size is overwritten in place
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NO_FLOCK = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # the file system has none
-_NO_LINKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EXDEV, errno.EMLINK)
 
 
 def _flock(descriptor: int, exclusive: bool) -> bool | None:
@@ -261,7 +260,7 @@ def _name(unfinished: Path, descriptor: int, file: Path) -> None:
         if os.fstat(descriptor).st_nlink < 2:  # else NFS asked twice, since it missed the answer that it was done
             raise
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         os.replace(unfinished, file)

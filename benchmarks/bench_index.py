@@ -29,7 +29,7 @@ from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.common.measured_process import ROOT, Usage, run_part, run_program
 from benchmarks.index.compare import OURS, Comparison, Comparisons
-from benchmarks.index.encoded import Encoded
+from benchmarks.index.encoded import Encoded, encoding_figures, encoding_targets
 from benchmarks.index.growth import Measured, draw_growth, growth_table
 from benchmarks.index.nights import Nights, nights_figures, nights_table, nights_targets
 from benchmarks.index.ours import Built
@@ -42,7 +42,6 @@ TOLERANT, STRICT = 0.99, 0.93
 BUILD_S = 15 * 60
 MEMORY_GB = 8.0
 SINGLE_MS = 0.8
-FORWARD_SHARE, NIGHTLY_SHARE = 0.85, 0.03
 ROWS, PEER_ROWS, PRODUCTS = 3_380_000, 1_000_000, 10_000
 NIGHT_ROWS = (100_000, 1_000_000)  # the targets are for the first
 PACKAGES = ("faiss-cpu", "numpy", "torch", "hnswlib")
@@ -231,28 +230,6 @@ def peer_targets(peers: Peers) -> list[Target]:
     label = HNSWLIB if HNSWLIB in peers.built else f"{HNSWLIB} (not installed)"
     targets.append(Target(f"against {label}: build", "at most", 1.0, peers.our_build_s / graph_s, "times"))
     return targets
-
-
-def encoding_figures(encoded: Encoded) -> list[Figure]:
-    """Return the figures of encoding."""
-    name = f"encoding {encoded.products:,} products"
-    share = tuple(100 * value for value in encoded.nightly_share)
-    return [
-        Figure(f"{name}: pipeline", "1/s", encoded.pipeline_per_s),
-        Figure(f"{name}: forward pass alone", "1/s", encoded.forward_per_s),
-        Figure(f"{name}: decoding and tokenising alone, one thread", "1/s", (encoded.prepare_per_s,)),
-        Figure(f"{name}: a nightly run with {encoded.changed} changed, of a full one", "%", share),
-    ]
-
-
-def encoding_targets(encoded: Encoded) -> list[Target]:
-    """Return the targets that the pipeline keeps the model busy and that a nightly run is short."""
-    share = 100 * _ratio(encoded.pipeline_per_s, encoded.forward_per_s)
-    nightly = 100 * float(np.median(encoded.nightly_share))
-    return [
-        Target("encoding: pipeline, of the forward pass", "at least", 100 * FORWARD_SHARE, share, "%"),
-        Target("encoding: a nightly run, of a full one", "at most", 100 * NIGHTLY_SHARE, nightly, "%"),
-    ]
 
 
 def describe(options: Options, real: VectorSet, hard: VectorSet, peers: Peers) -> str:

@@ -5,16 +5,14 @@ nothing is encoded, measured or copied. The links keep the files when the base v
 """
 
 import datetime
-import errno
 import os
 import shutil
 from pathlib import Path
 
+from artifacts.atomic import NO_LINKS
 from artifacts.checksums import verify_files
 from artifacts.index_version import PRODUCTS_FILE, finish_index_version
 from index_builder.base_version import BaseVersion
-
-_NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def write_with_vectors_of(base: BaseVersion, folder: Path, version: str) -> None:
@@ -43,6 +41,6 @@ def link_or_copy(source: Path, link: Path) -> None:
     try:
         os.link(source.resolve(), link)  # of the file, not of a symbolic link to it
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in NO_LINKS:
             raise
         shutil.copyfile(source, link)
