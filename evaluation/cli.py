@@ -1,4 +1,4 @@
-"""Command line of the evaluation: run, report, compare and slices."""
+"""Command line of the evaluation: run, wording, report, compare and slices."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,9 @@ from evaluation.test_set.rewriting import Rewriting
 from towers.errors import TowerError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evaluation.core.text_tables import Table
     from evaluation.run import Outcome
     from evaluation.systems.system import System
 
@@ -23,6 +26,7 @@ _friendly = friendly_errors(EvaluationError, TowerError)
 
 DEGENERATE_STATUS = 1
 TABLES_FILE = "tables.md"
+WORDING_FILE = "wording.md"
 
 
 @app.command()
@@ -51,7 +55,7 @@ def run(
         Rewriting | None,
         typer.Option(
             help="Rewrite every query before the search: insert a typo, reorder the words, switch between singular and "
-            "plural, or use synonyms. Results need an --out folder of their own."
+            "plural, use synonyms, or use a name that no logged query holds. Results need an --out folder of their own."
         ),
     ] = None,
 ) -> None:
@@ -63,18 +67,49 @@ def run(
     from evaluation.labels.labelling import Labeller
     from evaluation.run import run_all
     from evaluation.systems.system import Workspace
-    from evaluation.test_set.rewriting import rewritten
+    from evaluation.test_set.rewriting import logged_words, rewritten
     from evaluation.test_set.test_set import load_test_set
     from towers.annotator import open_annotator
 
     systems = _systems(model or [], sentence_transformers or [], bm25)
-    test_set = load_test_set(open_dataset(data))
+    dataset = open_dataset(data)
+    test_set = load_test_set(dataset)
     if rewrite:
-        test_set = rewritten(test_set, rewrite)
+        test_set = rewritten(test_set, rewrite, logged_words(dataset))
     annotated = AnnotatedPairs(open_annotator(annotator), test_set, out) if annotator else None
     workspace = Workspace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
     outcome = run_all(systems, test_set, Labeller(test_set.labels, annotated), workspace, baseline)
     _show(outcome, baseline, out)
+    if outcome.degenerate:
+        raise typer.Exit(DEGENERATE_STATUS)
+
+
+@app.command()
+@_friendly
+def wording(
+    data: Annotated[Path, typer.Option(help="Data set that `training prepare` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; those that it has are not made again.")],
+    model: Annotated[list[Path] | None, typer.Option(help="Model bundle; may be given several times.")] = None,
+    bm25: Annotated[bool, typer.Option("--bm25", help="Add BM25 over titles.")] = False,
+    sentence_transformers: Annotated[
+        list[Path] | None, typer.Option(help="Add a sentence-transformers model over titles: its folder.")
+    ] = None,
+    memory_gb: Annotated[float, typer.Option(help="Upper bound on the memory of the search, in GB.", min=0.1)] = 4,
+) -> None:
+    """Print how much of its recall a model keeps when all queries are rewritten, by each rule of `run --rewrite`.
+
+    The exit status is 1 if a model is degenerate, which means that its answers do not depend on the query.
+    """
+    from evaluation.systems.system import Workspace
+    from evaluation.test_set.rewriting import logged_words
+    from evaluation.test_set.test_set import load_test_set
+    from evaluation.wording import run_wordings
+
+    systems = _systems(model or [], sentence_transformers or [], bm25)
+    dataset = open_dataset(data)
+    workspace = Workspace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
+    outcome = run_wordings(systems, load_test_set(dataset), workspace, logged_words(dataset))
+    _write_and_print(outcome.tables, out / WORDING_FILE)
     if outcome.degenerate:
         raise typer.Exit(DEGENERATE_STATUS)
 
@@ -154,6 +189,15 @@ def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "li
     if not systems:
         raise EvaluationError("nothing to evaluate; name a model with --model")
     return systems
+
+
+def _write_and_print(tables: "Sequence[Table]", path: Path) -> None:
+    """Write tables to a file in Markdown, and print them."""
+    from evaluation.core.text_tables import as_markdown, as_text
+
+    replace_file(path, "\n".join(as_markdown(table) for table in tables).encode())
+    print("\n\n".join(as_text(table) for table in tables))
+    print(f"\nsaved in {path.parent}")
 
 
 def _show(outcome: "Outcome", baseline: str, out: Path) -> None:

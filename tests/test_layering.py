@@ -80,7 +80,8 @@ ROOMS = {
     },
     "evaluation": {
         "__main__": "cli",
-        "cli": "run report_page tables measures systems labels results test_set core",
+        "cli": "wording run report_page tables measures systems labels results test_set core",
+        "wording": "run tables systems labels results test_set core",
         "run": "tables measures systems labels results test_set core",
         "report_page": "tables results test_set core",
         "tables": "measures results test_set core",

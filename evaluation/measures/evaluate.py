@@ -34,6 +34,8 @@ def evaluate(
         origin=system.origin,
         products=len(test_set.catalog),
         queries=len(test_set.queries),
+        rewriting=test_set.rewriting,
+        rewritten_queries=test_set.rewritten_queries,
         degenerate=None,
         recall=None,
         recall_at={},

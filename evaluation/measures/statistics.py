@@ -19,7 +19,7 @@ _ROUNDING = 1e-12  # relative tolerance: floating-point sums of the same numbers
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over queries with its confidence interval (percentile bootstrap)."""
+    """A mean over queries, or a ratio of two, with its confidence interval (percentile bootstrap)."""
 
     mean: float
     low: float
@@ -38,6 +38,25 @@ def estimate(values: Values, seed: int = 0) -> Estimate:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return Estimate(float(values.mean()), float(low), float(high), len(values))
+
+
+def ratio_of_means(values: Values, references: Values, seed: int = 0) -> Estimate | None:
+    """Return the ratio of two means over the same queries and its 95% confidence interval; None if there is no ratio.
+
+    Numerator and denominator are resampled together, since they belong to the same queries.
+
+    Args:
+        values: (n,) one value per query: the numerator's.
+        references: (n,) the denominator's, in the same order.
+        seed: seed of the resampling.
+    """
+    if not len(values) or references.mean() == 0:
+        return None
+    means = _resampled_means(np.stack([values, references], axis=1), seed)
+    means = means[means[:, 1] != 0]  # a few queries can be drawn without any that has a reference
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means[:, 0] / means[:, 1], (tail, 1 - tail))
+    return Estimate(float(values.mean() / references.mean()), float(low), float(high), len(values))
 
 
 def randomisation_p_value(differences: Values, seed: int = 0) -> float:
@@ -73,7 +92,7 @@ def _signed_sums(patterns: npt.NDArray[np.integer], values: Values) -> Values:
 
 
 def _resampled_means(values: Values, seed: int) -> Values:
-    """Return the means of RESAMPLES bootstrap samples, each of n values drawn with replacement."""
+    """Return the means of RESAMPLES bootstrap samples of n queries: of (n,) values one each, of (n, m) m each."""
     generator = np.random.default_rng(seed)
     count = len(values)
     per_block = max(1, _QUERIES_PER_BLOCK // count)

@@ -106,6 +106,8 @@ class Result(Record):
     depth: int = DEPTH
     products: int  # catalogue size
     queries: int
+    rewriting: str | None = None  # the rule that the queries were rewritten by; None if they are as they were typed
+    rewritten_queries: int = 0  # how many of them the rule changed
     degenerate: str | None  # why the answers are meaningless; then all fields below are None or empty
     recall: Interval | None  # at `depth`; the same as recall_at[depth]
     recall_at: dict[int, Interval]  # by cut-off; those of CUT_OFFS below the catalogue size, and `depth`

@@ -44,9 +44,8 @@ def main_table(results: Sequence[Result]) -> Table:
 
     header = ["model", f"nDCG@{FIRST_PAGE}", "MRR", *exact, *(f"Recall@{k}" for k in cut_offs)]
     title = f"The first page and the first {DEPTH}: relevance and purchases"
-    return result_table(
-        title, header, results, cells, [*_first_page_notes(results), *_clip_notes(results), PLUS_MINUS, TIES]
-    )
+    notes = [*_rewriting_notes(results), *_first_page_notes(results), *_clip_notes(results), PLUS_MINUS, TIES]
+    return result_table(title, header, results, cells, notes)
 
 
 def first_page_differences(comparisons: Sequence[Comparison | Differences]) -> Table:
@@ -73,6 +72,14 @@ def _exact_heads(sources: Sequence[Source]) -> list[str]:
     """Return the heads of the columns of Exact: the source is named where there are two."""
     head = f"Exact@{FIRST_PAGE}"
     return [head] if len(sources) == 1 else [f"{head}, {source}" for source in sources]
+
+
+def _rewriting_notes(results: Sequence[Result]) -> list[str]:
+    """Say by which rule the queries were rewritten, and how many it changed."""
+    changed = {(it.rewriting, it.rewritten_queries, it.queries) for it in results if it.rewriting}
+    return [
+        f"Queries rewritten by the rule {rule}: {count:,} of {of:,} changed." for rule, count, of in sorted(changed)
+    ]
 
 
 def _first_page_notes(results: Sequence[Result]) -> list[str]:

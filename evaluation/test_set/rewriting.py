@@ -1,97 +1,61 @@
 """Rewriting of the evaluation queries, to measure the robustness of a model to wordings that it was not trained on.
 
 Each query is rewritten by a rule that preserves its meaning. Random choices are seeded by a hash of the query, so that
-every run gives the same queries. A query that the rule does not apply to stays unchanged.
+every run gives the same queries. A query that the rule does not apply to stays as it is, and is counted.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from artifacts.dataset import Dataset
+from evaluation.test_set.nouns import other_number
+from evaluation.test_set.other_words import synonyms_of, unseen_names_of
 from evaluation.test_set.test_set import TestSet
 
-Rewriting = Literal["typo", "order", "number", "synonym"]
+Rewriting = Literal["typo", "order", "number", "synonym", "unseen-words"]
+REWRITINGS: tuple[Rewriting, ...] = get_args(Rewriting)
 
-_SHORTEST = 4  # letters; shorter words are not changed, as a typo could make them unrecognisable
-
-# Groups of synonyms, one per line; no word is in two groups. The words of a group can replace each other in any query
-# of a shop. Words that are broader or narrower than another ("gown" and "dress"), or that change their meaning beside
-# another word ("light blue"), are left out.
-_SYNONYMS = """
-    men, gents, gentlemen
-    mens, male
-    women, ladies
-    womens, female
-    kids, children
-    grey, gray
-    purple, violet
-    maroon, burgundy
-    gold, golden
-    turquoise, aqua
-    colour, color
-    multicolour, multicoloured
-    plain, solid
-    striped, stripy
-    checked, checkered
-    floral, flowery
-    dotted, spotted
-    wool, woollen
-    wood, wooden
-    waterproof, rainproof
-    foldable, folding
-    handmade, handcrafted
-    vintage, retro
-    oversized, baggy
-    casual, everyday, informal
-    sports, athletic
-    running, jogging
-    gym, workout
-    tshirt, t-shirt, tee
-    tshirts, t-shirts, tees
-    sweater, jumper, pullover
-    sweaters, jumpers, pullovers
-    trousers, pants, slacks
-    jeans, denims
-    dress, frock
-    dresses, frocks
-    saree, sari
-    sarees, saris
-    shoes, footwear
-    sneaker, trainer
-    sneakers, trainers
-    backpack, rucksack
-    backpacks, rucksacks
-    wallet, billfold
-    wallets, billfolds
-    watch, wristwatch
-    watches, wristwatches
-    sunglasses, shades
-    tie, necktie
-    ties, neckties
-    jewellery, jewelry
-    perfume, fragrance, scent
-    perfumes, fragrances, scents
-    deodorant, deo
-    sofa, couch
-    cushion, pillow
-    cushions, pillows
-    mug, cup
-    mugs, cups
-    rug, carpet
-    curtain, drape
-    quilt, duvet
-"""
+_SHORTEST = 4  # letters; shorter words get no typo, which could make them unrecognisable
+_WORD = re.compile(r"\w+")
 
 
-def rewritten(test_set: TestSet, rewriting: Rewriting) -> TestSet:
-    """Return the test set with rewritten queries; purchases and judgments are those of the original queries."""
+def rewritten(test_set: TestSet, rewriting: Rewriting, logged: Collection[str]) -> TestSet:
+    """Return the test set with rewritten queries; purchases and judgments are those of the original queries.
+
+    Args:
+        test_set: the queries as they were typed.
+        rewriting: the rule.
+        logged: the words of the logged queries (see `logged_words`), of which `unseen-words` uses none.
+    """
     rule = _RULES[rewriting]
-    queries = [rule(query, _draw(query, rewriting)) for query in test_set.queries]
-    key = f"{test_set.dataset_fingerprint}|{rewriting}"
-    return replace(test_set, queries=queries, dataset_fingerprint=hashlib.sha256(key.encode()).hexdigest())
+    queries = [rule(query, _draw(query, rewriting), logged) for query in test_set.queries]
+    # The queries are part of the fingerprint, so that a result is of no earlier form of a rule.
+    key = "\n".join([test_set.dataset_fingerprint, rewriting, *queries])
+    return replace(
+        test_set,
+        queries=queries,
+        dataset_fingerprint=hashlib.sha256(key.encode()).hexdigest(),
+        rewriting=rewriting,
+        rewritten_queries=sum(new != old for new, old in zip(queries, test_set.queries, strict=True)),
+    )
+
+
+def logged_words(dataset: Dataset) -> frozenset[str]:
+    """Return the words, in lower case, of all queries that the data set has of the training window.
+
+    These are the queries with positives, those held out for validation, and those for which products were shown.
+    """
+    tables = [dataset.train_pairs, dataset.validation_pairs, dataset.seen_negatives, dataset.shown_pairs]
+    columns = [pc.unique(table["query"]) for table in tables if table is not None]
+    queries = pc.unique(pa.chunked_array(columns, pa.string())).to_pylist()
+    return frozenset(word for query in queries for word in _WORD.findall(query.lower()))
 
 
 def _draw(query: str, rewriting: str) -> np.random.Generator:
@@ -99,7 +63,7 @@ def _draw(query: str, rewriting: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{rewriting}|{query}".encode()).digest()))
 
 
-def _typo(query: str, draw: np.random.Generator) -> str:
+def _typo(query: str, draw: np.random.Generator, logged: Collection[str]) -> str:
     """Swap two neighbouring letters of one word, leave out a letter, or double one."""
     words = query.split()
     long = [place for place, word in enumerate(words) if len(word) >= _SHORTEST and word.isalpha()]
@@ -114,7 +78,7 @@ def _typo(query: str, draw: np.random.Generator) -> str:
     return " ".join(words)
 
 
-def _order(query: str, draw: np.random.Generator) -> str:
+def _order(query: str, draw: np.random.Generator, logged: Collection[str]) -> str:
     """Reorder the words."""
     words = query.split()
     orders = words
@@ -125,33 +89,48 @@ def _order(query: str, draw: np.random.Generator) -> str:
     return " ".join(orders)
 
 
-def _number(query: str, draw: np.random.Generator) -> str:
-    """Add or remove a final "s" of the last long word, to switch between singular and plural."""
+def _number(query: str, draw: np.random.Generator, logged: Collection[str]) -> str:
+    """Switch the last thing that a query names between singular and plural."""
     words = query.split()
-    nouns = [place for place, word in enumerate(words) if len(word) >= _SHORTEST and word.isalpha()]
-    if not nouns:
+    for place in reversed(range(len(words))):
+        if other := other_number(words[place].lower()):
+            words[place] = _with_capital_of(words[place], other)
+            return " ".join(words)
+    return query
+
+
+def _synonym(query: str, draw: np.random.Generator, logged: Collection[str]) -> str:
+    """Replace every word that has synonyms by one of them."""
+    words = query.split()
+    others = [synonyms_of(word.lower()) for word in words]
+    if not any(others):
         return query
-    last = words[nouns[-1]]
-    words[nouns[-1]] = last[:-1] if last.endswith("s") and not last.endswith("ss") else f"{last}s"
+    chosen = [str(draw.choice(names)) if names else "" for names in others]
+    return " ".join(_with_capital_of(word, other) if other else word for word, other in zip(words, chosen, strict=True))
+
+
+def _unseen_words(query: str, draw: np.random.Generator, logged: Collection[str]) -> str:
+    """Replace one word by another name for the same that no logged query holds."""
+    words = query.split()
+    lower = [word.lower() for word in words]
+    others = [unseen_names_of(word, before, logged) for word, before in zip(lower, ["", *lower], strict=False)]
+    places = [place for place, names in enumerate(others) if names]
+    if not places:
+        return query
+    place = int(draw.choice(places))
+    words[place] = _with_capital_of(words[place], str(draw.choice(others[place])))
     return " ".join(words)
 
 
-def _synonym(query: str, draw: np.random.Generator) -> str:
-    """Replace every word that has synonyms by one of them."""
-    words = [str(draw.choice(_OTHERS[word])) if word in _OTHERS else word for word in query.split()]
-    return " ".join(words) if words != query.split() else query
+def _with_capital_of(word: str, other: str) -> str:
+    """Return another word, with a capital letter where the word has one."""
+    return other.capitalize() if word[0].isupper() else other
 
 
-def _others(groups: str) -> dict[str, list[str]]:
-    """Return the synonyms of each word, from one group per line."""
-    found = [[word.strip() for word in group.split(",")] for group in groups.strip().splitlines()]
-    return {word: [other for other in group if other != word] for group in found for word in group}
-
-
-_OTHERS = _others(_SYNONYMS)
-_RULES: Mapping[Rewriting, Callable[[str, np.random.Generator], str]] = {
+_RULES: Mapping[Rewriting, Callable[[str, np.random.Generator, Collection[str]], str]] = {
     "typo": _typo,
     "order": _order,
     "number": _number,
     "synonym": _synonym,
+    "unseen-words": _unseen_words,
 }

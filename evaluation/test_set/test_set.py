@@ -20,6 +20,8 @@ class TestSet:
         queries: distinct queries with a purchase in the evaluation window, sorted.
         bought: catalogue rows bought for each query.
         labels: look-up of the judgments, or None if the data set has none.
+        rewriting: the rule that the queries were rewritten by; None if they are as they were typed.
+        rewritten_queries: how many of them the rule changed.
     """
 
     __test__ = False  # keeps pytest from collecting this class because of its name
@@ -29,6 +31,8 @@ class TestSet:
     queries: list[str]
     bought: list[npt.NDArray[np.int64]]
     labels: LabelLookup | None
+    rewriting: str | None = None
+    rewritten_queries: int = 0
 
 
 def load_test_set(dataset: Dataset) -> TestSet:

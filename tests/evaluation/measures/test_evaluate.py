@@ -25,6 +25,7 @@ from evaluation.measures.comparison import differences
 from evaluation.measures.evaluate import evaluate
 from evaluation.results.saved import FirstPageValues, QueryValues, load, save
 from evaluation.systems.system import ModelSystem, Workspace
+from evaluation.test_set.rewriting import REWRITINGS
 from evaluation.test_set.test_set import load_test_set
 from tests.support.models import tiny_bundle
 from towers.query_encoder import OnnxQueryEncoder
@@ -188,12 +189,32 @@ def test_slices_and_rewritten_queries_by_the_command_line(dataset: Dataset, mode
     assert CliRunner().invoke(app, [*common, "--out", str(order), "--rewrite", "order"]).exit_code == 0
     fingerprints = {json.loads((path / "cat.json").read_text())["dataset_fingerprint"] for path in (clean, order)}
     assert len(fingerprints) == 2
+    assert "Queries rewritten by the rule order: " in (order / "tables.md").read_text()
     results = [str(clean / "cat.json"), str(clean / "bibert.json")]
     result = CliRunner().invoke(app, ["slices", *results, "--data", str(dataset.path)])
     assert result.exit_code == 0 and "cat by slices" in result.output and "query not bought for in" in result.output
     results = [str(order / "cat.json"), str(order / "bibert.json")]
     refused = CliRunner().invoke(app, ["slices", *results, "--data", str(dataset.path)])
     assert refused.exit_code == 2 and "rewritten queries" in refused.output
+
+
+def test_all_wordings_of_the_queries_by_one_command(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:
+    command = ["wording", "--model", str(models[0]), "--data", str(dataset.path), "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.output.splitlines()]
+    found = {row[0]: row for row in rows if row and row[0] in REWRITINGS}
+    assert list(found) == list(REWRITINGS)
+    typed, changed = load(tmp_path / "as-typed" / "bibert.json"), load(tmp_path / "unseen-words" / "bibert.json")
+    assert typed.values and changed.values and typed.result.rewriting is None
+    differ = [old != new for old, new in zip(typed.values.queries, changed.values.queries, strict=True)]
+    assert changed.result.rewriting == "unseen-words" and changed.result.rewritten_queries == sum(differ) > 0
+    assert found["unseen-words"][1] == f"{sum(differ):,}"
+    table = (tmp_path / "wording.md").read_text()
+    assert "## bibert: queries in other words" in table and f"| unseen-words | {sum(differ):,} |" in table
+    written = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("*/bibert.json"))]
+    assert CliRunner().invoke(app, command).output == result.output
+    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("*/bibert.json"))] == written
 
 
 def test_saved_values_come_back(dataset: Dataset, models: list[Path], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.measures.statistics import estimate, randomisation_p_value
+from evaluation.measures.statistics import estimate, randomisation_p_value, ratio_of_means
 
 
 def test_interval_equals_a_trusted_library() -> None:
@@ -24,6 +24,32 @@ def test_intervals_cover_the_true_mean_as_often_as_they_say() -> None:
         found = estimate(values, seed=trial)
         covered += found.low <= 0.3 <= found.high
     assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_interval_of_a_ratio_equals_a_trusted_library() -> None:
+    draw = np.random.default_rng(0)
+    references = draw.beta(2, 2, size=400)
+    values = np.clip(references - draw.beta(1, 8, size=400), 0, 1)
+    mine = ratio_of_means(values, references)
+    theirs = stats.bootstrap(
+        (values, references),
+        lambda a, b, axis: np.mean(a, axis=axis) / np.mean(b, axis=axis),
+        paired=True,
+        n_resamples=4000,
+        method="percentile",
+        random_state=1,
+    )
+    assert mine
+    assert mine.mean == pytest.approx(values.mean() / references.mean())
+    assert mine.low == pytest.approx(theirs.confidence_interval.low, abs=0.004)
+    assert mine.high == pytest.approx(theirs.confidence_interval.high, abs=0.004)
+
+
+def test_a_ratio_to_nothing_is_none() -> None:
+    assert ratio_of_means(np.zeros(0), np.zeros(0)) is None
+    assert ratio_of_means(np.ones(3), np.zeros(3)) is None
+    found = ratio_of_means(np.array([0.0, 1.0]), np.array([0.0, 1.0]))  # samples of the first alone have no ratio
+    assert found and found.mean == found.low == found.high == 1
 
 
 def test_a_constant_has_no_width() -> None:
