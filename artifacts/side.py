@@ -230,7 +230,17 @@ class MlpFusion(Record):
     width: int = Field(default=256, gt=0)
 
 
-FusionSpec = Annotated[NoFusion | Concatenation | AlphaConcatenation | MlpFusion, Field(discriminator="kind")]
+class ResidualFusion(Record):
+    """W1 a + W2 b + MLP([a ; b]), in the space of the first tower; before its fit it is a alone (towers/fusion.py)."""
+
+    kind: Literal["residual"] = "residual"
+    hidden: int = Field(default=512, gt=0)
+
+
+LearnedFusion = MlpFusion | ResidualFusion
+FusionSpec = Annotated[
+    NoFusion | Concatenation | AlphaConcatenation | MlpFusion | ResidualFusion, Field(discriminator="kind")
+]
 
 
 class SideSpec(Record):
@@ -258,12 +268,14 @@ class SideSpec(Record):
         """Length D of the side's vectors."""
         if isinstance(self.fusion, MlpFusion):
             return self.fusion.width
+        if isinstance(self.fusion, ResidualFusion):
+            return self.towers[0].width
         return sum(tower.width for tower in self.towers)
 
     @property
     def mixes_towers(self) -> bool:
         """Whether a learned fusion mixes the towers, so that no part of the vector belongs to a single tower."""
-        return isinstance(self.fusion, MlpFusion)
+        return isinstance(self.fusion, LearnedFusion)
 
     @property
     def tower_slices(self) -> dict[TowerName, slice]:

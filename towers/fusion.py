@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from artifacts.side import AlphaConcatenation, Concatenation, FusionSpec, MlpFusion
+from artifacts.side import AlphaConcatenation, Concatenation, FusionSpec, MlpFusion, ResidualFusion
 
 
 class Single(nn.Module):
@@ -59,10 +59,37 @@ class Mlp(nn.Module):
         return fused
 
 
+class Residual(nn.Module):
+    """W1 a + W2 b + MLP([a ; b]), of the width of a.
+
+    W1 starts as the identity, W2 and the MLP's output as zero, so that a fit begins at the first tower alone and cannot
+    begin below it.
+    """
+
+    def __init__(self, widths: Sequence[int], hidden: int) -> None:
+        super().__init__()
+        first, second = widths
+        self.first = nn.Linear(first, first, bias=False)
+        self.second = nn.Linear(second, first, bias=False)
+        self.mlp = Mlp(widths, hidden, first)
+        nn.init.eye_(self.first.weight)
+        for weights in (self.second.weight, self.mlp.output.weight, self.mlp.output.bias):
+            nn.init.zeros_(weights)
+
+    def forward(self, vectors: Sequence[Tensor]) -> Tensor:
+        """Fuse: [(b, d_1), (b, d_2)] -> (b, d_1)."""
+        first, second = vectors
+        # The MLP's output has a variance of about 1, the vectors have unit length.
+        fused: Tensor = self.first(first) + self.second(second) + self.mlp(vectors) * first.shape[1] ** -0.5
+        return fused
+
+
 def build_fusion(spec: FusionSpec, widths: Sequence[int]) -> nn.Module:
     """Build the module of a fusion for towers of these widths, with fresh weights."""
     if isinstance(spec, MlpFusion):
         return Mlp(widths, spec.hidden, spec.width)
+    if isinstance(spec, ResidualFusion):
+        return Residual(widths, spec.hidden)
     if isinstance(spec, AlphaConcatenation):
         return AlphaConcatenate(spec.alpha)
     return Concatenate() if isinstance(spec, Concatenation) else Single()

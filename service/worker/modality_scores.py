@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.side import MlpFusion, SideSpec
+from artifacts.side import SideSpec
 from service.core.errors import QueryError
 from service.worker.ranking import ModalityValues
 
@@ -28,7 +28,7 @@ class ModalityScores:
 
         BiBERT reads titles and CLIP reads photos.
         """
-        if isinstance(query_side.fusion, MlpFusion):
+        if query_side.mixes_towers:
             return None
         ranges, start = [], 0
         for tower in query_side.towers:

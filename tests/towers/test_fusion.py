@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from artifacts.side import AlphaConcatenation, Concatenation, MlpFusion, NoFusion
+from artifacts.side import AlphaConcatenation, Concatenation, MlpFusion, NoFusion, ResidualFusion
 from towers.fusion import build_fusion
 
 A = torch.tensor([[0.6, 0.8], [1.0, 0.0]])
@@ -56,3 +56,22 @@ def test_the_mlp_is_as_written_a_second_time(hidden: int, width: int) -> None:
         bent = [0.5 * x * (1 + math.erf(x / math.sqrt(2))) for x in inner]
         expected = [sum(w2[i][j] * bent[j] for j in range(hidden)) + b2[i] for i in range(width)]
         np.testing.assert_allclose(fused[row], expected, atol=1e-6)
+
+
+def test_the_residual_starts_at_the_first_tower_and_is_as_written_a_second_time() -> None:
+    torch.manual_seed(0)
+    fusion = build_fusion(ResidualFusion(hidden=4), [2, 3])
+    torch.testing.assert_close(fusion([A, B]), A)
+    torch.nn.init.normal_(weights := next(fusion.mlp.output.parameters()))
+    for parameter in (fusion.first.weight, fusion.second.weight, fusion.mlp.output.bias):
+        torch.nn.init.normal_(parameter)
+    alone = build_fusion(MlpFusion(hidden=4, width=2), [2, 3])
+    alone.load_state_dict(fusion.mlp.state_dict())
+    expected = A @ fusion.first.weight.T + B @ fusion.second.weight.T + alone([A, B]) / math.sqrt(2)
+    assert weights.count_nonzero()
+    torch.testing.assert_close(fusion([A, B]), expected)
+
+
+def test_the_residual_has_the_width_of_the_first_tower_whatever_the_second_has() -> None:
+    assert build_fusion(ResidualFusion(hidden=4), [2, 3])([A, B]).shape == (2, 2)
+    assert build_fusion(ResidualFusion(hidden=4), [3, 2])([B, A]).shape == (2, 3)

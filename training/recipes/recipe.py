@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from artifacts.records import Record, describe_faults
-from artifacts.side import Concatenation, MlpFusion, NoFusion, TowerName
+from artifacts.side import Concatenation, MlpFusion, NoFusion, ResidualFusion, TowerName
 from training.errors import RecipeError
 from training.recipes.files import read_recipe, recipe_path
 
@@ -19,7 +19,9 @@ class AlphaSearch(Record):
     choices: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=1)
 
 
-FusionRecipe = Annotated[NoFusion | Concatenation | AlphaSearch | MlpFusion, Field(discriminator="kind")]
+FusionRecipe = Annotated[
+    NoFusion | Concatenation | AlphaSearch | MlpFusion | ResidualFusion, Field(discriminator="kind")
+]
 
 
 class SideRecipe(Record):
@@ -159,8 +161,8 @@ class Recipe(Record):
         for part in self.train:
             if part != "fusion" and part not in towers:
                 raise ValueError(f"train names {part}, but neither side has that tower")
-        if ("mlp" in kinds) != ("fusion" in self.train):
-            raise ValueError("train must name fusion if a side has an mlp fusion, and only then")
+        if bool({"mlp", "residual"} & kinds) != ("fusion" in self.train):
+            raise ValueError("train must name fusion if a side has an mlp or a residual fusion, and only then")
         if bool(self.train) != (self.optimisation is not None):
             raise ValueError("optimisation must be given if train names a part, and only then")
         if self.history and "bibert" not in self.query.towers:
