@@ -10,8 +10,7 @@ input of a model:
 - Each run of blanks and control characters becomes one blank, and those at both ends are removed.
 - Characters that cannot be seen are removed: soft hyphens, direction marks, zero-width blanks, byte order marks. The
   two joiners stay where they belong to the spelling: in Arabic script, in the scripts of India and in emoji.
-
-Capital letters stay, since tokenizers decide about them.
+- Capital letters become small ones. The Turkish İ becomes an i without a second dot, and Σ at the end of a word ς.
 """
 
 import re
@@ -35,6 +34,7 @@ _JOINERS = r"\u200c\u200d"
 _JOINED = r"\u0600-\u1cff\u2190-\u2bff\ua800-\uabff\ufe0f\U00010a00-\U00011fff\U0001f000-\U0001faff"
 _FIND_CONTROLS, _FIND_UNSEEN = re.compile(f"[{_CONTROLS}]"), re.compile(f"[{_UNSEEN}]")
 _FIND_IDLE_JOINERS = re.compile(f"(?<![{_JOINED}])[{_JOINERS}]+")
+_FIND_DOTTED_I = re.compile("i\u0307+")  # lower() makes it of the Turkish İ
 _FIND_ODD = re.compile(f"[{_CONTROLS}{_UNSEEN}{_JOINERS}]")
 
 
@@ -47,11 +47,14 @@ def normalise_query(text: str) -> str:
         text: what a shopper typed, a log holds, or a person judged.
     """
     if text.isascii() and text.isprintable():
-        return " ".join(text.split())
+        return " ".join(text.lower().split())
     if not unicodedata.is_normalized("NFKC", text) or _FIND_ODD.search(text):
         text = _FIND_UNSEEN.sub("", _FIND_CONTROLS.sub(" ", _drop_excess_marks(text)))
         text = _FIND_IDLE_JOINERS.sub("", _unify_forms(text))
         text = _unify_forms(text)  # once more: a mark can have moved to its letter
+    if (small := text.lower()) != text or "\u0307" in text:
+        small = _FIND_DOTTED_I.sub("i", small)
+        text = _unify_forms(small)  # some letters with marks exist as small letters only
     return " ".join(text.split())
 
 

@@ -1,7 +1,8 @@
 """Tokenization of texts with the tokenizers in a side's folder. This file needs no torch.
 
 Special tokens are added around a text and never read from it: "[PAD]" or "</s>" in a query or a title is text like any
-other. A model would take the one for padding and leave it out, and CLIP would end the text at the other.
+other, and so is "<0x41>", the name of a byte. A model would take "[PAD]" for padding and leave it out, and CLIP would
+end the text at "</s>".
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer, normalizers
+from tokenizers import Regex, Tokenizer, normalizers
 
 from artifacts.errors import DamagedError
 from artifacts.side import SideSpec, TextInput, TowerName, tokenizer_file
 
 TokenIds = npt.NDArray[np.int64]
+
+# Tokenizers with byte fallback name the bytes of characters that they lack like this.
+_A_BYTE, _FIND_BYTES = "<0x41>", r"<(?=0x[0-9A-F]{2}>)"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,10 @@ class TextTokenizer:
             Shape (len(texts), longest), int64; texts longer than `max_tokens` are truncated. Towers of a fixed length
             get `max_tokens` columns.
         """
-        encodings = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
+        found = self.tokenizer.encode_batch_fast(list(texts))
+        if len(found) == 1 and not self.text.fixed_length:  # a shopper's query: nothing to pad
+            return np.array([found[0].ids or [self.text.pad_id]], dtype=np.int64)
+        encodings = [encoding.ids for encoding in found]
         longest = max((len(ids) for ids in encodings), default=1)
         columns = self.text.max_tokens if self.text.fixed_length else max(longest, 1)
         padded = np.full((len(encodings), columns), self.text.pad_id, dtype=np.int64)
@@ -51,7 +58,7 @@ def text_tokenizer(tokenizer: Tokenizer, text: TextInput) -> TextTokenizer:
 
 
 def _read_names_as_text(tokenizer: Tokenizer) -> None:
-    """Make a tokenizer read the names of its special tokens as text.
+    """Make a tokenizer read the names of its special tokens and of its bytes as text.
 
     Some vocabularies, such as those of SentencePiece, hold the names as pieces and would find them nevertheless: there
     a blank breaks them up.
@@ -59,9 +66,11 @@ def _read_names_as_text(tokenizer: Tokenizer) -> None:
     tokenizer.encode_special_tokens = True
     names = {number: token.content for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     found = [name for number, name in names.items() if number in tokenizer.encode(name, add_special_tokens=False).ids]
-    if found:
+    breaks = [normalizers.Replace(name, f"{name[:1]} {name[1:]}") for name in found]
+    if tokenizer.token_to_id(_A_BYTE) in tokenizer.encode(_A_BYTE, add_special_tokens=False).ids:
+        breaks.append(normalizers.Replace(Regex(_FIND_BYTES), "< "))
+    if breaks:
         steps = [tokenizer.normalizer] if tokenizer.normalizer else []
-        breaks = [normalizers.Replace(name, f"{name[:1]} {name[1:]}") for name in found]
         tokenizer.normalizer = normalizers.Sequence([*steps, *breaks])
 
 

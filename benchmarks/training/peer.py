@@ -77,7 +77,7 @@ def bert_model(
     with tempfile.TemporaryDirectory() as folder:
         transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
         fast = transformers.PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-            tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+            tokenizer_object=tokenizer, pad_token="[PAD]"
         )
         fast.save_pretrained(folder)
         words = Transformer(

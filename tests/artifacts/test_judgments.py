@@ -41,7 +41,7 @@ def test_queries_have_their_one_form(tmp_path: Path) -> None:
     queries = pa.array(["red mug", "  red\x0bmug ", "\uff52ed mug", "Red mug"]).dictionary_encode()
     table = pq.read_table(path)
     pq.write_table(table.set_column(0, "query", queries), path)
-    assert read_judgments(path).table["query"].to_pylist() == ["red mug"] * 3 + ["Red mug"]
+    assert read_judgments(path).table["query"].to_pylist() == ["red mug"] * 4
     not_utf8 = pa.array([b"caf\xe9"] * 4, pa.binary()).view(pa.string())
     pq.write_table(table.set_column(0, "query", not_utf8), path)
     with pytest.raises(FormatError, match="column query is not valid UTF-8"):

@@ -92,10 +92,10 @@ def tokens_of(tokenizer: Tokenizer, text: str) -> list[str]:
 @pytest.mark.parametrize("with_end", [True, False])
 @pytest.mark.parametrize("name", ["[PAD]", "[UNK]", "[START]", "[END]"])
 def test_names_of_special_tokens_are_text_to_towers_trained_from_scratch(name: str, with_end: bool) -> None:
-    tokenizer = train_tokenizer(["red [shoe] pad unk start end"] * 9, 200, with_end=with_end)
+    tokenizer = train_tokenizer(["red [shoe] pad unk start end"] * 9, 400, with_end=with_end)
     found = tokens_of(tokenizer, f"red {name} shoe{name}")
-    word = name[1:-1].lower()
-    assert found == ["[START]", "red", "[", word, "]", "shoe", "[", word, "]", *["[END]"] * with_end]
+    word = [f"▁{letters}" for letters in ("[", name[1:-1].lower(), "]")]
+    assert found == ["[START]", "▁red", *word, "▁shoe", *word, *["[END]"] * with_end]
     assert found == tokens_of(tokenizer, f"red {name.lower()} shoe {name.lower()}")
 
 
@@ -110,6 +110,16 @@ def sentence_piece() -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
+    return tokenizer
+
+
+def byte_pieces() -> Tokenizer:
+    """A tokenizer of the kind of T5's with byte fallback, whose vocabulary holds the names of bytes as pieces."""
+    names = [f"<0x{byte:02X}>" for byte in range(256)]
+    scores = {"<unk>": 0.0, **dict.fromkeys(names, 0.0), "▁": -2.0, "▁red": -3.0}
+    scores |= {letter: -9.0 for letter in "<>x0123456789ABCDEFred"}
+    tokenizer = Tokenizer(models.Unigram(list(scores.items()), unk_id=0, byte_fallback=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     return tokenizer
 
 
@@ -145,3 +155,18 @@ def test_ordinary_texts_are_read_as_before(make: Callable[[], Tokenizer]) -> Non
     for text in ("red shoes", "\uff52ed <", "", "spade < red >", "[red] shoe [pad]"):
         wanted = tokenizer.encode(text).ids
         assert text_tokenizer(tokenizer, TextInput(max_tokens=40, pad_id=0)).encode([text])[0].tolist() == wanted
+
+
+@pytest.mark.parametrize("name", ["<0x41>", "<0xE9>", "<0x00>"])
+def test_names_of_bytes_are_text(name: str) -> None:
+    scratch = train_tokenizer(["red shoe", "0 1 2 x <>"] * 3, 400, with_end=False)
+    for tokenizer in (byte_pieces(), scratch):
+        assert name not in tokens_of(tokenizer, f"red {name}{name}")
+        assert "<0xC3>" in tokens_of(tokenizer, "é")
+
+
+def test_a_lone_text_gives_what_it_gives_among_others() -> None:
+    tower = reader()
+    assert tower.encode(["red"]).tolist() == [tower.encode(["red", "red shoe"])[0, :3].tolist()]
+    assert text_tokenizer(words(), TextInput(max_tokens=4, pad_id=7)).encode([""]).tolist() == [[3]]
+    assert text_tokenizer(byte_pieces(), TextInput(max_tokens=4, pad_id=7)).encode([""]).tolist() == [[7]]

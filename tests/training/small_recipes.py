@@ -9,7 +9,7 @@ def small(name: str, **optimisation: Any) -> Recipe:
     """A recipe with small towers, batches of 64 and no least number of steps; `optimisation` changes more keys."""
     content = load_recipe(name).model_dump(mode="json", exclude_none=True)
     if content.get("bibert"):
-        content["bibert"] |= {"vocabulary": 400, "width": 32, "feed_forward": 64}
+        content["bibert"] |= {"vocabulary": 700, "width": 32, "feed_forward": 64}
     if content.get("optimisation"):
         content["optimisation"] |= {"batch_size": 64, "least_steps": 1, "learning_rate": 3e-3, **optimisation}
     for side in ("query", "product"):

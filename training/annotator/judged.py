@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import Catalog
 from artifacts.judgments import Judgments, Relevance
+from artifacts.query_text import normalise_query
 from towers.pair_tokens import Ints
 from training.errors import JudgmentsError
 
@@ -86,10 +87,10 @@ def judged_pairs(judgments: Judgments, catalog: Catalog) -> JudgedPairs:
 def split_queries(queries: list[str], seed: int) -> npt.NDArray[np.int8]:
     """Return the Part of each query, (queries,); the same queries and seed give the same parts.
 
-    Queries that differ only in case or spaces are in one part, so that no part contains a query of another.
+    Queries with one form (artifacts/query_text.py) are in one part, so that no part contains a query of another.
     """
-    plain = [" ".join(query.lower().split()) for query in queries]
-    groups, group_of_query = np.unique(np.array(plain, dtype=object), return_inverse=True)
+    forms = [normalise_query(query) for query in queries]
+    groups, group_of_query = np.unique(np.array(forms, dtype=object), return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(groups))
     parts = np.full(len(groups), Part.FIT, dtype=np.int8)
     calibration = max(1, round(CALIBRATION_SHARE * len(groups)))

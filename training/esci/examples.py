@@ -29,7 +29,7 @@ class ExampleCounts(Record):
 
 @dataclass(frozen=True)
 class Judged:
-    """Judged pairs by ESCI's own splits, as Ibis tables with the JUDGED_COLUMNS and `folded`."""
+    """Judged pairs by ESCI's own splits, as Ibis tables with the JUDGED_COLUMNS."""
 
     selected: Any  # product_id of every example of the choice, for the catalogue
     train: Any
@@ -41,14 +41,14 @@ def judged_pairs(connection: Any, files: EsciFiles, locales: tuple[Locale, ...],
     """Return the distinct judged pairs of a version and some locales.
 
     ESCI splits by `query_id`. One text may have several ids (mostly in several locales), whereas here a query is its
-    text in its one form, so a train query that equals a test query except for case is left out of train.
+    text in its one form, so a train query whose form is that of a test query is left out of train.
     """
     selected = _selected(connection, files, locales, version)
-    named = selected.filter(selected["folded"] != "")
+    named = selected.filter(selected["query"] != "")
     products = of_locales(connection.read_parquet(str(files.products)), locales).select("product_id")
     known = connection.create_table("known", named.semi_join(products, "product_id"))
     test = known.filter(known["split"] == "test")
-    train = known.filter(known["split"] == "train").anti_join(test.select("folded").distinct(), "folded")
+    train = known.filter(known["split"] == "train").anti_join(test.select("query").distinct(), "query")
     grouped = connection.create_table("grouped", _grouped(ibis.union(train, test)))
     judged = grouped.filter(grouped["labels"] == 1)
     by_split = {split: judged.filter(judged["split"] == split) for split in ("train", "test")}
@@ -81,7 +81,6 @@ def _selected(connection: Any, files: EsciFiles, locales: tuple[Locale, ...], ve
             "product_id",
             "split",
             "query",
-            folded=chosen["query"].lower(),
             label=chosen["esci_label"],
             query_id=chosen["query_id"].cast("int64"),
             locale=chosen["product_locale"],
@@ -96,7 +95,6 @@ def _grouped(examples: Any) -> Any:
         rows=examples.count(),
         query_id=examples["query_id"].min(),
         locale=examples["locale"].min(),
-        folded=examples["folded"].min(),
     )
 
 

@@ -42,11 +42,11 @@ def pairs_of(train: Any, test: Any, seed: int) -> Pairs:
         seed: decides which queries are held out, and which of equally labelled negatives are taken.
     """
     positives = train.filter(train["label"] == Relevance.EXACT.value)
-    held_out = ibis.memtable({"folded": _held_out(positives, seed)}, schema={"folded": "string"})
-    trained = positives.anti_join(held_out, "folded")
+    held_out = ibis.memtable({"query": _held_out(positives, seed)}, schema={"query": "string"})
+    trained = positives.anti_join(held_out, "query")
     return Pairs(
         train=_bought(trained),
-        validation=_bought(positives.semi_join(held_out, "folded")),
+        validation=_bought(positives.semi_join(held_out, "query")),
         evaluation=_bought(test.filter(test["label"] == Relevance.EXACT.value)),
         seen_negatives=_seen_negatives(train, trained, seed),
     )
@@ -59,8 +59,8 @@ def _bought(exact: Any) -> pa.Table:
 
 
 def _held_out(positives: Any, seed: int) -> pa.Array:
-    """Return the folded texts of the validation queries, so that none is trained on in another spelling."""
-    texts = positives.select("folded").distinct().order_by("folded").to_pyarrow()["folded"].combine_chunks()
+    """Return the validation queries."""
+    texts = positives.select("query").distinct().order_by("query").to_pyarrow()["query"].combine_chunks()
     count = min(MAX_VALIDATION_QUERIES, int(len(texts) * VALIDATION_SHARE))
     chosen = np.random.default_rng(seed).choice(len(texts), size=count, replace=False)
     return pc.take(texts, pa.array(np.sort(chosen)))

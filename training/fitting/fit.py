@@ -15,6 +15,7 @@ from training.fitting.fitted_model import FittedModel
 from training.fitting.history import add_history
 from training.fitting.module import RetrievalModule
 from training.fitting.preflight import check_model, check_request
+from training.fitting.read_texts import report_read_texts
 from training.fitting.request import FitRequest
 from training.fitting.run import CURVES, run
 from training.fitting.validation import validate
@@ -52,6 +53,7 @@ def _fit_model(request: FitRequest, start: StartingModel, work: Path) -> FittedM
     if isinstance(recipe.clip, PretrainedClipRecipe):
         set_no_image(model.product, data.products)
     query, product = start.encoders(request.cache)
+    read = report_read_texts(recipe, query, product, data)
     curves = _train(request, query, product, start, work) if recipe.train else None
     model.cpu().eval()
     if "clip" in recipe.train:
@@ -59,7 +61,7 @@ def _fit_model(request: FitRequest, start: StartingModel, work: Path) -> FittedM
     fitted = FittedModel(model, start.tokenizers, query, product, curves=curves)
     if recipe.history:
         fitted = add_history(fitted, recipe.history, data)
-    return fitted.with_metrics(validate(fitted, recipe.query.fusion, data))
+    return fitted.with_metrics({**validate(fitted, recipe.query.fusion, data), **read})
 
 
 def _train(

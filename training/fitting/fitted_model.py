@@ -21,7 +21,7 @@ class FittedModel:
         tokenizers: the tokenizer of each text tower.
         query: encoder of the query side.
         product: encoder of the product side; it adds the products' history, if there is one.
-        metrics: what validation measured, by name.
+        metrics: what was measured, by name: recall on held-out queries, how much of the texts is read.
         curves: loss and learning rate by step; None where nothing was trained.
     """
 

@@ -7,27 +7,34 @@ import pyarrow as pa
 
 from artifacts.query_text import normalise_query
 
-# All other queries have their one form already: printable ASCII, with single blanks between words.
-_MAY_CHANGE = r"[^ -~]|^ | $|  "
+# All other queries are printable ASCII, with single blanks between words: their one form is their lower case.
+_NOT_PLAIN = r"[^ -~]|^ | $|  "
 
 
 def normalise_log(log: Any) -> Any:
     """Return a log whose queries have their one form (artifacts/query_text.py), on any backend.
 
-    Distinct queries that may have another form are fetched, and those that do go back as a table to join with; of
-    queries of which nothing can be seen, nothing is left.
+    The backend itself changes capitals in plain queries. Other distinct queries are fetched, and those that have
+    another form go back as a table to join with; of queries of which nothing can be seen, nothing is left.
 
     Args:
         log: an Ibis table with the column `query`.
     """
-    typed = distinct_queries_that_may_change(log).to_pyarrow()["query"].to_pylist()
+    typed = distinct_queries_to_fetch(log).to_pyarrow()["query"].to_pylist()
     changed = [(query, form) for query in typed if (form := normalise_query(query)) != query]
+    log = with_plain_queries_in_lower_case(log)
     return with_forms(log, changed) if changed else log
 
 
-def distinct_queries_that_may_change(log: Any) -> Any:
-    """Return an expression with the distinct queries of a log that may not have their one form."""
-    return log.filter(log["query"].re_search(_MAY_CHANGE)).select("query").distinct()
+def distinct_queries_to_fetch(log: Any) -> Any:
+    """Return an expression with the distinct queries of a log whose form the backend cannot give."""
+    return log.filter(log["query"].re_search(_NOT_PLAIN)).select("query").distinct()
+
+
+def with_plain_queries_in_lower_case(log: Any) -> Any:
+    """Return a log whose plain queries, of printable ASCII with single blanks between words, are in lower case."""
+    query = log["query"]
+    return log.mutate(query=ibis.ifelse(query.re_search(_NOT_PLAIN), query, query.lower()))
 
 
 def with_forms(log: Any, changed: list[tuple[str, str]]) -> Any:

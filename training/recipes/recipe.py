@@ -34,7 +34,7 @@ class SideRecipe(Record):
 class BertRecipe(Record):
     """Sizes of a BiBERT that is trained from scratch."""
 
-    vocabulary: int = Field(default=8000, ge=100)  # most WordPiece entries
+    vocabulary: int = Field(default=8000, ge=100)  # most entries
     width: int = Field(default=256, gt=0)
     layers: int = Field(default=2, gt=0)  # paper, section 2.2
     heads: int = Field(default=4, gt=0)  # paper, section 2.2

@@ -24,11 +24,11 @@ def test_the_last_label_counts(file: JudgmentFile, tmp_path: Path) -> None:
     file.put("red mug", "a", EXACT, "v1")
     file.put("red mug", "a", IRRELEVANT, "v1")
     file.put("red mug", "b", EXACT, "v1")
-    file.put("Red mug", "a", EXACT, "v1")
+    file.put("old mug", "a", EXACT, "v1")
     file.put("red mug", "b", None, "v1")
     file.put("red mug", "none", None, "v1")
     assert file.labels("red mug") == {"a": "I"}
-    assert file.labels("Red mug") == {"a": "E"}
+    assert file.labels("old mug") == {"a": "E"}
     assert file.labels("other") == {}
     assert file.counts() == (2, {"E": 1, "S": 0, "C": 0, "I": 1})
     assert JudgmentFile(tmp_path / "judged.sqlite").labels("red mug") == {"a": "I"}

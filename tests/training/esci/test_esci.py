@@ -94,7 +94,7 @@ class SlowImport:
 
     @staticmethod
     def fold(row: Row) -> str:
-        return normalise_query(str(row["query"] or "")).lower()
+        return normalise_query(str(row["query"] or ""))
 
     @staticmethod
     def id(row: Row) -> str:

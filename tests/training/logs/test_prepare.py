@@ -80,7 +80,7 @@ def test_windows_pairs_and_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_table", [False, True], ids=["files", "table"])
 def test_queries_that_look_alike_are_one_query(is_table: bool, tmp_path: Path) -> None:
     """So that no typing of a validation query stays in training, and each gets the purchases of all."""
-    typings = iter(["mug", " mug", "mug\u200b", "\uff4dug", "mug\x0b", "m\xadug", "mug\u3000"] * 9)
+    typings = iter(["mug", " mug", "Mug", "mug\u200b", "\uff2dug", "MUG\x0b", "m\xadug", "mug\u3000"] * 9)
     alike = [(day, next(typings) if query == "mug" else query, *rest) for day, query, *rest in EVENTS]
     shop = write_shop(tmp_path / "alike", [*alike, ("2025-06-03", "\u200b", "C", "purchase")])
     log = LogTable(f"sqlite://{tmp_path / 'log.db'}", "log") if is_table else None
