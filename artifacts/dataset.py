@@ -33,6 +33,7 @@ PAIR_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string(), "purch
 NEGATIVE_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string()}
 SHOWN_COLUMNS: Columns = {"query": pa.string(), "product_id": pa.string(), "impressions": pa.int64()}
 SHOWN_FILE = "shown_pairs.parquet"
+TRAINING_JUDGMENTS_FILE = "judgments_train.parquet"  # beside the catalogue: labels of training queries
 
 
 class Window(Record):
@@ -143,6 +144,12 @@ class Dataset:
                 f"{catalog.path} has changed since {self.path} was prepared from it; run `training prepare` again"
             )
         return catalog
+
+    @property
+    def training_judgments_file(self) -> Path | None:
+        """The labels of training queries beside the catalogue, to train on; None if there are none."""
+        path = Path(self.card.catalog).parent / TRAINING_JUDGMENTS_FILE
+        return path if path.is_file() else None
 
     def judgments(self) -> Judgments | None:
         """Read the judgments of the shop; None if there are none."""

@@ -28,6 +28,13 @@ Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 Devices = Annotated[
     int, typer.Option(min=1, help="Number of GPUs, or of processes where there is no GPU, that share each batch.")
 ]
+TrainingLabels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Labels of training queries, for recipes that learn from them; by default judgments_train.parquet beside "
+        "the catalogue, if there is one."
+    ),
+]
 Steps = Annotated[int | None, typer.Option(min=1, help="Number of batches to fit, in place of the recipe's epochs.")]
 
 
@@ -190,6 +197,7 @@ def fit_recipe(
     out: Out,
     bibert: Annotated[Path | None, typer.Option(help="Bundle with a fitted BiBERT.")] = None,
     clip: Annotated[Path | None, typer.Option(help="Bundle with CLIP towers.")] = None,
+    judgments: TrainingLabels = None,
     seed: Seed = 0,
     steps: Steps = None,
     devices: Devices = 1,
@@ -205,7 +213,8 @@ def fit_recipe(
     given: dict[TowerName, Path | None] = {"bibert": bibert, "clip": clip}
     fitted = {name: open_bundle(path) for name, path in given.items() if path and name in loaded.fitted_towers}
     cache = VectorCache(data / "vectors")
-    _report(fit(FitRequest(loaded, data_from_dataset(data), fitted, out, cache, seed, steps, devices)))
+    labels = judgments or open_dataset(data).training_judgments_file if loaded.learns_from_judgments else None
+    _report(fit(FitRequest(loaded, data_from_dataset(data, labels), fitted, out, cache, seed, steps, devices)))
 
 
 @app.command("add-photo-encoder")
@@ -263,7 +272,6 @@ def experiments(
         ALL_ROWS,
         PARTS,
         Experiments,
-        default_judgments,
         prepare_once,
         run_experiments,
     )
@@ -280,7 +288,7 @@ def experiments(
             rows=(*rows, *(part for part in PARTS if parts and part not in rows)),
             clip=clip,
             clip_of_titles=clip_of_titles,
-            judgments=judgments or default_judgments(dataset),
+            judgments=judgments or dataset.training_judgments_file,
             sentence_transformers=tuple(sentence_transformers or ()),
             seed=seed,
             steps=steps,

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from artifacts.side import ClipImageTowerSpec, TowerName
 from towers.side_encoder import Products, SideEncoder
 from training.batches.captions import caption_pairs
+from training.batches.judged import JudgedSource, judged_queries
 from training.batches.pairs import TrainingPairs, training_pairs
 from training.batches.photo_store import decode_catalog
 from training.batches.sources import FrozenVectors, Photos, Texts, TowerSource
@@ -51,6 +53,30 @@ def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:
     return training_pairs(tables.pairs, tables.seen_negatives, data.catalog.rows_by_product_id())
 
 
+def judged_source(recipe: Recipe, data: TrainingData, queries: list[str]) -> JudgedSource | None:
+    """Return where batches have their judged products from; None where a recipe or a shop has no labels to learn from.
+
+    Args:
+        recipe: says how many products are drawn.
+        data: the catalogue, the labels and the held-out queries.
+        queries: the numbered training queries; judged queries that are not among them are added at their end.
+    """
+    chosen = recipe.optimisation.judgments if recipe.optimisation else None
+    if chosen is None or data.judgments is None:
+        return None
+    rows = data.catalog.rows_by_product_id()
+    judged = judged_queries(data.judgments.labels, rows, data.held_out_queries())
+    if not judged:
+        return None
+    numbers = {query: number for number, query in enumerate(queries)}
+    for query in judged:
+        if query not in numbers:
+            numbers[query] = len(queries)
+            queries.append(query)
+    places = np.array([numbers[query] for query in judged], dtype=np.int64)
+    return JudgedSource(places, list(judged.values()), chosen.queries, chosen.products)
+
+
 def tower_sources(
     recipe: Recipe,
     query: SideEncoder,
@@ -71,9 +97,10 @@ def tower_sources(
         products: the catalogue.
         work: folder for decoded photos.
     """
+    reworded = recipe.optimisation.reworded_queries if recipe.optimisation else 0.0
     return {
         "query": {
-            tower.name: _text_source(tower.name in recipe.train, query, tower.name, queries)
+            tower.name: _text_source(tower.name in recipe.train, query, tower.name, queries, reworded)
             for tower in query.side.spec.towers
         },
         "product": {
@@ -85,9 +112,11 @@ def tower_sources(
     }
 
 
-def _text_source(trained: bool, encoder: SideEncoder, tower: TowerName, texts: Sequence[str]) -> TowerSource:
+def _text_source(
+    trained: bool, encoder: SideEncoder, tower: TowerName, texts: Sequence[str], reworded: float = 0.0
+) -> TowerSource:
     if trained:
-        return Texts(encoder.tokenizers[tower], texts)
+        return Texts(encoder.tokenizers[tower], texts, reworded)
     return FrozenVectors(encoder.text_vectors(tower, texts))
 
 

@@ -1,12 +1,14 @@
 """Training pairs as integers, and the batches that are drawn from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
 from torch import Tensor
+
+from training.batches.judged import JudgedBatch, JudgedSource
 
 Integers = npt.NDArray[np.int64]
 
@@ -52,6 +54,7 @@ class Batch:
         counts: (n,) float32, the number of pairs of the batch that have the product; 1 for seen negatives.
         seen: (n,) bool, the products that are in none of the pairs: seen negatives of the batch's queries.
         popularity: (n,) float32, the number of all training pairs that have the product, at least 1.
+        judged: judged products of other queries; None if the recipe learns nothing from labels.
     """
 
     queries: Tensor
@@ -61,6 +64,7 @@ class Batch:
     counts: Tensor
     seen: Tensor
     popularity: Tensor
+    judged: JudgedBatch | None = None
 
 
 def training_pairs(pairs: pa.Table, seen_negatives: pa.Table | None, rows: dict[str, int]) -> TrainingPairs:
@@ -103,18 +107,28 @@ class BatchPlan:
         steps: number of batches of the run.
         use_seen_negatives: whether the seen negatives of a batch's queries are added to its products.
         seed: decides the order of each epoch.
+        judged: where each batch has its judged products from; None for none.
 
     Raises:
         ValueError: there are fewer pairs than fill one batch.
     """
 
-    def __init__(self, pairs: TrainingPairs, batch_size: int, steps: int, use_seen_negatives: bool, seed: int) -> None:
+    def __init__(
+        self,
+        pairs: TrainingPairs,
+        batch_size: int,
+        steps: int,
+        use_seen_negatives: bool,
+        seed: int,
+        judged: JudgedSource | None = None,
+    ) -> None:
         if len(pairs) < batch_size:
             raise ValueError(f"{len(pairs)} pairs do not fill one batch of {batch_size}; lower batch_size")
         self._pairs = pairs
         self._batch_size = batch_size
         self._use_seen_negatives = use_seen_negatives
         self._seed = seed
+        self._judged = judged
         self._per_epoch = len(pairs) // batch_size
         self._order: tuple[int, Integers] = (-1, np.empty(0, np.int64))
         rows = 1 + int(max(pairs.product_of_pair.max(), _most(pairs.seen_negatives)))
@@ -129,7 +143,8 @@ class BatchPlan:
             order = np.random.default_rng((self._seed, epoch)).permutation(len(self._pairs))
             self._order = (epoch, order)
         chosen = self._order[1][position * self._batch_size : (position + 1) * self._batch_size]
-        return self._make(chosen)
+        judged = self._judged.batch((self._seed, step)) if self._judged else None
+        return replace(self._make(chosen), judged=judged)
 
     def _make(self, chosen: Integers) -> Batch:
         pairs = self._pairs

@@ -21,6 +21,7 @@ from towers.pixels import normalise_photos
 from towers.query_encoder import Vectors
 from towers.tokens import TextTokenizer
 from training.batches.photo_store import PhotoStore
+from training.batches.rewording import reworded
 
 # Towers that read padded texts get a batch in this many groups of similar length, so that little of it is padding.
 LENGTH_GROUPS = 8
@@ -47,17 +48,26 @@ class FrozenVectors:
 
 
 class Texts:
-    """The texts of a trained text tower, as token ids."""
+    """The texts of a trained text tower, as token ids.
 
-    def __init__(self, tokenizer: TextTokenizer, texts: Sequence[str]) -> None:
-        ids = tokenizer.encode(texts)
-        self._ids = torch.from_numpy(ids.astype(np.int32))
-        self._lengths = torch.from_numpy((ids != tokenizer.text.pad_id).sum(axis=1))
+    Args:
+        tokenizer: the tower's tokenizer.
+        texts: the texts, by row.
+        reworded: the share of them that each step reads as others would have typed them, by `reworded`.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer, texts: Sequence[str], reworded: float = 0.0) -> None:
+        self._tokenizer = tokenizer
+        self._texts = texts
+        self._reworded = reworded
+        self._ids, self._lengths = self._encode(texts)
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
         """Encode the rows with gradients, shape (len(rows), d)."""
         device, cpu_rows = next(side.parameters()).device, rows.cpu()
-        ids, lengths = self._ids[cpu_rows], self._lengths[cpu_rows]
+        ids, lengths = (
+            self._some_reworded(cpu_rows) if self._reworded else (self._ids[cpu_rows], self._lengths[cpu_rows])
+        )
         if isinstance(side.towers[tower], BertTower):
             packed, places = pack_texts(ids, lengths)
             return side.encode_tower(tower, packed.to(device))[places.to(device)]
@@ -67,6 +77,19 @@ class Texts:
             for group in order.chunk(LENGTH_GROUPS)
         ]
         return torch.cat(groups)[order.argsort().to(device)]
+
+    def _some_reworded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ids and lengths of rows, some of them reworded; torch's random numbers decide which and how."""
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        chosen = rng.random(len(rows)) < self._reworded
+        texts = [self._texts[row] for row in rows.tolist()]
+        return self._encode([reworded(text, rng) if one else text for text, one in zip(texts, chosen, strict=True)])
+
+    def _encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return token ids (n, t) int32 and their number in each row (n,)."""
+        ids = self._tokenizer.encode(texts)
+        lengths = (ids != self._tokenizer.text.pad_id).sum(axis=1)
+        return torch.from_numpy(ids.astype(np.int32)), torch.from_numpy(lengths)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS, Catalog, read_catalog
+from artifacts.checksums import sha256_of_file
 from artifacts.dataset import open_dataset
+from artifacts.judgments import Judgments, read_judgments
 from towers.side_encoder import Products
+
+
+@dataclass(frozen=True)
+class TrainingJudgments:
+    """Labels of training queries; never those that models are evaluated on."""
+
+    labels: Judgments
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,7 @@ class TrainingData:
         seen_negatives: query, product_id shown but not bought; None without a log.
         shown: query, product_id, impressions; None without a log, and in older data sets.
         validation: query, product_id of the held-out queries; None without a log.
+        judgments: labels of training queries; None if there are none.
     """
 
     fingerprint: str
@@ -30,6 +41,7 @@ class TrainingData:
     seen_negatives: pa.Table | None
     shown: pa.Table | None
     validation: pa.Table | None
+    judgments: TrainingJudgments | None = None
 
     @property
     def products(self) -> Products:
@@ -59,8 +71,13 @@ def products_of(catalog: Catalog) -> Products:
     return Products(catalog.titles, catalog.images, catalog.folder, catalog.product_ids)
 
 
-def data_from_dataset(path: Path) -> TrainingData:
-    """Return the inputs from a prepared data set; see `open_dataset` and `Dataset.catalog` for errors raised."""
+def data_from_dataset(path: Path, judgments: Path | None = None) -> TrainingData:
+    """Return the inputs from a prepared data set; see `open_dataset` and `Dataset.catalog` for errors raised.
+
+    Args:
+        path: the data set.
+        judgments: labels of training queries; None if there are none.
+    """
     dataset = open_dataset(path)
     return TrainingData(
         fingerprint=dataset.fingerprint,
@@ -69,6 +86,7 @@ def data_from_dataset(path: Path) -> TrainingData:
         seen_negatives=dataset.seen_negatives,
         shown=dataset.shown_pairs,
         validation=dataset.validation_pairs,
+        judgments=TrainingJudgments(read_judgments(judgments), sha256_of_file(judgments)) if judgments else None,
     )
 
 

@@ -43,7 +43,6 @@ PARTS = ("3tmm-mlp", "3tmm-mlp-sn", "3tmm-mlp-logq", "3tmm-mlp-epochs", "3tmm-ml
 BASELINE = "bibert"
 CLIP_TOWERS = "clip-towers"
 TITLES = "-titles"  # after the name of a row: the same recipe over a CLIP that was trained on titles alone
-TRAINING_JUDGMENTS = "judgments_train.parquet"
 
 
 @dataclass(frozen=True)
@@ -260,9 +259,3 @@ def _as_recipe(content: dict[str, Any]) -> Recipe | None:
         return Recipe.model_validate(content)
     except ValidationError:
         return None
-
-
-def default_judgments(dataset: Dataset) -> Path | None:
-    """Return the path of the labels of training queries beside the catalogue, if there is such a file."""
-    path = Path(dataset.card.catalog).parent / TRAINING_JUDGMENTS
-    return path if path.is_file() else None

@@ -7,7 +7,7 @@ import torch
 
 from artifacts.bundle import ModelBundle
 from towers.side_encoder import SideEncoder
-from training.batches.inputs import pairs_for, tower_sources
+from training.batches.inputs import judged_source, pairs_for, tower_sources
 from training.batches.pairs import BatchPlan
 from training.fitting.bundle_writer import write_bundle
 from training.fitting.curves import CurveFiles
@@ -73,8 +73,10 @@ def _train(
     pairs = pairs_for(recipe, request.data)
     optimisation = optimisation.for_pairs(len(pairs), request.devices)
     steps = request.steps or optimisation.steps(len(pairs))
-    plan = BatchPlan(pairs, optimisation.batch_size, steps, optimisation.seen_negatives, request.seed)
-    sources = tower_sources(recipe, query, product, pairs.queries, request.data.products, work)
+    queries = list(pairs.queries)
+    judged = judged_source(recipe, request.data, queries)
+    plan = BatchPlan(pairs, optimisation.batch_size, steps, optimisation.seen_negatives, request.seed, judged)
+    sources = tower_sources(recipe, query, product, queries, request.data.products, work)
     module = RetrievalModule(start.model, sources, recipe.train, recipe.scratch_parts, optimisation, plan.steps)
     run(module, plan, work, request.seed, request.devices)
     return CurveFiles(work / CURVES, steps)

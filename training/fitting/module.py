@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from towers.model import Model, Side
+from training.batches.judged import JudgedBatch
 from training.batches.pairs import Batch
 from training.batches.sources import TowerSource
 from training.objective.gather import gather, share_of_pairs, share_of_rows
+from training.objective.graded import graded_loss
 from training.objective.gradient_cache import encode_in_chunks
 from training.objective.nt_xent import EncodedBatch, nt_xent, symmetric_nt_xent
 from training.recipes.recipe import Optimisation, Part
@@ -66,12 +68,17 @@ class RetrievalModule(lightning.LightningModule):
         queries = self._encode(self.model.query, "query", distinct)[position.to(self.device)]
         products = self._encode(self.model.product, "product", share_of_rows(batch.products))
         with torch.autocast(self.device.type, enabled=False):  # the loss is always taken in float32
-            return self._loss(batch, queries.float(), gather(products.float())[: len(batch.products)], share)
+            loss = self._loss(batch, queries.float(), gather(products.float())[: len(batch.products)], share)
+        return loss if batch.judged is None else loss + self._graded_loss(batch.judged)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Return the batch on a device; row numbers stay on the CPU, where their texts and photos are."""
         names = ("positives", "known", "counts", "seen", "popularity")
-        return dataclasses.replace(batch, **{name: getattr(batch, name).to(device) for name in names})
+        judged = batch.judged and dataclasses.replace(
+            batch.judged, places=batch.judged.places.to(device), grades=batch.judged.grades.to(device)
+        )
+        moved = {name: getattr(batch, name).to(device) for name in names}
+        return dataclasses.replace(batch, judged=judged, **moved)
 
     def configure_optimizers(self) -> Any:
         """Return Adam (paper, section 4.2), or AdamW if weights decay, with warm-up and cosine decay by steps."""
@@ -105,6 +112,15 @@ class RetrievalModule(lightning.LightningModule):
         if symmetric:
             return symmetric_nt_xent(encoded, temperature=self.temperature, share=share)
         return nt_xent(encoded, temperature=self.temperature)
+
+    def _graded_loss(self, judged: JudgedBatch) -> Tensor:
+        """Return the weighted loss over judged products; several processes each take all of them."""
+        assert self._optimisation.judgments is not None
+        queries = self._encode(self.model.query, "query", judged.queries)
+        products = self._encode(self.model.product, "product", judged.products)[judged.places]
+        with torch.autocast(self.device.type, enabled=False):
+            loss = graded_loss(queries.float(), products.float(), judged.grades, temperature=self.temperature)
+        return self._optimisation.judgments.weight * loss
 
     def _rate(self, step: int) -> float:
         warmup = max(1, round(self._steps * self._optimisation.warmup_share))

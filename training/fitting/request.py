@@ -43,7 +43,7 @@ class FitRequest:
         It is named after everything that decides the outcome, so that a fit resumes only from its own checkpoints.
         """
         towers = sorted((name, bundle.fingerprint) for name, bundle in self.fitted.items())
-        run = (self.seed, self.steps, self.devices)
+        run = (self.seed, self.steps, self.devices, self.data.judgments and self.data.judgments.sha256)
         key = f"{self.recipe.model_dump_json()}|{self.data.fingerprint}|{towers}|{run}|{software_versions()}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         return self.out.parent / f".{self.out.name}.fit-{digest}"

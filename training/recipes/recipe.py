@@ -88,6 +88,14 @@ AnyClipRecipe = Annotated[
 ]
 
 
+class GradedRelevance(Record):
+    """Labels of training queries as a second loss (training/objective/graded.py), where a shop has such labels."""
+
+    weight: float = Field(gt=0)  # of this loss, beside NT-Xent with weight 1
+    queries: int = Field(default=64, ge=1)  # judged queries of a batch
+    products: int = Field(default=16, ge=2)  # judged products of each, at most
+
+
 class Optimisation(Record):
     """How the trainable parts are fitted: Adam, linear warm-up, cosine decay to zero."""
 
@@ -111,6 +119,10 @@ class Optimisation(Record):
     # Correction of the bias against popular products: this times the logarithm of a product's number of training pairs
     # is subtracted from its logit (training/objective/nt_xent.py).
     popularity: float = Field(default=0.0, ge=0, le=1)
+    # Share of a batch's queries that are typed otherwise: with an error, other word order or number
+    # (training/batches/rewording.py).
+    reworded_queries: float = Field(default=0.0, ge=0, le=1)
+    judgments: GradedRelevance | None = None
     symmetric: bool = False  # also from products to queries, as CLIP is trained
     # Queries or products whose activations are kept at a time (training/objective/gradient_cache.py); absent: all.
     chunk_size: int | None = Field(default=None, ge=1)
@@ -175,6 +187,11 @@ class Recipe(Record):
             if isinstance(given, BertRecipe | ClipRecipe) and name not in self.train:
                 raise ValueError(f"{name} is given as a tower to train from scratch, but train does not name it")
         return self
+
+    @property
+    def learns_from_judgments(self) -> bool:
+        """Whether labels of training queries are used where there are some."""
+        return self.optimisation is not None and self.optimisation.judgments is not None
 
     @property
     def fitted_towers(self) -> list[TowerName]:

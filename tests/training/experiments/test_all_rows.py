@@ -29,7 +29,6 @@ from training.experiments.all_rows import (
     ROWS,
     ROWS_OF_OURS,
     Experiments,
-    default_judgments,
     run_experiments,
     stages,
 )
@@ -39,7 +38,7 @@ from training.recipes.recipe import load_recipe
 
 @pytest.fixture
 def experiments(dataset: Dataset, tmp_path: Path) -> Experiments:
-    return Experiments(data=dataset.path, out=tmp_path / "runs", judgments=default_judgments(dataset))
+    return Experiments(data=dataset.path, out=tmp_path / "runs", judgments=dataset.training_judgments_file)
 
 
 def names(experiments: Experiments) -> list[str]:
