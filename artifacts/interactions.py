@@ -1,4 +1,7 @@
-"""interactions.parquet: the search log, one row per event. Training queries the file and never loads it whole."""
+"""interactions.parquet: the search log, one row per event. Training queries the file and never loads it whole.
+
+A purchase has no position where its product was not shown, but found by browsing.
+"""
 
 from pathlib import Path
 
@@ -16,7 +19,7 @@ INTERACTION_COLUMNS: Columns = {
     "query": pa.string(),
     "product_id": pa.string(),
     "event": pa.string(),  # impression | click | purchase
-    "position": pa.int32(),  # rank at which the product was shown, from 1
+    "position": pa.int32(),  # rank at which the product was shown, from 1; null if it was not shown
 }
 # The columns that `training prepare` reads, and that a table of a data warehouse must have.
 QUERIED_COLUMNS: Columns = {name: INTERACTION_COLUMNS[name] for name in ("timestamp", "query", "product_id", "event")}

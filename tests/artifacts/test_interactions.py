@@ -38,6 +38,10 @@ def test_logs_of_all_usual_types_pass(tmp_path: Path, timestamp: pa.DataType, se
     check_interactions(write(tmp_path, log.append_column("device", [["phone"]])))
 
 
+def test_a_product_that_was_not_shown_has_no_position(tmp_path: Path) -> None:
+    check_interactions(write(tmp_path, LOG.set_column(5, "position", pa.array([None], pa.int32()))))
+
+
 @pytest.mark.parametrize(
     ("log", "reason"),
     [

@@ -58,6 +58,11 @@ class Products:
         return len(self.attributes)
 
     @cached_property
+    def categories(self) -> list[str]:
+        """Category of each product."""
+        return [PRODUCT_TYPES[kind].category for kind in self.attributes[:, TYPE].tolist()]
+
+    @cached_property
     def rows_by_type(self) -> tuple[Rows, ...]:
         """Rows of the products of each type, ascending."""
         kinds = self.attributes[:, TYPE]

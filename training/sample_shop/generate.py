@@ -13,10 +13,13 @@ from training.sample_shop.drawing.photo import product_photo
 from training.sample_shop.judging import Judgments, judge
 from training.sample_shop.labels import RelevanceRule
 from training.sample_shop.product_types import PRODUCT_TYPES
+from training.sample_shop.purchases import draw_purchases
 from training.sample_shop.queries import QueryLog, draw_intents, write_queries
 from training.sample_shop.randomness import Purpose, generator
 from training.sample_shop.readme import README_FILE, README_HEADING, readme
-from training.sample_shop.simulation import PURCHASE, SESSIONS_PER_PRODUCT, Events, schedule, simulate
+from training.sample_shop.result_lists import Impressions, show_results
+from training.sample_shop.search_engine import SearchEngine
+from training.sample_shop.simulation import NOT_SHOWN, PURCHASE, SESSIONS_PER_PRODUCT, Events, schedule, simulate
 from training.sample_shop.summary import ShopSummary
 from training.sample_shop.titles import write_title
 from training.sample_shop.training_judgments import judge_training_queries
@@ -27,9 +30,10 @@ _JPEG_QUALITY = 90
 
 @dataclass(frozen=True)
 class _Log:
-    """The simulated queries and events, and the judgments."""
+    """The simulated queries, lists and events, and the judgments."""
 
     queries: QueryLog
+    shown: Impressions
     events: Events
     judgments: Judgments
     training_judgments: Judgments
@@ -53,14 +57,14 @@ def generate_sample_shop(
     _check(out, products, seed)
     catalogue = make_products(products, generator(seed, Purpose.PRODUCTS))
     ids = tables.product_ids(products)
-    log = _play(catalogue, seed)
+    titles = [
+        write_title(attributes, generator(seed, Purpose.TITLE, row))
+        for row, attributes in enumerate(catalogue.attributes)
+    ]
+    log = _play(catalogue, titles, seed)
     summary = _summary(catalogue, log)
     with new_folder(out, overwrite=True) as folder:
         _draw_photos(folder, catalogue, ids, seed, progress)
-        titles = [
-            write_title(attributes, generator(seed, Purpose.TITLE, row))
-            for row, attributes in enumerate(catalogue.attributes)
-        ]
         tables.write_catalog(folder, catalogue, ids, titles)
         tables.write_attributes(folder, catalogue, ids)
         tables.write_intents(folder, log.queries)
@@ -89,7 +93,7 @@ def _is_sample_shop(folder: Path) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(README_HEADING)
 
 
-def _play(catalogue: Products, seed: int) -> _Log:
+def _play(catalogue: Products, titles: list[str], seed: int) -> _Log:
     """Simulate the shoppers and judge their queries."""
     count = SESSIONS_PER_PRODUCT * len(catalogue)
     rule = RelevanceRule(catalogue)
@@ -97,11 +101,15 @@ def _play(catalogue: Products, seed: int) -> _Log:
     queries = write_queries(wanted, generator(seed, Purpose.WORDING))
     rng = generator(seed, Purpose.SESSIONS)
     sessions = schedule(count, rng)
-    events = simulate(catalogue, rule, wanted, sessions, rng)
+    bought = draw_purchases(catalogue, rule, wanted, rng)
+    texts = [f"{title} {category}" for title, category in zip(titles, catalogue.categories, strict=True)]
+    rng = generator(seed, Purpose.SEARCHES)
+    shown = show_results(SearchEngine(texts, catalogue.popularity), rule, queries, rng)
+    events = simulate(shown, bought, sessions, rng)
     judged = judge(rule, queries, sessions, events, len(catalogue), generator(seed, Purpose.JUDGING))
     rng = generator(seed, Purpose.JUDGING_TRAINING)
     judged_training = judge_training_queries(catalogue, rule, queries, sessions, events, rng)
-    return _Log(queries, events, judged, judged_training)
+    return _Log(queries, shown, events, judged, judged_training)
 
 
 def _draw_photos(
@@ -123,13 +131,17 @@ def _draw_photos(
 
 
 def _summary(catalogue: Products, log: _Log) -> ShopSummary:
+    is_purchase = log.events.event == PURCHASE
+    exact, substitutes, complements, irrelevant = np.bincount(log.shown.grade, minlength=4).tolist()
     return ShopSummary(
         products=len(catalogue),
         products_without_photo=int(np.count_nonzero(~catalogue.has_photo)),
         distinct_queries=len(log.queries.texts),
-        sessions=len(log.queries.query_of_session),
+        sessions=len(np.unique(log.events.session)),
         interaction_rows=len(log.events.event),
-        purchases=int(np.count_nonzero(log.events.event == PURCHASE)),
+        shown_by_grade=(exact, substitutes, complements, irrelevant),
+        purchases=int(np.count_nonzero(is_purchase)),
+        purchases_not_shown=int(np.count_nonzero(is_purchase & (log.events.position == NOT_SHOWN))),
         judged_queries=log.judgments.judged_queries,
         judgment_rows=len(log.judgments.query),
         training_judged_queries=log.training_judgments.judged_queries,

@@ -19,6 +19,7 @@ from training.sample_shop.catalogue import TYPE, Codes, Products, Rows, code_of
 from training.sample_shop.product_types import PRODUCT_TYPES
 
 UNSTATED = -1
+EXACT, SUBSTITUTE, COMPLEMENT, IRRELEVANT = range(4)  # grades
 COMPLEMENTS_PER_TYPE = 50
 
 
@@ -36,6 +37,7 @@ class RelevanceRule:
 
     def __init__(self, products: Products) -> None:
         """Group the products by type, and find the complements of each type."""
+        self._products = len(products)
         self._rows = products.rows_by_type
         # Attribute codes of each type's products, shape (len(ATTRIBUTES), products of the type).
         self._columns = tuple(np.ascontiguousarray(products.attributes[rows].T) for rows in self._rows)
@@ -53,6 +55,15 @@ class RelevanceRule:
             substitutes=np.concatenate([rows[differing == 1], *stand_ins]),
             complements=self._complements[kind],
         )
+
+    def grades(self, intent: Codes) -> NDArray[np.int8]:
+        """Return the grade of every product for an intent, from EXACT to IRRELEVANT; shape (products,)."""
+        relevant = self.relevant(intent)
+        grades = np.full(self._products, IRRELEVANT, dtype=np.int8)
+        grades[relevant.exact] = EXACT
+        grades[relevant.substitutes] = SUBSTITUTE
+        grades[relevant.complements] = COMPLEMENT
+        return grades
 
     def _differing(self, kind: int, intent: Codes) -> NDArray[np.int8]:
         """Return for each product of a type the number of stated attributes, except the type, that differ."""

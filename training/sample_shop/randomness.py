@@ -16,6 +16,7 @@ class Purpose(IntEnum):
     SESSIONS = 6
     JUDGING = 7
     JUDGING_TRAINING = 8
+    SEARCHES = 9  # what the search engine shows, and clicks
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

@@ -27,6 +27,13 @@ included). Train on what lies before {evaluation}: the last month is for evaluat
 {counts.judged_queries} queries of that month are judged, each completely. Of the queries that were asked in training
 alone, {counts.training_judged_queries} are judged by samples, for a relevance annotator.
 
+What the log shows comes from an ordinary search engine: BM25 over title and category, with a bonus for popular
+products, and shuffled a little. It knows nothing else of a product, neither the photo nor an attribute that the title
+lacks. Of the products that it showed, {shown[0]} are Exact, {shown[1]} Substitutes, {shown[2]} Complements and
+{shown[3]} Irrelevant. Shoppers look less and less often at what stands further down, and click on what they looked at
+and liked. They buy by relevance and popularity, whether the engine shows a product or not: {not_shown} of the
+purchases were found by browsing. Such a purchase has no impression and no click, and its `position` is null.
+
 About four titles of ten name the colour, and four of ten the pattern; every photo shows both. Material,
 brand and feature are in most titles and in no photo. `attributes.parquet` and `intents.parquet` explain the
 data: they are never an input of a model or an index.
@@ -39,6 +46,8 @@ def readme(summary: ShopSummary, seed: int) -> str:
         heading=README_HEADING,
         counts=summary,
         photos=summary.products - summary.products_without_photo,
+        shown=[f"{count / sum(summary.shown_by_grade):.0%}" for count in summary.shown_by_grade],
+        not_shown=f"{summary.purchases_not_shown / summary.purchases:.0%}",
         seed=seed,
         start=LOG_START,
         end=LOG_END,

@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifacts.interactions import EVENTS
-from training.sample_shop.catalogue import ATTRIBUTES, TERMS, TYPE, Codes, Products
+from training.sample_shop.catalogue import ATTRIBUTES, TERMS, Codes, Products
 from training.sample_shop.judging import LABELS, Judgments
 from training.sample_shop.labels import UNSTATED
-from training.sample_shop.product_types import PRODUCT_TYPES
 from training.sample_shop.queries import QueryLog
-from training.sample_shop.simulation import LOG_START, Events
+from training.sample_shop.simulation import LOG_START, NOT_SHOWN, Events
 from training.sample_shop.training_judgments import TRAINING_LABELS
 
 CATALOG_FILE = "catalog.parquet"
@@ -57,14 +56,13 @@ def image_path(product_id: str) -> str:
 
 def write_catalog(folder: Path, products: Products, ids: list[str], titles: list[str]) -> None:
     """Write the catalogue, without the attributes that models must learn from title and photo."""
-    kinds = products.attributes[:, TYPE].tolist()
     images = [image_path(product) if photo else None for product, photo in zip(ids, products.has_photo, strict=True)]
     table = pa.table(
         {
             "product_id": pa.array(ids, pa.string()),
             "title": pa.array(titles, pa.string()),
             "image": pa.array(images, pa.string()),
-            "category": pa.array([PRODUCT_TYPES[kind].category for kind in kinds], pa.string()),
+            "category": pa.array(products.categories, pa.string()),
             "brand": _names(products.attributes, ATTRIBUTES.index("brand")),
             "price": products.price,
             "in_stock": products.in_stock,
@@ -88,7 +86,7 @@ def write_intents(folder: Path, log: QueryLog) -> None:
 
 
 def write_interactions(folder: Path, log: QueryLog, events: Events, ids: list[str]) -> None:
-    """Write the search log."""
+    """Write the search log; the position of a product that was not shown is null."""
     texts, id_array, kinds = pa.array(log.texts, pa.string()), pa.array(ids, pa.string()), pa.array(EVENTS)
     digits = max(6, len(str(len(log.query_of_session))))
     sessions = pa.array([f"S{row + 1:0{digits}d}" for row in range(len(log.query_of_session))], pa.string())
@@ -102,7 +100,7 @@ def write_interactions(folder: Path, log: QueryLog, events: Events, ids: list[st
             texts.take(pa.array(log.query_of_session[session])),
             id_array.take(pa.array(events.product[at])),
             kinds.take(pa.array(events.event[at])),
-            pa.array(events.position[at]),
+            pa.array(events.position[at], mask=events.position[at] == NOT_SHOWN),
         )
 
     _write(folder / INTERACTIONS_FILE, _INTERACTIONS, len(events.session), rows)

@@ -31,7 +31,7 @@ def write_shop(folder: Path, events: list[Event]) -> Path:
         "query": [query for _, query, _, _ in events],
         "product_id": [product for _, _, product, _ in events],
         "event": [event for *_, event in events],
-        "position": pa.array([1] * len(events), pa.int32()),
+        "position": pa.array([None if event == "purchase" else 1 for *_, event in events], pa.int32()),
     }
     pq.write_table(pa.table(log), folder / "interactions.parquet")
     return folder

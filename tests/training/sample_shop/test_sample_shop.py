@@ -15,11 +15,13 @@ from PIL import Image
 
 from training import sample_shop
 from training.sample_shop import MIN_PRODUCTS, ShopSummary, generate_sample_shop
-from training.sample_shop.catalogue import TERMS, type_counts
+from training.sample_shop.catalogue import TERMS, code_of, make_products, type_counts
 from training.sample_shop.drawing.palette import COLOUR_RGB
 from training.sample_shop.drawing.photo import product_photo
+from training.sample_shop.labels import UNSTATED, RelevanceRule
 from training.sample_shop.product_types import PRODUCT_TYPES
 from training.sample_shop.queries import plain_wording
+from training.sample_shop.randomness import Purpose, generator
 from training.sample_shop.vocabulary import COLOURS, PATTERNS
 
 PRODUCTS, SEED = 300, 5
@@ -151,17 +153,24 @@ def test_summary_counts_what_is_in_the_files(tmp_path: Path) -> None:
     assert summary == ShopSummary(
         products=len({row["product_id"] for row in catalog}),
         products_without_photo=sum(row["image"] is None for row in catalog),
-        distinct_queries=len({row["query"] for row in log}),
+        distinct_queries=len(rows(tmp_path / "shop", "intents")),
         sessions=len({row["session_id"] for row in log}),
         interaction_rows=len(log),
+        shown_by_grade=summary.shown_by_grade,
         purchases=sum(row["event"] == "purchase" for row in log),
+        purchases_not_shown=sum(row["position"] is None for row in log),
         judged_queries=len({row["query"] for row in judgments}),
         judgment_rows=len(judgments),
         training_judged_queries=len({row["query"] for row in sampled}),
         training_judgment_rows=len(sampled),
     )
     assert (summary.products, sum(drawn)) == (MIN_PRODUCTS, MIN_PRODUCTS)
-    assert f"--products {MIN_PRODUCTS} --seed 0" in (tmp_path / "shop" / "README.md").read_text()
+    assert sum(summary.shown_by_grade) == sum(row["event"] == "impression" for row in log)
+    readme = " ".join((tmp_path / "shop" / "README.md").read_text().split())
+    assert f"--products {MIN_PRODUCTS} --seed 0" in readme
+    assert f"{summary.shown_by_grade[0] / sum(summary.shown_by_grade):.0%} are Exact" in readme
+    assert 0.2 < summary.purchases_not_shown / summary.purchases < 0.8  # a list holds much of a shop as small as this
+    assert f"{summary.purchases_not_shown / summary.purchases:.0%} of the purchases were" in readme
 
 
 def test_many_types_in_six_categories(shop: Path, attributes: dict[str, Row]) -> None:
@@ -245,10 +254,37 @@ def test_sessions_are_well_formed(shop: Path) -> None:
         assert len({product for product, _ in shown}) == len(shown)
         clicked = {(row["product_id"], row["position"]): row["timestamp"] for row in by_kind["click"]}
         assert clicked.keys() <= set(shown)
-        assert min(clicked.values(), default=datetime.datetime.max) > by_kind["impression"][0]["timestamp"]
+        searched = min((row["timestamp"] for row in by_kind["impression"]), default=events[0]["timestamp"])
+        assert min(clicked.values(), default=datetime.datetime.max) > searched
+        positions = dict(shown)
         for row in by_kind["purchase"]:
-            assert row["timestamp"] > clicked[row["product_id"], row["position"]]
-        assert len(by_kind["purchase"]) <= 3
+            assert row["position"] == positions.get(row["product_id"])  # null where it was not shown
+            found = (row["product_id"], row["position"])
+            assert row["timestamp"] > (searched if row["position"] is None else clicked[found]) or not shown
+        assert len(by_kind["purchase"]) == len({row["product_id"] for row in by_kind["purchase"]}) <= 3
+
+
+def test_what_is_shown_is_not_the_answer_key(shop: Path, attributes: dict[str, Row], intents: dict[str, Row]) -> None:
+    events = [row for row in rows(shop, "interactions")[::7] if row["event"] != "purchase"]
+    labels = {event: Counter[str]() for event in ("impression", "click")}
+    for row in events:
+        labels[row["event"]][slow_label(intents[row["query"]], attributes[row["product_id"]], attributes)] += 1
+    shown, clicked = ({label: n / found.total() for label, n in found.items()} for found in labels.values())
+    assert 0.1 < shown["E"] < 0.5
+    assert shown["I"] > 0.3
+    assert clicked["E"] > 2 * shown["E"]  # relevance decides what is liked
+    assert clicked["I"] < shown["I"] / 4
+
+
+def test_grades_follow_the_label_rule(attributes: dict[str, Row], intents: dict[str, Row]) -> None:
+    rule = RelevanceRule(make_products(PRODUCTS, generator(SEED, Purpose.PRODUCTS)))
+    for intent in list(intents.values())[::150]:
+        codes = [
+            UNSTATED if intent[name] is None else code_of(attribute, intent[name])
+            for attribute, name in enumerate(STATED)
+        ]
+        labels = [slow_label(intent, row, attributes) for row in attributes.values()]
+        assert "".join("ESCI"[grade] for grade in rule.grades(np.array(codes, dtype=np.int16))) == "".join(labels)
 
 
 def test_purchases_are_mostly_exact(shop: Path, attributes: dict[str, Row], intents: dict[str, Row]) -> None:
