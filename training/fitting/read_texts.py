@@ -59,7 +59,7 @@ def report_read_texts(recipe: Recipe, query: SideEncoder, product: SideEncoder, 
         data: the catalogue and the queries.
     """
     metrics: dict[str, float] = {}
-    for shares in _all_shares(query, product, data):
+    for shares in _all_shares(recipe, query, product, data):
         print(shares)
         metrics |= shares.metrics()
         if shares.unknown > MOST_UNKNOWN:
@@ -105,14 +105,14 @@ def text_shares(tower: str, kind: str, reader: TextTokenizer, texts: Sequence[st
     )
 
 
-def _all_shares(query: SideEncoder, product: SideEncoder, data: TrainingData) -> Iterator[TextShares]:
-    for encoder, kind, texts in (
-        (query, "queries", [*data.training_queries(), *data.held_out_queries()]),
-        (product, "titles", data.catalog.titles),
-    ):
-        for tower, reader in encoder.tokenizers.items():
-            if texts:
-                yield text_shares(tower, kind, reader, texts)
+def _all_shares(recipe: Recipe, query: SideEncoder, product: SideEncoder, data: TrainingData) -> Iterator[TextShares]:
+    queries = [*data.training_queries(), *data.held_out_queries()]
+    if queries:
+        for tower, reader in query.tokenizers.items():
+            yield text_shares(tower, "queries", reader, queries)
+    of_captions = {tower: reader for tower, reader in query.tokenizers.items() if tower in recipe.train}
+    for tower, reader in {**of_captions, **product.tokenizers}.items():
+        yield text_shares(tower, "titles", reader, data.catalog.titles)
 
 
 def _unknown_id(tokenizer: Tokenizer) -> int | None:

@@ -51,6 +51,8 @@ def test_a_recipe_becomes_a_bundle_that_encodes(name: str, data: TrainingData, f
         np.testing.assert_allclose(by_onnx, vectors, atol=1e-5)
         assert (bundle.photo is not None) == (name in ("clip", "4tmm-cat", "4tmm-alpha-history"))
     assert 0 <= bundle.card.origin.metrics["validation_recall_at_100"] <= 1
+    towers = bundle.query.text_towers
+    assert all(bundle.card.origin.metrics[f"{tower.name}_queries_unknown"] == 0 for tower in towers) and towers
     assert bundle.card.query_encoder is not None and bundle.card.query_encoder.precision == "fp32"
     assert bundle.card.origin.recipe == recipe.model_dump(mode="json")
     assert bundle.card.origin.clip_captions == "purchases"  # as the CLIP that it takes
@@ -252,7 +254,8 @@ def test_a_clip_is_trained_on_a_catalogue_alone(shop: Path, tmp_path: Path) -> N
     with without_export() as samples:
         bundle = fit(FitRequest(small("clip-small"), data, {}, tmp_path / "clip", VectorCache(tmp_path), steps=2))
     assert samples == [data.catalog.titles[:64]]  # there are no queries to compare the export on
-    assert bundle.held_out_queries() == [] and bundle.card.origin.metrics == {}
+    assert bundle.held_out_queries() == []
+    assert bundle.card.origin.metrics == {"clip_titles_unknown": 0, "clip_titles_cut": 0}
     assert bundle.card.origin.clip_captions == "titles"
     assert open_bundle(bundle.path).fingerprint == bundle.fingerprint
 
