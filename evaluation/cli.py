@@ -28,6 +28,13 @@ DEGENERATE_STATUS = 1
 TABLES_FILE = "tables.md"
 WORDING_FILE = "wording.md"
 
+Note = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Sentence to show below the main table, such as why a model is missing; may be given repeatedly."
+    ),
+]
+
 
 @app.command()
 @_friendly
@@ -58,6 +65,7 @@ def run(
             "plural, use synonyms, or use a name that no logged query holds. Results need an --out folder of their own."
         ),
     ] = None,
+    note: Note = None,
 ) -> None:
     """Compute the paper's Tables 2, 3 and 4 by exact search, with confidence intervals and significance tests.
 
@@ -79,7 +87,7 @@ def run(
     annotated = AnnotatedPairs(open_annotator(annotator), test_set, out) if annotator else None
     workspace = Workspace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
     outcome = run_all(systems, test_set, Labeller(test_set.labels, annotated), workspace, baseline)
-    _show(outcome, baseline, out)
+    _show(outcome, baseline, out, note or [])
     if outcome.degenerate:
         raise typer.Exit(DEGENERATE_STATUS)
 
@@ -130,11 +138,12 @@ def report(
         ),
     ] = None,
     baseline: Annotated[str, typer.Option(help="Model that all others are compared with.")] = "bibert",
+    note: Note = None,
 ) -> None:
     """Write an HTML page of tables, charts and example queries with the products that only one of two models found."""
     from evaluation.report_page import write_report_page
 
-    write_report_page(results, data, out, runs=runs, model=model, baseline=baseline)
+    write_report_page(results, data, out, runs=runs, model=model, baseline=baseline, notes=note or [])
     print(f"saved {out}, {out.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
@@ -200,12 +209,12 @@ def _write_and_print(tables: "Sequence[Table]", path: Path) -> None:
     print(f"\nsaved in {path.parent}")
 
 
-def _show(outcome: "Outcome", baseline: str, out: Path) -> None:
+def _show(outcome: "Outcome", baseline: str, out: Path, notes: "Sequence[str]") -> None:
     """Print the tables and write them to tables.md."""
     from evaluation.core.text_tables import as_markdown, as_text
     from evaluation.tables.all_tables import all_tables
 
-    tables = all_tables([saved.result for saved in outcome.results], outcome.comparisons)
+    tables = all_tables([saved.result for saved in outcome.results], outcome.comparisons, notes)
     text = "\n\n".join(as_text(table) for table in tables)
     markdown = "\n".join(as_markdown(table) for table in tables)
     if not outcome.comparisons:

@@ -65,7 +65,7 @@ ROOMS = {
     "training": {
         "__main__": "cli",
         "cli": "experiments fitting esci annotator sample_shop logs batches after_fit recipes errors",
-        "experiments": "recipes errors",
+        "experiments": "fitting batches recipes errors",
         "fitting": "model batches objective after_fit recipes errors",
         "annotator": "model errors",
         "model": "recipes errors",
@@ -298,6 +298,11 @@ def test_what_the_cpu_service_needs_loads_no_torch() -> None:
         if path.name not in ("__init__.py", "__main__.py")
     )
     assert loaded_by((*SERVED_BY, "service", *service)) == []
+
+
+def test_experiments_check_the_rows_and_start_the_stages_without_torch() -> None:
+    # They stand by for hours, beside the fits that need the memory.
+    assert loaded_by(("training.experiments.all_rows",)) == []
 
 
 def test_open_clip_and_transformers_are_loaded_only_where_a_tower_needs_them() -> None:

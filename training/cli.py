@@ -237,7 +237,10 @@ def experiments(
     data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`, in place of a shop.")] = None,
     row: Annotated[
         list[str] | None,
-        typer.Option(help="A recipe to fit; may be repeated. By default the eleven rows of the paper and our own."),
+        typer.Option(
+            help="A recipe to fit; may be repeated. By default the eleven rows of the paper and our own; those that "
+            "the data set does not allow are left out, and the tables say why."
+        ),
     ] = None,
     parts: Annotated[
         bool, typer.Option("--parts", help="Add rows with each part of the default model alone: four more fits.")
@@ -268,13 +271,8 @@ def experiments(
     steps: Steps = None,
 ) -> None:
     """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
-    from training.experiments.all_rows import (
-        ALL_ROWS,
-        PARTS,
-        Experiments,
-        prepare_once,
-        run_experiments,
-    )
+    from training.experiments.all_rows import ALL_ROWS, PARTS, Experiments, run_experiments
+    from training.experiments.data import prepare_once
     from training.experiments.stages import describe_times
 
     if (shop is None) == (data is None):
@@ -286,6 +284,7 @@ def experiments(
             data=dataset.path,
             out=out,
             rows=(*rows, *(part for part in PARTS if parts and part not in rows)),
+            asked=tuple(row or ()),
             clip=clip,
             clip_of_titles=clip_of_titles,
             judgments=judgments or dataset.training_judgments_file,

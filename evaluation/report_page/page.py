@@ -1,5 +1,6 @@
 """Rendering of the whole page from its input and the templates."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,32 @@ from evaluation.report_page.words import LABEL_NAMES
 
 
 def write_report_page(
-    results: Path, data: Path, out: Path, *, runs: Path | None = None, model: str | None = None, baseline: str
+    results: Path,
+    data: Path,
+    out: Path,
+    *,
+    runs: Path | None = None,
+    model: str | None = None,
+    baseline: str,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Write the page to `out`; `read_inputs` describes the other arguments and the errors raised.
+    """Write the page to `out`, with `notes` below its main table.
 
-    The page is one file that loads nothing else. The same input gives the same bytes.
+    `read_inputs` describes the other arguments and the errors raised. The page is one file that loads nothing else. The
+    same input gives the same bytes.
     """
     inputs = read_inputs(results, data, runs=runs, model=model, baseline=baseline)
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(out, render(inputs, runs_given=runs is not None).encode())
+    replace_file(out, render(inputs, runs_given=runs is not None, notes=notes).encode())
 
 
-def render(inputs: ReportInputs, *, runs_given: bool) -> str:
+def render(inputs: ReportInputs, *, runs_given: bool, notes: Sequence[str] = ()) -> str:
     """Return the page as HTML; the template escapes all texts, such as titles and queries.
 
     Args:
         inputs: the data to show.
         runs_given: whether a folder of bundles with training curves was given.
+        notes: sentences below the main table.
     """
     environment = Environment(
         loader=PackageLoader("evaluation.report_page"),
@@ -49,7 +59,7 @@ def render(inputs: ReportInputs, *, runs_given: bool) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(_content(inputs, runs_given))
+    return environment.get_template("page.html").render(notes=notes, **_content(inputs, runs_given))
 
 
 def _content(inputs: ReportInputs, runs_given: bool) -> dict[str, Any]:

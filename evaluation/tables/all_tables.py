@@ -25,10 +25,16 @@ from evaluation.test_set.relevance import LABELS
 _LABEL_NAMES = tuple(NAMES[label] for label in LABELS)
 
 
-def all_tables(results: Sequence[Result], comparisons: Sequence[Comparison]) -> list[Table]:
-    """Return all tables of the results and comparisons: the main one, then those of the paper in its order."""
+def all_tables(results: Sequence[Result], comparisons: Sequence[Comparison], notes: Sequence[str] = ()) -> list[Table]:
+    """Return all tables of the results and comparisons: the main one, then those of the paper in its order.
+
+    Args:
+        results: what was evaluated.
+        comparisons: the results compared with the baseline.
+        notes: further sentences for the main table.
+    """
     sources = [source for source in SOURCES if any(source in result.labels for result in results)]
-    tables = [main_table(results)]
+    tables = [main_table(results, notes)]
     tables += [table_2(results, source) for source in sources] or [table_2(results, None)]
     tables.append(cut_offs_table(results))
     if comparisons:

@@ -30,7 +30,7 @@ from evaluation.tables.cells import (
 from evaluation.test_set.relevance import GAINS
 
 
-def main_table(results: Sequence[Result]) -> Table:
+def main_table(results: Sequence[Result], further_notes: Sequence[str] = ()) -> Table:
     """Return the main table: what a shopper sees first, and recall at 1, 10 and 100; a column of Exact by source."""
     sources: list[Source] = [source for source in SOURCES if any(source in _exact_at_10(it) for it in results)]
     cut_offs = (*FIRST_PAGE_CUT_OFFS, DEPTH)
@@ -44,7 +44,14 @@ def main_table(results: Sequence[Result]) -> Table:
 
     header = ["model", f"nDCG@{FIRST_PAGE}", "MRR", *exact, *(f"Recall@{k}" for k in cut_offs)]
     title = f"The first page and the first {DEPTH}: relevance and purchases"
-    notes = [*_rewriting_notes(results), *_first_page_notes(results), *_clip_notes(results), PLUS_MINUS, TIES]
+    notes = [
+        *further_notes,
+        *_rewriting_notes(results),
+        *_first_page_notes(results),
+        *_clip_notes(results),
+        PLUS_MINUS,
+        TIES,
+    ]
     return result_table(title, header, results, cells, notes)
 
 

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from artifacts.bundle import ClipCaptions, ModelBundle
 from artifacts.catalog import Catalog
+from towers.photos import is_url
 from training.recipes.recipe import ClipRecipe, Recipe
 
 
@@ -11,7 +12,8 @@ def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float)
     """Return captions of products: titles and, where there is a log, the queries for which the product was bought.
 
     Args:
-        catalog: the products; those without a photo or without a title get no caption.
+        catalog: the products; those without a title or without a photo that is a file get no caption, since a fit reads
+            no photos from URLs.
         bought: query, product_id of the training window; None without a log.
         title_share: the share of titles among the captions, where there are queries too; each title is
             repeated as often as comes nearest to it, between 1 and 100 times. With 1 there are titles alone.
@@ -22,7 +24,7 @@ def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float)
     rows = [
         (title, product_id)
         for title, product_id, image in zip(catalog.titles, catalog.product_ids, catalog.images, strict=True)
-        if title.strip() and image
+        if title.strip() and image and not is_url(image)
     ]
     titles = pa.table(
         {
@@ -33,7 +35,7 @@ def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float)
     if bought is None or title_share == 1:
         return titles
     with_photo = {product_id for _, product_id in rows}
-    keep = pa.array([product_id in with_photo for product_id in bought["product_id"].to_pylist()])
+    keep = pa.array([product_id in with_photo for product_id in bought["product_id"].to_pylist()], pa.bool_())
     queries = bought.select(["query", "product_id"]).filter(keep)
     wanted = title_share / (1 - title_share) * len(queries)
     repeats = max(1, round(min(wanted / max(1, len(titles)), 100)))

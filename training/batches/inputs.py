@@ -1,50 +1,21 @@
-"""The inputs of a fit: the pairs that a recipe is fitted to, and what each tower reads of them."""
+"""The inputs of a fit: its pairs as numbers, and what each tower reads of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from artifacts.side import ClipImageTowerSpec, TowerName
 from towers.side_encoder import Products, SideEncoder
-from training.batches.captions import caption_pairs
 from training.batches.judged import JudgedSource, judged_queries
+from training.batches.pair_tables import pair_tables
 from training.batches.pairs import TrainingPairs, training_pairs
 from training.batches.photo_store import decode_catalog
 from training.batches.sources import FrozenVectors, Photos, Texts, TowerSource
 from training.batches.training_data import TrainingData
-from training.errors import RecipeError
-from training.recipes.recipe import ClipRecipe, Recipe
+from training.recipes.recipe import Recipe
 
 Sources = dict[str, dict[str, TowerSource]]  # by side ("query", "product") and tower
-
-
-@dataclass(frozen=True)
-class PairTables:
-    """The pairs that a recipe is fitted to, by name, before their queries and products are numbered.
-
-    Attributes:
-        pairs: query (or caption), product_id.
-        seen_negatives: query, product_id shown but not bought; None where pairs are captions.
-    """
-
-    pairs: pa.Table
-    seen_negatives: pa.Table | None
-
-
-def pair_tables(recipe: Recipe, data: TrainingData) -> PairTables:
-    """Return what a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
-
-    Raises:
-        RecipeError: the recipe needs purchases and there is no log.
-    """
-    if isinstance(recipe.clip, ClipRecipe):
-        return PairTables(caption_pairs(data.catalog, data.train, recipe.clip.title_share), None)
-    if data.train is None:
-        raise RecipeError(f"recipe {recipe.name} is fitted to purchases: prepare a data set from a search log first")
-    return PairTables(data.train, data.seen_negatives)
 
 
 def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:

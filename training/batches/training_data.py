@@ -1,7 +1,8 @@
-"""The inputs of a fit: catalogue, pairs, and the queries held out of training."""
+"""The inputs of a fit: catalogue, pairs, and the queries held out of training. Reading them loads no model."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +11,9 @@ from artifacts.catalog import CATALOG_COLUMNS, Catalog, read_catalog
 from artifacts.checksums import sha256_of_file
 from artifacts.dataset import open_dataset
 from artifacts.judgments import Judgments, read_judgments
-from towers.side_encoder import Products
+
+if TYPE_CHECKING:
+    from towers.side_encoder import Products
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class TrainingData:
     judgments: TrainingJudgments | None = None
 
     @property
-    def products(self) -> Products:
+    def products(self) -> "Products":
         """The catalogue as a product side reads it."""
         return products_of(self.catalog)
 
@@ -66,8 +69,10 @@ def _queries(pairs: pa.Table | None) -> list[str]:
     return pc.unique(pairs["query"]).sort().to_pylist() if pairs else []
 
 
-def products_of(catalog: Catalog) -> Products:
+def products_of(catalog: Catalog) -> "Products":
     """Return a catalogue as a product side reads it."""
+    from towers.side_encoder import Products
+
     return Products(catalog.titles, catalog.images, catalog.folder, catalog.product_ids)
 
 

@@ -1,1 +1,1 @@
-"""Every row of the paper on one shop, as command lines that are run once each. It imports no fit."""
+"""Every row of the paper on one shop, as command lines that are run once each. It loads no model."""

@@ -1,21 +1,22 @@
 """All experiments of the paper on one shop: every row of Table 2 is fitted and evaluated, with tables and report.
 
-Each stage is a command line of Vitrine (training/experiments/stages.py runs them).
+Each stage is a command line of Vitrine (training/experiments/stages.py runs them). A row that cannot be fitted on the
+data set is left out before anything is fitted, and the tables say so; one that was asked for by name is refused.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from pydantic import ValidationError
 
 from artifacts.bundle import open_bundle
-from artifacts.catalog import CATALOG_COLUMNS
-from artifacts.dataset import Dataset, open_dataset
-from artifacts.tables import read_schema
+from artifacts.dataset import open_dataset
 from training.errors import ExperimentError
+from training.experiments.data import text_attributes
+from training.experiments.fittable import fittable_rows
 from training.experiments.stages import Stage, run_stages
 from training.recipes.recipe import Recipe, load_recipe
 
@@ -42,6 +43,7 @@ DEFAULT = "3tmm-history"
 PARTS = ("3tmm-mlp", "3tmm-mlp-sn", "3tmm-mlp-logq", "3tmm-mlp-epochs", "3tmm-mlp-history")
 BASELINE = "bibert"
 CLIP_TOWERS = "clip-towers"
+CLIP_RECIPE = "clip-small"  # of these towers
 TITLES = "-titles"  # after the name of a row: the same recipe over a CLIP that was trained on titles alone
 
 
@@ -53,6 +55,7 @@ class Experiments:
         data: a prepared data set.
         out: the folder of the runs.
         rows: names of recipes, or paths of recipe files.
+        asked: those of the rows that were asked for by name, which are refused rather than left out.
         clip: bundle with CLIP towers; None: a small CLIP is trained.
         clip_of_titles: whether every row with a CLIP stands there a second time, over a CLIP trained on titles alone.
         judgments: labels of training queries, to fit an annotator on; None: there is no annotator.
@@ -64,6 +67,7 @@ class Experiments:
     data: Path
     out: Path
     rows: Sequence[str] = ALL_ROWS
+    asked: Collection[str] = ()
     clip: Path | None = None
     clip_of_titles: bool = False
     judgments: Path | None = None
@@ -74,10 +78,11 @@ class Experiments:
 
 @dataclass(frozen=True)
 class _Clip:
-    """CLIP towers of the rows: their bundle, and the stage that trains them; None where they were given."""
+    """CLIP towers of the rows: their bundle, and what trains them: stage and recipe; None where they were given."""
 
     bundle: Path
-    stage: str | None
+    stage: str | None = None
+    recipe: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,37 +107,34 @@ class _Row:
         return (*self.recipe.fitted_towers, self.clip) if self.recipe.fitted_towers else ()
 
 
-def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
-    """Return the data set of a shop in OUT/data; prepare it unless it exists.
+@dataclass(frozen=True)
+class _Chosen:
+    """The rows that are fitted, and what the tables say about those that are not."""
 
-    Raises:
-        ExperimentError: the shop cannot be prepared, or the existing data set is of another shop or seed.
-    """
-    path = out / "data"
-
-    def check() -> None:
-        card = open_dataset(path).card
-        if (Path(card.catalog), card.seed) != ((shop / "catalog.parquet").resolve(), seed):
-            raise ExperimentError(
-                f"{path} was prepared from {card.catalog} with seed {card.seed}; remove it or choose another --out"
-            )
-
-    arguments = ("training", "prepare", f"--shop={shop}", f"--out={path}", f"--seed={seed}")
-    run_stages([Stage("data", arguments, path, check=check)], out)
-    return open_dataset(path)
+    rows: list[_Row]
+    notes: list[str]
 
 
 def run_experiments(experiments: Experiments, jobs: int = 1) -> None:
     """Run every stage that is not finished, at most `jobs` at once.
 
     Raises:
-        ExperimentError: a stage failed, or an output in `out` was made from other data, recipes or seeds.
+        ExperimentError: rows cannot be fitted on the data set or have equal names, a stage failed, or an output in
+            `out` was made from other data, recipes or seeds.
     """
-    run_stages(stages(experiments), experiments.out, jobs)
+    chosen = _choose(experiments)
+    for note in chosen.notes:
+        print(note, flush=True)
+    run_stages(_stages(experiments, chosen), experiments.out, jobs)
 
 
 def stages(experiments: Experiments) -> list[Stage]:
-    """Return the stages of the experiments, each after those that it needs."""
+    """Return the stages of the experiments, each after those that it needs; see `run_experiments` for errors raised."""
+    return _stages(experiments, _choose(experiments))
+
+
+def _choose(experiments: Experiments) -> _Chosen:
+    """Return the rows that can be fitted on the data set."""
     rows = _rows(experiments)
     names = [row.name for row in rows]
     repeated = {name for name in names if names.count(name) > 1}
@@ -140,12 +142,24 @@ def stages(experiments: Experiments) -> list[Stage]:
         raise ExperimentError(f"rows are told apart by their names, but {', '.join(sorted(repeated))} stands twice")
     if BASELINE not in names and any("bibert" in row.recipe.fitted_towers for row in rows):
         raise ExperimentError("the rows take a fitted BiBERT: add the row bibert")
-    trained = {row.clip.stage for row in rows if "clip" in row.recipe.fitted_towers}
-    clips = [
-        _clip_towers(experiments, name, recipe)
-        for name, recipe in ((CLIP_TOWERS, "clip-small"), (CLIP_TOWERS + TITLES, "clip-small-titles"))
-        if name in trained
-    ]
+    bibert = next((row.recipe for row in rows if row.name == BASELINE), None)
+    recipes = {row.name: _recipes_of(row, bibert) for row in rows}
+    asked = {row.name for row in rows if row.argument in experiments.asked}
+    fittable = fittable_rows(recipes, asked, experiments.data)
+    return _Chosen([row for row in rows if row.name in fittable.rows], fittable.notes)
+
+
+def _recipes_of(row: _Row, bibert: Recipe | None) -> list[Recipe]:
+    """Return the recipe of a row, and those of the towers that are fitted for it."""
+    fitted = {"bibert": bibert, "clip": load_recipe(row.clip.recipe) if row.clip.recipe else None}
+    return [row.recipe, *(recipe for tower in row.recipe.fitted_towers if (recipe := fitted[tower]))]
+
+
+def _stages(experiments: Experiments, chosen: _Chosen) -> list[Stage]:
+    rows = chosen.rows
+    names = [row.name for row in rows]
+    used = dict.fromkeys(row.clip for row in rows if "clip" in row.recipe.fitted_towers)
+    clips = [_clip_towers(experiments, it.stage, it.recipe) for it in used if it.stage and it.recipe]
     towers = [row for row in rows if not row.towers]
     # Rows that take fitted towers come after the towers; the evaluation shows the rows in the order of the request.
     fusions = sorted((row for row in rows if row.towers), key=lambda row: len(row.towers))
@@ -154,14 +168,14 @@ def stages(experiments: Experiments) -> list[Stage]:
     annotator = [_annotator(experiments, names)] if experiments.judgments else []
     others = [_fit(experiments, row, first[row.towers]) for row in fusions]
     before = [*clips, *fits, *annotator, *others]
-    evaluation = _evaluation(experiments, names, frozenset(stage.name for stage in before))
-    return [*before, evaluation, _report(experiments)]
+    evaluation = _evaluation(experiments, chosen, frozenset(stage.name for stage in before))
+    return [*before, evaluation, _report(experiments, chosen)]
 
 
 def _rows(experiments: Experiments) -> list[_Row]:
     """Return the rows, each that takes a CLIP followed by the same over a CLIP of titles if that is asked for."""
-    usual = _Clip(experiments.clip or experiments.out / CLIP_TOWERS, None if experiments.clip else CLIP_TOWERS)
-    titles = _Clip(experiments.out / (CLIP_TOWERS + TITLES), CLIP_TOWERS + TITLES)
+    usual = _Clip(experiments.clip) if experiments.clip else _trained_clip(experiments, "")
+    titles = _trained_clip(experiments, TITLES)
     rows = []
     for argument in experiments.rows:
         recipe = load_recipe(argument)
@@ -169,6 +183,11 @@ def _rows(experiments: Experiments) -> list[_Row]:
         if experiments.clip_of_titles and "clip" in recipe.fitted_towers:
             rows.append(_Row(recipe.name + TITLES, argument, recipe, titles))
     return rows
+
+
+def _trained_clip(experiments: Experiments, kind: str) -> _Clip:
+    """Return the CLIP that is trained on the data set; `kind` is TITLES for one of titles alone, or else empty."""
+    return _Clip(experiments.out / (CLIP_TOWERS + kind), CLIP_TOWERS + kind, CLIP_RECIPE + kind)
 
 
 def _fit(experiments: Experiments, row: _Row, first: str | None = None) -> Stage:
@@ -196,36 +215,55 @@ def _clip_towers(experiments: Experiments, name: str, recipe: str) -> Stage:
 
 
 def _annotator(experiments: Experiments, names: Sequence[str]) -> Stage:
-    out = experiments.out / "annotator"
+    out = _annotator_folder(experiments)
     catalog = Path(open_dataset(experiments.data).card.catalog)
-    attributes = [f"--attributes={name}" for name in _text_attributes(catalog)]
+    attributes = [f"--attributes={name}" for name in text_attributes(catalog)]
     start = [f"--bibert={experiments.out / BASELINE}"] if BASELINE in names else []
     arguments = ("training", "annotator", f"--judgments={experiments.judgments}", f"--catalog={catalog}")
     options = (*attributes, *start, f"--out={out}", f"--seed={experiments.seed}")
     needs = frozenset([BASELINE] if start else [])
-    return Stage("annotator", (*arguments, *options), out, needs)
+    return Stage("annotator", (*arguments, *options), out, needs, may_refuse=True)
 
 
-def _text_attributes(catalog: Path) -> list[str]:
-    """Return the catalogue's additional text columns, which the annotator reads with the title."""
-    fields = [field for field in read_schema(catalog) if field.name not in CATALOG_COLUMNS]
-    return [field.name for field in fields if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+def _annotator_folder(experiments: Experiments) -> Path:
+    return experiments.out / "annotator"
 
 
-def _evaluation(experiments: Experiments, names: Sequence[str], needs: frozenset[str]) -> Stage:
-    models = [f"--model={experiments.out / name}" for name in names]
-    annotator = [f"--annotator={experiments.out / 'annotator'}"] if experiments.judgments else []
+def _evaluation(experiments: Experiments, chosen: _Chosen, needs: frozenset[str]) -> Stage:
+    models = [f"--model={experiments.out / row.name}" for row in chosen.rows]
     encoders = [f"--sentence-transformers={folder}" for folder in experiments.sentence_transformers]
-    context = ("--bm25", *encoders, *annotator)
+    context = ("--bm25", *encoders, *_note_options(chosen))
     arguments = ("evaluation", "run", *models, *context, f"--data={experiments.data}")
-    return Stage("evaluation", (*arguments, f"--out={experiments.out / 'results'}"), output=None, needs=needs)
+
+    out, more = f"--out={experiments.out / 'results'}", partial(_annotator_options, experiments)
+    return Stage("evaluation", (*arguments, out), output=None, needs=needs, more=more)
 
 
-def _report(experiments: Experiments) -> Stage:
+def _annotator_options(experiments: Experiments) -> tuple[str, ...]:
+    folder = _annotator_folder(experiments)
+    if experiments.judgments and folder.exists():
+        return (f"--annotator={folder}",)
+    return _missing_annotator(experiments)
+
+
+def _report(experiments: Experiments, chosen: _Chosen) -> Stage:
     out = experiments.out
     arguments = ("evaluation", "report", f"--results={out / 'results'}", f"--data={experiments.data}", f"--runs={out}")
     needs = frozenset(["evaluation"])
-    return Stage("report", (*arguments, f"--out={out / 'report.html'}"), output=None, needs=needs)
+    options = (*_note_options(chosen), f"--out={out / 'report.html'}")
+    more = partial(_missing_annotator, experiments)
+    return Stage("report", (*arguments, *options), output=None, needs=needs, more=more)
+
+
+def _missing_annotator(experiments: Experiments) -> tuple[str, ...]:
+    """Return the note on an annotator that could not be fitted."""
+    if not experiments.judgments or _annotator_folder(experiments).exists():
+        return ()
+    return (f"--note=There is no annotator: none could be fitted to {experiments.judgments.name}.",)
+
+
+def _note_options(chosen: _Chosen) -> list[str]:
+    return [f"--note={note}" for note in chosen.notes]
 
 
 def _fit_options(experiments: Experiments) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from pydantic import Field
 
 from artifacts.atomic import replace_file
+from artifacts.cli import USER_ERROR_STATUS
 from artifacts.cores import usable_cores
 from artifacts.records import Record, read_record
 from training.errors import ExperimentError
@@ -42,6 +43,8 @@ class Stage:
         output: the file or folder that exists when the stage is finished; None: it always runs and reuses its results.
         needs: names of the stages that have to be finished before.
         check: raises ExperimentError if a finished output was made from other data, recipes or seeds.
+        more: gives further arguments, known once the stages that it needs are finished.
+        may_refuse: whether the other stages go on without its output where its data do not allow it (status 2).
     """
 
     name: str
@@ -49,6 +52,8 @@ class Stage:
     output: Path | None
     needs: frozenset[str] = frozenset()
     check: Callable[[], None] = lambda: None
+    more: Callable[[], tuple[str, ...]] = tuple
+    may_refuse: bool = False
 
 
 class StageTimes(Record):
@@ -119,11 +124,12 @@ def _start(stage: Stage, label: str, out: Path, shares: int) -> _Running:
     """Start a stage with its share of the cores; its output goes to its log, or to the terminal if it runs alone."""
     out.mkdir(parents=True, exist_ok=True)
     log = out / LOG_FOLDER / f"{stage.name}.log" if shares > 1 else None
-    print(f"{label}: python -m {shlex.join(stage.arguments)}" + (f" > {log}" if log else ""), flush=True)
+    arguments = (*stage.arguments, *stage.more())
+    print(f"{label}: python -m {shlex.join(arguments)}" + (f" > {log}" if log else ""), flush=True)
     environment = {**os.environ}
     if shares > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // shares)))
-    command = [sys.executable, "-m", *stage.arguments]
+    command = [sys.executable, "-m", *arguments]
     began = time.monotonic()
     if log is None:
         process = subprocess.Popen(command, env=environment, preexec_fn=_die_with_parent)
@@ -151,6 +157,9 @@ def _check_ended(run: _Running, out: Path) -> None:
     if run.process.returncode:
         if run.log:
             print(run.log.read_text(errors="replace"), file=sys.stderr)
+        if run.stage.may_refuse and run.process.returncode == USER_ERROR_STATUS:
+            print(f"{run.label}: not possible, see above; the others go on without it", flush=True)
+            return
         raise ExperimentError(f"{run.stage.name} failed, see above; the same command goes on from here")
     if run.log:
         print(f"{run.label}: finished in {seconds:.0f} s", flush=True)

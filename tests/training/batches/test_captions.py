@@ -12,13 +12,15 @@ CATALOG = Catalog(
     Path("catalog.parquet"),
     pa.table(
         {
-            "product_id": ["A", "B", "C", "D"],
-            "title": ["Red mug", "Lamp", " ", "Chair"],
-            "image": pa.array(["a.jpg", "b.jpg", "c.jpg", None], pa.string()),
+            "product_id": ["A", "B", "C", "D", "E"],
+            "title": ["Red mug", "Lamp", " ", "Chair", "Bowl"],
+            "image": pa.array(["a.jpg", "b.jpg", "c.jpg", None, "https://cdn.example/e.jpg"], pa.string()),
         }
     ),
 )
-BOUGHT = pa.table({"query": ["mug", "cup", "light", "blank", "chair"], "product_id": ["A", "A", "B", "C", "D"]})
+BOUGHT = pa.table(
+    {"query": ["mug", "cup", "light", "blank", "chair", "dish"], "product_id": ["A", "A", "B", "C", "D", "E"]}
+)
 
 
 def pairs(table: pa.Table) -> Counter[tuple[str, str]]:
@@ -30,10 +32,15 @@ def test_titles_alone_of_products_with_photo_and_title() -> None:
         assert pairs(caption_pairs(CATALOG, bought, title_share)) == {("Red mug", "A"): 1, ("Lamp", "B"): 1}
 
 
+def test_without_a_purchase_there_are_titles_alone() -> None:
+    assert len(caption_pairs(CATALOG, BOUGHT.slice(0, 0), 0.2)) == 2
+    assert len(caption_pairs(CATALOG, BOUGHT.slice(4), 0.2)) == 2
+
+
 @pytest.mark.parametrize(("title_share", "repeats"), [(0.0, 1), (0.4, 1), (0.8, 6), (0.999, 100)])
 def test_queries_join_and_titles_are_repeated_to_their_share(title_share: float, repeats: int) -> None:
     found = pairs(caption_pairs(CATALOG, BOUGHT, title_share))
-    # Product C has no usable title and D no photo: no query can be its caption.
+    # Product C has no usable title, D no photo and E one that a fit does not read: no query can be its caption.
     assert found == {
         ("Red mug", "A"): repeats, ("Lamp", "B"): repeats, ("mug", "A"): 1, ("cup", "A"): 1, ("light", "B"): 1,
     }  # fmt: skip

@@ -66,3 +66,18 @@ def write_urls(folder: Path, main: dict[str, str], supplement: dict[str, str]) -
         lines = ["product_id,image_url", *(f"{product_id},{url}" for product_id, url in urls.items())]
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def plain_esci() -> Esci:
+    """Sixty queries for a colour and a thing, a fifth of them in the test split."""
+    esci = Esci()
+    things = ["mug", "lamp", "chair", "bowl", "clock", "scarf"]
+    colours = ["red", "blue", "green", "black", "white", "pink", "grey", "gold", "teal", "beige"]
+    for number, thing in enumerate(things):
+        for place, colour in enumerate(colours):
+            esci.product(f"B{number}{place}", title=f"{colour} {thing}", color=colour)
+            split = "test" if place in (3, 7) else "train"
+            query_id = number * len(colours) + place
+            for product, label in ((place, "E"), (place - 1, "S"), (place - 2, "C"), (place - 3, "I")):
+                esci.example(f"{thing} in {colour}", query_id, f"B{number}{product % 10}", label, split)
+    return esci

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from artifacts.dataset import open_dataset
 from evaluation.test_set.test_set import load_test_set
 from tests.support.photos import noise
-from tests.training.esci.esci_files import Esci, write_urls
+from tests.training.esci.esci_files import plain_esci, write_urls
 from tests.training.small_fits import fit_without_export
 from tests.training.small_recipes import small
 from towers.vector_cache import VectorCache
@@ -27,21 +27,6 @@ from training.fitting.request import FitRequest
 pytestmark = pytest.mark.integration
 
 RUNNER = CliRunner()
-
-
-def plain_esci() -> Esci:
-    """Sixty queries for a colour and a thing, a fifth of them in the test split."""
-    esci = Esci()
-    things = ["mug", "lamp", "chair", "bowl", "clock", "scarf"]
-    colours = ["red", "blue", "green", "black", "white", "pink", "grey", "gold", "teal", "beige"]
-    for number, thing in enumerate(things):
-        for place, colour in enumerate(colours):
-            esci.product(f"B{number}{place}", title=f"{colour} {thing}", color=colour)
-            split = "test" if place in (3, 7) else "train"
-            query_id = number * len(colours) + place
-            for product, label in ((place, "E"), (place - 1, "S"), (place - 2, "C"), (place - 3, "I")):
-                esci.example(f"{thing} in {colour}", query_id, f"B{number}{product % 10}", label, split)
-    return esci
 
 
 @pytest.fixture(scope="module")

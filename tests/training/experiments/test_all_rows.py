@@ -148,15 +148,28 @@ def test_every_stage_is_a_command_line_that_its_program_takes(experiments: Exper
     )
     for stage in stages(everything):
         _parse(stage)
+        assert not any("--note" in argument for argument in stage.arguments)
 
 
 def _parse(stage: Stage) -> None:
     """Let the program's own parser read a stage's arguments; it raises on any that it does not know."""
-    program, command, *options = stage.arguments
+    program, command, *options = (*stage.arguments, *stage.more())
     app = {"training": training.cli.app, "evaluation": evaluation.cli.app}[program]
     group = typer.main.get_command(app)
     assert isinstance(group, click.Group | typer.core.TyperGroup)
     group.commands[command].make_context(command, list(options))
+
+
+def test_an_annotator_is_used_if_there_is_one_and_else_the_tables_say_so(experiments: Experiments) -> None:
+    found = {stage.name: stage for stage in stages(experiments)}
+    assert found["annotator"].may_refuse
+    note = ("--note=There is no annotator: none could be fitted to judgments_train.parquet.",)
+    assert found["evaluation"].more() == found["report"].more() == note
+    (experiments.out / "annotator").mkdir(parents=True)
+    assert found["evaluation"].more() == (f"--annotator={experiments.out / 'annotator'}",)
+    assert found["report"].more() == ()
+    without = {stage.name: stage for stage in stages(dataclasses.replace(experiments, judgments=None))}
+    assert "annotator" not in without and without["evaluation"].more() == without["report"].more() == ()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Stages as real processes: their order, what runs side by side, what is skipped, and what a kill or a fault leaves."""
 
+import dataclasses
 import os
 import re
 import select
@@ -12,12 +13,13 @@ import pytest
 
 from artifacts.cores import usable_cores
 from training.errors import ExperimentError
-from training.experiments.stages import Stage, describe_times, run_stages
+from training.experiments.stages import TIMES_FILE, Stage, StageTimes, describe_times, run_stages
 
 WAIT_SECONDS = 120
 
-# Modes: "quick" ends at once; "reads" and "writes" meet at a named pipe, so that each waits for the other;
-# "faulty" and "stays" meet likewise, then one fails and the other waits to be stopped. Nobody waits without an end.
+# Modes: "quick" ends at once; "refuses" ends with status 2; "reads" and "writes" meet at a named pipe, so that each
+# waits for the other; "faulty" and "stays" meet likewise, then one fails and the other waits to be stopped. Nobody
+# waits without an end.
 PROGRAM = f"""
 import os, pathlib, signal, sys
 folder, name, mode = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -36,6 +38,8 @@ if mode in ("writes", "faulty"):
     (folder / "meeting").open("wb").close()
 if mode == "faulty":
     sys.exit("it is faulty")
+if mode == "refuses":
+    sys.exit(2)
 if mode in ("stays", "reports"):
     if mode == "reports":
         (folder / "begun").open("w").write(name)
@@ -117,6 +121,24 @@ def test_a_fault_shows_its_words_and_stops_what_runs_beside_it(
     assert "gave-up slow" not in order(tmp_path) and not (tmp_path / "slow").exists()
     run_stages([stage(tmp_path, "slow")], tmp_path)  # nothing of it is in the way
     assert "faulty" not in describe_times(tmp_path)
+
+
+def test_others_go_on_without_what_may_refuse_and_learn_it_from_their_arguments(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    refusing = stage(tmp_path, "a", mode="refuses")
+
+    def more() -> tuple[str, ...]:
+        return () if (tmp_path / "a").exists() else ("without-a",)
+
+    after = dataclasses.replace(stage(tmp_path, "b", "a"), more=more)
+    run_stages([dataclasses.replace(refusing, may_refuse=True), after], tmp_path)
+    told = capfd.readouterr().out
+    assert "[1/2] a: not possible, see above; the others go on without it" in told
+    assert "b quick without-a" in told and order(tmp_path)[-1] == "end b"
+    assert "a" not in StageTimes.model_validate_json((tmp_path / TIMES_FILE).read_text()).seconds
+    with pytest.raises(ExperimentError, match="a failed, see above"):
+        run_stages([refusing], tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")

@@ -129,7 +129,10 @@ def test_faults_are_named_all_at_once(tmp_path: Path, change: dict[str, object],
     ("change", "message"),
     [
         ({"train": ["clip"]}, "train names clip, but neither side has that tower"),
-        ({"train": ["bibert", "fusion"]}, "train must name fusion if a side has an mlp or a residual fusion, and only then"),
+        (
+            {"train": ["bibert", "fusion"]},
+            "train must name fusion if a side has an mlp or a residual fusion, and only then",
+        ),
         (
             {"query": {**FOUR, "fusion": MLP}, "product": {**FOUR, "fusion": MLP}},
             "train must name fusion if a side has an mlp or a residual fusion, and only then",

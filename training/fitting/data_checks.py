@@ -1,0 +1,73 @@
+"""What a recipe needs of a data set, so that it can be fitted on it. This loads no model.
+
+`check_request` (training/fitting/preflight.py) refuses a fit by it; `training experiments` says by it, before anything
+is fitted, which rows are left out.
+"""
+
+import pyarrow.compute as pc
+
+from training.batches.pair_tables import pair_tables
+from training.batches.training_data import TrainingData
+from training.errors import RecipeError
+from training.recipes.recipe import AlphaSearch, ClipRecipe, Recipe
+
+_FEWEST_PAIRS = 2  # a batch of one has nothing to tell its product from
+
+
+def check_data(recipe: Recipe, data: TrainingData, devices: int = 1) -> None:
+    """Refuse a data set that a recipe cannot be fitted on.
+
+    Args:
+        recipe: what is to be fitted.
+        data: the data set.
+        devices: the number of devices that share each batch.
+
+    Raises:
+        RecipeError: the data set lacks something that the recipe needs.
+    """
+    if recipe.train:
+        _check_pairs(recipe, count_pairs(recipe, data), max(_FEWEST_PAIRS, devices))
+    _check_history(recipe, data)
+    _check_alpha(recipe, data)
+
+
+def count_pairs(recipe: Recipe, data: TrainingData) -> int:
+    """Return the number of pairs that a recipe is fitted to; see `pair_tables` for errors raised."""
+    return len(pair_tables(recipe, data).pairs)
+
+
+def _check_pairs(recipe: Recipe, pairs: int, least: int) -> None:
+    """Refuse too few pairs for any batch."""
+    if pairs >= least:
+        return
+    remedy = (
+        "give more titles with photos"
+        if isinstance(recipe.clip, ClipRecipe)
+        else "prepare a data set with a longer --training-months or a lower --threshold"
+    )
+    raise RecipeError(f"recipe {recipe.name} needs {least} pairs or more, and there are {pairs}; {remedy}")
+
+
+def _check_history(recipe: Recipe, data: TrainingData) -> None:
+    """Refuse a recipe with a product history where the data has nothing to compute it from."""
+    if recipe.history is None:
+        return
+    if data.shown is None:
+        raise RecipeError(
+            f"recipe {recipe.name} adds products' history, but the data set does not say what was shown; "
+            "prepare one from a search log with this version of Vitrine"
+        )
+    if not pc.any(pc.is_in(data.shown["product_id"], data.catalog.table["product_id"])).as_py():
+        raise RecipeError(
+            f"recipe {recipe.name} adds products' history, but the data set has no product that was shown; "
+            "prepare one from a search log with impressions"
+        )
+
+
+def _check_alpha(recipe: Recipe, data: TrainingData) -> None:
+    """Refuse to choose alpha where there are no held-out queries to choose it on."""
+    if isinstance(recipe.query.fusion, AlphaSearch) and not data.validation:
+        raise RecipeError(
+            f"recipe {recipe.name} chooses alpha on held-out queries, but the data set has none; "
+            "prepare one from a longer search log"
+        )
