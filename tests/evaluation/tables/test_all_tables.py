@@ -118,6 +118,12 @@ def test_the_main_table_shows_the_first_page_and_three_recalls() -> None:
     ) in table.notes
 
 
+def test_further_notes_stand_first_below_the_main_table() -> None:
+    first, *others = all_tables([result("bibert")], [], ["clip is left out: there are no photos."])
+    assert first.notes[0] == "clip is left out: there are no photos."
+    assert not any("left out: there are" in note for table in others for note in table.notes)
+
+
 def test_the_main_table_says_what_each_clip_was_trained_on() -> None:
     known = {
         name: result(name, origin=origin().model_copy(update={"clip_captions": captions}))
