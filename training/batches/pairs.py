@@ -1,6 +1,6 @@
 """Training pairs as integers, and the batches that are drawn from them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -143,10 +143,9 @@ class BatchPlan:
             order = np.random.default_rng((self._seed, epoch)).permutation(len(self._pairs))
             self._order = (epoch, order)
         chosen = self._order[1][position * self._batch_size : (position + 1) * self._batch_size]
-        judged = self._judged.batch((self._seed, step)) if self._judged else None
-        return replace(self._make(chosen), judged=judged)
+        return self._make(chosen, self._judged.batch((self._seed, step)) if self._judged else None)
 
-    def _make(self, chosen: Integers) -> Batch:
+    def _make(self, chosen: Integers, judged: JudgedBatch | None) -> Batch:
         pairs = self._pairs
         queries, products = pairs.query_of_pair[chosen], pairs.product_of_pair[chosen]
         if self._use_seen_negatives:
@@ -163,9 +162,16 @@ class BatchPlan:
         self._position[distinct] = -1
         counts = np.bincount(positives, minlength=len(distinct))
         seen = counts == 0
-        weights = np.where(seen, 1, counts).astype(np.float32)
-        popularity = self._popularity[distinct]
-        return Batch(*map(torch.from_numpy, (queries, distinct, positives, known, weights, seen, popularity)))
+        return Batch(
+            queries=torch.from_numpy(queries),
+            products=torch.from_numpy(distinct),
+            positives=torch.from_numpy(positives),
+            known=torch.from_numpy(known),
+            counts=torch.from_numpy(np.where(seen, 1, counts).astype(np.float32)),
+            seen=torch.from_numpy(seen),
+            popularity=torch.from_numpy(self._popularity[distinct]),
+            judged=judged,
+        )
 
 
 def _most(grouped: Grouped) -> int:
