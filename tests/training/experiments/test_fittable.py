@@ -16,7 +16,6 @@ import training.cli
 from artifacts.catalog import Catalog
 from artifacts.dataset import Dataset, open_dataset
 from tests.training.esci.esci_files import plain_esci
-from tests.training.small_fits import Fits
 from tests.training.small_recipes import small
 from training.batches.training_data import TrainingData
 from training.errors import ExperimentError
@@ -25,7 +24,7 @@ from training.experiments import fittable
 from training.experiments.all_rows import ALL_ROWS, Experiments, run_experiments, stages
 from training.experiments.fittable import fittable_rows
 from training.logs.prepare import prepare
-from training.recipes.recipe import load_recipe
+from training.recipes.recipe import Recipe, load_recipe
 
 ROWS = ("bibert", "4tmm-alpha", "3tmm-mlp-sn", "3tmm-history")
 NO_HISTORY = (
@@ -137,16 +136,17 @@ def test_a_named_row_that_the_data_do_not_allow_ends_the_command_before_the_firs
     assert not (tmp_path / "runs").exists()
 
 
-def small_rows(folder: Path, *names: str) -> tuple[str, ...]:
-    """Paths of files of small recipes."""
-    for name in names:
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(small(name).model_dump(mode="json", exclude_none=True)))
-    return tuple(str(folder / f"{name}.yaml") for name in names)
+def small_rows(folder: Path, *recipes: Recipe) -> tuple[str, ...]:
+    """Paths of files of recipes."""
+    for recipe in recipes:
+        content = recipe.model_dump(mode="json", exclude_none=True)
+        (folder / f"{recipe.name}.yaml").write_text(yaml.safe_dump(content))
+    return tuple(str(folder / f"{recipe.name}.yaml") for recipe in recipes)
 
 
 @pytest.mark.integration
 def test_an_import_of_esci_is_fitted_and_evaluated_to_the_end(esci: Dataset, tmp_path: Path) -> None:
-    rows = small_rows(tmp_path, "bibert", "3tmm-history")
+    rows = small_rows(tmp_path, small("bibert"), small("3tmm-history"))
     clip = tmp_path / "clip"  # is never read
     run_experiments(Experiments(data=esci.path, out=tmp_path / "runs", rows=rows, clip=clip, steps=2))
     results = tmp_path / "runs" / "results"
@@ -158,16 +158,16 @@ def test_an_import_of_esci_is_fitted_and_evaluated_to_the_end(esci: Dataset, tmp
 
 
 @pytest.mark.integration
-def test_a_log_of_purchases_alone_is_fitted_and_evaluated_to_the_end(shop: Path, fits: Fits, tmp_path: Path) -> None:
+def test_a_log_of_purchases_alone_is_fitted_and_evaluated_to_the_end(shop: Path, tmp_path: Path) -> None:
     log = pq.read_table(shop / "interactions.parquet")
     pq.write_table(log.filter(pc.equal(log["event"], "purchase")), tmp_path / "purchases.parquet")
     prepare(shop / "catalog.parquet", tmp_path / "purchases.parquet", shop / "judgments.parquet", tmp_path / "data")
     dataset = open_dataset(tmp_path / "data")
     assert len(dataset.seen_negatives) == len(dataset.shown_pairs or ()) == 0
-    rows = small_rows(tmp_path, "bibert", "3tmm-mlp-sn", "3tmm-history")
-    clip = fits.bundle("clip-small").path
-    run_experiments(Experiments(data=dataset.path, out=tmp_path / "runs", rows=rows, clip=clip, steps=2), jobs=2)
+    rows = small_rows(tmp_path, small("bibert", seen_negatives=True), small("3tmm-history"))
+    clip = tmp_path / "clip"  # is never read
+    run_experiments(Experiments(data=dataset.path, out=tmp_path / "runs", rows=rows, clip=clip, steps=2))
     table = (tmp_path / "runs" / "results" / "tables.md").read_text()
     assert "- 3tmm-history is left out: recipe 3tmm-history adds products' history, but the data set has no" in table
-    assert "- 3tmm-mlp-sn is fitted without seen negatives, of which the data set has none." in table
+    assert "- bibert is fitted without seen negatives, of which the data set has none." in table
     assert (tmp_path / "runs" / "report.html").is_file()
