@@ -32,7 +32,15 @@ class TextInput(Record):
 
     max_tokens: int = Field(ge=2)  # longer texts are truncated; special tokens count
     pad_id: int = Field(ge=0)
+    prefix: str = ""  # put before every text, as encoders expect it that were trained with one
     fixed_length: bool = False  # pad every text to max_tokens, for towers that also read padding
+    padding_side: Literal["right", "left"] = "right"
+
+    @model_validator(mode="after")
+    def _check(self) -> "TextInput":
+        if self.padding_side == "left" and not self.fixed_length:
+            raise ValueError("texts are padded on the left, which only towers of a fixed length read")
+        return self
 
 
 class PhotoInput(Record):

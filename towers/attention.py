@@ -4,7 +4,7 @@ Shapes: b texts, h heads, t tokens, d width of a head.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
@@ -25,6 +25,26 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Te
     weights = scores.softmax(dim=-1)
     mixed: Tensor = weights.to(value.dtype) @ value
     return mixed
+
+
+def attend_fast(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    """Apply softmax attention in the way that is fastest for the tensors' device and number type.
+
+    In half precision on a CPU torch's fused kernel is not used: for the short texts of a shop it takes four to eight
+    times as long.
+
+    Args:
+        query: (b, h, queries, d).
+        key: (b, h, t, d).
+        value: (b, h, t, d).
+        mask: bool, the positions that are attended to; broadcast to (b, h, queries, t); None: all.
+
+    Returns:
+        (b, h, queries, d)
+    """
+    if query.device.type != "cpu" or query.dtype == torch.float32:
+        return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return attend(query, key, value, None if mask is None else mask_to_bias(mask))
 
 
 def mask_to_bias(mask: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from artifacts.side import BertConfig
-from towers.attention import attend, mask_to_bias
+from towers.attention import attend, attend_fast
 from towers.packed_texts import PackedTexts
 from towers.pooling import masked_mean
 from towers.unpadded import UnpaddedTexts, remove_padding
@@ -57,6 +57,8 @@ class BertTower(nn.Module):
         super().__init__()
         self.body = body
         self.side = side
+
+    reads_packed_texts = True  # see forward
 
     @property
     def config(self) -> BertConfig:
@@ -147,7 +149,7 @@ class BertLayer(nn.Module):
 
     def _mix(self, projected: Tensor, mask: Tensor | None) -> Tensor:
         """Apply attention to projected states: (b, t, 3 w) -> (b, t, w)."""
-        return _attention(*self._split(projected), mask).transpose(1, 2).flatten(2)
+        return attend_fast(*self._split(projected), mask).transpose(1, 2).flatten(2)
 
     def _split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Split projected states into queries, keys and values by head: (b, t, 3 w) -> each (b, h, t, w / h)."""
@@ -180,14 +182,3 @@ def run_layers(body: BertBody, side: BertSide, states: Tensor, attend: Callable[
         states = states + layer.feed_forward(feed_forward_norm(states))
     final: Tensor = side.final_norm(states)
     return final
-
-
-def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Apply softmax attention, each (b, h, t, w / h).
-
-    In half precision on a CPU torch's fused kernel is not used: for the short texts of a shop it takes four to eight
-    times as long.
-    """
-    if query.device.type != "cpu" or query.dtype == torch.float32:
-        return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    return attend(query, key, value, None if mask is None else mask_to_bias(mask))

@@ -4,28 +4,25 @@ open_clip takes seconds to load, so this module is imported only where a CLIP is
 """
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import open_clip
 from open_clip.model import CustomTextCLIP
-from open_clip.transformer import TextTransformer
 from pydantic import ValidationError
+from tokenizers import Tokenizer
 
 from artifacts.records import describe_faults
-from artifacts.side import ClipConfig, PhotoInput
+from artifacts.side import ClipConfig, PhotoInput, TextInput
 from towers.clip_image import ClipImageTower
 from towers.clip_text import ClipTextTower
+from towers.clip_tokenizer import highest_token_id, portable_tokenizer, text_input
 from towers.errors import ClipError, one_line
 from towers.small_clip import register_small_clip
 from towers.weight_checks import lfs_pointer, nonfinite_weight
-
-
-def needs_full_context(config: ClipConfig) -> bool:
-    """Return whether texts must be padded to the whole context, as models without a causal mask require."""
-    text = config.model["text_cfg"]
-    return bool(text.get("no_causal_mask")) or text.get("pool_type") == "last"
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,8 @@ class LoadedClip:
     text: ClipTextTower
     image: ClipImageTower
     tokenizer: Any  # open_clip's: SimpleTokenizer or HFTokenizer
+    portable: Tokenizer  # the same in the form that is saved
+    text_input: TextInput
 
 
 def clip_config(architecture: str) -> ClipConfig:
@@ -72,6 +71,10 @@ def _checked(architecture: str, model: dict[str, Any]) -> ClipConfig:
         raise ClipError(
             f"{architecture!r} is a CoCa, whose text encoder also writes captions; "
             "choose an architecture that is a CLIP"
+        )
+    if text.get("pool_type") == "none":
+        raise ClipError(
+            f"{architecture!r} has a vector for each token of a text and none for the text (pool_type none)"
         )
     if "timm_model_name" in model.get("vision_cfg", {}):  # its weights are CLIP's, never timm's
         model = {**model, "vision_cfg": {**model["vision_cfg"], "timm_model_pretrained": False}}
@@ -149,7 +152,11 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
     pointer = lfs_pointer(Path(pretrained))
     if pointer:
         raise ClipError(f"{pointer} is a pointer of Git LFS, not the weights; fetch them with: git lfs pull")
-    try:
+    with _reporting(pretrained, config):
+        tokenizer = open_clip.get_tokenizer(source.name)
+    portable = portable_tokenizer(tokenizer)
+    _check_vocabulary(config, portable)
+    with _reporting(pretrained, config):
         model = open_clip.create_model(
             source.name,
             pretrained=source.weights,
@@ -158,10 +165,6 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
             require_pretrained=True,
             weights_only=True,
         )
-        tokenizer = open_clip.get_tokenizer(source.name)
-    except Exception as error:  # raised by open_clip, torch, safetensors or pickle, depending on the file
-        raise ClipError(f"{pretrained!r} cannot be loaded as {config.architecture}: {one_line(error)}") from error
-    _check_vocabulary(config.architecture, tokenizer, model.text)
     name = nonfinite_weight(model)
     if name:
         raise ClipError(f"{pretrained!r} has NaN or infinity in {name}; take another checkpoint")
@@ -172,7 +175,18 @@ def load_pretrained(architecture: str | None, pretrained: str) -> LoadedClip:
         text=ClipTextTower(model.text).eval(),
         image=ClipImageTower(model.visual, config.model["embed_dim"]).eval(),
         tokenizer=tokenizer,
+        portable=portable,
+        text_input=text_input(tokenizer, config, portable),
     )
+
+
+@contextmanager
+def _reporting(pretrained: str, config: ClipConfig) -> Iterator[None]:
+    """Turn any exception of open_clip, torch, safetensors, pickle, transformers or the hub into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        raise ClipError(f"{pretrained!r} cannot be loaded as {config.architecture}: {one_line(error)}") from error
 
 
 def _source_of_weights(architecture: str | None, pretrained: str) -> _Source:
@@ -211,11 +225,11 @@ def _source_with_config(architecture: str | None, pretrained: str) -> _Source:
     return _Source(name, None, _checked(label, model))
 
 
-def _check_vocabulary(architecture: str, tokenizer: Any, text: TextTransformer) -> None:
-    tokens = getattr(tokenizer, "vocab_size", text.vocab_size)
-    if tokens > text.vocab_size:
+def _check_vocabulary(config: ClipConfig, tokenizer: Tokenizer) -> None:
+    there, tokens = config.model["text_cfg"].get("vocab_size", 49408), highest_token_id(tokenizer) + 1
+    if tokens > there:
         raise ClipError(
-            f"{architecture} reads {text.vocab_size} token ids, but open_clip's tokenizer gives {tokens}; "
+            f"{config.architecture} reads {there} token ids, but its tokenizer gives {tokens}; "
             "a CLIP that was fitted by Vitrine is used by its bundle, not by its checkpoint"
         )
 

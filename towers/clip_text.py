@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # open_clip takes seconds to load; whoever built the text enc
 class ClipTextTower(nn.Module):
     """CLIP's text encoder."""
 
+    reads_packed_texts = False
+
     def __init__(self, text: "TextTransformer") -> None:
         super().__init__()
         self.text = text

@@ -5,6 +5,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,7 @@ from torch import Tensor, nn
 
 from artifacts.photo_encoder import write_photo_tower
 from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput, TextInput
-from towers.bert import BertTower
 from towers.clip_image import ClipImageTower
-from towers.clip_text import ClipTextTower
 from towers.errors import ExportError, one_line
 from towers.model import Side, TowerInput
 from towers.onnx_file import strip_metadata
@@ -144,8 +143,9 @@ class _TextSide(nn.Module):
         return (vectors, *towers.values()) if self.side.spec.mixes_towers else vectors
 
     def _without_padding(self, name: str, ids: Tensor) -> TowerInput:
-        tower = self.side.towers[name]
-        return tower.remove_padding(ids) if isinstance(tower, BertTower | ClipTextTower) else ids
+        tower: Any = self.side.towers[name]
+        unpadded: TowerInput = tower.remove_padding(ids)
+        return unpadded
 
 
 def _export(

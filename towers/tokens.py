@@ -30,13 +30,13 @@ class TextTokenizer:
     text: TextInput
 
     def encode(self, texts: Sequence[str]) -> TokenIds:
-        """Tokenize texts, with special tokens, and pad them to the longest.
+        """Tokenize texts, with the tower's prefix and special tokens, and pad them to the longest.
 
         Returns:
             Shape (len(texts), longest), int64; texts longer than `max_tokens` are truncated. Towers of a fixed length
             get `max_tokens` columns.
         """
-        found = self.tokenizer.encode_batch_fast(list(texts))
+        found = self.tokenizer.encode_batch_fast([self.text.prefix + text for text in texts])
         if len(found) == 1 and not self.text.fixed_length:  # a shopper's query: nothing to pad
             return np.array([found[0].ids or [self.text.pad_id]], dtype=np.int64)
         encodings = [encoding.ids for encoding in found]
@@ -44,7 +44,8 @@ class TextTokenizer:
         columns = self.text.max_tokens if self.text.fixed_length else max(longest, 1)
         padded = np.full((len(encodings), columns), self.text.pad_id, dtype=np.int64)
         for row, ids in enumerate(encodings):
-            padded[row, : len(ids)] = ids
+            start = columns - len(ids) if self.text.padding_side == "left" else 0
+            padded[row, start : start + len(ids)] = ids
         return padded
 
 

@@ -168,6 +168,8 @@ def test_a_pretrained_tower_comes_back_as_it_was(tmp_path: Path) -> None:
          "towers.0.bibert: texts are padded with 1, the tower reads 0"),
         (changed("towers.0.text.max_tokens", 1),
          "towers.0.bibert.text.max_tokens is 1: input should be greater than or equal to 2"),
+        (changed("towers.1.text.padding_side", "left"),
+         "towers.1.clip-text.text: texts are padded on the left, which only towers of a fixed length read"),
         (changed("towers.0.text.max_tokens", 15),
          "towers.0.bibert: max_tokens is 15, but the tower has 14 positions"),
         (changed("towers.1.text.max_tokens", 11),

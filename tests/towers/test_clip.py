@@ -20,10 +20,10 @@ from towers.clip import (
     build_text_tower,
     clip_config,
     load_pretrained,
-    needs_full_context,
     photo_input,
 )
 from towers.clip_image import ClipImageTower, PhotoBatch
+from towers.clip_tokenizer import needs_full_context
 from towers.errors import ClipError
 from towers.small_clip import SMALL_CLIP
 
@@ -72,6 +72,7 @@ TEXT_OPTIONS: list[dict[str, object]] = [
     {"proj_type": "none", "width": CLIP_WIDTH},
     {"no_causal_mask": True, "pool_type": "first"},
     {"pool_type": "last"},
+    {"no_causal_mask": True},
 ]
 
 
@@ -303,7 +304,7 @@ def test_a_model_with_fewer_tokens_than_its_tokenizer_is_refused(tmp_path: Path)
     with pytest.raises(ClipError) as caught:
         load_pretrained(SMALL_CLIP, str(path))
     assert str(caught.value) == (
-        "vitrine-small reads 8000 token ids, but open_clip's tokenizer gives 49408; "
+        "vitrine-small reads 8000 token ids, but its tokenizer gives 49408; "
         "a CLIP that was fitted by Vitrine is used by its bundle, not by its checkpoint"
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.encoders import encoder_folder
+from towers.encoder_folder import load_encoder
 from towers.errors import EncoderError
 from towers.pooling_config import pooling_of_folder
-from towers.pretrained_bert import load_encoder
 
 
 def configure(folder: Path, config: Any, place: str = "1_Pooling", modules: Any = None) -> Path:
@@ -75,7 +75,7 @@ def test_what_no_tower_has_is_named(tmp_path: Path, config: Any, fault: str) -> 
 
 def test_a_tower_records_it_and_a_recipe_goes_first(tmp_path: Path) -> None:
     encoder_folder(tmp_path / "encoder", "bert")
-    assert load_encoder(tmp_path / "encoder", layers=2).tower.config.pooling == "mean"
+    assert load_encoder(tmp_path / "encoder").tower.config.pooling == "mean"
     configure(tmp_path / "encoder", CLS)
-    assert load_encoder(tmp_path / "encoder", layers=2).tower.config.pooling == "cls"
-    assert load_encoder(tmp_path / "encoder", layers=2, pooling="mean").tower.config.pooling == "mean"
+    assert load_encoder(tmp_path / "encoder").tower.config.pooling == "cls"
+    assert load_encoder(tmp_path / "encoder", pooling="mean").tower.config.pooling == "mean"

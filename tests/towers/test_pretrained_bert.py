@@ -14,16 +14,29 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer, BertForMaskedLM, GPT2Config, GPT2Model
 
 from artifacts.side import NoFusion, PretrainedBertTowerSpec, SideSpec, TextInput
-from tests.support.encoders import FAMILIES, HIDDEN, LAYERS, NUMBERED_FROM_PAD, encoder_folder, encoder_of, tokenizer_of
+from tests.support.encoders import (
+    FAMILIES,
+    HIDDEN,
+    LAYERS,
+    NUMBERED_FROM_PAD,
+    POSITIONS,
+    encoder_folder,
+    encoder_of,
+    tokenizer_of,
+)
 from tests.support.models import QUERIES, tiny_bert_specs
+from towers.encoder_folder import LoadedEncoder, load_encoder
 from towers.errors import EncoderError
 from towers.export import export_query_side
 from towers.fingerprint import tower_fingerprint
 from towers.model import Model, build_model
-from towers.pretrained_bert import LoadedEncoder, PretrainedBertTower, load_encoder
+from towers.packed_texts import pack_texts
+from towers.pooling import masked_mean
+from towers.pretrained_bert import PretrainedBertTower, build_pretrained_bert
 from towers.query_encoder import OnnxQueryEncoder
 from towers.storage import load_side, save_side
 from towers.tokens import TextTokenizer, text_tokenizer
+from towers.unpadded import UnpaddedTexts
 
 TITLES = ["red cotton dress for women", "pan", "", "kids cap toy a b"]
 
@@ -92,6 +105,73 @@ def test_vectors_are_transformers_mean_states_after_the_first_layers(folders: Pa
     expected = torch.stack([states.mean(dim=0) for states in transformers_states(folders / family, TITLES, layers)])
     torch.testing.assert_close(vectors, expected, atol=2e-5, rtol=1e-4)
     assert torch.linalg.matrix_rank(expected) >= 3, "all texts are alike: the comparison shows nothing"
+
+
+@pytest.mark.parametrize("layers", [(1,), (0, 3), (0, 1, 2, 3)])
+@torch.inference_mode()
+def test_chosen_layers_are_run_in_their_order(folders: Path, family: str, layers: tuple[int, ...]) -> None:
+    loaded = load_encoder(folders / family, layers=layers)
+    model = AutoModel.from_pretrained(folders / family).eval()
+    stack = model.transformer if family == "distilbert" else model.encoder
+    stack.layer = nn.ModuleList(stack.layer[number] for number in layers)
+    ids = torch.from_numpy(reader(loaded).encode(TITLES))
+    real = ids != loaded.tower.config.pad_id
+    expected = masked_mean(model(input_ids=ids, attention_mask=real.long()).last_hidden_state, real)
+    torch.testing.assert_close(loaded.tower(ids), expected, atol=1e-6, rtol=1e-5)
+    assert loaded.tower.config.model[LAYERS_KEY.get(family, "num_hidden_layers")] == len(layers)
+    again = build_pretrained_bert(loaded.tower.config)
+    again.load_state_dict(loaded.tower.state_dict())
+    torch.testing.assert_close(again.eval()(ids), loaded.tower(ids), atol=0, rtol=0)
+
+
+LAYERS_KEY = {"distilbert": "n_layers"}
+
+
+def test_all_layers_are_kept_unless_fewer_are_asked_for(folders: Path) -> None:
+    assert load_encoder(folders / "bert").tower.config.model["num_hidden_layers"] == LAYERS
+    with pytest.raises(EncoderError) as caught:
+        load_encoder(folders / "bert", layers=(0, 4))
+    assert str(caught.value) == f"{folders / 'bert'} has 4 layers, numbered from 0, so layer 4 cannot be kept"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@torch.inference_mode()
+def test_texts_without_padding_have_the_vectors_of_transformers(
+    folders: Path, family: str, pooling: Literal["mean", "cls"]
+) -> None:
+    loaded = load_encoder(folders / family, pooling=pooling)
+    tower = loaded.tower
+    ids = torch.from_numpy(reader(loaded).encode([*TITLES, "red", "blue shoe", "red shoe", "a b c d e f g h i"]))
+    assert tower.reads_packed_texts is (family in ("bert", "camembert", "roberta", "xlm-roberta"))
+    if not tower.reads_packed_texts:
+        assert tower.remove_padding(ids) is ids
+        return
+    expected = tower(ids)  # computed by transformers
+    unpadded = tower.remove_padding(ids)
+    assert isinstance(unpadded, UnpaddedTexts) and len(unpadded.ids) < ids.numel()
+    packed, places = pack_texts(ids, (ids != tower.config.pad_id).sum(dim=1))
+    assert (tower(unpadded) - expected).abs().max() < 1e-5
+    assert (tower(packed)[places] - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("named", [True, False])
+@torch.inference_mode()
+def test_the_pad_token_is_the_tokenizers_and_not_the_first_token(tmp_path: Path, named: bool) -> None:
+    """Multilingual encoders have BERT's structure, XLM-RoBERTa's tokenizer and a pad_token_id of 0, which is <s>."""
+    tokenizer = tokenizer_of("xlm-roberta")
+    encoder = encoder_of("bert", vocab_size=tokenizer.backend_tokenizer.get_vocab_size(), pad_token_id=0)
+    encoder.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    if not named:
+        tokenizer.backend_tokenizer.enable_padding(pad_id=1, pad_token="<pad>")
+        tokenizer.backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+        (tmp_path / "tokenizer_config.json").unlink()
+    loaded = load_encoder(tmp_path, layers=LAYERS)
+    assert loaded.tower.config.pad_id == 1 and loaded.tower.config.max_positions == POSITIONS
+    if named:
+        vectors = loaded.tower(torch.from_numpy(reader(loaded).encode(TITLES)))
+        expected = torch.stack([states.mean(dim=0) for states in transformers_states(tmp_path, TITLES, LAYERS)])
+        torch.testing.assert_close(vectors, expected, atol=2e-5, rtol=1e-4)
 
 
 @torch.inference_mode()
@@ -220,7 +300,7 @@ def test_a_side_comes_back_to_the_bit_with_its_fingerprint(folders: Path, family
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize(("family", "pooling"), [("distilbert", "cls"), ("roberta", "mean"), ("mpnet", "mean")])
+@pytest.mark.parametrize(("family", "pooling"), [("bert", "cls"), ("roberta", "mean"), ("mpnet", "mean")])
 def test_the_exported_query_side_gives_torchs_vectors(
     folders: Path, family: str, pooling: Literal["mean", "cls"], tmp_path: Path
 ) -> None:
@@ -279,6 +359,12 @@ def no_special_tokens(folder: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "post_processor": None}))
 
 
+def no_pad_token(folder: Path) -> None:
+    change_config(pad_token_id=None)(folder)
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
 SAVE = "save the model and its fast tokenizer with save_pretrained"
 
 
@@ -298,7 +384,10 @@ SAVE = "save the model and its fast tokenizer with save_pretrained"
          "roberta, xlm-roberta"),
         (change_config(is_decoder=True),
          "{folder} is a decoder (is_decoder in config.json), a text tower is an encoder"),
-        (change_config(pad_token_id=None), "{folder}/config.json names no pad_token_id, which a text tower needs"),
+        (no_pad_token,
+         "neither the tokenizer in {folder} nor its config.json names a pad token; add pad_token_id"),
+        (change_config(position_embedding_type="relative_key"),
+         "{folder} has relative_key positions, a text tower has absolute ones"),
         (change_config(num_hidden_layers=1), "{folder} has 1 layers, so the first 2 cannot be kept"),
         (change_config(vocab_size=50),
          "{folder}/tokenizer.json gives token ids up to 88, but the encoder reads those below 50"),

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from artifacts.side import PhotoInput
-from towers.bert import BertTower
 from towers.clip_image import PhotoBatch
 from towers.model import Side
 from towers.packed_texts import pack_texts
@@ -68,7 +67,7 @@ class Texts:
         ids, lengths = (
             self._some_reworded(cpu_rows) if self._reworded else (self._ids[cpu_rows], self._lengths[cpu_rows])
         )
-        if isinstance(side.towers[tower], BertTower):
+        if side.towers[tower].reads_packed_texts:
             packed, places = pack_texts(ids, lengths)
             return side.encode_tower(tower, packed.to(device))[places.to(device)]
         order = lengths.argsort(stable=True)
@@ -88,8 +87,9 @@ class Texts:
     def _encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return token ids (n, t) int32 and their number in each row (n,)."""
         ids = self._tokenizer.encode(texts)
-        lengths = (ids != self._tokenizer.text.pad_id).sum(axis=1)
-        return torch.from_numpy(ids.astype(np.int32)), torch.from_numpy(lengths)
+        text = self._tokenizer.text
+        read = np.full(ids.shape, True) if text.fixed_length else ids != text.pad_id
+        return torch.from_numpy(ids.astype(np.int32)), torch.from_numpy(read.sum(axis=1))
 
 
 @dataclass(frozen=True)

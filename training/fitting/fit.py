@@ -19,6 +19,7 @@ from training.fitting.read_texts import report_read_texts
 from training.fitting.request import FitRequest
 from training.fitting.run import CURVES, run
 from training.fitting.validation import validate
+from training.model.lora import merge_adapters
 from training.model.no_image import set_no_image
 from training.model.start import StartingModel, starting_model
 from training.recipes.recipe import PretrainedClipRecipe
@@ -79,4 +80,5 @@ def _train(
     sources = tower_sources(recipe, query, product, queries, request.data.products, work)
     module = RetrievalModule(start.model, sources, recipe.train, recipe.scratch_parts, optimisation, plan.steps)
     run(module, plan, work, request.seed, request.devices)
+    merge_adapters(start.model)
     return CurveFiles(work / CURVES, steps)

@@ -14,6 +14,7 @@ from towers.model import Model, Side
 from training.batches.judged import JudgedBatch
 from training.batches.pairs import Batch
 from training.batches.sources import TowerSource
+from training.model.lora import freeze_all_but_adapters, has_adapters
 from training.objective.gather import gather, share_of_pairs, share_of_rows
 from training.objective.graded import graded_loss
 from training.objective.gradient_cache import encode_in_chunks
@@ -158,7 +159,7 @@ def parameters_by_part(model: Model) -> dict[Part, list[nn.Parameter]]:
 
 
 def mark_trainable(model: Model, train: tuple[Part, ...]) -> None:
-    """Make the named parts trainable; the others are frozen and put in evaluation mode."""
+    """Make the named parts trainable, of towers with adapters these; the rest is frozen, other parts evaluate."""
     for part, parameters in parameters_by_part(model).items():
         for parameter in parameters:
             parameter.requires_grad_(part in train)
@@ -166,3 +167,5 @@ def mark_trainable(model: Model, train: tuple[Part, ...]) -> None:
         side.fusion.train("fusion" in train)
         for name, tower in side.towers.items():
             tower.train(name in train)
+            if has_adapters(tower):
+                freeze_all_but_adapters(tower)

@@ -28,6 +28,7 @@ def check_request(request: FitRequest) -> None:
     if request.out.exists():
         raise FileExistsError(f"{request.out} exists already; remove it or choose another --out")
     check_devices(request.devices)
+    _check_adapters(request)
     for tower in request.recipe.fitted_towers:
         check_fitted_tower(request.recipe, tower, request.fitted)
     check_data(request.recipe, request.data, request.devices)
@@ -53,6 +54,16 @@ def check_model(request: FitRequest, model: Model) -> None:
                     f"recipe {request.recipe.name} trains a {tower} tower with BatchNorm, whose vectors depend on the "
                     f"whole batch; it cannot be fitted with {option}"
                 )
+
+
+def _check_adapters(request: FitRequest) -> None:
+    """Refuse several processes for adapters, which torch cannot send to another process."""
+    recipe = request.recipe
+    if request.devices > 1 and (getattr(recipe.bibert, "lora", None) or getattr(recipe.clip, "lora", None)):
+        raise RecipeError(
+            f"recipe {recipe.name} trains adapters (lora), which cannot be fitted with --devices {request.devices}; "
+            "leave one of them out"
+        )
 
 
 def _warn_of_small_batches(request: FitRequest, pairs: int) -> None:

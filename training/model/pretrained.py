@@ -1,12 +1,10 @@
 """Pretrained towers: a CLIP of open_clip, and a Hugging Face encoder in place of BiBERT."""
 
-from pathlib import Path
-
 from artifacts.side import ClipImageTowerSpec, ClipTextTowerSpec, PretrainedBertTowerSpec, TextInput
-from towers.clip import load_pretrained, needs_full_context
-from towers.clip_tokenizer import portable_tokenizer
-from towers.pretrained_bert import load_encoder
+from towers.clip import load_pretrained
+from towers.encoder_folder import load_encoder
 from training.errors import RecipeError
+from training.model.encoder_sources import encoder_folder
 from training.model.tower_pair import TowerPair
 from training.recipes.recipe import PretrainedBertRecipe, PretrainedClipRecipe
 
@@ -18,35 +16,39 @@ def pretrained_clip(recipe: PretrainedClipRecipe) -> TowerPair:
         ClipError: there is no such CLIP, or its checkpoint or tokenizer cannot be used.
     """
     loaded = load_pretrained(recipe.architecture, recipe.pretrained)
-    text_config = loaded.config.model["text_cfg"]
-    text = TextInput(
-        max_tokens=text_config.get("context_length", 77),
-        pad_id=text_config.get("pad_id", 0),
-        fixed_length=needs_full_context(loaded.config),
-    )
     return TowerPair(
-        query=ClipTextTowerSpec(config=loaded.config, text=text),
+        query=ClipTextTowerSpec(config=loaded.config, text=loaded.text_input),
         product=ClipImageTowerSpec(config=loaded.config, photo=loaded.photo),
-        tokenizer=portable_tokenizer(loaded.tokenizer),
+        tokenizer=loaded.portable,
         weights=(loaded.text, loaded.image),
     )
 
 
 def pretrained_bibert(recipe: PretrainedBertRecipe) -> TowerPair:
-    """Load the first layers of a Hugging Face encoder, for queries and for titles.
+    """Load a Hugging Face encoder, or some of its layers, for queries and for titles.
 
     Raises:
-        EncoderError: the folder holds no encoder that can be a text tower.
+        EncoderError: there is no such encoder, or it cannot be a text tower.
         RecipeError: texts may be longer than the encoder has positions for.
     """
-    folder = Path(recipe.pretrained)
-    loaded = load_encoder(folder, layers=recipe.layers, pooling=recipe.pooling, width=recipe.width)
+    folder = encoder_folder(recipe.pretrained)
+    loaded = load_encoder(
+        folder,
+        layers=recipe.layers,
+        pooling=recipe.pooling,
+        width=recipe.width,
+        query_prefix=recipe.query_prefix,
+        product_prefix=recipe.product_prefix,
+    )
     config = loaded.tower.config
     for name in ("query_tokens", "title_tokens"):
         if getattr(recipe, name) > config.max_positions:
             raise RecipeError(f"{name} is {getattr(recipe, name)}, but {folder} has {config.max_positions} positions")
     query, product = (
-        PretrainedBertTowerSpec(config=config, text=TextInput(max_tokens=tokens, pad_id=config.pad_id))
-        for tokens in (recipe.query_tokens, recipe.title_tokens)
+        PretrainedBertTowerSpec(config=config, text=TextInput(max_tokens=tokens, pad_id=config.pad_id, prefix=prefix))
+        for tokens, prefix in (
+            (recipe.query_tokens, loaded.prefixes.query),
+            (recipe.title_tokens, loaded.prefixes.product),
+        )
     )
     return TowerPair(query, product, loaded.tokenizer, weights=(loaded.tower, loaded.tower))

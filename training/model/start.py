@@ -24,6 +24,7 @@ from towers.storage import load_model
 from towers.tokens import read_tokenizers, text_tokenizer
 from towers.vector_cache import VectorCache
 from training.errors import RecipeError
+from training.model.lora import add_adapters
 from training.model.tokenizer import PAD_ID, train_tokenizer
 from training.model.tower_pair import TowerPair
 from training.recipes.recipe import (
@@ -74,7 +75,8 @@ def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerNa
         fitted: a bundle for each tower that the recipe takes from an earlier fit.
 
     Raises:
-        RecipeError: a bundle is missing or lacks its tower, or the two sides get different widths.
+        RecipeError: a bundle is missing or lacks its tower, the two sides get different widths, or a tower cannot have
+            adapters.
         TowerError: a pretrained tower cannot be had, or the query side is too large to be exported.
     """
     pairs = {name: _tower_pair(name, recipe, texts, fitted) for name in _tower_names(recipe)}
@@ -93,7 +95,16 @@ def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerNa
         elif pair.weights:
             _copy_tower(name, pair.weights, model)
     check_exportable(model.query)
+    _add_adapters(recipe, model)
     return StartingModel(model, {name: pair.tokenizer for name, pair in pairs.items()})
+
+
+def _add_adapters(recipe: Recipe, model: Model) -> None:
+    for name, given in (("bibert", recipe.bibert), ("clip", recipe.clip)):
+        if isinstance(given, PretrainedBertRecipe | PretrainedClipRecipe) and given.lora:
+            add_adapters(
+                [side.towers[name] for side in (model.query, model.product) if name in side.towers], given.lora
+            )
 
 
 def _tower_names(recipe: Recipe) -> list[TowerName]:

@@ -1,8 +1,9 @@
 """The records of a recipe: composition, towers, optimisation and history, checked on construction."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from artifacts.records import Record, describe_faults
 from artifacts.side import Concatenation, MlpFusion, NoFusion, ResidualFusion, TowerName
@@ -43,13 +44,37 @@ class BertRecipe(Record):
     title_tokens: int = Field(default=22, ge=3)
 
 
-class PretrainedBertRecipe(Record):
-    """The first layers of a Hugging Face encoder in place of a BiBERT from scratch."""
+def _check_layers(layers: Any) -> Any:
+    if isinstance(layers, list | tuple):
+        good = all(type(number) is int for number in layers) and all(a < b for a, b in pairwise((-1, *layers)))
+        layers = tuple(layers)
+    else:
+        good = layers == "all" or (type(layers) is int and layers > 0)
+    if layers and good:
+        return layers
+    raise ValueError(
+        "expected 'all', how many of the first layers to keep, or a rising list of layer numbers from 0 on"
+    )
 
-    pretrained: str  # folder with config.json, model.safetensors and tokenizer.json
-    layers: int = Field(default=2, gt=0)  # paper, section 2.2
+
+class LoraRecipe(Record):
+    """Low-rank adapters as the only trained part of a pretrained tower (training/model/lora.py)."""
+
+    rank: int = Field(default=8, gt=0)
+    alpha: float = Field(default=16, gt=0)  # the adapters' part is multiplied by alpha / rank
+
+
+class PretrainedBertRecipe(Record):
+    """A Hugging Face encoder, or some of its layers, in place of a BiBERT from scratch."""
+
+    pretrained: str  # a folder, hf-hub:OWNER/NAME, or all-MiniLM-L6-v2 (training/model/encoder_sources.py)
+    # The first so many layers, those of these numbers, or all.
+    layers: Annotated[int | tuple[int, ...] | Literal["all"], BeforeValidator(_check_layers)] = "all"
     width: int | None = Field(default=None, gt=0)  # width of the tower's vector; by default the encoder's
     pooling: Literal["mean", "cls"] | None = None  # by default the encoder's own, or else the mean
+    query_prefix: str | None = None  # put before each query; by default the encoder's own, or else none
+    product_prefix: str | None = None  # likewise before each title
+    lora: LoraRecipe | None = None
     query_tokens: int = Field(default=16, ge=3)
     title_tokens: int = Field(default=22, ge=3)
 
@@ -70,6 +95,7 @@ class PretrainedClipRecipe(Record):
 
     pretrained: str  # a tag, a checkpoint file, a folder with open_clip_config.json, or hf-hub:OWNER/NAME
     architecture: str | None = None  # open_clip's name; not for a folder or hf-hub, which name theirs
+    lora: LoraRecipe | None = None
 
 
 def _source_of_tower(tower: Any) -> str:
@@ -186,6 +212,8 @@ class Recipe(Record):
                 raise ValueError(f"{name} is given, but neither side has that tower")
             if isinstance(given, BertRecipe | ClipRecipe) and name not in self.train:
                 raise ValueError(f"{name} is given as a tower to train from scratch, but train does not name it")
+            if getattr(given, "lora", None) and name not in self.train:
+                raise ValueError(f"lora is given for {name}, but train does not name it")
         return self
 
     @property

@@ -5,8 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.support.models import tiny_model, tiny_tokenizers
+from artifacts.side import NoFusion, PretrainedBertTowerSpec, SideSpec, TextInput
+from tests.support.encoders import encoder_folder
+from tests.support.models import shaken, tiny_clip_specs, tiny_model, tiny_tokenizers
 from towers.clip_image import PhotoBatch
+from towers.encoder_folder import load_encoder
+from towers.model import Side, build_side
+from towers.tokens import text_tokenizer
 from training.batches.photo_store import PhotoStore
 from training.batches.sources import FrozenVectors, Photos, Texts, _augment
 
@@ -29,6 +34,33 @@ def test_texts_in_groups_of_like_length_give_what_one_text_alone_gives() -> None
         alone = side.encode_tower("bibert", torch.from_numpy(tokenizer.encode([TITLES[row]])))
         torch.testing.assert_close(found[i], alone[0], atol=1e-5, rtol=1e-4)
     assert found.requires_grad
+
+
+def test_texts_of_a_tower_that_reads_its_padding_keep_it() -> None:
+    spec = SideSpec(towers=(tiny_clip_specs(no_causal_mask=True, pool_type="last")[0],), fusion=NoFusion())
+    side = shaken(build_side(spec))
+    tokenizer = tiny_tokenizers(spec)["clip"]
+    assert tokenizer.text.fixed_length
+    found = Texts(tokenizer, TITLES).vectors(side, "clip", torch.tensor([3, 1]))
+    for vector, title in zip(found, (TITLES[3], TITLES[1]), strict=True):
+        alone = side.encode_tower("clip", torch.from_numpy(tokenizer.encode([title])))
+        torch.testing.assert_close(vector, alone[0], atol=1e-5, rtol=1e-4)
+
+
+def test_texts_of_a_pretrained_bert_are_trained_without_padding(tmp_path: Path) -> None:
+    loaded = load_encoder(encoder_folder(tmp_path / "bert", "bert"))
+    text = TextInput(max_tokens=12, pad_id=loaded.tower.config.pad_id)
+    spec = SideSpec(towers=(PretrainedBertTowerSpec(config=loaded.tower.config, text=text),), fusion=NoFusion())
+    side, tokenizer = Side(spec, {"bibert": loaded.tower}), text_tokenizer(loaded.tokenizer, text)
+    rows = torch.tensor([1, 7, 0, 3])
+    found = Texts(tokenizer, TITLES).vectors(side, "bibert", rows)
+    expected = side.encode_tower("bibert", torch.from_numpy(tokenizer.encode([TITLES[row] for row in rows])))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    found.sum().backward()
+    assert all(parameter.grad is not None for parameter in side.parameters())
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = Texts(tokenizer, TITLES).vectors(side, "bibert", rows)
+    assert torch.nn.functional.cosine_similarity(rounded, expected).min() > 0.999
 
 
 def test_photos_of_products_without_one_get_the_no_image_vector(tmp_path: Path) -> None:

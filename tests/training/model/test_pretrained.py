@@ -18,7 +18,7 @@ from artifacts.dataset import Dataset
 from artifacts.side import ENCODER_FILE, PretrainedBertTowerSpec
 from tests.support.encoders import encoder_folder
 from tests.training.small_fits import without_export
-from towers.pretrained_bert import load_encoder
+from towers.encoder_folder import load_encoder
 from towers.query_encoder import OnnxQueryEncoder
 from towers.side_encoder import Products, SideEncoder
 from towers.storage import load_model, load_side
@@ -68,7 +68,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
 def test_a_model_starts_as_its_encoder(encoder: Path) -> None:
     recipe = Recipe.model_validate({**TEXT, "bibert": {"pretrained": str(encoder), "query_tokens": 9}})
     start = starting_model(recipe, [], {})
-    loaded = load_encoder(encoder, layers=2)
+    loaded = load_encoder(encoder)
     for side, tokens in ((start.model.query, 9), (start.model.product, 22)):
         (spec,) = side.spec.text_towers
         assert isinstance(spec, PretrainedBertTowerSpec) and spec.text.max_tokens == tokens
@@ -143,7 +143,7 @@ def test_the_clip_command_takes_a_checkpoint_and_a_recipe(shop: Path, clip: tupl
         for path in bundle.query_folder.iterdir()
         if path.name != ENCODER_FILE
     )
-    assert bundle.card.origin.recipe["clip"] == given
+    assert bundle.card.origin.recipe["clip"] == {**given, "lora": None}
 
     queries = ["a red striped mug", "women's dress"]
     with torch.no_grad():

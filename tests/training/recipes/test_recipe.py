@@ -161,9 +161,24 @@ def test_a_pretrained_tower_may_be_trained_or_frozen_and_is_never_asked_for_as_a
     frozen = Recipe.model_validate({**both, "train": [], "optimisation": None})
     assert trained.fitted_towers == frozen.fitted_towers == []
     assert trained.scratch_parts == frozenset()
-    assert isinstance(trained.bibert, PretrainedBertRecipe) and trained.bibert.layers == 2
+    assert isinstance(trained.bibert, PretrainedBertRecipe) and trained.bibert.layers == "all"
     assert isinstance(trained.clip, PretrainedClipRecipe)
     assert Recipe.model_validate(trained.model_dump(mode="json")) == trained
+
+
+@pytest.mark.parametrize("layers", ["all", 1, (0, 2, 5), (3,)])
+def test_layers_of_a_pretrained_encoder(layers: object) -> None:
+    recipe = PretrainedBertRecipe.model_validate({"pretrained": "folder", "layers": layers})
+    assert recipe.layers == layers
+    assert PretrainedBertRecipe.model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize("layers", [0, -1, True, "some", [], [2, 1], [1, 1], [-1, 2], [0.5], None, "3"])
+def test_layers_that_cannot_be_kept_are_refused(tmp_path: Path, layers: object) -> None:
+    with pytest.raises(
+        RecipeError, match=r"bibert\.pretrained\.layers.*: expected 'all', how many of the first layers"
+    ):
+        load_recipe(write(tmp_path, {**GOOD, "bibert": {"pretrained": "folder", "layers": layers}}))
 
 
 def test_what_starts_from_random_weights() -> None:
