@@ -35,8 +35,10 @@ def pool_packed(encoder: nn.Module, texts: PackedTexts, first_position: int, poo
     """
 
     def mix(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-        groups = zip(*(texts.by_length(part) for part in (query, key, value)), strict=True)
-        mixed = (_merge_heads(attend_fast(*(_split_heads(part, heads) for part in group), None)) for group in groups)
+        mixed = [
+            _merge_heads(attend_fast(_split_heads(q, heads), _split_heads(k, heads), _split_heads(v, heads), None))
+            for q, k, v in zip(*(texts.by_length(part) for part in (query, key, value)), strict=True)
+        ]
         return torch.cat([group.flatten(0, 1) for group in mixed])
 
     groups = texts.by_length(_run_layers(encoder, texts.ids, texts.positions + first_position, mix))
@@ -48,8 +50,8 @@ def pool_unpadded(encoder: nn.Module, texts: UnpaddedTexts, first_position: int,
     bias = texts.attention_bias()
 
     def mix(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-        padded = (_split_heads(texts.with_padding(part), heads) for part in (query, key, value))
-        return texts.without_padding(_merge_heads(attend(*padded, bias)))
+        q, k, v = (_split_heads(texts.with_padding(part), heads) for part in (query, key, value))
+        return texts.without_padding(_merge_heads(attend(q, k, v, bias)))
 
     states = _run_layers(encoder, texts.ids, texts.positions + first_position, mix)
     if pooling == "cls":
@@ -60,8 +62,8 @@ def pool_unpadded(encoder: nn.Module, texts: UnpaddedTexts, first_position: int,
 def _run_layers(encoder: Any, ids: Tensor, positions: Tensor, mix: _Attend) -> Tensor:
     """Return the state of each token after the last layer: (n,) ids and positions -> (n, h)."""
     embeddings = encoder.embeddings
-    states = embeddings.word_embeddings(ids) + embeddings.token_type_embeddings.weight[0]
-    states: Tensor = embeddings.LayerNorm(states + embeddings.position_embeddings(positions))
+    words = embeddings.word_embeddings(ids) + embeddings.token_type_embeddings.weight[0]
+    states: Tensor = embeddings.LayerNorm(words + embeddings.position_embeddings(positions))
     for layer in encoder.encoder.layer:
         attention, after = layer.attention.self, layer.attention.output
         mixed = mix(
