@@ -24,6 +24,7 @@ from artifacts.errors import DamagedError, FormatError
 from artifacts.parquet_folder import parquet_files, partition_columns, partition_type
 from artifacts.photo_entries import photo_entries
 from artifacts.plain_types import plain_inside, plain_type
+from artifacts.product_text import can_be_field, plain_values
 from artifacts.row_batches import read_batches
 from artifacts.tables import IN_PIECES, Columns, check_columns, check_texts, count_rows, read_schema
 
@@ -158,6 +159,32 @@ def read_catalog(path: Path, columns: Sequence[str] | None = None) -> Catalog:
     catalog = open_catalog(path)
     schema = catalog.schema if columns is None else pa.schema([catalog.schema.field(name) for name in columns])
     return Catalog(path, pa.Table.from_batches(catalog.batches(columns), schema).combine_chunks())
+
+
+def read_catalog_texts(path: Path) -> Catalog:
+    """Read what towers read of a catalogue into memory: id, title, image, and columns that hold text.
+
+    Values of the further columns come in one line and are cut (artifacts/product_text.py), so that memory does not
+    depend on the length of descriptions.
+
+    Raises:
+        DamagedError: a file is missing or unreadable.
+        FormatError: it is not what this version of Vitrine reads.
+    """
+    catalog = open_catalog(path)
+    texts = [field.name for field in catalog.schema if can_be_field(field.type) and field.name not in CATALOG_COLUMNS]
+    columns = [*CATALOG_COLUMNS, *texts]
+    schema = pa.schema([(name, CATALOG_COLUMNS.get(name, pa.string())) for name in columns])
+    batches = (_with_plain_texts(batch, schema) for batch in catalog.batches(columns))
+    return Catalog(path, pa.Table.from_batches(batches, schema).combine_chunks())
+
+
+def _with_plain_texts(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [
+        column if name in CATALOG_COLUMNS else plain_values(column)
+        for name, column in zip(schema.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def check_ids_are_given(file: Path, ids: pa.Array | pa.ChunkedArray, first_row: int = 0) -> None:

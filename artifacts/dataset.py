@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 
-from artifacts.catalog import Catalog, read_catalog
+from artifacts.catalog import Catalog, read_catalog, read_catalog_texts
 from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
 from artifacts.errors import DamagedError, MismatchError
 from artifacts.judgments import Judgments, read_judgments
@@ -138,7 +138,17 @@ class Dataset:
         Raises:
             MismatchError: the catalogue has changed since.
         """
-        catalog = read_catalog(Path(self.card.catalog), columns)
+        return self._verified(read_catalog(Path(self.card.catalog), columns))
+
+    def catalog_texts(self) -> Catalog:
+        """Read what towers read of the catalogue that the data set was made from; see `read_catalog_texts`.
+
+        Raises:
+            MismatchError: the catalogue has changed since.
+        """
+        return self._verified(read_catalog_texts(Path(self.card.catalog)))
+
+    def _verified(self, catalog: Catalog) -> Catalog:
         if catalog.sha256() != self.card.catalog_sha256:
             raise MismatchError(
                 f"{catalog.path} has changed since {self.path} was prepared from it; run `training prepare` again"

@@ -3,8 +3,9 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# What feeds write in place of nothing, in lower case.
-_PLACEHOLDERS = ("", "n/a", "#n/a", "na", "nan", "none", "null", "nil", "-", "--", "no image", "no photo")
+from artifacts.placeholders import PLACEHOLDERS
+
+_NO_PHOTO = (*PLACEHOLDERS, "no image", "no photo")  # in lower case
 
 
 def photo_entries(images: pa.Array) -> pa.Array:
@@ -16,7 +17,7 @@ def photo_entries(images: pa.Array) -> pa.Array:
         images: strings.
     """
     stripped = pc.utf8_trim_whitespace(images)
-    is_placeholder = pc.is_in(pc.utf8_lower(stripped), value_set=pa.array(_PLACEHOLDERS, stripped.type))
+    is_placeholder = pc.is_in(pc.utf8_lower(stripped), value_set=pa.array(_NO_PHOTO, stripped.type))
     named = pc.if_else(is_placeholder, pa.scalar(None, stripped.type), stripped)
     whole = pc.replace_substring_regex(named, r"^//([^/])", r"https://\1")
     return pc.replace_substring_regex(whole, r"^([wW]{3}\.[^/]+/)", r"https://\1")

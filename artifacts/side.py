@@ -13,7 +13,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from artifacts.records import Record, read_record, write_record
 
@@ -27,6 +35,20 @@ EncoderFamily = Literal["bert", "camembert", "distilbert", "electra", "mpnet", "
 _Positive = Annotated[float, Field(gt=0)]
 
 
+def _check_field_names(fields: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in fields if fields.count(name) > 1})
+    if twice:
+        raise ValueError(f"each field may be named once, and {', '.join(twice)} is named again")
+    known = sorted({"product_id", "title", "image"} & set(fields))
+    if known:
+        raise ValueError(f"fields are read after the title, which is always read; {', '.join(known)} can be none")
+    return fields
+
+
+# Columns of the catalogue that a text tower reads of a product, after its title.
+FieldNames = Annotated[tuple[str, ...], AfterValidator(_check_field_names)]
+
+
 class TextInput(Record):
     """How a tower's text becomes token ids."""
 
@@ -35,12 +57,19 @@ class TextInput(Record):
     prefix: str = ""  # put before every text, as encoders expect it that were trained with one
     fixed_length: bool = False  # pad every text to max_tokens, for towers that also read padding
     padding_side: Literal["right", "left"] = "right"
+    fields: FieldNames = ()  # of a product side (artifacts/product_text.py)
 
     @model_validator(mode="after")
     def _check(self) -> "TextInput":
         if self.padding_side == "left" and not self.fixed_length:
             raise ValueError("texts are padded on the left, which only towers of a fixed length read")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_no_fields(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave fields out where there are none: such a record is what it was before there were fields."""
+        content: dict[str, Any] = serialise(self)
+        return content if self.fields else {key: value for key, value in content.items() if key != "fields"}
 
 
 class PhotoInput(Record):
@@ -295,6 +324,11 @@ class SideSpec(Record):
     def text_towers(self) -> tuple[TextTowerSpec, ...]:
         """The towers that read text, in order."""
         return tuple(tower for tower in self.towers if not isinstance(tower, ClipImageTowerSpec))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The columns of the catalogue that a product side reads after the title."""
+        return next((tower.text.fields for tower in self.text_towers), ())
 
     @property
     def reads_photos(self) -> bool:

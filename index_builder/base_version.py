@@ -32,7 +32,7 @@ class BaseVersion:
     Attributes:
         path: folder of the version.
         manifest: its manifest.
-        keys: (count, 2), of which title and photo each vector was made.
+        keys: (count, 2), of which text and photo each vector was made.
         failures: photos that could not be used.
     """
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import CatalogStream, open_catalog
+from artifacts.product_text import check_fields
 from artifacts.store import Store
 from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.embed import EncodingOptions
@@ -46,7 +47,7 @@ class BuildRequest:
 def build_version(request: BuildRequest, report: ProgressReporter = lambda line: None) -> BuiltVersion:
     """Encode, index, measure and write; the version is there wholly or not at all, and is not published.
 
-    Only products are encoded whose title or photo no build with this model has encoded yet. A version that misses the
+    Only products are encoded whose text or photo no build with this model has encoded yet. A version that misses the
     target recall is written too, and its manifest says so. A build that is stopped half-way keeps the vectors that it
     has made, and the next one continues from there.
 
@@ -61,8 +62,9 @@ def build_version(request: BuildRequest, report: ProgressReporter = lambda line:
         KnnError: the index cannot be made, trained or filled.
     """
     bundle, catalog = open_bundle(request.bundle), open_catalog(request.catalog)
-    for note in catalog.notes:
-        report(note)
+    for note in (*catalog.notes, check_fields(catalog.path, catalog.schema, bundle.product.fields)):
+        if note:
+            report(note)
     inputs = prepare_version(bundle, catalog, IndexPlan(request.index_request))  # before the catalogue is copied
     new = NewVersion(
         bundle,
@@ -85,4 +87,4 @@ def build_version(request: BuildRequest, report: ProgressReporter = lambda line:
 
 def _identify(products: CatalogStream, bundle: ModelBundle, pool: Pool, photos: Path) -> IdentifiedProducts:
     identities = PhotoIdentities(photos, pool.photo_cache_path(photos)) if bundle.product.reads_photos else None
-    return identify_products(products, identities)
+    return identify_products(products, identities, bundle.product.fields)

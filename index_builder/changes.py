@@ -5,7 +5,7 @@ products. An upsert replaces the values of a product in these columns, or adds a
 all columns; a delete needs only the id. Where products have a column `change` themselves, another one says what to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from artifacts.catalog import CATALOG_COLUMNS, CatalogStream, check_ids_are_given, notes_on_ids
 from artifacts.errors import FormatError
 from artifacts.photo_entries import photo_entries
+from artifacts.product_text import product_texts
 from artifacts.tables import read_schema, read_table
 from index_builder.core.keys import Rows
 from index_builder.core.progress import ProgressReporter
@@ -40,10 +41,9 @@ class Changes:
     deletes: frozenset[str]
     notes: tuple[str, ...] = ()
 
-    @property
-    def give_entries(self) -> bool:
-        """Whether they have titles or image entries, which other columns leave as they are."""
-        return not {"title", "image"}.isdisjoint(self.upserts.column_names)
+    def give_entries(self, fields: Sequence[str]) -> bool:
+        """Return whether they have what a model with these fields reads: titles, image entries or fields."""
+        return not {"title", "image", *fields}.isdisjoint(self.upserts.column_names)
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class ChangedRow:
     Attributes:
         row: row in the new version.
         product_id: its id.
-        title: its title; None where it has none.
+        text: what the model reads of it: its title, and its fields.
         image: its image entry; None where it has none.
         base_row: row in the base version; None for a new product.
-        same_entry: whether title and image entry are the same in the base version.
+        same_entry: whether text and image entry are the same in the base version.
     """
 
     row: int
     product_id: str
-    title: str | None
+    text: str
     image: str | None
     base_row: int | None = None
     same_entry: bool = False
@@ -74,6 +74,7 @@ class Merge:
     Attributes:
         base: products of the base version.
         changes: changes to apply.
+        fields: columns that the model reads after the title.
         report: receives a line where products are to be deleted that the base version does not have.
         kept: rows of unchanged products in `base` and in the new version, (n, 2) for each batch; filled by `batches`.
         changed: rows that come from the changes; filled by `batches`.
@@ -81,6 +82,7 @@ class Merge:
 
     base: CatalogStream
     changes: Changes
+    fields: Sequence[str] = ()
     report: ProgressReporter = lambda line: None
     kept: list[Rows] = field(default_factory=list)
     changed: list[ChangedRow] = field(default_factory=list)
@@ -114,7 +116,7 @@ class Merge:
             return
         self._check_complete(str(self.changes.upserts["product_id"][added[0]]), len(added))
         new = self.changes.upserts.take(pa.array(added, pa.int64()))
-        self.changed.extend(ChangedRow(row + place, *entry) for place, entry in enumerate(_entries(new)))
+        self.changed.extend(ChangedRow(row + place, *entry) for place, entry in enumerate(self._entries(new)))
         yield from new.to_batches()
 
     def _merge(
@@ -125,7 +127,7 @@ class Merge:
         source = {place: len(batch) + number for number, place in enumerate(found)}
         both = pa.concat_tables([pa.Table.from_batches([batch]), new])
         places = pa.array(list(found), pa.int64())
-        entries = zip(found, _entries(new), _entries(pa.Table.from_batches([batch.take(places)])), strict=True)
+        entries = zip(found, self._entries(new), self._entries(batch.take(places)), strict=True)
         now_at = {place: row + now for now, place in enumerate(left)}
         self.changed.extend(
             ChangedRow(now_at[place], *entry, base_row + place, entry == before) for place, entry, before in entries
@@ -152,11 +154,10 @@ class Merge:
                 f"as {product_id}: leave these out, or give all columns"
             )
 
-
-def _entries(products: pa.Table) -> Iterator[tuple[str, str | None, str | None]]:
-    """Yield id, title and image entry of each product."""
-    columns = (products[name].to_pylist() for name in ("product_id", "title", "image"))
-    return zip(*columns, strict=True)
+    def _entries(self, products: pa.Table | pa.RecordBatch) -> Iterator[tuple[str, str, str | None]]:
+        """Yield id, text and image entry of each product."""
+        ids, images = (products.column(name).to_pylist() for name in ("product_id", "image"))
+        return zip(ids, product_texts(products, self.fields), images, strict=True)
 
 
 def read_changes(path: Path, base: pa.Schema, change_column: str = CHANGE_COLUMN) -> Changes:

@@ -1,4 +1,4 @@
-"""A new version whose products have the vectors of the base version: only attributes were changed.
+"""A new version whose products have the vectors of the base version: nothing was changed that the model reads.
 
 Index, keys, query side and all else but products and manifest are the files of the base version, by hard links, so that
 nothing is encoded, measured or copied. The links keep the files when the base version is pruned.

@@ -1,4 +1,4 @@
-"""A version and a file of changes to a new version; only new titles and photos are encoded."""
+"""A version and a file of changes to a new version; only new texts and photos are encoded."""
 
 import datetime
 from collections.abc import Collection
@@ -11,6 +11,7 @@ import pyarrow as pa
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import open_catalog
 from artifacts.index_version import PRODUCTS_FILE, ModelIdentity
+from artifacts.product_text import check_fields
 from artifacts.store import Store
 from index_builder.base_version import BaseVersion, open_base_version
 from index_builder.changes import CHANGE_COLUMN, Merge, read_changes
@@ -63,10 +64,11 @@ class UpdateRequest:
 def update_version(request: UpdateRequest, report: ProgressReporter = lambda line: None) -> BuiltVersion:
     """Apply changes to a version: the new one is there wholly or not at all, and is not published.
 
-    Where only attributes were changed, the new version shares all files but products and manifest with the base
-    version. Otherwise the index has the type, the centres and the operating point of the base version's (`plan_after`).
+    Where nothing was changed that the model reads, the new version shares all files but products and manifest with
+    the base version. Otherwise the index has the type, the centres and the operating point of the base version's
+    (`plan_after`).
 
-    A changed product whose photo is not in the folder of photos keeps its photo if its title and its image entry are
+    A changed product whose photo is not in the folder of photos keeps its photo if its text and its image entry are
     those of the base version.
 
     Args:
@@ -86,9 +88,11 @@ def update_version(request: UpdateRequest, report: ProgressReporter = lambda lin
     request.index_changes.request_after(base.manifest.index)  # refuses what is out of range before anything is written
     before = open_catalog(base.path / PRODUCTS_FILE)
     changes = read_changes(request.changes, before.schema, request.change_column)
-    merge = Merge(before, changes, report)
-    for note in changes.notes:
-        report(note)
+    fields = bundle.product.fields
+    merge = Merge(before, changes, fields, report)
+    for note in (*changes.notes, check_fields(base.path / PRODUCTS_FILE, before.schema, fields)):
+        if note:
+            report(note)
     update = _Update(request, bundle, base, merge, request.photos or request.changes.parent)
     version = request.version or new_version_id(bundle)
     new = NewVersion(
@@ -153,7 +157,7 @@ class _Update:
         if unread:
             first = identified.refused[unread[0]]
             report(
-                f"{len(unread):,} changed products have vectors of their titles alone, since their photos cannot be "
+                f"{len(unread):,} changed products have vectors of their texts alone, since their photos cannot be "
                 f"read in {self.photos}, such as {first.image} of {first.product_id} ({first.reason}); --photos names "
                 "another folder"
             )
@@ -163,12 +167,12 @@ class _Update:
         """Write the new version with the vectors of the base version; False unless all products keep their vectors."""
         if not (self._has_same_products() and self._has_same_vectors(pool)):
             return False
-        report("no title and no photo was changed: the new version shares the vectors of the base version")
+        report("nothing that the model reads was changed: the new version shares the vectors of the base version")
         write_with_vectors_of(self.base, folder, version)
         return True
 
     def _has_same_products(self) -> bool:
-        """Return whether model, index, products, titles and image entries are those of the base version."""
+        """Return whether model, index, products, texts and image entries are those of the base version."""
         merge, base = self.merge, self.base
         same_order = all((kept[:, 0] == kept[:, 1]).all() for kept in merge.kept) and all(
             changed.row == changed.base_row and changed.same_entry for changed in merge.changed
@@ -217,7 +221,7 @@ class _Update:
                 rows_now[product.base_row] = product.row
                 continue
             assert photo is not None, "changes that add a product give its entries"
-            keys[product.row] = joined_keys([product_key(product.title or "", photo.content)])
+            keys[product.row] = joined_keys([product_key(product.text, photo.content)])
             by_url[product.row] = self.bundle.product.reads_photos and is_url(product.image or "")
             if is_refused:
                 refused[product.row] = FailedPhoto(product.product_id, product.image or "", str(photo.reason), 1, now)
@@ -228,7 +232,7 @@ class _Update:
     def _changed_photos(self) -> list[PhotoIdentity] | list[None]:
         """Return the identities of the changed products' photos, or None where the changes cannot have changed them."""
         changed = self.merge.changed
-        if not self.merge.changes.give_entries:
+        if not self.merge.changes.give_entries(self.bundle.product.fields):
             return [None] * len(changed)
         if not self.bundle.product.reads_photos:
             return [PhotoIdentity(NO_PHOTO, ABSENT)] * len(changed)

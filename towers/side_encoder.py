@@ -1,13 +1,16 @@
 """Encoding of whole catalogues and query sets with one side of a model: all its towers, then the fusion."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 
+from artifacts.catalog import Catalog
 from artifacts.history import ProductHistory
+from artifacts.product_text import join_parts, marked_values
 from artifacts.side import TowerName
 from towers.encoding import Progress, device_of, encode_photos, encode_texts
 from towers.errors import PhotoError
@@ -33,6 +36,23 @@ class Products:
     images: Sequence[str | None]  # path relative to `folder`, URL, or None
     folder: Path
     product_ids: Sequence[str] = ()  # needed if the model adds products' history
+    columns: pa.Table = field(default_factory=lambda: pa.table({}))  # of the catalogue, with those read as fields
+
+    def texts(self, fields: Sequence[str]) -> Sequence[str]:
+        """Return what a text tower with these fields reads of each product (artifacts/product_text.py)."""
+        return join_parts([part.to_pylist() for part in self.text_parts(fields)]) if fields else self.titles
+
+    def text_parts(self, fields: Sequence[str]) -> list[pa.Array]:
+        """Return the titles, and the marked values of each field, as strings; null where a product has none."""
+        nothing = pa.nulls(len(self.titles), pa.string())
+        known = self.columns.column_names
+        values = [marked_values(self.columns, name) if name in known else nothing for name in fields]
+        return [pa.array(self.titles, pa.string()), *values]
+
+
+def products_of(catalog: Catalog) -> Products:
+    """Return a catalogue as a product side reads it."""
+    return Products(catalog.titles, catalog.images, catalog.folder, catalog.product_ids, catalog.table)
 
 
 @dataclass(frozen=True)
@@ -66,10 +86,14 @@ class SideEncoder:
         vectors: dict[TowerName, Vectors] = {}
         for tower in self.side.spec.towers:
             if tower.name in self.tokenizers:
-                vectors[tower.name] = self.text_vectors(tower.name, products.titles)
+                vectors[tower.name] = self.product_text_vectors(tower.name, products)
             else:
                 vectors[tower.name] = self.photo_vectors(products, progress)
         return vectors
+
+    def product_text_vectors(self, tower: TowerName, products: Products) -> Vectors:
+        """Encode what a text tower reads of products, title and fields, as unit vectors, shape (n, d)."""
+        return self.text_vectors(tower, products.texts(self.tokenizers[tower].text.fields))
 
     def text_vectors(self, tower: TowerName, texts: Sequence[str]) -> Vectors:
         """Encode texts with one tower as unit vectors, shape (n, d)."""

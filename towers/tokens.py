@@ -48,6 +48,10 @@ class TextTokenizer:
             padded[row, start : start + len(ids)] = ids
         return padded
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Send it to another process as it is made: a tokenizer's file does not say that names are read as text."""
+        return text_tokenizer, (self.tokenizer, self.text)
+
 
 def text_tokenizer(tokenizer: Tokenizer, text: TextInput) -> TextTokenizer:
     """Return a tokenizer that truncates at the tower's limit; padding is done per batch."""

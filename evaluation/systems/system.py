@@ -3,6 +3,7 @@
 Context rows, systems that are shown beside the models for comparison, are in bm25.py and sentence_models.py.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,13 @@ from tqdm import tqdm
 from artifacts.bundle import ModelBundle, ModelOrigin
 from artifacts.catalog import Catalog
 from artifacts.history import read_history
+from artifacts.product_text import check_fields
 from evaluation.core.array_cache import WORK_FOLDER
 from evaluation.systems.exact_search import Encoder, rows_per_block, search
 from evaluation.test_set.test_set import TestSet
 from knn import Neighbours
 from towers.query_encoder import OnnxQueryEncoder, Vectors
-from towers.side_encoder import Products, SideEncoder
+from towers.side_encoder import SideEncoder, products_of
 from towers.storage import load_side
 from towers.tokens import read_tokenizers
 from towers.vector_cache import VectorCache
@@ -101,6 +103,9 @@ class ModelSystem:
 
     def answer(self, test_set: TestSet, depth: int, workspace: Workspace) -> Neighbours:
         """Return the nearest products of every query by exact search over the whole catalogue."""
+        catalog = test_set.catalog
+        if missing := check_fields(catalog.path, catalog.table.schema, self.bundle.product.fields):
+            warnings.warn(f"{self.name}: {missing}", stacklevel=2)
         blocks = _ProductBlocks(self.name, self.bundle, test_set, VectorCache(workspace.vectors))
         encoder = Encoder(
             width=self.bundle.card.width,
@@ -153,8 +158,7 @@ class _ProductBlocks:
             def advance(photos: int) -> None:
                 bar.update(photos)
 
-            products = Products(block.titles, block.images, block.folder, block.product_ids)
-            return self._encoder.products(products, advance)
+            return self._encoder.products(products_of(block), advance)
 
 
 def _query_vectors(bundle: ModelBundle, queries: list[str]) -> Vectors:

@@ -88,7 +88,7 @@ def update(
     """Make a new version from one of the store and a file of changes; only new titles and photos are encoded.
 
     An upsert replaces the values of a product in the columns of the file, or adds a product, which needs all columns; a
-    delete removes it. Where no title and no photo is changed, the version shares all vectors with its base.
+    delete removes it. Where nothing that the model reads is changed, the version shares all vectors with its base.
     """
     from index_builder.update import UpdateRequest, update_version
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FailedPhoto:
-    """A photo that could not be used; its product is found by its title alone.
+    """A photo that could not be used; its product is found by its text alone.
 
     Attributes:
         product_id: id of the product.

@@ -1,4 +1,4 @@
-"""Product keys: 16-byte hashes of the title and photo that a vector was made of.
+"""Product keys: 16-byte hashes of the text and photo that a vector was made of.
 
 Shape of keys: (n, 2), uint64.
 """
@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 KEY_BYTES = 16
-NO_PHOTO = b""  # photo identity of a product that is encoded from its title alone
+NO_PHOTO = b""  # photo identity of a product that is encoded from its text alone
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
 
 
-def product_key(title: str, photo: bytes) -> bytes:
-    """Return the key of a title and a photo identity: NO_PHOTO, `url_identity` or `content_identity`."""
-    encoded = title.encode()
+def product_key(text: str, photo: bytes) -> bytes:
+    """Return the key of a text and a photo identity: NO_PHOTO, `url_identity` or `content_identity`."""
+    encoded = text.encode()
     return hashlib.blake2b(b"%d:%b%b" % (len(encoded), encoded, photo), digest_size=KEY_BYTES).digest()
 
 

@@ -36,7 +36,7 @@ class EmbeddedProducts:
 
     Attributes:
         vectors: (count, D) float32 of unit length, memory-mapped; row i is the catalogue's row i.
-        keys: (count, 2), of which title and photo each vector was made.
+        keys: (count, 2), of which text and photo each vector was made.
         photos: number of products by outcome of their photo; all zero for a model that reads no photos.
         failures: photos that could not be used, in the catalogue's order.
         with_history: number of products with a history in their vectors; None where none was added.

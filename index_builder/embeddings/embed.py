@@ -2,16 +2,16 @@
 
 import datetime
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
+from artifacts.product_text import product_texts, text_columns
 from index_builder.core.errors import BuildError
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Rows, first_rows
@@ -85,7 +85,7 @@ class Embedder:
     ) -> tuple[IdentifiedProducts, int]:
         """Encode the products that the pool lacks, equal ones once.
 
-        Photos that cannot be used stop nothing: their products are encoded from their titles. Those that failed for a
+        Photos that cannot be used stop nothing: their products are encoded from their texts. Those that failed for a
         reason that may pass are tried again, by each build on up to MAX_NIGHTS nights.
 
         Args:
@@ -134,7 +134,7 @@ class Embedder:
         self.report(f"encoding {len(rows):,} of {len(identified.keys):,} products")
         if not len(rows):
             return None
-        batches = _rows_to_encode(products, rows, identified.refused)
+        batches = _rows_to_encode(products, rows, identified.refused, self.bundle.product.fields)
         return write_plan(self.pool.plan_path(self.source), self.purpose, batches, self.options.shard_rows)
 
     def _count_night(self, identified: IdentifiedProducts) -> None:
@@ -157,16 +157,17 @@ class Embedder:
 
 
 def _rows_to_encode(
-    products: CatalogStream, rows: Rows, refused: Mapping[int, FailedPhoto]
+    products: CatalogStream, rows: Rows, refused: Mapping[int, FailedPhoto], fields: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield titles and photos of these rows, which ascend; photos that are refused become None."""
+    """Yield texts and photos of these rows, which ascend; photos that are refused become None."""
     start = 0
-    for batch in products.batches(["title", "image"]):
+    for batch in products.batches(["image", *text_columns(products.schema, fields)]):
         first, after = np.searchsorted(rows, [start, start + len(batch)])
         here = rows[first:after]
         if len(here):
-            titles = pc.fill_null(batch.column("title"), "").take(pa.array(here - start))
-            images = batch.column("image").take(pa.array(here - start)).to_pylist()
+            chosen = batch.take(pa.array(here - start))
+            texts = pa.array(product_texts(chosen, fields), pa.string())
+            images = chosen.column("image").to_pylist()
             usable = [None if row in refused else image for row, image in zip(here.tolist(), images, strict=True)]
-            yield pa.RecordBatch.from_arrays([titles, pa.array(usable, pa.string())], names=["title", "image"])
+            yield pa.RecordBatch.from_arrays([texts, pa.array(usable, pa.string())], names=["text", "image"])
         start += len(batch)

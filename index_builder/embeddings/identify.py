@@ -1,14 +1,14 @@
-"""Finds out which vectors the products of a catalogue need, from their titles and photos."""
+"""Finds out which vectors the products of a catalogue need, from their texts and photos."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from artifacts.catalog import CatalogStream
+from artifacts.product_text import product_texts, text_columns
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import NO_PHOTO, Keys, joined_keys, product_key
 from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
@@ -23,7 +23,7 @@ class IdentifiedProducts:
 
     Attributes:
         keys: (n, 2), product keys.
-        refused: photos that cannot be read or requested at all, so that the product is encoded from its title.
+        refused: photos that cannot be read or requested at all, so that the product is encoded from its text.
         by_url: (n,), whether the photo is named by a URL.
     """
 
@@ -32,21 +32,25 @@ class IdentifiedProducts:
     by_url: Flags
 
 
-def identify_products(products: CatalogStream, photos: PhotoIdentities | None) -> IdentifiedProducts:
+def identify_products(
+    products: CatalogStream, photos: PhotoIdentities | None, fields: Sequence[str] = ()
+) -> IdentifiedProducts:
     """Return which vectors the products of a catalogue need.
 
     Args:
         products: the catalogue.
         photos: identities of its photos; None for a model that reads no photos.
+        fields: columns that the model reads after the title.
     """
+    read = text_columns(products.schema, fields)
     keys, refused, by_url = list[Keys](), dict[int, FailedPhoto](), list[Flags]()
     start, now = 0, datetime.datetime.now(datetime.UTC)
-    for batch in products.batches(["product_id", "title", "image"]):
-        titles = pc.fill_null(batch.column("title"), "").to_pylist()
+    for batch in products.batches(["product_id", "image", *read]):
+        texts = product_texts(batch, fields)
         images = batch.column("image").to_pylist() if photos else [None] * len(batch)
         identities = photos.of(images) if photos else [PhotoIdentity(NO_PHOTO, ABSENT)] * len(batch)
         keys.append(
-            joined_keys(product_key(title, photo.content) for title, photo in zip(titles, identities, strict=True))
+            joined_keys(product_key(text, photo.content) for text, photo in zip(texts, identities, strict=True))
         )
         by_url.append(np.array([is_url(image or "") for image in images], np.bool_))
         for row, photo in enumerate(identities):

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from artifacts.atomic import new_file
 from index_builder.core.errors import BuildError
 
-# A few seconds of titles and small photos, some minutes of a large CLIP on a CPU. It also bounds the memory of a task.
+# A few seconds of texts and small photos, some minutes of a large CLIP on a CPU. It also bounds the memory of a task.
 DEFAULT_SHARD_ROWS = 4096
 PLAN_SUFFIX = ".plan"
-_PLAN_SCHEMA_VERSION = "1"
-_COLUMNS = {"title": pa.string(), "image": pa.string()}
+_PLAN_SCHEMA_VERSION = "2"
+_COLUMNS = {"text": pa.string(), "image": pa.string()}
 _SHARD_NAME = re.compile(r"(\d{8})-(\d{6,})\.shard")
 
 
@@ -61,7 +61,7 @@ class Plan:
         return self.path.parent / f"{self.sequence:08}-{task:06}.shard"
 
     def products(self, task: int) -> tuple[list[str], list[str | None]]:
-        """Return titles and photos of a task; a photo is a path, a URL, or None where the product has no usable entry.
+        """Return texts and photos of a task; a photo is a path, a URL, or None where the product has no usable entry.
 
         Raises:
             BuildError: the plan is damaged.
@@ -71,7 +71,7 @@ class Plan:
                 table = file.read_row_group(task)
         except (pa.ArrowException, OSError) as error:
             raise BuildError(f"{self.path} cannot be read: {error}; remove it and build again") from error
-        return table["title"].to_pylist(), table["image"].to_pylist()
+        return table["text"].to_pylist(), table["image"].to_pylist()
 
 
 def write_plan(path: Path, purpose: str, products: Iterator[pa.RecordBatch], shard_rows: int) -> Plan:
@@ -80,7 +80,7 @@ def write_plan(path: Path, purpose: str, products: Iterator[pa.RecordBatch], sha
     Args:
         path: the file; an existing plan is replaced.
         purpose: digest of what the plan is for; `open_plan` compares it.
-        products: title and image of the products, in the order of encoding.
+        products: text and image of the products, in the order of encoding.
         shard_rows: number of products of a task; the last one may have fewer.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

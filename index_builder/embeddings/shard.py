@@ -39,7 +39,7 @@ class Shard:
     """The content of a shard.
 
     Attributes:
-        keys: (n, 2), keys of titles and photos as they were read.
+        keys: (n, 2), keys of texts and photos as they were read.
         vectors: (n, D), float32 of unit length.
         photos: outcomes of the photos, with PHOTO_COLUMNS.
         tower_vectors: (n, T), unit vectors of all towers of the product side, concatenated, where the build keeps them.

@@ -34,7 +34,7 @@ from towers.tokens import read_tokenizers
 @dataclass(frozen=True, eq=False)
 class _Task:
     number: int
-    titles: list[str]
+    texts: list[str]
     images: list[str | None]
 
 
@@ -60,7 +60,7 @@ def encode_tasks(
     """Encode tasks one after the other; yield the number of each task whose shard is written.
 
     Photos are downloaded and decoded ahead of encoding, also those of the next task. A photo that cannot be used stops
-    nothing: its product is encoded from its title.
+    nothing: its product is encoded from its text.
 
     Args:
         job: what to encode.
@@ -102,13 +102,13 @@ def _encode(
     for tower in encoder.side.spec.towers:
         if isinstance(tower, ClipImageTowerSpec):
             decoded = _record_outcomes(photos, tried)
-            vectors[tower.name] = encode_decoded(encoder.side, decoded, len(task.titles), advance).vectors
+            vectors[tower.name] = encode_decoded(encoder.side, decoded, len(task.texts), advance).vectors
         else:
-            vectors[tower.name] = encoder.text_vectors(tower.name, task.titles)
+            vectors[tower.name] = encoder.text_vectors(tower.name, task.texts)
     if not encoder.side.spec.reads_photos:
-        tried = [FetchedPhoto(None, ABSENT, attempts=0)] * len(task.titles)
-        advance(len(task.titles))
-    keys = joined_keys(product_key(title, photo.identity) for title, photo in zip(task.titles, tried, strict=True))
+        tried = [FetchedPhoto(None, ABSENT, attempts=0)] * len(task.texts)
+        advance(len(task.texts))
+    keys = joined_keys(product_key(text, photo.identity) for text, photo in zip(task.texts, tried, strict=True))
     tower_vectors = np.hstack(list(vectors.values())).astype(np.float16) if with_tower_vectors else None
     return Shard(keys, encoder.fuse(vectors), _photo_table(tried), tower_vectors)
 
@@ -119,8 +119,8 @@ def _check_vectors(shard: Shard, task: _Task, job: EncodingJob) -> None:
     if len(broken):
         row = int(broken[0])
         raise BuildError(
-            f"{job.bundle}: the vector of the product with the title {task.titles[row]!r} and the photo "
-            f"{task.images[row]!r} has NaN or infinity, as have {len(broken) - 1:,} others of {len(task.titles):,}. "
+            f"{job.bundle}: the vector of the product with the text {task.texts[row]!r} and the photo "
+            f"{task.images[row]!r} has NaN or infinity, as have {len(broken) - 1:,} others of {len(task.texts):,}. "
             "The model is at fault: fit it again, or, where a GPU encodes in half precision, try --encoding-device cpu"
         )
 

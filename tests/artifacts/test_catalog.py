@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifacts.catalog import open_catalog, read_catalog
+from artifacts.catalog import open_catalog, read_catalog, read_catalog_texts
 from artifacts.checksums import sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 
@@ -284,3 +284,21 @@ def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "catalog.parquet")
     with pytest.raises(FormatError, match="has the column title more than once"):
         read_catalog(tmp_path / "catalog.parquet")
+
+
+def test_what_towers_read_of_a_catalogue_has_every_column_of_text_in_one_line(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "product_id": [1, 2],
+            "title": ["Two\nlines", None],
+            "image": pa.nulls(2, pa.string()),
+            "price": [1.0, 2.0],
+            "description": ["a\n b", "x" * 5000],
+            "tags": pa.array([["a", "b"], None], pa.list_(pa.string())),
+        }
+    )
+    pq.write_table(table, tmp_path / "catalog.parquet")
+    catalog = read_catalog_texts(tmp_path / "catalog.parquet")
+    assert catalog.table.column_names == ["product_id", "title", "image", "description", "tags"]
+    assert catalog.table["description"].to_pylist() == ["a b", "x" * 1000]
+    assert (catalog.titles, catalog.table["tags"].to_pylist()) == (["Two\nlines", ""], ["a, b", None])

@@ -14,13 +14,15 @@ from artifacts.side import (
     ClipConfig,
     ClipImageTowerSpec,
     ClipTextTowerSpec,
+    NoFusion,
     PretrainedBertTowerSpec,
     SideSpec,
+    TextInput,
     read_side_spec,
     tokenizer_file,
     write_side_spec,
 )
-from tests.support.specs import BERT_WIDTH, CLIP_WIDTH, COMPOSITIONS, MLP_WIDTH, tiny_sides
+from tests.support.specs import BERT_WIDTH, CLIP_WIDTH, COMPOSITIONS, MLP_WIDTH, tiny_bert_specs, tiny_sides
 
 
 @pytest.mark.parametrize("composition", COMPOSITIONS)
@@ -125,7 +127,7 @@ def test_a_pretrained_tower_comes_back_as_it_was(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (changed("fusion.kind", "sum"), "fusion: input tag 'sum' found using 'kind' does not match any of "
-         "the expected tags: 'none', 'cat', 'alpha', 'mlp'"),
+         "the expected tags: 'none', 'cat', 'alpha', 'mlp', 'residual'"),
         (changed("fusion", {"kind": "alpha"}), "fusion.alpha.alpha is missing and has no default"),
         (changed("fusion", {"kind": "alpha", "alpha": 1.5}),
          "fusion.alpha.alpha is 1.5: input should be less than or equal to 1"),
@@ -208,3 +210,25 @@ def test_a_missing_specification_is_damage(tmp_path: Path) -> None:
 def test_a_side_is_not_made_of_unknown_things() -> None:
     with pytest.raises(ValueError, match="a side has one or two towers, got 0"):
         SideSpec(towers=(), fusion=tiny_sides("cat")[0].fusion)
+
+
+def test_fields_of_products_are_kept_and_older_sides_have_none(tmp_path: Path) -> None:
+    query, product = tiny_bert_specs()
+    read = product.model_copy(update={"text": product.text.model_copy(update={"fields": ("brand", "category")})})
+    spec = SideSpec(towers=(read,), fusion=NoFusion())
+    write_side_spec(tmp_path, spec)
+    assert read_side_spec(tmp_path) == spec and spec.fields == ("brand", "category")
+    plain = SideSpec(towers=(query,), fusion=NoFusion())
+    assert plain.fields == () and "fields" not in plain.model_dump_json()  # as older releases wrote and read it
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (("brand", "brand"), "each field may be named once, and brand is named again"),
+        (("title",), "fields are read after the title, which is always read; title can be none"),
+    ],
+)
+def test_fields_that_cannot_be(fields: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TextInput(max_tokens=8, pad_id=0, fields=fields)

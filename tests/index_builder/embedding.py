@@ -1,8 +1,10 @@
 """Catalogues to vectors as builds do it, without the index that they make of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from artifacts.bundle import open_bundle
 from artifacts.catalog import open_catalog
@@ -48,12 +50,17 @@ def embed_shop(
 
         def identify():
             memory = pool.photo_cache_path(products.folder)
-            return identify_products(
-                products, PhotoIdentities(products.folder, memory) if model.product.reads_photos else None
-            )
+            identities = PhotoIdentities(products.folder, memory) if model.product.reads_photos else None
+            return identify_products(products, identities, model.product.fields)
 
         identified, encoded = embedder.fill_pool(products, identify)
         embedded = collect(pool, model, products, identified, store, reported.append)
         if not keep_plan:
             pool.plan_path(products.path).unlink(missing_ok=True)
     return Embedding(embedded, encoded, reported)
+
+
+def as_planned(products: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Titles and image entries of products as a plan has them, of a model that reads no further fields."""
+    for batch in products:
+        yield batch.select(["title", "image"]).rename_columns(["text", "image"])

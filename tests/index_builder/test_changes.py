@@ -139,7 +139,7 @@ def test_columns_that_the_file_lacks_keep_their_values(
         ("a", "A", 0.0), ("b", "B", 1.0), ("d", "D", 3.0), ("e", "E", 4.0), ("f", "F", 2.0), ("g", "G", 6.0),
     ]  # fmt: skip
     assert all(changed.same_entry for changed in merge.changed)
-    assert not merge.changes.give_entries
+    assert not merge.changes.give_entries(())
 
 
 def test_a_new_product_needs_all_columns(base: CatalogStream, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_missing_file_is_damage(base: CatalogStream, tmp_path: Path) -> None:
 def test_a_delete_of_an_absent_product_changes_nothing_and_is_counted(base: CatalogStream, tmp_path: Path) -> None:
     path = write(tmp_path, [row("x", "delete"), row("a", "delete"), row("w", "delete")])
     told: list[str] = []
-    merge = Merge(base, read_changes(path, base.schema), told.append)
+    merge = Merge(base, read_changes(path, base.schema), report=told.append)
     left = [key for batch in merge.batches() for key in batch.column("product_id").to_pylist()]
     assert left == list("bcdefg")
     assert told == [f"{path}: 2 of 3 products to delete are not in the version, such as w"]

@@ -13,8 +13,8 @@ import onnx
 import torch
 from torch import nn
 
-from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, ModelBundle, finish_bundle, open_bundle
-from artifacts.side import SideSpec, TowerName
+from artifacts.bundle import CARD_FILE, PRODUCT_SIDE, QUERY_SIDE, ModelBundle, finish_bundle, open_bundle
+from artifacts.side import BertTowerSpec, SideSpec, TowerName, write_side_spec
 from tests.support.folders import tiny_origin
 from tests.support.made_once import made_once
 from tests.support.specs import (
@@ -66,6 +66,7 @@ __all__ = [
     "tiny_sides",
     "tiny_tokenizer",
     "tiny_tokenizers",
+    "with_fields",
 ]
 
 
@@ -111,6 +112,21 @@ def tiny_bundle(path: Path, composition: str = "bibert", *, seed: int = 0, expor
 def shared_bundle(composition: str) -> ModelBundle:
     """Open the bundle that `tiny_bundle` copies: its files must not be changed."""
     return open_bundle(_shared_bundle(composition, seed=0, export=True))
+
+
+def with_fields(bundle: ModelBundle, path: Path, fields: tuple[str, ...]) -> ModelBundle:
+    """Copy a bundle into a folder that may be there, and have its product side read fields after the title."""
+    shutil.copytree(bundle.path, path, dirs_exist_ok=True)
+    (path / CARD_FILE).unlink()
+    towers = [
+        tower.model_copy(update={"text": tower.text.model_copy(update={"fields": fields})})
+        if isinstance(tower, BertTowerSpec)
+        else tower
+        for tower in bundle.product.towers
+    ]
+    write_side_spec(path / PRODUCT_SIDE, bundle.product.model_copy(update={"towers": tuple(towers)}))
+    finish_bundle(path, bundle.card.origin, bundle.held_out_queries())
+    return open_bundle(path)
 
 
 def _shared_bundle(composition: str, seed: int, export: bool) -> Path:

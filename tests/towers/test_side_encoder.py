@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from artifacts.history import ProductHistory
-from artifacts.side import TowerName
+from artifacts.side import BertTowerSpec, TextInput, TowerName, TowerSpec
 from tests.support.models import COMPOSITIONS, tiny_model, tiny_tokenizers
 from tests.support.photos import noise, write_photos
 from towers import side_encoder
@@ -48,6 +48,30 @@ def test_many_have_the_vectors_that_each_has_alone(composition: str, products: P
     for title, image, vector in zip(products.titles, products.images, encoded, strict=True):
         alone = product.products(Products([title], [image], products.folder))
         np.testing.assert_allclose(alone[0], vector, atol=3e-6)
+
+
+def test_a_tower_with_fields_reads_them_after_the_title(products: Products, tmp_path: Path) -> None:
+    _, product = encoders(tiny_model("cat"))
+    plain = product.products(products)
+    side = product.side
+    read = side.spec.text_towers[0].text.model_copy(update={"fields": ("colour", "brand")})
+    side.spec = side.spec.model_copy(update={"towers": tuple(_reading(tower, read) for tower in side.spec.towers)})
+    reader = SideEncoder(side, tiny_tokenizers(side.spec), VectorCache(tmp_path / "cache"))
+    coloured = replace(products, columns=pa.table({"colour": ["red", None, "blue", "red"]}))
+    assert coloured.texts(("colour", "brand")) == [
+        "red cotton dress\ncolour: red", "pan", "blue shoes men\ncolour: blue", "colour: red",
+    ]  # fmt: skip
+    found = reader.products(coloured)
+    as_titles = encoders(tiny_model("cat"))[1].products(replace(products, titles=coloured.texts(("colour", "brand"))))
+    np.testing.assert_allclose(found, as_titles, atol=1e-6)
+    assert not np.allclose(found[0], plain[0], atol=1e-3)
+    np.testing.assert_allclose(found[1], plain[1], atol=1e-6)
+    np.testing.assert_array_equal(reader.products(coloured), found)  # from the cache
+    np.testing.assert_allclose(reader.products(products), plain, atol=1e-6)  # other texts, so not from it
+
+
+def _reading(tower: TowerSpec, text: TextInput) -> TowerSpec:
+    return tower.model_copy(update={"text": text}) if isinstance(tower, BertTowerSpec) else tower
 
 
 def test_history_is_added_to_the_fused_vectors(products: Products) -> None:

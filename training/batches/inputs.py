@@ -11,7 +11,7 @@ from training.batches.judged import JudgedSource, judged_queries
 from training.batches.pair_tables import pair_tables
 from training.batches.pairs import TrainingPairs, training_pairs
 from training.batches.photo_store import decode_catalog
-from training.batches.sources import FrozenVectors, Photos, Texts, TowerSource
+from training.batches.sources import FieldTexts, FrozenVectors, Photos, Texts, TowerSource
 from training.batches.training_data import TrainingData
 from training.recipes.recipe import Recipe
 
@@ -71,24 +71,34 @@ def tower_sources(
     reworded = recipe.optimisation.reworded_queries if recipe.optimisation else 0.0
     return {
         "query": {
-            tower.name: _text_source(tower.name in recipe.train, query, tower.name, queries, reworded)
+            tower.name: _query_source(tower.name in recipe.train, query, tower.name, queries, reworded)
             for tower in query.side.spec.towers
         },
         "product": {
             tower.name: _photo_source(tower, tower.name in recipe.train, product, products, work)
             if isinstance(tower, ClipImageTowerSpec)
-            else _text_source(tower.name in recipe.train, product, tower.name, products.titles)
+            else _product_text_source(recipe, product, tower.name, products)
             for tower in product.side.spec.towers
         },
     }
 
 
-def _text_source(
+def _query_source(
     trained: bool, encoder: SideEncoder, tower: TowerName, texts: Sequence[str], reworded: float = 0.0
 ) -> TowerSource:
     if trained:
         return Texts(encoder.tokenizers[tower], texts, reworded)
     return FrozenVectors(encoder.text_vectors(tower, texts))
+
+
+def _product_text_source(recipe: Recipe, encoder: SideEncoder, tower: TowerName, products: Products) -> TowerSource:
+    if tower not in recipe.train:
+        return FrozenVectors(encoder.product_text_vectors(tower, products))
+    assert recipe.optimisation is not None  # the recipe's own check
+    tokenizer, dropout = encoder.tokenizers[tower], recipe.optimisation.field_dropout
+    if dropout and tokenizer.text.fields:
+        return FieldTexts(tokenizer, products.text_parts(tokenizer.text.fields), dropout)
+    return Texts(tokenizer, products.texts(tokenizer.text.fields))
 
 
 def _photo_source(

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
+from artifacts.product_text import join_parts
 from artifacts.side import PhotoInput
 from towers.clip_image import PhotoBatch
 from towers.model import Side
@@ -25,6 +27,8 @@ from training.batches.rewording import reworded
 # Towers that read padded texts get a batch in this many groups of similar length, so that little of it is padding.
 LENGTH_GROUPS = 8
 LARGEST_SHIFT = 3  # pixels by which training photos are moved at most
+# The title is left out this much more rarely than a field, and never where nothing else would be read.
+TITLE_SHARE = 0.1
 
 
 class TowerSource(Protocol):
@@ -59,37 +63,81 @@ class Texts:
         self._tokenizer = tokenizer
         self._texts = texts
         self._reworded = reworded
-        self._ids, self._lengths = self._encode(texts)
+        self._ids, self._lengths = _token_ids(tokenizer, texts)
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
         """Encode the rows with gradients, shape (len(rows), d)."""
-        device, cpu_rows = next(side.parameters()).device, rows.cpu()
+        cpu_rows = rows.cpu()
         ids, lengths = (
             self._some_reworded(cpu_rows) if self._reworded else (self._ids[cpu_rows], self._lengths[cpu_rows])
         )
-        if side.towers[tower].reads_packed_texts:
-            packed, places = pack_texts(ids, lengths)
-            return side.encode_tower(tower, packed.to(device))[places.to(device)]
-        order = lengths.argsort(stable=True)
-        groups = [
-            side.encode_tower(tower, ids[group, : int(lengths[group].max())].long().to(device, non_blocking=True))
-            for group in order.chunk(LENGTH_GROUPS)
-        ]
-        return torch.cat(groups)[order.argsort().to(device)]
+        return _encode_ids(side, tower, ids, lengths)
 
     def _some_reworded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return ids and lengths of rows, some of them reworded; torch's random numbers decide which and how."""
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
         chosen = rng.random(len(rows)) < self._reworded
         texts = [self._texts[row] for row in rows.tolist()]
-        return self._encode([reworded(text, rng) if one else text for text, one in zip(texts, chosen, strict=True)])
+        words = [reworded(text, rng) if one else text for text, one in zip(texts, chosen, strict=True)]
+        return _token_ids(self._tokenizer, words)
 
-    def _encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Return token ids (n, t) int32 and their number in each row (n,)."""
-        ids = self._tokenizer.encode(texts)
-        text = self._tokenizer.text
-        read = np.full(ids.shape, True) if text.fixed_length else ids != text.pad_id
-        return torch.from_numpy(ids.astype(np.int32)), torch.from_numpy(read.sum(axis=1))
+
+@dataclass(frozen=True)
+class FieldTexts:
+    """Products' texts of several fields, of which a trained text tower does not read all in each step.
+
+    A tower that has always read the brand would not know what to make of a product without one.
+
+    Attributes:
+        tokenizer: the tower's tokenizer.
+        parts: the titles, then the marked values of each field (artifacts/product_text.py), by catalogue row.
+        dropout: the probability with which a field of a product is left out of a step.
+    """
+
+    tokenizer: TextTokenizer
+    parts: Sequence[pa.Array]
+    dropout: float
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Encode the rows with gradients, shape (len(rows), d)."""
+        return _encode_ids(side, tower, *_token_ids(self.tokenizer, self.drawn_texts(rows)))
+
+    def drawn_texts(self, rows: Tensor) -> list[str]:
+        """Return the texts of products with the fields that this step reads."""
+        taken = pa.array(rows.cpu().numpy())
+        titles, *fields = (part.take(taken).to_pylist() for part in self.parts)
+        left_out = (torch.rand(len(fields), len(rows)) < self.dropout).tolist()
+        without_title = (torch.rand(len(rows)) < self.dropout * TITLE_SHARE).tolist()
+        read = [
+            [None if out else value for value, out in zip(values, outs, strict=True)]
+            for values, outs in zip(fields, left_out, strict=True)
+        ]
+        has_field = [any(values) for values in zip(*read, strict=True)]
+        kept = [
+            "" if out and other else title for title, out, other in zip(titles, without_title, has_field, strict=True)
+        ]
+        return join_parts([kept, *read])
+
+
+def _token_ids(tokenizer: TextTokenizer, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Return token ids (n, t) int32 and their number in each row (n,)."""
+    ids = tokenizer.encode(texts)
+    read = np.full(ids.shape, True) if tokenizer.text.fixed_length else ids != tokenizer.text.pad_id
+    return torch.from_numpy(ids.astype(np.int32)), torch.from_numpy(read.sum(axis=1))
+
+
+def _encode_ids(side: Side, tower: str, ids: Tensor, lengths: Tensor) -> Tensor:
+    """Encode token ids (n, longest) of these lengths with gradients, (n, d)."""
+    device = next(side.parameters()).device
+    if side.towers[tower].reads_packed_texts:
+        packed, places = pack_texts(ids, lengths)
+        return side.encode_tower(tower, packed.to(device))[places.to(device)]
+    order = lengths.argsort(stable=True)
+    groups = [
+        side.encode_tower(tower, ids[group, : int(lengths[group].max())].long().to(device, non_blocking=True))
+        for group in order.chunk(LENGTH_GROUPS)
+    ]
+    return torch.cat(groups)[order.argsort().to(device)]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The inputs of a fit: catalogue, pairs, and the queries held out of training. Reading them loads no model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.catalog import CATALOG_COLUMNS, Catalog, read_catalog
+from artifacts.catalog import Catalog, read_catalog_texts
 from artifacts.checksums import sha256_of_file
 from artifacts.dataset import open_dataset
 from artifacts.judgments import Judgments, read_judgments
@@ -30,7 +31,7 @@ class TrainingData:
 
     Attributes:
         fingerprint: SHA-256 of the data set or, where there is only a catalogue, of the catalogue.
-        catalog: the products.
+        catalog: the products, with the columns that hold text.
         train: query, product_id bought in the training window; None without a log.
         seen_negatives: query, product_id shown but not bought; None without a log.
         shown: query, product_id, impressions; None without a log, and in older data sets.
@@ -49,6 +50,8 @@ class TrainingData:
     @property
     def products(self) -> "Products":
         """The catalogue as a product side reads it."""
+        from towers.side_encoder import products_of
+
         return products_of(self.catalog)
 
     def held_out_queries(self) -> list[str]:
@@ -60,20 +63,13 @@ class TrainingData:
         held_out = set(self.held_out_queries())
         return [query for query in _queries(self.train) if query not in held_out]
 
-    def vocabulary_texts(self) -> list[str]:
-        """Return titles and training queries, from which a tower from scratch learns its vocabulary."""
-        return [*self.catalog.titles, *_queries(self.train)]
+    def vocabulary_texts(self, fields: Sequence[str] = ()) -> list[str]:
+        """Return products' texts and training queries, from which a tower from scratch learns its vocabulary."""
+        return [*self.products.texts(fields), *_queries(self.train)]
 
 
 def _queries(pairs: pa.Table | None) -> list[str]:
     return pc.unique(pairs["query"]).sort().to_pylist() if pairs else []
-
-
-def products_of(catalog: Catalog) -> "Products":
-    """Return a catalogue as a product side reads it."""
-    from towers.side_encoder import Products
-
-    return Products(catalog.titles, catalog.images, catalog.folder, catalog.product_ids)
 
 
 def data_from_dataset(path: Path, judgments: Path | None = None) -> TrainingData:
@@ -86,7 +82,7 @@ def data_from_dataset(path: Path, judgments: Path | None = None) -> TrainingData
     dataset = open_dataset(path)
     return TrainingData(
         fingerprint=dataset.fingerprint,
-        catalog=dataset.catalog(list(CATALOG_COLUMNS)),
+        catalog=dataset.catalog_texts(),
         train=dataset.train_pairs,
         seen_negatives=dataset.seen_negatives,
         shown=dataset.shown_pairs,
@@ -97,6 +93,6 @@ def data_from_dataset(path: Path, judgments: Path | None = None) -> TrainingData
 
 def data_from_catalog(path: Path) -> TrainingData:
     """Return the inputs from a catalogue alone, which is enough to train a CLIP on titles."""
-    catalog = read_catalog(path, list(CATALOG_COLUMNS))
+    catalog = read_catalog_texts(path)
     nothing = {"train": None, "seen_negatives": None, "shown": None, "validation": None}
     return TrainingData(fingerprint=catalog.sha256(), catalog=catalog, **nothing)

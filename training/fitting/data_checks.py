@@ -6,6 +6,7 @@ is fitted, which rows are left out.
 
 import pyarrow.compute as pc
 
+from training.batches.fields import check_named_fields
 from training.batches.pair_tables import pair_tables
 from training.batches.training_data import TrainingData
 from training.errors import RecipeError
@@ -27,6 +28,7 @@ def check_data(recipe: Recipe, data: TrainingData, devices: int = 1) -> None:
     """
     if recipe.train:
         _check_pairs(recipe, count_pairs(recipe, data), max(_FEWEST_PAIRS, devices))
+    check_named_fields(recipe, data.catalog)
     _check_history(recipe, data)
     _check_alpha(recipe, data)
 

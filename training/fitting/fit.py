@@ -7,6 +7,7 @@ import torch
 
 from artifacts.bundle import ModelBundle
 from towers.side_encoder import SideEncoder
+from training.batches.fields import chosen_fields
 from training.batches.inputs import judged_source, pairs_for, tower_sources
 from training.batches.pairs import BatchPlan
 from training.fitting.bundle_writer import write_bundle
@@ -38,7 +39,8 @@ def fit(request: FitRequest) -> ModelBundle:
     """
     check_request(request)
     torch.manual_seed(request.seed)
-    start = starting_model(request.recipe, request.data.vocabulary_texts(), request.fitted)
+    fields = chosen_fields(request.recipe, request.data.catalog)
+    start = starting_model(request.recipe, request.data.vocabulary_texts(fields), request.fitted, fields)
     check_model(request, start.model)
     work = request.work_folder()
     work.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,6 @@ def add_history(fitted: FittedModel, chosen: HistoryRecipe, data: TrainingData) 
     history = product_history(data.shown, encode, chosen.weight, place)
     if chosen.estimate:
         encoder = fitted.product
-        vectors = encoder.products(products) if whole else encoder.text_vectors("bibert", products.titles)
+        vectors = encoder.products(products) if whole else encoder.product_text_vectors("bibert", products)
         history = with_estimate(history, vectors, products.product_ids, chosen.estimate)
     return fitted.with_history(history)

@@ -8,6 +8,7 @@ that cannot be used.
 
 import warnings
 
+from artifacts.product_text import check_fields
 from towers.model import Model
 from training.errors import RecipeError
 from training.fitting.data_checks import check_data, count_pairs
@@ -32,6 +33,7 @@ def check_request(request: FitRequest) -> None:
     for tower in request.recipe.fitted_towers:
         check_fitted_tower(request.recipe, tower, request.fitted)
     check_data(request.recipe, request.data, request.devices)
+    _check_fields(request)
     if request.recipe.train:
         _warn_of_small_batches(request, count_pairs(request.recipe, request.data))
     _check_share(request)
@@ -64,6 +66,15 @@ def _check_adapters(request: FitRequest) -> None:
             f"recipe {recipe.name} trains adapters (lora), which cannot be fitted with --devices {request.devices}; "
             "leave one of them out"
         )
+
+
+def _check_fields(request: FitRequest) -> None:
+    """Warn where a tower of an earlier fit reads fields that the catalogue lacks."""
+    catalog = request.data.catalog
+    for tower in request.recipe.fitted_towers:
+        missing = check_fields(catalog.path, catalog.table.schema, request.fitted[tower].product.fields)
+        if missing:
+            warnings.warn(missing, stacklevel=4)
 
 
 def _warn_of_small_batches(request: FitRequest, pairs: int) -> None:

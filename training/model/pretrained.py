@@ -1,6 +1,6 @@
 """Pretrained towers: a CLIP of open_clip, and a Hugging Face encoder in place of BiBERT."""
 
-from artifacts.side import ClipImageTowerSpec, ClipTextTowerSpec, PretrainedBertTowerSpec, TextInput
+from artifacts.side import ClipImageTowerSpec, ClipTextTowerSpec, FieldNames, PretrainedBertTowerSpec, TextInput
 from towers.clip import load_pretrained
 from towers.encoder_folder import load_encoder
 from training.errors import RecipeError
@@ -24,8 +24,12 @@ def pretrained_clip(recipe: PretrainedClipRecipe) -> TowerPair:
     )
 
 
-def pretrained_bibert(recipe: PretrainedBertRecipe) -> TowerPair:
-    """Load a Hugging Face encoder, or some of its layers, for queries and for titles.
+def pretrained_bibert(recipe: PretrainedBertRecipe, fields: FieldNames = ()) -> TowerPair:
+    """Load a Hugging Face encoder, or some of its layers, for queries and for products' texts.
+
+    Args:
+        recipe: what to load.
+        fields: columns that are read of products after their titles.
 
     Raises:
         EncoderError: there is no such encoder, or it cannot be a text tower.
@@ -41,14 +45,29 @@ def pretrained_bibert(recipe: PretrainedBertRecipe) -> TowerPair:
         product_prefix=recipe.product_prefix,
     )
     config = loaded.tower.config
-    for name in ("query_tokens", "title_tokens"):
-        if getattr(recipe, name) > config.max_positions:
-            raise RecipeError(f"{name} is {getattr(recipe, name)}, but {folder} has {config.max_positions} positions")
     query, product = (
-        PretrainedBertTowerSpec(config=config, text=TextInput(max_tokens=tokens, pad_id=config.pad_id, prefix=prefix))
-        for tokens, prefix in (
-            (recipe.query_tokens, loaded.prefixes.query),
-            (recipe.title_tokens, loaded.prefixes.product),
+        PretrainedBertTowerSpec(
+            config=config,
+            text=TextInput(
+                max_tokens=_tokens(recipe, name, config.max_positions),
+                pad_id=config.pad_id,
+                prefix=prefix,
+                fields=read,
+            ),
+        )
+        for name, prefix, read in (
+            ("query_tokens", loaded.prefixes.query, ()),
+            ("title_tokens", loaded.prefixes.product, fields),
         )
     )
     return TowerPair(query, product, loaded.tokenizer, weights=(loaded.tower, loaded.tower))
+
+
+def _tokens(recipe: PretrainedBertRecipe, name: str, positions: int) -> int:
+    """Return how many tokens of a text are read: those of the recipe or, where it does not say, as many as fit."""
+    wanted: int = getattr(recipe, name)
+    if name not in recipe.model_fields_set:
+        return min(wanted, positions)
+    if wanted > positions:
+        raise RecipeError(f"{name} is {wanted}, but {recipe.pretrained} has {positions} positions")
+    return wanted

@@ -11,6 +11,7 @@ from artifacts.side import (
     AlphaConcatenation,
     BertConfig,
     BertTowerSpec,
+    FieldNames,
     FusionSpec,
     SideSpec,
     TextInput,
@@ -66,20 +67,23 @@ def side_tokenizers(side: Side, tokenizers: Mapping[TowerName, Tokenizer]) -> To
     return {tower.name: text_tokenizer(tokenizers[tower.name], tower.text) for tower in side.spec.text_towers}
 
 
-def starting_model(recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]) -> StartingModel:
+def starting_model(
+    recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle], fields: FieldNames = ()
+) -> StartingModel:
     """Build the model that a recipe's fit starts from.
 
     Args:
         recipe: says what to build.
-        texts: titles and training queries, from which towers from scratch learn their vocabulary.
+        texts: products' texts and training queries, from which towers from scratch learn their vocabulary.
         fitted: a bundle for each tower that the recipe takes from an earlier fit.
+        fields: columns that a text tower of the recipe reads of products after their titles.
 
     Raises:
         RecipeError: a bundle is missing or lacks its tower, the two sides get different widths, or a tower cannot have
             adapters.
         TowerError: a pretrained tower cannot be had, or the query side is too large to be exported.
     """
-    pairs = {name: _tower_pair(name, recipe, texts, fitted) for name in _tower_names(recipe)}
+    pairs = {name: _tower_pair(name, recipe, texts, fitted, fields) for name in _tower_names(recipe)}
     query = _side_spec(recipe.query, {name: pair.query for name, pair in pairs.items()})
     product = _side_spec(recipe.product, {name: pair.product for name, pair in pairs.items()})
     if query.width != product.width:
@@ -112,16 +116,20 @@ def _tower_names(recipe: Recipe) -> list[TowerName]:
 
 
 def _tower_pair(
-    name: TowerName, recipe: Recipe, texts: Sequence[str], fitted: Mapping[TowerName, ModelBundle]
+    name: TowerName,
+    recipe: Recipe,
+    texts: Sequence[str],
+    fitted: Mapping[TowerName, ModelBundle],
+    fields: FieldNames,
 ) -> TowerPair:
     # open_clip and transformers take seconds to load, so they are imported only for the towers that need them.
     given = recipe.bibert if name == "bibert" else recipe.clip
     if isinstance(given, BertRecipe):
-        return _fresh_bibert(given, texts)
+        return _fresh_bibert(given, texts, fields)
     if isinstance(given, PretrainedBertRecipe):
         from training.model.pretrained import pretrained_bibert
 
-        return pretrained_bibert(given)
+        return pretrained_bibert(given, fields)
     if isinstance(given, ClipRecipe):
         from training.model.fresh_clip import fresh_clip
 
@@ -160,7 +168,7 @@ def _fitted_pair(name: TowerName, bundle: ModelBundle) -> TowerPair:
     return TowerPair(query, product, tokenizer)
 
 
-def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> TowerPair:
+def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str], fields: FieldNames) -> TowerPair:
     tokenizer = train_tokenizer(texts, recipe.vocabulary, with_end=False)
     config = BertConfig(
         vocabulary_size=tokenizer.get_vocab_size(),
@@ -172,7 +180,8 @@ def _fresh_bibert(recipe: BertRecipe, texts: Sequence[str]) -> TowerPair:
         feed_forward=recipe.feed_forward,
     )
     query = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.query_tokens, pad_id=PAD_ID))
-    product = BertTowerSpec(config=config, text=TextInput(max_tokens=recipe.title_tokens, pad_id=PAD_ID))
+    read = TextInput(max_tokens=recipe.title_tokens, pad_id=PAD_ID, fields=fields)
+    product = BertTowerSpec(config=config, text=read)
     return TowerPair(query, product, tokenizer)
 
 

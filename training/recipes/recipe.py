@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from artifacts.records import Record, describe_faults
-from artifacts.side import Concatenation, MlpFusion, NoFusion, ResidualFusion, TowerName
+from artifacts.side import Concatenation, FieldNames, MlpFusion, NoFusion, ResidualFusion, TowerName
 from training.errors import RecipeError
 from training.recipes.files import read_recipe, recipe_path
 
@@ -32,7 +32,24 @@ class SideRecipe(Record):
     fusion: FusionRecipe = NoFusion()
 
 
-class BertRecipe(Record):
+def _kind_of_fields(fields: Any) -> str:
+    """Return whether fields are given as a word or as columns, so that faults are reported against that one."""
+    return "word" if isinstance(fields, str) else "columns"
+
+
+class TextRecipe(Record):
+    """What a text tower reads of queries and products."""
+
+    query_tokens: int = Field(default=64, ge=3)  # longer texts are cut, special tokens included
+    title_tokens: int = Field(default=64, ge=3)  # the same for products' texts: their titles and fields
+    # Columns of the catalogue that are read after the title (artifacts/product_text.py); "text": all that hold text
+    # which says something of the product (training/batches/fields.py).
+    fields: Annotated[
+        Annotated[Literal["text"], Tag("word")] | Annotated[FieldNames, Tag("columns")], Discriminator(_kind_of_fields)
+    ] = ()
+
+
+class BertRecipe(TextRecipe):
     """Sizes of a BiBERT that is trained from scratch."""
 
     vocabulary: int = Field(default=8000, ge=100)  # most entries
@@ -40,8 +57,6 @@ class BertRecipe(Record):
     layers: int = Field(default=2, gt=0)  # paper, section 2.2
     heads: int = Field(default=4, gt=0)  # paper, section 2.2
     feed_forward: int = Field(default=1024, gt=0)
-    query_tokens: int = Field(default=16, ge=3)
-    title_tokens: int = Field(default=22, ge=3)
 
 
 def _check_layers(layers: Any) -> Any:
@@ -64,7 +79,7 @@ class LoraRecipe(Record):
     alpha: float = Field(default=16, gt=0)  # the adapters' part is multiplied by alpha / rank
 
 
-class PretrainedBertRecipe(Record):
+class PretrainedBertRecipe(TextRecipe):
     """A Hugging Face encoder, or some of its layers, in place of a BiBERT from scratch."""
 
     pretrained: str  # a folder, hf-hub:OWNER/NAME, or all-MiniLM-L6-v2 (training/model/encoder_sources.py)
@@ -75,8 +90,6 @@ class PretrainedBertRecipe(Record):
     query_prefix: str | None = None  # put before each query; by default the encoder's own, or else none
     product_prefix: str | None = None  # likewise before each title
     lora: LoraRecipe | None = None
-    query_tokens: int = Field(default=16, ge=3)
-    title_tokens: int = Field(default=22, ge=3)
 
 
 class ClipRecipe(Record):
@@ -84,7 +97,7 @@ class ClipRecipe(Record):
 
     architecture: str = "vitrine-small"
     vocabulary: int = Field(default=8000, ge=100)
-    caption_tokens: int = Field(default=20, ge=3)
+    caption_tokens: int = Field(default=64, ge=3)  # at most those of the architecture
     title_share: float = Field(
         default=0.2, ge=0, le=1
     )  # share of titles among the captions, where there are queries too; 1: titles alone
@@ -136,6 +149,8 @@ class Optimisation(Record):
     warmup_share: float = Field(default=0.05, ge=0, lt=1)  # share of the steps
     temperature: float = Field(default=0.05, gt=0)  # tau of Eq. 1 at the first step
     learned_temperature: bool = True
+    # Share of the fields of a product that a trained text tower does not read, drawn in each step (training/batches).
+    field_dropout: float = Field(default=0.3, ge=0, lt=1)
     seen_negatives: bool = False  # append the products shown for a query but not bought (section 4.1)
     # How many times each of them counts: log(weight) is added to its logit. One that is also a product of a pair of the
     # batch counts like the other products of pairs.

@@ -27,7 +27,7 @@ from evaluation.results.saved import FirstPageValues, QueryValues, load, save
 from evaluation.systems.system import ModelSystem, Workspace
 from evaluation.test_set.rewriting import REWRITINGS
 from evaluation.test_set.test_set import load_test_set
-from tests.support.models import tiny_bundle
+from tests.support.models import tiny_bundle, with_fields
 from towers.query_encoder import OnnxQueryEncoder
 from towers.side_encoder import Products, SideEncoder
 from towers.storage import load_side
@@ -178,6 +178,22 @@ def test_what_is_searched_has_its_history(dataset: Dataset, tmp_path: Path) -> N
     moved = history.add_to(own, catalog.product_ids)
     queries = OnnxQueryEncoder(plain.query_folder, plain.query).encode(test_set.queries)
     expected = np.sort(queries @ moved.T, axis=1)[:, ::-1][:, :50]
+    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+
+
+def test_what_is_searched_is_title_and_fields(dataset: Dataset, tmp_path: Path) -> None:
+    plain = tiny_bundle(tmp_path / "plain", "bibert")
+    test_set = load_test_set(dataset)
+    reading = ModelSystem("reading", with_fields(plain, tmp_path / "reading", ("category", "maker")))
+    with pytest.warns(UserWarning, match=r"^reading: .*catalog.parquet has no column maker, which the model reads; "):
+        found = reading.answer(test_set, 50, Workspace(tmp_path, tmp_path / "vectors", 4))
+    catalog = test_set.catalog
+    categories = catalog.table["category"].to_pylist()
+    texts = [f"{title}\ncategory: {value}" for title, value in zip(catalog.titles, categories, strict=True)]
+    product = SideEncoder(load_side(plain.product_folder), _tokenizers(plain.product_folder))
+    own = product.products(Products(texts, catalog.images, catalog.folder))
+    queries = OnnxQueryEncoder(plain.query_folder, plain.query).encode(test_set.queries)
+    expected = np.sort(queries @ own.T, axis=1)[:, ::-1][:, :50]
     np.testing.assert_allclose(found.scores, expected, atol=1e-5)
 
 

@@ -47,7 +47,7 @@ def encoded_titles(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     encode = tasks._encode
 
     def note(encoder: Any, task: Any, *more: Any) -> Any:
-        titles.append(task.titles)
+        titles.append(task.texts)
         return encode(encoder, task, *more)
 
     monkeypatch.setattr(tasks, "_encode", note)

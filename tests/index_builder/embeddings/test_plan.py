@@ -18,7 +18,7 @@ def batches(*sizes: int) -> Iterator[pa.RecordBatch]:
         rows = range(start, start + size)
         titles, images = [f"t{row}" for row in rows], [f"{row}.png" if row % 3 else None for row in rows]
         yield pa.RecordBatch.from_arrays(
-            [pa.array(titles, pa.string()), pa.array(images, pa.string())], names=["title", "image"]
+            [pa.array(titles, pa.string()), pa.array(images, pa.string())], names=["text", "image"]
         )
         start += size
 

@@ -19,6 +19,7 @@ from index_builder.embeddings.plan import write_plan
 from index_builder.embeddings.ray_actor import Encoder
 from index_builder.embeddings.shard import Shard, read_shard
 from index_builder.photos.download import DownloadSettings
+from tests.index_builder.embedding import as_planned
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def job(bundle: Path, catalog: Path, tmp_path: Path) -> EncodingJob:
     """The shop in five tasks, the last of 20 products."""
-    plan = write_plan(tmp_path / "pool" / "x.plan", "a test", open_catalog(catalog).batches(["title", "image"]), 70)
+    plan = write_plan(tmp_path / "pool" / "x.plan", "a test", as_planned(open_catalog(catalog).batches()), 70)
     return EncodingJob(bundle, catalog.parent, plan, DownloadSettings())
 
 

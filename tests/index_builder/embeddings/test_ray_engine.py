@@ -32,6 +32,7 @@ from index_builder.index.indexing import IndexRequest
 from index_builder.photos.download import DownloadSettings
 from index_builder.versions.ledger import version_failures
 from index_builder.versions.verify import verify_version
+from tests.index_builder.embedding import as_planned
 from tests.index_builder.web import Handler, Web, page, serve, unused_port
 from tests.support.build_processes import run_command
 from tests.support.fork_server import FORK_SERVER
@@ -100,7 +101,7 @@ def test_every_task_is_in_one_call(count: int, actors: int, size: int) -> None:
 
 @pytest.fixture
 def job(catalog: Path, tmp_path: Path) -> EncodingJob:
-    plan = write_plan(tmp_path / "x.plan", "a test", open_catalog(catalog).batches(["title", "image"]), 100)
+    plan = write_plan(tmp_path / "x.plan", "a test", as_planned(open_catalog(catalog).batches()), 100)
     return EncodingJob(tmp_path / "bundle", catalog.parent, plan, DownloadSettings())
 
 

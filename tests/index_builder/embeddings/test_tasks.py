@@ -22,6 +22,7 @@ from index_builder.embeddings.tasks import encode_tasks, load_encoder
 from index_builder.photos import photo_feed
 from index_builder.photos.download import DownloadSettings
 from index_builder.photos.photo_identity import identity_of_file
+from tests.index_builder.embedding import as_planned
 from towers.half_precision import convert_weights
 from towers.side_encoder import SideEncoder
 
@@ -31,7 +32,7 @@ ROWS, SHARD_ROWS = 60, 25
 def a_job(bundle: Path, catalog: Path, pool: Path) -> EncodingJob:
     """The catalogue's first products in three tasks."""
     products = pq.read_table(catalog, columns=["title", "image"]).slice(0, ROWS)
-    plan = write_plan(pool / "x.plan", "a test", iter(products.to_batches()), SHARD_ROWS)
+    plan = write_plan(pool / "x.plan", "a test", as_planned(products.to_batches()), SHARD_ROWS)
     return EncodingJob(bundle, catalog.parent, plan, DownloadSettings())
 
 
@@ -91,7 +92,7 @@ def test_photos_are_decoded_ahead_across_the_border_of_tasks(
         first = next(photos)
         # Those of two tasks, but for three that are not there: 3, 7 (not to be had), and 13 (on the web).
         seen.append(all(decoded.acquire(timeout=60) for _ in range(47)) if not seen else True)
-        return encode(encoder, task, iter([first, *(next(photos) for _ in task.titles[1:])]), *rest)
+        return encode(encoder, task, iter([first, *(next(photos) for _ in task.texts[1:])]), *rest)
 
     monkeypatch.setattr(photo_feed, "decode_photo", note_photo)
     monkeypatch.setattr(tasks, "_encode", wait_for_photos)
@@ -142,7 +143,7 @@ def test_vectors_that_are_no_numbers_are_not_kept(
         with pytest.raises(BuildError) as caught:
             list(encode_tasks(job, encoder, job.plan.tasks))
     assert str(caught.value) == (
-        f"{text_bundle}: the vector of the product with the title {products.titles[4]!r} and the photo "
+        f"{text_bundle}: the vector of the product with the text {products.titles[4]!r} and the photo "
         f"{products.images[4]!r} has NaN or infinity, as have 1 others of 25. The model is at fault: fit it again, or, "
         "where a GPU encodes in half precision, try --encoding-device cpu"
     )

@@ -3,6 +3,8 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pytest
 import torch
 
 from artifacts.side import NoFusion, PretrainedBertTowerSpec, SideSpec, TextInput
@@ -11,9 +13,10 @@ from tests.support.models import shaken, tiny_clip_specs, tiny_model, tiny_token
 from towers.clip_image import PhotoBatch
 from towers.encoder_folder import load_encoder
 from towers.model import Side, build_side
+from towers.side_encoder import Products
 from towers.tokens import text_tokenizer
 from training.batches.photo_store import PhotoStore
-from training.batches.sources import FrozenVectors, Photos, Texts, _augment
+from training.batches.sources import FieldTexts, FrozenVectors, Photos, Texts, _augment
 
 TITLES = ["red mug", "a blue dress with dots and stripes", "mug", "chair", "lamp of oak", "red", "blue blue mug", ""]
 
@@ -136,3 +139,49 @@ def test_a_tower_is_trained_on_photos_and_on_mirrored_ones(tmp_path: Path) -> No
     half = given.shape[3] // 2
     mirrored = given[..., :half].mean(dim=(1, 2, 3)) < given[..., half:].mean(dim=(1, 2, 3))
     assert 15 < int(mirrored.sum()) < 45
+
+
+def field_source(dropout: float, **columns: list[str | None]) -> tuple[Side, FieldTexts]:
+    spec = tiny_model("bibert").product.spec
+    (tower,) = spec.text_towers
+    read = tower.model_copy(update={"text": tower.text.model_copy(update={"fields": tuple(columns)})})
+    side = build_side(spec.model_copy(update={"towers": (read,)})).eval()
+    products = Products(TITLES, [None] * 8, Path(), columns=pa.table(columns))
+    return side, FieldTexts(tiny_tokenizers(side.spec)["bibert"], products.text_parts(tuple(columns)), dropout)
+
+
+def test_a_step_reads_each_field_or_leaves_it_out_and_always_something() -> None:
+    _, source = field_source(0.4, colour=["red"] * 7 + [None], kind=["cap"] * 8)
+    torch.manual_seed(5)
+    drawn = [source.drawn_texts(torch.tensor([0, 7])) for _ in range(2000)]
+    first, last = zip(*drawn, strict=True)
+    assert set(last) == {"", "kind: cap"}  # it has neither title nor colour
+    shares = {text: first.count(text) / 2000 for text in set(first)}
+    whole = "red mug\ncolour: red\nkind: cap"
+    assert shares[whole] == pytest.approx(0.6 * 0.6 * 0.96, abs=0.04)
+    assert shares["red mug"] == pytest.approx(0.4 * 0.4, abs=0.03)  # a title alone is never left out
+    assert shares["red mug\nkind: cap"] == pytest.approx(0.24 * 0.96, abs=0.03)
+    assert shares["colour: red"] == pytest.approx(0.24 * 0.04, abs=0.01)
+    assert sum(shares.values()) == pytest.approx(1) and len(shares) == 7
+
+
+def test_what_a_step_reads_is_what_the_tower_encodes() -> None:
+    side, source = field_source(0.5, colour=["red", "blue"] * 4)
+    rows = torch.tensor([1, 7, 0, 3])
+    torch.manual_seed(6)
+    texts = source.drawn_texts(rows)
+    torch.manual_seed(6)
+    found = source.vectors(side, "bibert", rows)
+    for vector, text in zip(found, texts, strict=True):
+        alone = side.encode_tower("bibert", torch.from_numpy(source.tokenizer.encode([text])))
+        torch.testing.assert_close(vector, alone[0], atol=1e-5, rtol=1e-4)
+    assert found.requires_grad
+
+
+def test_in_another_process_texts_are_read_alike() -> None:
+    _, source = field_source(0.0, colour=["[PAD] red"] * 8)
+    sent = copy.deepcopy(source)  # by the same state that another process is given
+    rows = torch.arange(8)
+    assert sent.drawn_texts(rows) == source.drawn_texts(rows)
+    texts = source.drawn_texts(rows)
+    assert np.array_equal(sent.tokenizer.encode(texts), source.tokenizer.encode(texts))

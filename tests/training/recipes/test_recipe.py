@@ -188,7 +188,9 @@ def test_what_starts_from_random_weights() -> None:
 
 
 def test_unknown_names_and_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"^no recipe is called '4tmm'; there are 3tmm-history, .*bibert, clip"):
+    with pytest.raises(
+        RecipeError, match=r"^no recipe is called '4tmm'; there are 3tmm-history, .*bibert, bibert-fields, clip"
+    ):
         load_recipe("4tmm")
     with pytest.raises(RecipeError, match=r"nowhere.yaml cannot be read: No such file or directory"):
         load_recipe(str(tmp_path / "nowhere.yaml"))
