@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -15,7 +16,7 @@ from tests.training.small_fits import EXPORTED, Fits, fit_without_export, withou
 from tests.training.small_recipes import small
 from towers.model import Side
 from towers.query_encoder import OnnxQueryEncoder
-from towers.side_encoder import SideEncoder
+from towers.side_encoder import SideEncoder, products_of
 from towers.storage import load_model
 from towers.tokens import read_tokenizers
 from towers.vector_cache import VectorCache
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.integration
 
 # The parts of the default and the CLIP of titles differ in numbers alone from recipes that are fitted here.
 FITTED = [name for name in recipe_names() if name not in {*PARTS, "clip-small-titles"} - {*ROWS}]
-COMPOSED = [name for name in FITTED if name not in ("bibert", "clip-small")]
+COMPOSED = [name for name in FITTED if name not in ("bibert", "bibert-fields", "clip-small")]
 
 
 @pytest.mark.parametrize("name", COMPOSED)
@@ -146,6 +147,16 @@ def test_training_helps(fits: Fits, data: TrainingData, tmp_path: Path) -> None:
     )
     before = untrained.card.origin.metrics["validation_recall_at_100"]
     assert fits.bundle("bibert").card.origin.metrics["validation_recall_at_100"] > before + 0.03
+
+
+def test_a_fit_chooses_the_fields_and_its_bundle_names_them(fits: Fits, data: TrainingData) -> None:
+    bundle = fits.bundle("bibert-fields")
+    assert (bundle.query.fields, bundle.product.fields) == ((), ("category", "brand"))
+    encoder = SideEncoder(load_model(bundle).product, read_tokenizers(bundle.product_folder, bundle.product))
+    first = products_of(replace(data.catalog, table=data.catalog.table.slice(0, 2)))
+    other = replace(first, columns=pa.table({"category": ["shoes", "shoes"], "brand": first.columns["brand"]}))
+    found, changed = encoder.products(first), encoder.products(other)
+    assert not np.allclose(found, changed, atol=1e-4)
 
 
 def test_alpha_is_as_good_on_validation_as_the_best_of_the_choices(fits: Fits) -> None:
