@@ -63,9 +63,12 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download  # with transformers, which only pretrained towers need
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+        folder = Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except Exception as error:  # raised by the hub's client, httpx or the operating system
         raise EncoderError(
             f"{HUB}{name} cannot be downloaded: {one_line(error)}; "
             "check name and connection, or give the path of a folder that holds it"
         ) from error
+    if not any(folder.glob("model*.safetensors")):
+        raise EncoderError(f"{HUB}{name} has no safetensors, and pickles are not read; take another model")
+    return folder

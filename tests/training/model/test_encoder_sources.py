@@ -78,6 +78,10 @@ def test_a_name_of_the_hub_is_read_from_its_cache(tmp_path: Path, monkeypatch: p
     folder = hub_cache(tmp_path / "cache", "shop/e5", write_encoder(tmp_path / "encoder", "bert"))
     assert encoder_folder("hf-hub:shop/e5") == folder
     assert load_encoder(folder).tower.config.family == "bert"
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(EncoderError) as caught:
+        encoder_folder("hf-hub:shop/e5")
+    assert str(caught.value) == "hf-hub:shop/e5 has no safetensors, and pickles are not read; take another model"
     with pytest.raises(EncoderError) as caught:
         encoder_folder("hf-hub:shop/other")
     words = str(caught.value)
