@@ -4,7 +4,7 @@ Each stage is a command line of Vitrine (training/experiments/stages.py runs the
 data set is left out before anything is fitted, and the tables say so; one that was asked for by name is refused.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -104,7 +104,7 @@ class _Row:
     @property
     def towers(self) -> tuple[object, ...]:
         """The fitted towers that the row takes; rows with equal ones read the same encoded vectors."""
-        return (*self.recipe.fitted_towers, self.clip) if self.recipe.fitted_towers else ()
+        return (*self.recipe.fitted_towers, self.recipe.text_tower, self.clip) if self.recipe.fitted_towers else ()
 
 
 @dataclass(frozen=True)
@@ -140,18 +140,19 @@ def _choose(experiments: Experiments) -> _Chosen:
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise ExperimentError(f"rows are told apart by their names, but {', '.join(sorted(repeated))} stands twice")
-    if BASELINE not in names and any("bibert" in row.recipe.fitted_towers for row in rows):
-        raise ExperimentError("the rows take a fitted BiBERT: add the row bibert")
-    bibert = next((row.recipe for row in rows if row.name == BASELINE), None)
-    recipes = {row.name: _recipes_of(row, bibert) for row in rows}
+    taken = {row.recipe.text_tower for row in rows if "bibert" in row.recipe.fitted_towers}
+    if missing := sorted(taken - {*names}):
+        raise ExperimentError(f"the rows take a fitted text tower: add the row {missing[0]}")
+    by_name = {row.name: row.recipe for row in rows}
+    recipes = {row.name: _recipes_of(row, by_name) for row in rows}
     asked = {row.name for row in rows if row.argument in experiments.asked}
     fittable = fittable_rows(recipes, asked, experiments.data)
     return _Chosen([row for row in rows if row.name in fittable.rows], fittable.notes)
 
 
-def _recipes_of(row: _Row, bibert: Recipe | None) -> list[Recipe]:
+def _recipes_of(row: _Row, by_name: Mapping[str, Recipe]) -> list[Recipe]:
     """Return the recipe of a row, and those of the towers that are fitted for it."""
-    fitted = {"bibert": bibert, "clip": load_recipe(row.clip.recipe) if row.clip.recipe else None}
+    fitted = {"bibert": by_name.get(row.recipe.text_tower), "clip": load_recipe(row.clip.recipe) if row.clip.recipe else None}
     return [row.recipe, *(recipe for tower in row.recipe.fitted_towers if (recipe := fitted[tower]))]
 
 
@@ -193,10 +194,10 @@ def _trained_clip(experiments: Experiments, kind: str) -> _Clip:
 def _fit(experiments: Experiments, row: _Row, first: str | None = None) -> Stage:
     """Return the stage of a row; the row `first` comes before it and encodes the towers once for all rows."""
     out, recipe = experiments.out / row.name, row.recipe
-    towers = {"bibert": experiments.out / BASELINE, "clip": row.clip.bundle}
+    towers = {"bibert": experiments.out / recipe.text_tower, "clip": row.clip.bundle}
     given = [f"--{tower}={towers[tower]}" for tower in recipe.fitted_towers]
     arguments = ("training", "fit", row.argument, f"--data={experiments.data}", f"--out={out}", *given)
-    stages_of = {"bibert": BASELINE, "clip": row.clip.stage}
+    stages_of = {"bibert": recipe.text_tower, "clip": row.clip.stage}
     needs = {stages_of[tower] for tower in recipe.fitted_towers} | ({first} - {row.name})
     return Stage(
         name=row.name,

@@ -154,7 +154,8 @@ def check_fitted_tower(recipe: Recipe, name: TowerName, fitted: Mapping[TowerNam
         RecipeError: there is no such bundle, or it has no such tower on both sides.
     """
     if name not in fitted:
-        raise RecipeError(f"recipe {recipe.name} takes a fitted {name} tower: give its bundle with --{name}")
+        of = f" of the recipe {recipe.text_tower}" if name == "bibert" else ""
+        raise RecipeError(f"recipe {recipe.name} takes a fitted {name} tower{of}: give its bundle with --{name}")
     bundle = fitted[name]
     if not all(any(tower.name == name for tower in side.towers) for side in (bundle.query, bundle.product)):
         raise RecipeError(f"{bundle.path} has no {name} tower on both sides; give a bundle that was fitted with it")

@@ -202,6 +202,7 @@ class Recipe(Record):
     train: tuple[Part, ...] = ()  # the other parts are frozen
     bibert: AnyBertRecipe | None = None  # from scratch or pretrained; absent: taken from a fitted bundle
     clip: AnyClipRecipe | None = None  # likewise
+    text_tower: str = "bibert"  # the recipe whose fitted bibert tower is meant, where it is taken from a bundle
     optimisation: Optimisation | None = None
     history: HistoryRecipe | None = None
 
