@@ -175,7 +175,7 @@ def test_an_annotator_is_used_if_there_is_one_and_else_the_tables_say_so(experim
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        (("4tmm-cat",), "the rows take a fitted BiBERT: add the row bibert"),
+        (("4tmm-cat",), "the rows take a fitted text tower: add the row bibert"),
         (("bibert", "bibert"), "rows are told apart by their names, but bibert stands twice"),
     ],
 )
