@@ -58,7 +58,7 @@ class Experiments:
         asked: those of the rows that were asked for by name, which are refused rather than left out.
         clip: bundle with CLIP towers; None: a small CLIP is trained.
         clip_of_titles: whether every row with a CLIP stands there a second time, over a CLIP trained on titles alone.
-        judgments: labels of training queries, to fit an annotator on; None: there is no annotator.
+        judgments: labels of training queries, for an annotator and for recipes that learn from them; None: neither.
         sentence_transformers: folders of text encoders that are evaluated beside the rows.
         seed: the seed of every fit.
         steps: number of batches of every fit, in place of the recipes' epochs.
@@ -196,6 +196,8 @@ def _fit(experiments: Experiments, row: _Row, first: str | None = None) -> Stage
     out, recipe = experiments.out / row.name, row.recipe
     towers = {"bibert": experiments.out / recipe.text_tower, "clip": row.clip.bundle}
     given = [f"--{tower}={towers[tower]}" for tower in recipe.fitted_towers]
+    if recipe.learns_from_judgments and experiments.judgments:
+        given.append(f"--judgments={experiments.judgments}")
     arguments = ("training", "fit", row.argument, f"--data={experiments.data}", f"--out={out}", *given)
     stages_of = {"bibert": recipe.text_tower, "clip": row.clip.stage}
     needs = {stages_of[tower] for tower in recipe.fitted_towers} | ({first} - {row.name})
