@@ -152,7 +152,10 @@ def _choose(experiments: Experiments) -> _Chosen:
 
 def _recipes_of(row: _Row, by_name: Mapping[str, Recipe]) -> list[Recipe]:
     """Return the recipe of a row, and those of the towers that are fitted for it."""
-    fitted = {"bibert": by_name.get(row.recipe.text_tower), "clip": load_recipe(row.clip.recipe) if row.clip.recipe else None}
+    fitted = {
+        "bibert": by_name.get(row.recipe.text_tower),
+        "clip": load_recipe(row.clip.recipe) if row.clip.recipe else None,
+    }
     return [row.recipe, *(recipe for tower in row.recipe.fitted_towers if (recipe := fitted[tower]))]
 
 

@@ -19,6 +19,7 @@ from training.fitting.preflight import check_model, check_request
 from training.fitting.read_texts import report_read_texts
 from training.fitting.request import FitRequest
 from training.fitting.run import CURVES, run
+from training.fitting.start_check import keep_the_better
 from training.fitting.validation import validate
 from training.model.lora import merge_adapters
 from training.model.no_image import set_no_image
@@ -62,9 +63,10 @@ def _fit_model(request: FitRequest, start: StartingModel, work: Path) -> FittedM
     if "clip" in recipe.train:
         set_no_image(model.product, data.products)
     fitted = FittedModel(model, start.tokenizers, query, product, curves=curves)
+    fitted = keep_the_better(fitted, recipe, data, request.seed)
     if recipe.history:
         fitted = add_history(fitted, recipe.history, data)
-    return fitted.with_metrics({**validate(fitted, recipe.query.fusion, data), **read})
+    return fitted.with_metrics({**fitted.metrics, **validate(fitted, recipe.query.fusion, data), **read})
 
 
 def _train(
