@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from artifacts.product_text import plain_values
 
+from artifacts.product_text import plain_values
 from artifacts.query_text import normalise_query
 
 LONGEST_VALUE = 30  # characters; longer values of fields are no words of a query
