@@ -78,6 +78,45 @@ class EncoderChoice(Record):
     comparison: EncoderComparison | None = None  # absent if there were no queries to compare on
 
 
+class RecallChange(Record):
+    """Mean recall of held-out purchases without and with popularity, from 0 to 1, and the gain's 95% interval."""
+
+    without: float
+    with_prior: float
+    low: float
+    high: float
+
+
+class RecallOfGroup(Record):
+    """Recall@100 of the held-out purchases of products that were bought so often in training."""
+
+    least: int  # purchases in training
+    most: int | None  # None: no end
+    purchases: int  # held-out ones
+    without: float
+    with_prior: float
+
+
+class PriorComparison(Record):
+    """A model with products' popularity compared with the same model without; chosen on other folds of the queries."""
+
+    queries: int
+    weight: float  # b of training/after_fit/popularity.py; 0 where no other was better
+    floor: float  # f, as a quantile
+    weight_by_query: bool  # whether queries give popularity different weights
+    recall_at_10: RecallChange
+    recall_at_100: RecallChange
+    by_purchases: tuple[RecallOfGroup, ...]  # without groups of which nothing was bought
+
+
+class PriorChoice(Record):
+    """Whether products' popularity is part of a model's vectors, and why."""
+
+    kept: bool
+    reason: str  # a clause for the reader
+    comparison: PriorComparison | None = None  # absent if there was nothing to compare on
+
+
 class BundleCard(Record):
     """The content of model.json."""
 
@@ -85,6 +124,7 @@ class BundleCard(Record):
     width: int
     origin: ModelOrigin
     query_encoder: EncoderChoice | None = None  # absent in older bundles, which are float32
+    prior: PriorChoice | None = None  # absent if the recipe asks for none
     files: dict[str, FileRecord]
 
 
@@ -156,7 +196,11 @@ class ModelBundle:
 
 
 def finish_bundle(
-    folder: Path, origin: ModelOrigin, held_out_queries: list[str], query_encoder: EncoderChoice | None = None
+    folder: Path,
+    origin: ModelOrigin,
+    held_out_queries: list[str],
+    query_encoder: EncoderChoice | None = None,
+    prior: PriorChoice | None = None,
 ) -> None:
     """Complete a folder that holds both sides: write the queries, then model.json with all checksums.
 
@@ -169,7 +213,7 @@ def finish_bundle(
     (folder / HELD_OUT_QUERIES_FILE).write_text(text, encoding="utf-8")
     files = record_files(folder)
     kept = {name: file for name, file in files.items() if not name.startswith(f"{CURVES_FOLDER}/")}
-    card = BundleCard(width=query.width, origin=origin, query_encoder=query_encoder, files=kept)
+    card = BundleCard(width=query.width, origin=origin, query_encoder=query_encoder, prior=prior, files=kept)
     write_record(folder / CARD_FILE, card)
 
 
@@ -191,5 +235,7 @@ def open_bundle(path: Path) -> ModelBundle:
 
 
 def _check_widths(path: Path, query: SideSpec, product: SideSpec) -> None:
-    if query.width != product.width:
-        raise FormatError(f"{path}: queries have width {query.width} but products {product.width}; they must agree")
+    if query.content_width != product.width:
+        raise FormatError(
+            f"{path}: queries have width {query.content_width} but products {product.width}; they must agree"
+        )

@@ -161,6 +161,7 @@ class Manifest(Record):
     index: IndexDescription
     photos: PhotoCounts
     with_history: int | None = None  # products whose vectors include their history; None if the model has no history
+    with_prior: int | None = None  # products whose popularity is known; None if the model has no prior
     base: str | None = None  # the version that an update was made from; None for a build of a whole catalogue
     sequence: int | None = None  # grows with each version that the store gets; None in older versions
     canaries: tuple[Canary, ...]

@@ -280,11 +280,20 @@ FusionSpec = Annotated[
 ]
 
 
+class PriorSpec(Record):
+    """The columns after the content's that hold products' popularity (artifacts/popularity.py)."""
+
+    columns: int = Field(ge=2)  # popularity, what fills a product's vector up to unit length, and zeros
+    reach: float = Field(gt=0, le=0.25)  # G, which no product's prior exceeds
+    limit: float = Field(gt=0)  # the largest weight that a query gives to popularity
+
+
 class SideSpec(Record):
     """One side of a model: towers in order, then a fusion, then a unit-length vector."""
 
     towers: tuple[_AnyTower, ...]  # one or two
     fusion: FusionSpec
+    prior: PriorSpec | None = None  # of the query side alone, where products' popularity is part of the scores
 
     @model_validator(mode="after")
     def _check(self) -> "SideSpec":
@@ -302,7 +311,12 @@ class SideSpec(Record):
 
     @property
     def width(self) -> int:
-        """Length D of the side's vectors."""
+        """Length of the side's vectors."""
+        return self.content_width + (self.prior.columns if self.prior else 0)
+
+    @property
+    def content_width(self) -> int:
+        """Length D of the side's vectors without the columns for popularity."""
         if isinstance(self.fusion, MlpFusion):
             return self.fusion.width
         if isinstance(self.fusion, ResidualFusion):

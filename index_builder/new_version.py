@@ -15,6 +15,7 @@ from artifacts.catalog import CatalogStream
 from artifacts.errors import FormatError
 from artifacts.history import read_history
 from artifacts.index_version import Manifest, read_manifest
+from artifacts.popularity import read_priors
 from artifacts.servable import check_servable
 from artifacts.store import Store
 from index_builder.core.progress import ProgressReporter
@@ -101,7 +102,7 @@ def make_version(new: NewVersion, source: ProductSource, report: ProgressReporte
     with open_pool(
         store.path,
         bundle.product_fingerprint,
-        bundle.card.width,
+        bundle.product.width,
         with_tower_vectors=new.with_tower_vectors,
         wait_minutes=new.encoding.wait_minutes,
         report=report,
@@ -139,7 +140,8 @@ def _encode_and_write(
     embedder = Embedder(bundle, pool, new.encoding, source.photos, source.path, _purpose(new, source, products), report)
     identified, encoded = embedder.fill_pool(products, lambda: source.identify(products, pool))
     history = read_history(bundle.product_folder, bundle.product) if new.with_history else None
-    embedded = collect(pool, bundle, products, identified, folder, report, history)
+    priors = read_priors(bundle.product_folder, bundle.query)
+    embedded = collect(pool, bundle, products, identified, folder, report, history, priors)
     write_version(folder, new.version, inputs, products, embedded, report, new.base)
     return encoded
 

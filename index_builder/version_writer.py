@@ -152,6 +152,7 @@ def _manifest(
         index=made.description,
         photos=embedded.photos,
         with_history=embedded.with_history,
+        with_prior=embedded.with_prior,
         base=base,
         canaries=made.canaries,
         files={},

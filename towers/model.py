@@ -3,19 +3,21 @@
 A side is a list of towers and a fusion; a model is a query side and a product side. Both give unit vectors of the same
 width, so that the dot product is the cosine (paper, sections 3.1 and 3.2).
 
-Shapes: b batch size, d_t width of tower t, D width of the side.
+Shapes: b batch size, d_t width of tower t, D width of the side's content.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Union
 
+import torch
 from torch import Tensor, nn
 
-from artifacts.side import BertTowerSpec, ClipImageTowerSpec, ClipTextTowerSpec, SideSpec, TowerSpec
+from artifacts.side import BertTowerSpec, ClipImageTowerSpec, ClipTextTowerSpec, PriorSpec, SideSpec, TowerSpec
 from towers.bert import BertBody, BertSide, BertTower
 from towers.clip_image import PhotoBatch
 from towers.fusion import build_fusion
 from towers.packed_texts import PackedTexts
+from towers.prior import QueryPrior
 from towers.unpadded import UnpaddedTexts
 
 if TYPE_CHECKING:
@@ -25,25 +27,41 @@ TowerInput = Tensor | PackedTexts | UnpaddedTexts | PhotoBatch  # token ids (b, 
 
 
 class Side(nn.Module):
-    """One side of a model: towers and a fusion."""
+    """One side of a model: towers and a fusion; on the query side of a model with a prior, also popularity's weight."""
 
     def __init__(self, spec: SideSpec, towers: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.spec = spec
         self.towers = nn.ModuleDict({tower.name: towers[tower.name] for tower in spec.towers})
         self.fusion = build_fusion(spec.fusion, [tower.width for tower in spec.towers])
+        self.prior = QueryPrior(spec.prior, spec.content_width) if spec.prior else None
+
+    def set_prior(self, spec: PriorSpec, weights: Tensor, constant: float) -> None:
+        """Give a query side the weight of popularity, l = w . q + c, in place.
+
+        Args:
+            spec: popularity's columns and limit.
+            weights: w, (D,).
+            constant: c.
+        """
+        self.spec = self.spec.model_copy(update={"prior": spec})
+        self.prior = QueryPrior(spec, self.spec.content_width).train(self.training)
+        with torch.no_grad():
+            self.prior.weight.weight.copy_(weights[None])
+            self.prior.weight.bias.fill_(constant)
 
     def encode_tower(self, name: str, tower_input: TowerInput) -> Tensor:
         """Encode with one tower as unit vectors, (b, d_t), float32 also if the tower computes in half precision."""
         return nn.functional.normalize(self.towers[name](tower_input).float(), dim=1)
 
     def fuse(self, vectors: Mapping[str, Tensor]) -> Tensor:
-        """Fuse the towers' unit vectors to unit vectors of the side: {name: (b, d_t)} -> (b, D)."""
+        """Fuse the towers' unit vectors to unit vectors of the side: {name: (b, d_t)} -> (b, width)."""
         fused = self.fusion([vectors[tower.name] for tower in self.spec.towers])
-        return nn.functional.normalize(fused.float(), dim=1)
+        content = nn.functional.normalize(fused.float(), dim=1)
+        return content if self.prior is None else self.prior(content)
 
     def forward(self, inputs: Mapping[str, TowerInput]) -> Tensor:
-        """Encode the inputs of all towers as unit vectors of the side: (b, D)."""
+        """Encode the inputs of all towers as unit vectors of the side: (b, width)."""
         return self.fuse({name: self.encode_tower(name, tower_input) for name, tower_input in inputs.items()})
 
 
@@ -52,9 +70,9 @@ class Model(nn.Module):
 
     def __init__(self, query: Side, product: Side) -> None:
         super().__init__()
-        if query.spec.width != product.spec.width:
+        if query.spec.content_width != product.spec.width:
             raise ValueError(
-                f"queries have width {query.spec.width} but products {product.spec.width}; they must agree"
+                f"queries have width {query.spec.content_width} but products {product.spec.width}; they must agree"
             )
         self.query = query
         self.product = product

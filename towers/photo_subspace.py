@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from artifacts.popularity import PriorColumns
 from artifacts.side import AlphaConcatenation, SideSpec
 from towers.query_encoder import Vectors
 
@@ -21,9 +22,12 @@ class PhotoSubspace:
     [0 ; v / w_2], so that the score is the cosine of the two photos: [0 ; v / w_2] . [w_1 a ; w_2 b] = v . b. The unit
     vector [0 ; v] would give the scores w_2 v . b, in the same order. For a CLIP without BiBERT w_2 is 1.
 
+    In a model with a prior, the content of products is shorter than 1 (artifacts/popularity.py), as are w_1 and w_2.
+    A photo gives popularity no weight, since it asks for products that look the same.
+
     Attributes:
         place: CLIP's d columns.
-        whole: width D of the model's vectors.
+        whole: width of the model's vectors.
         weight: w_2, above 0.
     """
 
@@ -48,7 +52,9 @@ class PhotoSubspace:
         share, place = shares[[*slices].index("clip")], slices["clip"]
         if share == 0:
             return None
-        return cls(place, query_side.width, share / float(np.linalg.norm(shares)))
+        prior = PriorColumns.of(query_side)
+        length = prior.content_length if prior else 1.0
+        return cls(place, query_side.width, length * share / float(np.linalg.norm(shares)))
 
     def queries(self, photos: Vectors) -> Vectors:
         """Turn photos' unit vectors into queries: (n, d) -> (n, D), of length 1 / weight."""

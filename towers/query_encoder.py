@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.errors import DamagedError
+from artifacts.popularity import PriorColumns
 from artifacts.side import ENCODER_FILE, SideSpec, TowerName
 from towers.onnx_session import open_session
 from towers.tokens import TextTokenizer, TokenIds, read_tokenizers
@@ -71,9 +72,10 @@ class OnnxQueryEncoder:
 
     def __init__(self, folder: Path, spec: SideSpec, *, threads: int = 1) -> None:
         self._spec = spec
+        self._prior = PriorColumns.of(spec)
         self._tokenizers = read_tokenizers(folder, spec)
         self._session = open_session(folder / ENCODER_FILE, "query encoder", threads)
-        # The vectors of a single tower are those of the side.
+        # The vectors of a single tower are those of the side, without the columns for popularity.
         self._tower_outputs = [tower_output(tower.name) for tower in spec.towers if len(spec.towers) > 1]
         outputs = {output.name for output in self._session.get_outputs()}
         self._gives_tower_vectors = outputs.issuperset(self._tower_outputs)
@@ -98,7 +100,10 @@ class OnnxQueryEncoder:
 
     def encode_tower_vectors(self, queries: Sequence[str]) -> Vectors:
         """Encode queries as unit vectors of each tower, concatenated, shape (len(queries), T), float32."""
-        return self._encode(self._tower_outputs or [VECTORS_OUTPUT], queries)
+        if self._tower_outputs:
+            return self._encode(self._tower_outputs, queries)
+        vectors = self._encode([VECTORS_OUTPUT], queries)
+        return self._prior.content_of(vectors) if self._prior else vectors
 
     def _encode(self, outputs: list[str], queries: Sequence[str]) -> Vectors:
         """Run the encoder and concatenate the given outputs, shape (len(queries), sum of widths), float32."""

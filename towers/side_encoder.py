@@ -10,6 +10,7 @@ import torch
 
 from artifacts.catalog import Catalog
 from artifacts.history import ProductHistory
+from artifacts.popularity import ProductPriors
 from artifacts.product_text import join_parts, marked_values
 from artifacts.side import TowerName
 from towers.encoding import Progress, device_of, encode_photos, encode_texts
@@ -35,7 +36,7 @@ class Products:
     titles: Sequence[str]
     images: Sequence[str | None]  # path relative to `folder`, URL, or None
     folder: Path
-    product_ids: Sequence[str] = ()  # needed if the model adds products' history
+    product_ids: Sequence[str] = ()  # needed if the model adds products' history or popularity
     columns: pa.Table = field(default_factory=lambda: pa.table({}))  # of the catalogue, with those read as fields
 
     def texts(self, fields: Sequence[str]) -> Sequence[str]:
@@ -64,22 +65,25 @@ class SideEncoder:
         tokenizers: the tokenizers of its text towers.
         cache: cache of tower vectors; None for no cache.
         history: history of products, which is added to their vectors; None for no history.
+        priors: popularity of products, which is added after the history; None for none.
     """
 
     side: Side
     tokenizers: Tokenizers
     cache: VectorCache | None = None
     history: ProductHistory | None = None
+    priors: ProductPriors | None = None
 
     def queries(self, queries: Sequence[str]) -> Vectors:
-        """Encode queries as unit vectors, shape (n, D)."""
+        """Encode queries as unit vectors, shape (n, width)."""
         names: list[TowerName] = [tower.name for tower in self.side.spec.towers]
         return self.fuse({name: self.text_vectors(name, queries) for name in names})
 
     def products(self, products: Products, progress: Progress | None = None) -> Vectors:
-        """Encode products as unit vectors, shape (n, D)."""
+        """Encode products as unit vectors, shape (n, width)."""
         vectors = self.fuse(self.product_tower_vectors(products, progress))
-        return self.history.add_to(vectors, products.product_ids) if self.history else vectors
+        vectors = self.history.add_to(vectors, products.product_ids) if self.history else vectors
+        return self.priors.add_to(vectors, products.product_ids) if self.priors else vectors
 
     def product_tower_vectors(self, products: Products, progress: Progress | None = None) -> dict[TowerName, Vectors]:
         """Encode products as unit vectors of each tower, {name: (n, d)}."""
@@ -116,7 +120,7 @@ class SideEncoder:
 
     @torch.inference_mode()
     def fuse(self, vectors: Mapping[TowerName, Vectors]) -> Vectors:
-        """Fuse the towers' vectors to unit vectors of the side: {name: (n, d)} -> (n, D)."""
+        """Fuse the towers' vectors to unit vectors of the side: {name: (n, d)} -> (n, width)."""
         count = len(next(iter(vectors.values())))
         fused = np.empty((count, self.side.spec.width), dtype=np.float32)
         for start in range(0, count, ROWS_PER_FUSION):

@@ -322,5 +322,7 @@ def _report(bundle: ModelBundle) -> None:
         f"{bundle.path}: {bundle.card.origin.name}, width {bundle.card.width}, "
         f"fingerprint {bundle.fingerprint[:12]}{metrics}"
     )
+    if prior := bundle.card.prior:
+        print(f"popularity is {'' if prior.kept else 'not '}part of the vectors: {prior.reason}")
     if choice := bundle.card.query_encoder:
         print(f"query encoder for CPUs: {choice.precision}, {choice.reason}")

@@ -119,7 +119,7 @@ def encode(bundle: ModelBundle, catalog: Path, store: Path) -> tuple[float, int]
     """Run the pipeline. Return its seconds and the number of products encoded; the others were in the store's pool."""
     begin = time.perf_counter()
     products = open_catalog(catalog)
-    with open_pool(store, bundle.product_fingerprint, bundle.card.width) as pool:
+    with open_pool(store, bundle.product_fingerprint, bundle.product.width) as pool:
         embedder = Embedder(
             bundle, pool, EncodingOptions(), products.folder, catalog, products.sha256(), lambda line: None
         )

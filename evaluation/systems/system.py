@@ -16,6 +16,7 @@ from tqdm import tqdm
 from artifacts.bundle import ModelBundle, ModelOrigin
 from artifacts.catalog import Catalog
 from artifacts.history import read_history
+from artifacts.popularity import read_priors
 from artifacts.product_text import check_fields
 from evaluation.core.array_cache import WORK_FOLDER
 from evaluation.systems.exact_search import Encoder, rows_per_block, search
@@ -147,7 +148,8 @@ class _ProductBlocks:
         folder = self.bundle.product_folder
         side = load_side(folder).to("cuda" if torch.cuda.is_available() else "cpu")
         history = read_history(folder, self.bundle.product)
-        return SideEncoder(side, read_tokenizers(folder, self.bundle.product), self.cache, history)
+        priors = read_priors(folder, self.bundle.query)
+        return SideEncoder(side, read_tokenizers(folder, self.bundle.product), self.cache, history, priors)
 
     def encode(self, start: int, stop: int) -> Vectors:
         """Return the unit vectors of the catalogue rows from start to stop, (stop - start, D)."""

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
 from artifacts.history import ProductHistory
 from artifacts.index_version import TOWER_VECTORS_FILE, PhotoCounts
+from artifacts.popularity import ProductPriors
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Keys, Rows
 from index_builder.core.progress import ProgressReporter
@@ -35,11 +37,12 @@ class EmbeddedProducts:
     """The vectors of a catalogue.
 
     Attributes:
-        vectors: (count, D) float32 of unit length, memory-mapped; row i is the catalogue's row i.
+        vectors: (count, width) float32 of unit length, memory-mapped; row i is the catalogue's row i.
         keys: (count, 2), of which text and photo each vector was made.
         photos: number of products by outcome of their photo; all zero for a model that reads no photos.
         failures: photos that could not be used, in the catalogue's order.
         with_history: number of products with a history in their vectors; None where none was added.
+        with_prior: number of products whose popularity is known; None where the model has no prior.
     """
 
     vectors: Vectors
@@ -47,6 +50,7 @@ class EmbeddedProducts:
     photos: PhotoCounts
     failures: Sequence[FailedPhoto]
     with_history: int | None = None
+    with_prior: int | None = None
 
 
 def collect(
@@ -57,6 +61,7 @@ def collect(
     folder: Path,
     report: ProgressReporter,
     history: ProductHistory | None = None,
+    priors: ProductPriors | None = None,
 ) -> EmbeddedProducts:
     """Collect vectors and photo outcomes of products, all of which the pool has.
 
@@ -68,15 +73,17 @@ def collect(
         folder: folder for VECTORS_FILE and, where the pool has tower vectors, TOWER_VECTORS_FILE.
         report: receives a line for each damaged shard, and on products whose vector is zero.
         history: history to add to the vectors. Those of the pool are without, so that equal products share one.
+        priors: popularity of products, which is added last; those of the pool are without, too.
     """
     vectors = _new_vectors(folder / VECTORS_FILE, products.count, bundle.card.width)
+    content = vectors[:, : bundle.product.width]
     tower_file = (
         TowerVectorsFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_tower_vectors else None
     )
     usable, outcomes = np.zeros(products.count, np.bool_), dict[int, _Outcome]()
     is_zero = np.zeros(products.count, np.bool_)
     for rows, shard in pool.shards(pool.find(identified.keys), report):
-        vectors[rows] = shard.vectors
+        content[rows] = shard.vectors
         is_zero[rows] = ~shard.vectors.any(axis=1)
         usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
         outcomes.update(_failed_outcomes(rows, shard))
@@ -90,20 +97,38 @@ def collect(
     photos = PhotoCounts(usable=0, absent=0)
     if bundle.product.reads_photos:
         photos = _count_photos(products.count, int(usable.sum()), failed)
-    with_history = _add_history(history, vectors, products) if history else None
-    return EmbeddedProducts(vectors, identified.keys, photos, [failed[row] for row in sorted(failed)], with_history)
+    with_history = _add_history(history, content, products) if history else None
+    with_prior = _add_priors(priors, vectors, products) if priors else None
+    failures = [failed[row] for row in sorted(failed)]
+    return EmbeddedProducts(vectors, identified.keys, photos, failures, with_history, with_prior)
 
 
-def _add_history(history: ProductHistory, vectors: MappedVectors, products: CatalogStream) -> int:
+def _add_history(history: ProductHistory, content: MappedVectors, products: CatalogStream) -> int:
     """Add the history of products that have one to their vectors, in place; return their number."""
-    start = count = 0
-    for batch in products.batches(["product_id"]):
-        rows = slice(start, start + len(batch))
-        places = history.places(batch.column(0))
-        vectors[rows] = history.move(vectors[rows], places)
+    count = 0
+    for rows, product_ids in _blocks(products):
+        places = history.places(product_ids)
+        content[rows] = history.move(content[rows], places)
         count += int((places >= 0).sum())
-        start += len(batch)
     return count
+
+
+def _add_priors(priors: ProductPriors, vectors: MappedVectors, products: CatalogStream) -> int:
+    """Add the popularity of products to vectors of their content, in place; return of how many it is known."""
+    count = 0
+    for rows, product_ids in _blocks(products):
+        places = priors.rows(product_ids)
+        vectors[rows] = priors.columns.products(vectors[rows, : priors.columns.content], priors.of(places))
+        count += int((places >= 0).sum())
+    return count
+
+
+def _blocks(products: CatalogStream) -> Iterator[tuple[slice, pa.Array]]:
+    """Yield the ids of the products a batch at a time, with their rows."""
+    start = 0
+    for batch in products.batches(["product_id"]):
+        yield slice(start, start + len(batch)), batch.column(0)
+        start += len(batch)
 
 
 def _product_id(products: CatalogStream, row: int) -> str:

@@ -52,5 +52,6 @@ def add_photo_encoder(bundle: ModelBundle, out: Path) -> ModelBundle:
         if bundle.curves_folder.is_dir():
             shutil.copytree(bundle.curves_folder, folder / CURVES_FOLDER)
         export_photo_encoder(load_model(bundle).product, folder / PHOTO_ENCODER_FOLDER)
-        finish_bundle(folder, bundle.card.origin, bundle.held_out_queries())
+        card = bundle.card
+        finish_bundle(folder, card.origin, bundle.held_out_queries(), card.query_encoder, card.prior)
     return open_bundle(out)

@@ -14,6 +14,7 @@ from artifacts.bundle import (
     open_bundle,
 )
 from artifacts.history import write_history
+from artifacts.popularity import write_priors
 from towers.export import export_query_side
 from towers.storage import save_side
 from training.after_fit.int8_choice import choose_encoder
@@ -48,12 +49,14 @@ def write_bundle(request: FitRequest, fitted: FittedModel) -> ModelBundle:
         save_side(model.product, folder / PRODUCT_SIDE, fitted.tokenizers)
         if fitted.history:
             write_history(folder / PRODUCT_SIDE, fitted.history)
+        if fitted.priors:
+            write_priors(folder / PRODUCT_SIDE, fitted.priors)
         write_photo_encoder(model, folder)
         if fitted.curves:
             shutil.copytree(fitted.curves.folder, folder / CURVES_FOLDER)
             recalls = {name: value for name, value in fitted.metrics.items() if name == VALIDATION_RECALL}
             write_last_point(CurveFiles(folder / CURVES_FOLDER, fitted.curves.steps), recalls)
-        finish_bundle(folder, _origin(request, fitted), held_out, choice)
+        finish_bundle(folder, _origin(request, fitted), held_out, choice, fitted.prior)
     return open_bundle(request.out)
 
 

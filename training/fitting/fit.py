@@ -1,4 +1,4 @@
-"""Fitting a recipe: preflight, training, product history, validation, and the bundle."""
+"""Fitting a recipe: preflight, training, product history, validation, popularity, and the bundle."""
 
 import shutil
 from pathlib import Path
@@ -15,6 +15,7 @@ from training.fitting.curves import CurveFiles
 from training.fitting.fitted_model import FittedModel
 from training.fitting.history import add_history
 from training.fitting.module import RetrievalModule
+from training.fitting.popularity import add_prior
 from training.fitting.preflight import check_model, check_request
 from training.fitting.read_texts import report_read_texts
 from training.fitting.request import FitRequest
@@ -66,7 +67,8 @@ def _fit_model(request: FitRequest, start: StartingModel, work: Path) -> FittedM
     fitted = keep_the_better(fitted, recipe, data, request.seed)
     if recipe.history:
         fitted = add_history(fitted, recipe.history, data)
-    return fitted.with_metrics({**fitted.metrics, **validate(fitted, recipe.query.fusion, data), **read})
+    fitted = fitted.with_metrics({**fitted.metrics, **validate(fitted, recipe.query.fusion, data), **read})
+    return add_prior(fitted, recipe, data) if recipe.prior else fitted
 
 
 def _train(

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from tokenizers import Tokenizer
 
+from artifacts.bundle import PriorChoice
 from artifacts.history import ProductHistory
+from artifacts.popularity import ProductPriors
 from artifacts.side import TowerName
 from towers.model import Model
 from towers.side_encoder import SideEncoder
@@ -20,9 +22,10 @@ class FittedModel:
         model: on the CPU, in evaluation mode.
         tokenizers: the tokenizer of each text tower.
         query: encoder of the query side.
-        product: encoder of the product side; it adds the products' history, if there is one.
+        product: encoder of the product side; it adds the products' history and popularity, if there are any.
         metrics: what was measured, by name: recall on held-out queries, how much of the texts is read.
         curves: loss and learning rate by step; None where nothing was trained.
+        prior: whether products' popularity was kept, and why; None where the recipe asks for none.
     """
 
     model: Model
@@ -31,15 +34,25 @@ class FittedModel:
     product: SideEncoder
     metrics: Mapping[str, float] = field(default_factory=dict)
     curves: CurveFiles | None = None
+    prior: PriorChoice | None = None
 
     @property
     def history(self) -> ProductHistory | None:
         """The products' history, which is part of their vectors; None where the recipe has none."""
         return self.product.history
 
+    @property
+    def priors(self) -> ProductPriors | None:
+        """The products' popularity, which is part of their vectors; None where the model has none."""
+        return self.product.priors
+
     def with_history(self, history: ProductHistory) -> "FittedModel":
         """Return the same model with a history of its products."""
         return replace(self, product=replace(self.product, history=history))
+
+    def with_priors(self, priors: ProductPriors) -> "FittedModel":
+        """Return the same model with the popularity of its products; its query side must have their columns."""
+        return replace(self, product=replace(self.product, priors=priors))
 
     def with_metrics(self, metrics: Mapping[str, float]) -> "FittedModel":
         """Return the same model with other metrics."""

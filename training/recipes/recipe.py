@@ -193,6 +193,34 @@ class HistoryRecipe(Record):
     estimate: float = Field(default=1.3, ge=0)
 
 
+class PriorRecipe(Record):
+    """Products' popularity as a coordinate of their vectors, chosen on held-out purchases after the fit.
+
+    See training/after_fit/popularity.py.
+    """
+
+    weights: tuple[Annotated[float, Field(gt=0, le=0.1)], ...] = (
+        0.005,
+        0.01,
+        0.015,
+        0.02,
+        0.03,
+        0.04,
+    )  # to choose from
+    # The estimates to choose from for products that were never bought, as quantiles of those that were.
+    floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.0, 0.25, 0.5, 0.75)
+    # By how many points the recall@100 of purchases of products with 3 or fewer purchases in training may fall.
+    most_loss: float = Field(default=5.0, ge=0)
+    by_query: bool = True  # whether queries may give popularity different weights, where that wins
+    limit: float = Field(default=2.0, ge=1)  # the largest of these weights; without them, each query's is 1
+
+    @model_validator(mode="after")
+    def _check(self) -> "PriorRecipe":
+        if not self.weights or not self.floors:
+            raise ValueError("weights and floors must each name at least one number")
+        return self
+
+
 class Recipe(Record):
     """One model: its composition, which parts are trained, and how."""
 
@@ -205,6 +233,7 @@ class Recipe(Record):
     text_tower: str = "bibert"  # the recipe whose fitted bibert tower is meant, where it is taken from a bundle
     optimisation: Optimisation | None = None
     history: HistoryRecipe | None = None
+    prior: PriorRecipe | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Recipe":

@@ -1,0 +1,268 @@
+"""The popularity of products as a coordinate of their vectors (artifacts/popularity.py), chosen after the fit.
+
+With n the number of purchases of a product in the training window, a product's prior is
+
+    g = b (max(z, f) - mean),    z = (log(1 + n) - its mean) / its deviation over the products that were bought
+
+b, the weight, and f, the floor, a quantile of z over these products, come from grids. The floor is the estimate for
+products that were never bought, which are new as a rule, and smooths the few purchases of others. Among the choices
+that cost products with FEW_PURCHASES or fewer no more than the recipe allows, the best is that with the highest recall
+of purchases for queries that training never saw; of those that are as good within one standard error, that with the
+lowest weight, since purchases do not see what popularity costs in relevance.
+
+A gate decides whether there is a prior at all: with b and f chosen on the other folds, each query must be better served
+than without, by its interval at 100 products, and not worse at 10. By the same rule a weight that depends on the query
+(popularity_weight.py) must win against one that does not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from artifacts.bundle import PriorChoice, PriorComparison, RecallChange, RecallOfGroup
+from artifacts.popularity import MOST_REACH
+from towers.query_encoder import Vectors
+from training.after_fit.popularity_weight import Derivatives, QueryWeight, constant_weight, fit_weight
+from training.after_fit.purchase_places import HeldOutPurchases, Rows, Scoring, purchase_places
+
+LEAST_QUERIES = 50
+FEW_PURCHASES = 3
+GROUPS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 3), (4, 20), (21, None))  # purchases in training
+DEPTH, FIRST_DEPTH = 100, 10
+FOLDS = 5
+MOST_QUERIES = 1000
+_DEVIATIONS = 1.96  # of a 95% interval
+
+_Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PriorSettings:
+    """What the choice is made from.
+
+    Attributes:
+        weights: the b to choose from.
+        floors: the f to choose from, as quantiles of the products that were bought.
+        most_loss: by how many points the recall of purchases of products with few purchases may fall.
+        limit: the largest weight that a query may give to popularity; 1 or more.
+        by_query: whether the weight may depend on the query.
+        temperature: of the softmax to which the weight by query is fitted.
+    """
+
+    weights: Sequence[float]
+    floors: Sequence[float]
+    most_loss: float
+    limit: float
+    by_query: bool
+    temperature: float
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenPrior:
+    """The popularity of products, as a model gets it.
+
+    Attributes:
+        values: (n,) the prior of each product of the catalogue.
+        estimate: that of all other products.
+        reach: the largest absolute prior, above 0.
+        weight: what queries give to it.
+    """
+
+    values: Vectors
+    estimate: float
+    reach: float
+    weight: QueryWeight
+
+
+def choose_prior(held_out: HeldOutPurchases, settings: PriorSettings) -> tuple[PriorChoice, ChosenPrior | None]:
+    """Choose the popularity of products on held-out purchases; None, and the reason, where it does not win.
+
+    Args:
+        held_out: LEAST_QUERIES queries or more, and purchases; at most MOST_QUERIES, evenly spaced, are used.
+        settings: what to choose from.
+    """
+    sold = held_out.sold
+    if len(np.unique(sold[sold > 0])) < 2:
+        reason = "in the training window no product was bought more often than another"
+        return PriorChoice(kept=False, reason=reason), None
+    held_out = held_out.only(np.arange(0, len(held_out.bought), -(-len(held_out.bought) // MOST_QUERIES)))
+    return _Choice(held_out, settings).make()
+
+
+def too_few_queries(count: int) -> PriorChoice:
+    """Return the choice on so many held-out queries, fewer than LEAST_QUERIES: none."""
+    return PriorChoice(
+        kept=False, reason=f"{count} held-out queries are too few to choose it on, {LEAST_QUERIES} are needed"
+    )
+
+
+def product_priors(sold: Rows, weight: float, floor: float) -> tuple[Vectors, float]:
+    """Return the prior of each product, (n,), and the estimate for others.
+
+    Args:
+        sold: (n,) purchases in the training window, of at least two products and not equally many.
+        weight: b.
+        floor: f, as a quantile.
+    """
+    logarithms = np.log1p(sold.astype(np.float64))
+    bought = logarithms[sold > 0]
+    scaled = (logarithms - bought.mean()) / bought.std()
+    least = np.quantile(scaled[sold > 0], floor)
+    raised = np.maximum(scaled, least)
+    middle = raised.mean()
+    values = np.clip(weight * (raised - middle), -MOST_REACH, MOST_REACH).astype(np.float32)
+    return values, float(np.float32(np.clip(weight * (least - middle), -MOST_REACH, MOST_REACH)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """One choice of b and f, and the places of all purchases with it."""
+
+    weight: float
+    floor: float
+    places: Rows
+
+
+class _Choice:
+    """The choice on one set of held-out purchases."""
+
+    def __init__(self, held_out: HeldOutPurchases, settings: PriorSettings) -> None:
+        self._held_out = held_out
+        self._settings = settings
+        self._fold_of = np.arange(len(held_out.bought)) % FOLDS
+        grid = [(0.0, 0.0), *product(settings.weights, settings.floors)]
+        weights = constant_weight(held_out.queries.shape[1], settings.limit).of(held_out.queries)
+        places = purchase_places(held_out, [self._scoring(*pair, weights) for pair in grid])
+        self._without, *self._tried = [_Tried(*pair, of_pair) for pair, of_pair in zip(grid, places, strict=True)]
+
+    def make(self) -> tuple[PriorChoice, ChosenPrior | None]:
+        """Choose on all queries, judge by the queries of each fold, and decide."""
+        chosen = self._best(np.ones(len(self._fold_of), np.bool_))
+        by_fold = [self._best(self._fold_of != fold) for fold in range(FOLDS)]
+        places = self._join([tried.places for tried in by_fold])
+        weight = constant_weight(self._held_out.queries.shape[1], self._settings.limit)
+        if self._settings.by_query and chosen.weight:
+            by_query, its_places = self._by_query(chosen, by_fold)
+            if self._wins(its_places, places) and self._loss(its_places) <= self._settings.most_loss:
+                weight, places = by_query, its_places
+        comparison = self._compare(chosen, weight, places)
+        if chosen.weight == 0 or not self._wins(places, self._without.places):
+            return PriorChoice(kept=False, reason=_reason(comparison, self._settings), comparison=comparison), None
+        values, estimate = product_priors(self._held_out.sold, chosen.weight, chosen.floor)
+        reach = float(np.abs(np.append(values, np.float32(estimate))).max())
+        kept = PriorChoice(kept=True, reason=_reason(comparison, self._settings), comparison=comparison)
+        return kept, ChosenPrior(values, estimate, reach, weight)
+
+    def _best(self, queries: npt.NDArray[np.bool_]) -> _Tried:
+        """Return the best choice on some of the queries."""
+        allowed = [tried for tried in self._tried if self._loss(tried.places, queries) <= self._settings.most_loss]
+        recalls = {tried: self._held_out.recalls(tried.places, DEPTH)[queries] for tried in (self._without, *allowed)}
+        best = max(recalls, key=lambda tried: float(recalls[tried].mean()))
+        as_good = [tried for tried in recalls if _is_within_one_error(recalls[best] - recalls[tried])]
+        return min(as_good, key=lambda tried: (tried.weight, -recalls[tried].mean()))
+
+    def _by_query(self, chosen: _Tried, by_fold: Sequence[_Tried]) -> tuple[QueryWeight, Rows]:
+        """Fit the weight by query; return it, and the places of purchases with that of the other folds."""
+        held_out, settings = self._held_out, self._settings
+        priors, _ = product_priors(held_out.sold, max(settings.weights), chosen.floor)
+        derivatives = Derivatives.of(held_out, priors, settings.temperature, settings.limit)
+        scorings = []
+        for fold, tried in enumerate(by_fold):
+            fitted = fit_weight(held_out.queries, derivatives, np.flatnonzero(self._fold_of != fold))
+            scorings.append(self._scoring(tried.weight, tried.floor, fitted.of(held_out.queries)))
+        everywhere = fit_weight(held_out.queries, derivatives, np.arange(len(self._fold_of)))
+        return everywhere, self._join(purchase_places(held_out, scorings))
+
+    def _scoring(self, weight: float, floor: float, weights: Vectors) -> Scoring:
+        """Return what a choice adds to cosines, by the formula of scores in artifacts/popularity.py."""
+        values, estimate = product_priors(self._held_out.sold, weight, floor)
+        reach = max(abs(estimate), float(np.abs(values).max()))
+        return Scoring(values / np.float32(np.sqrt(1 - reach**2)), weights)
+
+    def _join(self, by_fold: Sequence[Rows]) -> Rows:
+        """Return the places of purchases, each of those that belong to the fold of its query."""
+        return np.stack(by_fold)[self._fold_of[self._held_out.query_of], np.arange(len(self._held_out.query_of))]
+
+    def _wins(self, places: Rows, before: Rows) -> bool:
+        """Return whether recall is better at 100 products, and not worse at 10, each by its interval over queries."""
+        deep, first = (self._change(places, before, depth) for depth in (DEPTH, FIRST_DEPTH))
+        return deep.low > 0 and first.high >= 0
+
+    def _change(self, places: Rows, before: Rows, depth: int) -> RecallChange:
+        without, with_prior = (self._held_out.recalls(found, depth) for found in (before, places))
+        gains = with_prior - without
+        error = _DEVIATIONS * float(gains.std(ddof=1)) / len(gains) ** 0.5
+        mean = float(gains.mean())
+        return RecallChange(
+            without=float(without.mean()), with_prior=float(with_prior.mean()), low=mean - error, high=mean + error
+        )
+
+    def _loss(self, places: Rows, queries: npt.NDArray[np.bool_] | None = None) -> float:
+        """Return by how many points the recall of purchases of products with few purchases falls; 0 without any."""
+        held_out = self._held_out
+        few = held_out.sold[held_out.product_of] <= FEW_PURCHASES
+        if queries is not None:
+            few &= queries[held_out.query_of]
+        if not few.any():
+            return 0.0
+        lost = (self._without.places[few] < DEPTH).mean() - (places[few] < DEPTH).mean()
+        return float(100 * lost)
+
+    def _compare(self, chosen: _Tried, weight: QueryWeight, places: Rows) -> PriorComparison:
+        sold = self._held_out.sold[self._held_out.product_of]
+        groups = []
+        for least, most in GROUPS:
+            of_group = (sold >= least) & (sold <= (sold.max() if most is None else most))
+            if of_group.any():
+                without, with_prior = (
+                    float((found[of_group] < DEPTH).mean()) for found in (self._without.places, places)
+                )
+                groups.append(
+                    RecallOfGroup(
+                        least=least, most=most, purchases=int(of_group.sum()), without=without, with_prior=with_prior
+                    )
+                )
+        return PriorComparison(
+            queries=len(self._held_out.bought),
+            weight=chosen.weight,
+            floor=chosen.floor,
+            weight_by_query=bool(weight.vector.any()),
+            recall_at_10=self._change(places, self._without.places, FIRST_DEPTH),
+            recall_at_100=self._change(places, self._without.places, DEPTH),
+            by_purchases=tuple(groups),
+        )
+
+
+def _is_within_one_error(behind: _Numbers) -> bool:
+    """Return whether recalls by query are behind the best by no more than one standard error."""
+    return bool(behind.mean() <= behind.std() / np.sqrt(len(behind)))
+
+
+def _reason(comparison: PriorComparison, settings: PriorSettings) -> str:
+    """Say in a clause what popularity changes on held-out queries, and for which products."""
+    deep, first = comparison.recall_at_100, comparison.recall_at_10
+    if comparison.weight == 0:
+        return (
+            f"of {comparison.queries:,} held-out queries none of its weights finds more purchases, beyond one standard "
+            f"error, without costing products with {FEW_PURCHASES} or fewer purchases more than "
+            f"{settings.most_loss:g} points of recall@{DEPTH}"
+        )
+    groups = ", ".join(
+        f"{_range(group)}: {100 * group.without:.1f} to {100 * group.with_prior:.1f}"
+        for group in comparison.by_purchases
+    )
+    return (
+        f"on {comparison.queries:,} held-out queries recall@{DEPTH} goes from {100 * deep.without:.1f} to "
+        f"{100 * deep.with_prior:.1f} (by {100 * deep.low:+.1f} to {100 * deep.high:+.1f} points) and recall@"
+        f"{FIRST_DEPTH} from {100 * first.without:.1f} to {100 * first.with_prior:.1f} (by {100 * first.low:+.1f} to "
+        f"{100 * first.high:+.1f}); for products by their purchases in training {groups}"
+    )
+
+
+def _range(group: RecallOfGroup) -> str:
+    if group.most is None:
+        return f"over {group.least - 1}"
+    return f"{group.least}" if group.least == group.most else f"{group.least}-{group.most}"
