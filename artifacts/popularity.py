@@ -88,6 +88,12 @@ class PriorColumns:
         scaled[..., self.content] *= share
         return scaled / _lengths(scaled)
 
+    def content_queries(self, vectors: Vectors) -> Vectors:
+        """Return queries that ask for the content of vectors alone: scores are the cosines of content, same shape."""
+        queries = np.zeros_like(vectors)
+        queries[..., : self.content] = self.content_of(vectors) / np.float32(self.content_length)
+        return queries
+
     def explain(self, query: Vectors, products: Vectors) -> dict[str, Vectors]:
         """Tell apart what the content and what popularity gives to scores.
 

@@ -26,7 +26,7 @@ def parse_search(body: SearchRequest, settings: Settings) -> SearchQuery:
         QueryError: The query is too long or empty, or offset and k reach too far.
         FilterError: A filter has none of the known forms.
     """
-    return SearchQuery(parse_text(body.query, settings), parse_page(body), body.explain, body.part)
+    return SearchQuery(parse_text(body.query, settings), parse_page(body), body.explain, body.part, body.prior)
 
 
 def parse_batch(searches: Sequence[BatchElement], settings: Settings) -> list[SearchQuery | ServiceError]:

@@ -19,6 +19,7 @@ EXPECTED = {
     "explain": "true or false",
     "image": "a photo, as a file",
     "part": "text or photo",
+    "prior": "a number from 0 to 1",
     "product_id": "the id of a product, a text",
     "searches": f"1 to {MAX_SEARCHES} searches, each an object",
     "filters": "an object of conditions by column",
@@ -69,6 +70,13 @@ class SearchRequest(Body):
     )
     part: Literal["text", "photo"] | None = Field(
         default=None, description="Score by the title alone or by the photo alone."
+    )
+    prior: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Multiplies the weight of products' popularity, if the served model has one; 0: content alone.",
     )
 
 
@@ -135,6 +143,12 @@ class Explanation(BaseModel):
         "none, or if the model's queries cannot be compared with photos.",
         examples=[0.2874],
     )
+    cosine: float | None = Field(
+        default=None, description="The cosine of query and product without popularity; absent if the model has none."
+    )
+    prior: float | None = Field(
+        default=None, description="Popularity's share of the score; absent if the model has none."
+    )
 
 
 class Hit(BaseModel):
@@ -143,7 +157,9 @@ class Hit(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     rank: int = Field(description="The place in the ranking, from 1.", examples=[1])
-    score: float = Field(description="The cosine of query and product.", examples=[0.8312])
+    score: float = Field(
+        description="The cosine of query and product, with popularity if the model has one.", examples=[0.8312]
+    )
     explain: Explanation | None = Field(default=None, description="Present only if the request asked for it.")
     product_id: str = Field(examples=["p-1042"])
     title: str = Field(examples=["Red running shoes for women"])

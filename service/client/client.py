@@ -64,6 +64,7 @@ class Search:
     offset: int = 0
     filters: Filters | None = None
     explain: bool = False
+    prior: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,13 @@ class Client:
         self._http.close()
 
     def search(
-        self, query: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None, explain: bool = False
+        self,
+        query: str,
+        k: int = DEFAULT_K,
+        offset: int = 0,
+        filters: Filters | None = None,
+        explain: bool = False,
+        prior: float = 1.0,
     ) -> SearchResponse:
         """Return the products nearest to a text.
 
@@ -118,7 +125,7 @@ class Client:
             ProblemError: The service refuses the search.
             ClientError: The service cannot be reached.
         """
-        return self._send(_search(Search(query, k, offset, filters, explain)))
+        return self._send(_search(Search(query, k, offset, filters, explain, prior)))
 
     def search_batch(self, searches: Sequence[Search]) -> BatchResponse:
         """Return the answers to several searches, some of which may have failed; see `search` for other errors."""
@@ -188,10 +195,16 @@ class AsyncClient:
         await self._http.aclose()
 
     async def search(
-        self, query: str, k: int = DEFAULT_K, offset: int = 0, filters: Filters | None = None, explain: bool = False
+        self,
+        query: str,
+        k: int = DEFAULT_K,
+        offset: int = 0,
+        filters: Filters | None = None,
+        explain: bool = False,
+        prior: float = 1.0,
     ) -> SearchResponse:
         """See `Client.search`."""
-        return await self._send(_search(Search(query, k, offset, filters, explain)))
+        return await self._send(_search(Search(query, k, offset, filters, explain, prior)))
 
     async def search_batch(self, searches: Sequence[Search]) -> BatchResponse:
         """See `Client.search_batch`."""

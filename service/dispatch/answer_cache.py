@@ -79,7 +79,7 @@ def _digest(query: SearchQuery | SimilarQuery) -> bytes:
     if isinstance(query, SimilarQuery):
         target = f"similar {query.product_id!r}"
     else:
-        target = f"text {query.text!r} {query.explain} {query.modality!r}"
+        target = f"text {query.text!r} {query.explain} {query.modality!r} {query.prior!r}"
     described = f"{target} {page.k} {page.offset} {page.filters!r}"
     return hashlib.blake2b(described.encode(), digest_size=_DIGEST_BYTES).digest()
 

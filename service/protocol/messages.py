@@ -148,7 +148,7 @@ def queries_from_message(message: Message) -> list[Query]:
         return PhotoQuery(content, _page_from_json(page))
 
     decoders: dict[str, Callable[..., Query]] = {
-        "text": lambda text, page, explain, modality: SearchQuery(text, _page_from_json(page), explain, modality),
+        "text": lambda text, page, *options: SearchQuery(text, _page_from_json(page), *options),
         "similar": lambda product_id, page: SimilarQuery(product_id, _page_from_json(page)),
         "product": ProductQuery,
         "image": ImageQuery,
@@ -159,7 +159,7 @@ def queries_from_message(message: Message) -> list[Query]:
 
 def _query_to_json(query: Query) -> tuple[object, ...]:
     if isinstance(query, SearchQuery):
-        return "text", query.text, _page_to_json(query.page), query.explain, query.modality
+        return "text", query.text, _page_to_json(query.page), query.explain, query.modality, query.prior
     if isinstance(query, SimilarQuery):
         return "similar", query.product_id, _page_to_json(query.page)
     if isinstance(query, ProductQuery):

@@ -34,12 +34,14 @@ class SearchQuery:
         page: the part of the ranking that is wanted.
         explain: whether each hit says what its title and what its photo contributed.
         modality: the only modality to score by, `text` or `photo`; None for all.
+        prior: by which the weight of products' popularity is multiplied, from 0 to 1.
     """
 
     text: str
     page: Page
     explain: bool = False
     modality: str | None = None
+    prior: float = 1.0
 
 
 @dataclass(frozen=True)

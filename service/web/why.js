@@ -9,7 +9,7 @@ const SIMILAR_SHOWN = 6;
 const FIRST_LOOK = 100; // places that are searched first; the rest up to MOST_PLACES only if needed
 const MOST_PLACES = 1000; // the last place that a search can reach
 const HIDDEN_FIELDS = ["rank", "score", "explain", "product_id", "title", "image"];
-const PART_NAMES = { text: "Title", photo: "Photo" };
+const PART_NAMES = { text: "Title", photo: "Photo", prior: "Popularity" };
 
 let page = null; // what setUpWhy was given
 let shown = null; // the id of the product in the open dialog
@@ -137,7 +137,7 @@ async function partsOf(found, signal) {
   const [explained] = (await searchSameVersion("search", body, found, signal)).hits;
   if (explained?.product_id !== hit.product_id)
     throw new Problem(409, "other-version", `another product is ${ordinal(hit.rank)} since`);
-  const { kind, ...values } = explained.explain;
+  const { kind, cosine, prior, ...values } = explained.explain;
   const parts = Object.keys(values);
   if (kind === "cosines") return [bars(explained), el("p", { class: "note" }, wordsOfMixed(hit, values.photo))];
   if (parts.length === 1)
@@ -148,7 +148,7 @@ async function partsOf(found, signal) {
 
 /** The shares of title and photo as bars: parts, which add up to the score, or separate cosines. */
 function bars(explained) {
-  const { kind, ...values } = explained.explain;
+  const { kind, cosine, ...values } = explained.explain;
   const given = Object.entries(values).filter(([, value]) => value !== null);
   const longest = Math.max(...given.map(([, value]) => Math.abs(value)), 1e-9);
   const rows = given.map(([name, value]) => {

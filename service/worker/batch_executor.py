@@ -115,8 +115,7 @@ def plan_searches(queries: Sequence[Query], version: LoadedVersion) -> list[Plan
             return ProductRow(row)
         if isinstance(query, ImageQuery):
             return ImageRow(row)
-        vector = version.reconstruct(np.array([row]))[0]
-        return PlannedSearch(vector / np.linalg.norm(vector), query.page, excluded_row=row)
+        return PlannedSearch(_product_query(row, version), query.page, excluded_row=row)
 
     return [plan(query) for query in queries]
 
@@ -153,15 +152,27 @@ def _plan_text_search(query: SearchQuery, vector: Vector, version: LoadedVersion
                 f"part is {query.modality!r}, {_mixing_model(version)}: "
                 "only models that concatenate both (cat, alpha) have scores by part"
             )
+        content = vector if version.prior is None else version.prior.content_queries(vector)
         try:
-            vector = version.modality_scores.restrict(vector, query.modality)
+            vector = version.modality_scores.restrict(content, query.modality)
         except QueryError as error:
             return error
+    elif version.prior is not None and query.prior != 1:
+        vector = version.prior.scale(vector, query.prior)
     return PlannedSearch(vector, query.page, explained_text=query.text if query.explain else None)
 
 
 def _mixing_model(version: LoadedVersion) -> str:
     return f"but the served model, {version.manifest.model.name}, mixes title and photo"
+
+
+def _product_query(row: int, version: LoadedVersion) -> Vector:
+    """Return the query for products that are like a product, by their content alone."""
+    vector = version.reconstruct(np.array([row]))[0]
+    if version.prior is not None:
+        return version.prior.content_queries(vector)
+    query: Vector = vector / np.linalg.norm(vector)
+    return query
 
 
 def _plan_photo_search(query: PhotoQuery, version: LoadedVersion) -> PlannedSearch | ServiceError:
@@ -211,9 +222,14 @@ def _explain(ranking: Ranking, search: PlannedSearch, version: LoadedVersion) ->
         return ranking
     if version.modality_scores:
         values = version.modality_scores.split(search.vector, version.reconstruct(ranking.rows))
-        return replace(ranking, explanation=Explanation("scores", values))
-    assert version.modality_similarities, "such a query is refused when it is planned"
-    return replace(ranking, explanation=version.modality_similarities.explain(search.explained_text, ranking.rows))
+        explanation = Explanation("scores", values)
+    else:
+        assert version.modality_similarities, "such a query is refused when it is planned"
+        explanation = version.modality_similarities.explain(search.explained_text, ranking.rows)
+    if version.prior is not None:
+        told_apart = version.prior.explain(search.vector, version.reconstruct(ranking.rows))
+        explanation = replace(explanation, values=explanation.values | told_apart)
+    return replace(ranking, explanation=explanation)
 
 
 def _render(results: Sequence[Result], version: LoadedVersion) -> list[RenderedAnswer | ServiceError]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from artifacts.canaries import check_canaries
 from artifacts.errors import ArtifactError, StoreError
 from artifacts.index_version import IndexVersion, Manifest, open_index_version
+from artifacts.popularity import PriorColumns
 from artifacts.product_json import SEARCH_FIELDS
 from artifacts.store import Store
 from knn import KnnError, Neighbours, OperatingPoint, VectorIndex, gpu_fault, read_index, set_threads
@@ -51,6 +52,7 @@ class LoadedVersion:
     modality_similarities: ModalitySimilarities | None  # None if the version holds no vectors of the towers
     photo_queries: PhotoQueries | NoPhotoSearchError  # the error says why the version cannot be searched by photo
     loaded_at: str  # ISO 8601, UTC
+    prior: PriorColumns | None = None  # None if products' popularity is no part of the vectors
     encoder_device: Device = Device.CPU
     index_device: Device = Device.CPU  # the CPU, or that of the encoder
     _search_lock: threading.Lock = field(default_factory=threading.Lock)  # see `_index_lock`
@@ -168,6 +170,7 @@ def _load(
         modality_similarities=similarities,
         photo_queries=photo_queries,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        prior=PriorColumns.of(opened.query),
         encoder_device=encoder_device,
         index_device=index_device,
     )

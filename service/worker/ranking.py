@@ -14,9 +14,10 @@ class Explanation:
     """What the title and the photo of each hit contributed.
 
     Attributes:
-        kind: `scores` if the values of a hit add up to its score; `cosines` if they are the cosines of the query and
-            the product in each tower.
-        values: the values of all hits for each modality; NaN where a hit has nothing to compare.
+        kind: `scores` if the modalities of a hit and its popularity add up to its score; `cosines` if they are the
+            cosines of the query and the product in each tower.
+        values: the values of all hits for each modality; NaN where a hit has nothing to compare. In a version with
+            popularity also `cosine`, that of the content, and `prior`, popularity's share of the score.
     """
 
     kind: Literal["scores", "cosines"]

@@ -56,6 +56,7 @@ from artifacts.index_version import (
 )
 from artifacts.judgments import Relevance
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, PHOTO_ENCODER_SCHEMA_VERSION
+from artifacts.popularity import PriorColumns, ProductPriors, columns_after, write_priors
 from artifacts.side import ENCODER_FILE, TowerName
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
@@ -208,6 +209,18 @@ def make_history(folder: Path) -> None:
     write_json(folder / "expected.json", {"product_ids": HISTORY_OF, "vectors": rounded(moved)})
 
 
+def make_prior(folder: Path) -> None:
+    """The popularity of two products, as it stands in a product side's folder, and the vectors of three."""
+    columns = PriorColumns(BERT_WIDTH, columns_after(BERT_WIDTH), 0.125)
+    priors = ProductPriors(pa.array(["p1", "p0"]), np.array([0.125, -0.0625], np.float32), -0.03125, columns)
+    write_priors(folder, priors)
+    content = np.eye(BERT_WIDTH, dtype=np.float32)[:3]
+    vectors = priors.add_to(content, list(HISTORY_OF))
+    query = {"columns": columns.columns, "reach": columns.reach, "limit": 2.0}
+    expected = {"query_prior": query, "product_ids": HISTORY_OF, "vectors": rounded(vectors)}
+    write_json(folder / "expected.json", expected)
+
+
 def make_photo_encoder(folder: Path) -> None:
     """A photo encoder, photos, and the vectors that they have as products' photos."""
     side, photos = tiny_model("clip", seed=5).product, write_photos(folder, PHOTOS)
@@ -232,6 +245,7 @@ MAKERS: dict[str, tuple[int, Callable[[Path], None]]] = {
     "gate": (GATE_SCHEMA_VERSION, make_gate),
     "history": (BUNDLE_SCHEMA_VERSION, make_history),
     "photo": (PHOTO_ENCODER_SCHEMA_VERSION, make_photo_encoder),
+    "prior": (BUNDLE_SCHEMA_VERSION, make_prior),
     "shard": (SHARD_SCHEMA_VERSION, make_shard),
     "store": (VERSION_SCHEMA_VERSION, make_store),
 }

@@ -20,6 +20,8 @@ from artifacts.gate import read_gate_record
 from artifacts.history import read_history
 from artifacts.index_version import INDEX_FILE, open_index_version, read_manifest
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
+from artifacts.popularity import read_priors
+from artifacts.side import PriorSpec
 from artifacts.store import Publication, Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.embeddings import shard
@@ -50,6 +52,7 @@ FORMATS = {
 PARTS = {
     "explained": "index_version",
     "history": "bundle",
+    "prior": "bundle",
 }  # what is saved of a format besides, since not every folder of it has it
 
 
@@ -96,6 +99,7 @@ FINGERPRINTS = {
     "gate-1": "b220d4e821fccf1b",
     "history-1": "99da36ddb8c167cd",
     "photo-1": "e8a477a9194daeb7",
+    "prior-1": "4f4d692a9699c430",
     "shard-1": "f352150b40a22da4",
     "store-1": "f7cb1c94ecc00086",
 }
@@ -119,6 +123,16 @@ def test_a_saved_history_moves_products_where_it_moved_them(folder: Path) -> Non
     assert history is not None
     moved = history.add_to(np.eye(BERT_WIDTH, dtype=np.float32)[:3], wanted["product_ids"])
     np.testing.assert_allclose(moved, wanted["vectors"], atol=2e-5)
+
+
+@pytest.mark.parametrize("folder", saved("prior"), ids=lambda folder: folder.name)
+def test_a_saved_popularity_gives_products_the_vectors_that_it_gave_them(folder: Path) -> None:
+    wanted = expected(folder)
+    prior = PriorSpec.model_validate(wanted["query_prior"])
+    priors = read_priors(folder, tiny_sides("bibert")[0].model_copy(update={"prior": prior}))
+    assert priors is not None
+    found = priors.add_to(np.eye(BERT_WIDTH, dtype=np.float32)[:3], wanted["product_ids"])
+    np.testing.assert_allclose(found, wanted["vectors"], atol=2e-5)
 
 
 @pytest.mark.parametrize("folder", saved("store"), ids=lambda folder: folder.name)

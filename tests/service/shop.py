@@ -50,16 +50,17 @@ def save_query_side(
 ) -> None:
     """A query side with random weights, as a bundle holds it. Equal ones are exported once in a test run."""
     if not export:
-        _write_query_side(folder, seed, width, feed_forward)
+        write_query_side(folder, seed, width, feed_forward)
         return
 
     def write_and_export(made: Path) -> None:
-        export_query_side(_write_query_side(made, seed, width, feed_forward), made, QUERIES)
+        export_query_side(write_query_side(made, seed, width, feed_forward), made, QUERIES)
 
     shutil.copytree(made_once(f"query-side-{seed}-{width}-{feed_forward}", write_and_export), folder)
 
 
-def _write_query_side(folder: Path, seed: int, width: int, feed_forward: int) -> Side:
+def write_query_side(folder: Path, seed: int, width: int = WIDTH, feed_forward: int = 64) -> Side:
+    """Write a query side with random weights and without an export, and return it."""
     torch.manual_seed(seed)
     words = tokenizer()
     config = BertConfig(

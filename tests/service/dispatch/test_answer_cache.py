@@ -46,6 +46,7 @@ def test_an_answer_is_found_again() -> None:
         SearchQuery("red shoes", Page(10, 1)),
         SearchQuery("red shoes", Page(10), explain=True),
         SearchQuery("red shoes", Page(10), modality="text"),
+        SearchQuery("red shoes", Page(10), prior=0.5),
         SearchQuery("red shoes", Page(10, filters=(OneOf("in_stock", (True,)),))),
         SimilarQuery("red shoes", Page(10)),
     ],
@@ -81,7 +82,7 @@ def test_no_two_queries_share_an_answer() -> None:
 
 def test_every_field_of_a_query_counts() -> None:
     """A field that is added to a query and forgotten in the key would give one client the answer of another."""
-    changed = {"text": "b", "explain": True, "modality": "text", "product_id": "b", "page": Page(2)}
+    changed = {"text": "b", "explain": True, "modality": "text", "prior": 0.5, "product_id": "b", "page": Page(2)}
     paged = {"k": 2, "offset": 1, "filters": (FILTERS[0],)}
     for query in (SearchQuery("a", Page(1)), SimilarQuery("a", Page(1))):
         earlier = cache(10**6)
