@@ -26,4 +26,5 @@ class QueryPrior(nn.Module):
         """Append to unit vectors, and return unit vectors again: (b, D) -> (b, D + columns)."""
         weight = self.weight(content).float().clamp(0.0, self.spec.limit)
         zeros = torch.zeros_like(content[:, : self.spec.columns - 1])
-        return torch.cat((content, weight, zeros), dim=1) / (1 + weight.square()).sqrt()
+        vectors: Tensor = torch.cat((content, weight, zeros), dim=1) / (1 + weight.square()).sqrt()
+        return vectors

@@ -103,7 +103,7 @@ def collect(
     return EmbeddedProducts(vectors, identified.keys, photos, failures, with_history, with_prior)
 
 
-def _add_history(history: ProductHistory, content: MappedVectors, products: CatalogStream) -> int:
+def _add_history(history: ProductHistory, content: Vectors, products: CatalogStream) -> int:
     """Add the history of products that have one to their vectors, in place; return their number."""
     count = 0
     for rows, product_ids in _blocks(products):

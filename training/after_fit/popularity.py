@@ -254,7 +254,9 @@ def _reason(comparison: PriorComparison, settings: PriorSettings) -> str:
         f"{_range(group)}: {100 * group.without:.1f} to {100 * group.with_prior:.1f}"
         for group in comparison.by_purchases
     )
+    which = "a weight by query" if comparison.weight_by_query else "the same weight for every query"
     return (
+        f"with weight {comparison.weight:g}, floor {comparison.floor:g} and {which}, "
         f"on {comparison.queries:,} held-out queries recall@{DEPTH} goes from {100 * deep.without:.1f} to "
         f"{100 * deep.with_prior:.1f} (by {100 * deep.low:+.1f} to {100 * deep.high:+.1f} points) and recall@"
         f"{FIRST_DEPTH} from {100 * first.without:.1f} to {100 * first.with_prior:.1f} (by {100 * first.low:+.1f} to "

@@ -40,7 +40,8 @@ class QueryWeight:
 
     def of(self, queries: Vectors) -> Vectors:
         """Return the weight of each query, (m, D) -> (m,) float32."""
-        return np.clip(queries @ self.vector + np.float32(self.constant), 0, self.limit).astype(np.float32)
+        weights: Vectors = np.clip(queries @ self.vector + np.float32(self.constant), 0, self.limit).astype(np.float32)
+        return weights
 
 
 def constant_weight(width: int, limit: float) -> QueryWeight:
