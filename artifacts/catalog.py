@@ -1,8 +1,9 @@
 """catalog.parquet: the products of a shop, one row each.
 
-Columns: `product_id` (str, unique), `title` (str), `image` (str: a path relative to the file, or an
-http(s) URL, or null) and any attribute columns (category, price, in_stock, ...), which filters can use.
-Ids that are whole numbers are read as text; image entries have one form, see artifacts/photo_entries.py.
+Columns: `product_id` (str, unique), `title` (str), `image` (str: a path relative to the file, or an http(s) URL, or
+null; or a list of them) and any attribute columns (category, price, in_stock, ...), which filters can use. Ids that are
+whole numbers are read as text; image entries have one form, and further photos of a product are read as a column of
+their own, see artifacts/photo_entries.py.
 
 A catalogue may also be a folder of Parquet files, as data warehouses write them. Its products are the rows of all
 `*.parquet` files in the folder and below it, in the order of their names. Image paths are then relative to the folder.
@@ -22,9 +23,15 @@ import pyarrow.parquet as pq
 from artifacts.checksums import fingerprint_of, record_file, sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 from artifacts.parquet_folder import parquet_files, partition_columns, partition_type
-from artifacts.photo_entries import photo_entries
+from artifacts.photo_entries import (
+    MORE_IMAGES,
+    columns_as_read,
+    further_photos,
+    photo_columns,
+    photo_types,
+    split_photos,
+)
 from artifacts.plain_types import plain_inside, plain_type
-from artifacts.product_text import can_be_field, plain_values
 from artifacts.row_batches import read_batches
 from artifacts.tables import IN_PIECES, Columns, check_columns, check_texts, count_rows, read_schema
 
@@ -59,6 +66,11 @@ class Catalog:
         """Where each product's photo is: a path relative to `folder`, a URL, or None."""
         images: list[str | None] = self.table["image"].to_pylist()
         return images
+
+    @property
+    def more_images(self) -> list[list[str]]:
+        """The further photos of each product, as `images`; empty if no product has any."""
+        return further_photos(self.table)
 
     @property
     def folder(self) -> Path:
@@ -161,32 +173,6 @@ def read_catalog(path: Path, columns: Sequence[str] | None = None) -> Catalog:
     return Catalog(path, pa.Table.from_batches(catalog.batches(columns), schema).combine_chunks())
 
 
-def read_catalog_texts(path: Path) -> Catalog:
-    """Read what towers read of a catalogue into memory: id, title, image, and columns that hold text.
-
-    Values of the further columns come in one line and are cut (artifacts/product_text.py), so that memory does not
-    depend on the length of descriptions.
-
-    Raises:
-        DamagedError: a file is missing or unreadable.
-        FormatError: it is not what this version of Vitrine reads.
-    """
-    catalog = open_catalog(path)
-    texts = [field.name for field in catalog.schema if can_be_field(field.type) and field.name not in CATALOG_COLUMNS]
-    columns = [*CATALOG_COLUMNS, *texts]
-    schema = pa.schema([(name, CATALOG_COLUMNS.get(name, pa.string())) for name in columns])
-    batches = (_with_plain_texts(batch, schema) for batch in catalog.batches(columns))
-    return Catalog(path, pa.Table.from_batches(batches, schema).combine_chunks())
-
-
-def _with_plain_texts(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
-        column if name in CATALOG_COLUMNS else plain_values(column)
-        for name, column in zip(schema.names, batch.columns, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
 def check_ids_are_given(file: Path, ids: pa.Array | pa.ChunkedArray, first_row: int = 0) -> None:
     """Check that no product id is null, empty or blank.
 
@@ -224,9 +210,11 @@ def _common_schema(
     """
     plain = []
     for file, schema in schemas.items():
-        check_columns(file, schema, CATALOG_COLUMNS)
-        for name, kind in CATALOG_COLUMNS.items():
-            schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
+        check_columns(file, schema, CATALOG_COLUMNS | photo_types(file, schema))
+        for name, kind in (CATALOG_COLUMNS | columns_as_read(schema)).items():
+            place = schema.get_field_index(name)
+            field = pa.field(name, kind)
+            schema = schema.set(place, field) if place >= 0 else schema.append(field)
         without = plain_type if len(schemas) > 1 else plain_inside  # of several files one may have no dictionary
         plain.append(pa.schema([column.with_type(without(column.type)) for column in schema], metadata=schema.metadata))
     try:
@@ -254,18 +242,21 @@ def _read_batches(
     """Yield the rows of one file with the columns of its catalogue; `given` has values for columns that it may lack."""
     try:
         with pq.ParquetFile(file, **IN_PIECES) as opened:
-            here = [name for name in schema.names if name in opened.schema_arrow.names]
-            for batch in read_batches(opened, here, BATCH_ROWS):
+            photos = photo_columns(opened.schema_arrow) if {"image", MORE_IMAGES} & {*schema.names} else []
+            there = [name for name in schema.names if name in opened.schema_arrow.names and name not in photos]
+            for batch in read_batches(opened, [*there, *photos], BATCH_ROWS):
+                check_texts(file, batch, first_row)
+                first_row += len(batch)
+                read = split_photos(batch, photos)
                 columns = [
-                    _in_type(file, batch.column(column.name), column)
-                    if column.name in here
+                    read[column.name]
+                    if column.name in read
+                    else _in_type(file, batch.column(column.name), column)
+                    if column.name in there
                     else pa.repeat(pa.scalar(given.get(column.name), column.type), len(batch))
                     for column in schema
                 ]
-                read = pa.RecordBatch.from_arrays(columns, schema=schema)
-                check_texts(file, read, first_row)
-                first_row += len(read)
-                yield _with_plain_images(read)
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
     except (pa.ArrowException, OSError) as error:
         raise DamagedError(f"{file} cannot be read: {error}") from error
 
@@ -278,13 +269,6 @@ def _in_type(file: Path, values: pa.Array, column: pa.Field) -> pa.Array:
             f"{file}: column {column.name} is {values.type} here, and a value does not fit into {column.type}, the "
             f"type for all files: {error}"
         ) from error
-
-
-def _with_plain_images(batch: pa.RecordBatch) -> pa.RecordBatch:
-    if "image" not in batch.schema.names:
-        return batch
-    place = batch.schema.get_field_index("image")
-    return batch.set_column(place, batch.schema.field(place), photo_entries(batch.column(place)))
 
 
 def _check_ids(catalog: CatalogStream) -> None:

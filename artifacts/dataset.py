@@ -20,7 +20,8 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 
-from artifacts.catalog import Catalog, read_catalog, read_catalog_texts
+from artifacts.catalog import Catalog, read_catalog
+from artifacts.catalog_texts import read_catalog_texts
 from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
 from artifacts.errors import DamagedError, MismatchError
 from artifacts.judgments import Judgments, read_judgments

@@ -139,7 +139,9 @@ class PhotoCounts(Record):
 
     usable: int
     absent: int  # products for which the catalogue names no photo
-    unusable: dict[str, int] = Field(default_factory=dict)  # photos that could not be used, by reason
+    unusable: dict[str, int] = Field(default_factory=dict)  # products none of whose photos could be used, by reason
+    # Other photos that could not be used, of products that name several.
+    further_unusable: dict[str, int] = Field(default_factory=dict)
 
 
 class Canary(Record):

@@ -39,7 +39,7 @@ def _check_field_names(fields: tuple[str, ...]) -> tuple[str, ...]:
     twice = sorted({name for name in fields if fields.count(name) > 1})
     if twice:
         raise ValueError(f"each field may be named once, and {', '.join(twice)} is named again")
-    known = sorted({"product_id", "title", "image"} & set(fields))
+    known = sorted({"product_id", "title", "image", "more_images"} & set(fields))
     if known:
         raise ValueError(f"fields are read after the title, which is always read; {', '.join(known)} can be none")
     return fields

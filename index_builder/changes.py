@@ -15,7 +15,15 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS, CatalogStream, check_ids_are_given, notes_on_ids
 from artifacts.errors import FormatError
-from artifacts.photo_entries import photo_entries
+from artifacts.photo_entries import (
+    MORE_IMAGES,
+    MORE_IMAGES_TYPE,
+    columns_as_read,
+    photo_columns,
+    photo_types,
+    photos_of,
+    split_photos,
+)
 from artifacts.product_text import product_texts
 from artifacts.tables import read_schema, read_table
 from index_builder.core.keys import Rows
@@ -54,15 +62,15 @@ class ChangedRow:
         row: row in the new version.
         product_id: its id.
         text: what the model reads of it: its title, and its fields.
-        image: its image entry; None where it has none.
+        photos: its image entries.
         base_row: row in the base version; None for a new product.
-        same_entry: whether text and image entry are the same in the base version.
+        same_entry: whether text and image entries are the same in the base version.
     """
 
     row: int
     product_id: str
     text: str
-    image: str | None
+    photos: tuple[str, ...]
     base_row: int | None = None
     same_entry: bool = False
 
@@ -154,10 +162,10 @@ class Merge:
                 f"as {product_id}: leave these out, or give all columns"
             )
 
-    def _entries(self, products: pa.Table | pa.RecordBatch) -> Iterator[tuple[str, str, str | None]]:
-        """Yield id, text and image entry of each product."""
-        ids, images = (products.column(name).to_pylist() for name in ("product_id", "image"))
-        return zip(ids, product_texts(products, self.fields), images, strict=True)
+    def _entries(self, products: pa.Table | pa.RecordBatch) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Yield id, text and image entries of each product."""
+        ids, photos = products.column("product_id").to_pylist(), map(tuple, photos_of(products))
+        return zip(ids, product_texts(products, self.fields), photos, strict=True)
 
 
 def read_changes(path: Path, base: pa.Schema, change_column: str = CHANGE_COLUMN) -> Changes:
@@ -180,7 +188,8 @@ def read_changes(path: Path, base: pa.Schema, change_column: str = CHANGE_COLUMN
         )
     schema = read_schema(path)
     given = {name: kind for name, kind in CATALOG_COLUMNS.items() if name in schema.names}
-    table = read_table(path, {"product_id": pa.string(), change_column: pa.string()} | given)
+    photos = photo_types(path, schema) if "image" in schema.names else {}
+    table = read_table(path, {"product_id": pa.string(), change_column: pa.string()} | given | photos)
     ids, kinds = table["product_id"], table[change_column]
     check_ids_are_given(path, ids)
     counts = pc.value_counts(ids)
@@ -197,7 +206,8 @@ def read_changes(path: Path, base: pa.Schema, change_column: str = CHANGE_COLUMN
 
 
 def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
-    """Return upserts with the types and the order of the products' columns."""
+    """Return upserts with the types and the order of the products' columns, and photos as products have them."""
+    upserts = _with_photos_as_read(upserts, base, path)
     unknown = sorted(set(upserts.column_names) - set(base.names))
     if unknown:
         raise FormatError(
@@ -206,15 +216,28 @@ def _in_columns_of(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
         )
     schema = pa.schema([column for column in base if column.name in upserts.column_names])
     try:
-        cast = upserts.select(schema.names).cast(schema)
-        if "image" not in schema.names:
-            return cast
-        return cast.set_column(schema.get_field_index("image"), schema.field("image"), _plain_images(cast))
+        return upserts.select(schema.names).cast(schema)
     except (pa.ArrowException, ValueError) as error:
         raise FormatError(
             f"{path}: its columns are of other types than the products of the version: {error}"
         ) from error
 
 
-def _plain_images(upserts: pa.Table) -> pa.ChunkedArray:
-    return pa.chunked_array([photo_entries(chunk) for chunk in upserts["image"].chunks], pa.string())
+def _with_photos_as_read(upserts: pa.Table, base: pa.Schema, path: Path) -> pa.Table:
+    """Return upserts with the first photo of each product as `image`, and the others beside it.
+
+    A file that gives the first photo alone gives products that have no other.
+    """
+    if "image" not in upserts.column_names:
+        if MORE_IMAGES in columns_as_read(base) and MORE_IMAGES in upserts.column_names:
+            raise FormatError(f"{path} has the column {MORE_IMAGES} but no column image; give all photos of a product")
+        return upserts
+    columns = photo_columns(upserts.schema)
+    (rows,) = upserts.combine_chunks().to_batches()  # there is one, see `read_changes`
+    read = split_photos(rows, columns)
+    if MORE_IMAGES in columns_as_read(base):
+        read.setdefault(MORE_IMAGES, pa.nulls(len(upserts), MORE_IMAGES_TYPE))
+    elif MORE_IMAGES in read and read[MORE_IMAGES].null_count == len(upserts):
+        del read[MORE_IMAGES]  # lists of one photo each, of products that have one each
+    others = {name: upserts[name] for name in upserts.column_names if name not in columns}
+    return pa.table(others | read)

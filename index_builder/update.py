@@ -1,8 +1,10 @@
 """A version and a file of changes to a new version; only new texts and photos are encoded."""
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +19,21 @@ from index_builder.base_version import BaseVersion, open_base_version
 from index_builder.changes import CHANGE_COLUMN, Merge, read_changes
 from index_builder.core.errors import BuildError
 from index_builder.core.failed_photo import FailedPhoto
-from index_builder.core.keys import NO_PHOTO, Rows, joined_keys, product_key
+from index_builder.core.keys import Rows, joined_keys, product_key
 from index_builder.core.progress import ProgressReporter
 from index_builder.embeddings.embed import EncodingOptions
-from index_builder.embeddings.identify import IdentifiedProducts
+from index_builder.embeddings.identify import IdentifiedProducts, refused_photos
 from index_builder.embeddings.pool import Pool
 from index_builder.embeddings.retries import Retries
 from index_builder.embeddings.tower_vectors_file import needs_tower_vectors
 from index_builder.index.base_index import IndexChanges, plan_after
 from index_builder.new_version import BuiltVersion, NewVersion, ProductSource, make_version
-from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
+from index_builder.photos.photo_identity import PhotoIdentities, ProductPhotos
 from index_builder.photos.reasons import are_passing
 from index_builder.same_vectors import write_with_vectors_of
 from index_builder.version_writer import new_version_id, prepare_version
 from index_builder.versions.publish import current_version
-from towers.photos import ABSENT, is_url
+from towers.photos import is_url
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ def update_version(request: UpdateRequest, report: ProgressReporter = lambda lin
     the base version. Otherwise the index has the type, the centres and the operating point of the base version's
     (`plan_after`).
 
-    A changed product whose photo is not in the folder of photos keeps its photo if its text and its image entry are
-    those of the base version.
+    A changed product with a photo that is not in the folder of photos keeps its photos if its text and its image
+    entries are those of the base version.
 
     Args:
         request: what to change.
@@ -155,9 +157,9 @@ class _Update:
             )
         unread = sorted(set(identified.refused) - set(kept.tolist()))
         if unread:
-            first = identified.refused[unread[0]]
+            first = identified.refused[unread[0]][0]
             report(
-                f"{len(unread):,} changed products have vectors of their texts alone, since their photos cannot be "
+                f"{len(unread):,} changed products have vectors without photos that cannot be "
                 f"read in {self.photos}, such as {first.image} of {first.product_id} ({first.reason}); --photos names "
                 "another folder"
             )
@@ -213,36 +215,36 @@ class _Update:
         rows_now = np.full(len(base.keys), -1, np.int64)  # by row of the base version; -1 where the vector changes
         for kept in merge.kept:
             rows_now[kept[:, 0]] = kept[:, 1]
-        refused = dict[int, FailedPhoto]()
+        refused = dict[int, Sequence[FailedPhoto]]()
         now = datetime.datetime.now(datetime.UTC)
-        for product, photo in zip(merge.changed, self._changed_photos(), strict=True):
-            is_refused = photo is not None and photo.reason not in (None, ABSENT)
-            if product.base_row is not None and product.same_entry and (photo is None or is_refused):
+        for product, photos in zip(merge.changed, self._changed_photos(), strict=True):
+            if product.base_row is not None and product.same_entry and (photos is None or photos.refused):
                 rows_now[product.base_row] = product.row
                 continue
-            assert photo is not None, "changes that add a product give its entries"
-            keys[product.row] = joined_keys([product_key(product.text, photo.content)])
-            by_url[product.row] = self.bundle.product.reads_photos and is_url(product.image or "")
-            if is_refused:
-                refused[product.row] = FailedPhoto(product.product_id, product.image or "", str(photo.reason), 1, now)
+            assert photos is not None, "changes that add a product give its entries"
+            keys[product.row] = joined_keys([product_key(product.text, photos.content)])
+            by_url[product.row] = self.bundle.product.reads_photos and any(map(is_url, product.photos))
+            if photos.refused:
+                refused[product.row] = refused_photos(product.product_id, photos, now)
         stay = rows_now >= 0
         keys[rows_now[stay]] = base.keys[stay]
         return IdentifiedProducts(keys, refused | self._failures_before(rows_now), by_url), rows_now[stay]
 
-    def _changed_photos(self) -> list[PhotoIdentity] | list[None]:
+    def _changed_photos(self) -> list[ProductPhotos] | list[None]:
         """Return the identities of the changed products' photos, or None where the changes cannot have changed them."""
         changed = self.merge.changed
         if not self.merge.changes.give_entries(self.bundle.product.fields):
             return [None] * len(changed)
         if not self.bundle.product.reads_photos:
-            return [PhotoIdentity(NO_PHOTO, ABSENT)] * len(changed)
-        return PhotoIdentities(self.photos).of([product.image for product in changed])
+            return [ProductPhotos()] * len(changed)
+        return PhotoIdentities(self.photos).of_products([product.photos for product in changed])
 
-    def _failures_before(self, rows_now: Rows) -> dict[int, FailedPhoto]:
+    def _failures_before(self, rows_now: Rows) -> dict[int, Sequence[FailedPhoto]]:
         """Return the failed photos in files of products that keep the vector that they have, by row of the new version.
 
         Those on the web are in the pool, which may have tried them again.
         """
         failures = [failure for failure in self.base.failures if not is_url(failure.image)]  # by row
+        of_products = [tuple(group) for _, group in groupby(failures, key=attrgetter("product_id"))]
         rows = rows_now[self._base_rows({failure.product_id for failure in failures})].tolist()
-        return {row: failure for row, failure in zip(rows, failures, strict=True) if row >= 0}
+        return {row: failed for row, failed in zip(rows, of_products, strict=True) if row >= 0}

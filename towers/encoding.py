@@ -17,6 +17,7 @@ from artifacts.side import PhotoInput
 from towers.clip_image import PhotoBatch
 from towers.errors import PhotoError
 from towers.half_precision import computing_with
+from towers.listed_photos import ListedPhotos
 from towers.model import Side
 from towers.photos import ABSENT, USABLE, Pixels, load_photo, photo_path
 from towers.pixels import normalise_photos
@@ -107,6 +108,26 @@ def encode_decoded(
             progress(len(batch))
     assert len(outcomes) == count
     return EncodedPhotos(vectors, outcomes)
+
+
+def encode_product_photos(
+    side: Side, folder: Path, photos: Sequence[Sequence[str]], *, threads: int = 2, progress: Progress | None = None
+) -> EncodedPhotos:
+    """Encode products by all their photos: the mean direction of those that can be used.
+
+    Args:
+        side: a product side with a CLIP tower.
+        folder: the folder that image paths are relative to and must not leave.
+        photos: paths or URLs of each product's photos.
+        threads: number of threads that decode photos.
+        progress: called after each batch with the number of photos, where a product without one counts as one.
+
+    Returns:
+        A vector and an outcome for each product: USABLE if one of its photos can be used, or that of the first photo.
+    """
+    listed = ListedPhotos.of(photos)
+    encoded = encode_photos(side, folder, listed.images, threads=threads, progress=progress)
+    return EncodedPhotos(listed.pooled(encoded.vectors, encoded.outcomes), listed.first_outcomes(encoded.outcomes))
 
 
 def photo_input(side: Side) -> PhotoInput:

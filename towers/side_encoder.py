@@ -13,10 +13,11 @@ from artifacts.history import ProductHistory
 from artifacts.popularity import ProductPriors
 from artifacts.product_text import join_parts, marked_values
 from artifacts.side import TowerName
-from towers.encoding import Progress, device_of, encode_photos, encode_texts
+from towers.encoding import Progress, device_of, encode_product_photos, encode_texts
 from towers.errors import PhotoError
 from towers.fingerprint import tower_fingerprint
 from towers.half_precision import computing_with
+from towers.listed_photos import ListedPhotos
 from towers.model import Side
 from towers.photos import photo_path
 from towers.query_encoder import Vectors
@@ -37,7 +38,14 @@ class Products:
     images: Sequence[str | None]  # path relative to `folder`, URL, or None
     folder: Path
     product_ids: Sequence[str] = ()  # needed if the model adds products' history or popularity
+    more_images: Sequence[Sequence[str]] = ()  # photos of each product beside the first; empty where none has any
     columns: pa.Table = field(default_factory=lambda: pa.table({}))  # of the catalogue, with those read as fields
+
+    @property
+    def photos(self) -> list[list[str]]:
+        """All photos of each product, the first one first."""
+        first = ([image] if image else [] for image in self.images)
+        return [[*one, *more] for one, more in zip(first, self.more_images or [()] * len(self.images), strict=True)]
 
     def texts(self, fields: Sequence[str]) -> Sequence[str]:
         """Return what a text tower with these fields reads of each product (artifacts/product_text.py)."""
@@ -53,7 +61,9 @@ class Products:
 
 def products_of(catalog: Catalog) -> Products:
     """Return a catalogue as a product side reads it."""
-    return Products(catalog.titles, catalog.images, catalog.folder, catalog.product_ids, catalog.table)
+    return Products(
+        catalog.titles, catalog.images, catalog.folder, catalog.product_ids, catalog.more_images, catalog.table
+    )
 
 
 @dataclass(frozen=True)
@@ -105,17 +115,12 @@ class SideEncoder:
         return self._cached(tower, digest_texts(texts), lambda: encode_texts(self.side, tower, tokenizer, texts))
 
     def photo_vectors(self, products: Products, progress: Progress | None = None) -> Vectors:
-        """Encode products' photos as unit vectors, shape (n, d)."""
-        states = (_state_of_file(products.folder, image) for image in products.images)
-        content = digest_texts((str(products.folder.resolve()), *products.images, *states))
+        """Encode products by their photos as unit vectors, shape (n, d)."""
+        folder, photos = products.folder, products.photos
         return self._cached(
             "clip",
-            content,
-            lambda: (
-                encode_photos(
-                    self.side, products.folder, products.images, threads=PHOTO_THREADS, progress=progress
-                ).vectors
-            ),
+            _digest_photos(folder, photos),
+            lambda: encode_product_photos(self.side, folder, photos, threads=PHOTO_THREADS, progress=progress).vectors,
         )
 
     @torch.inference_mode()
@@ -137,6 +142,14 @@ class SideEncoder:
             return encode()
         fingerprint = tower_fingerprint(self.side, tower, self.tokenizers.get(tower))
         return self.cache.get(fingerprint, content, encode)
+
+
+def _digest_photos(folder: Path, photos: Sequence[Sequence[str]]) -> str:
+    """Return a digest of photos and the states of their files, and of which product has which."""
+    listed = ListedPhotos.of(photos)
+    states = (_state_of_file(folder, image) for image in listed.images)
+    counts = [] if len(listed.images) == len(photos) else map(str, listed.starts.tolist())
+    return digest_texts((str(folder.resolve()), *listed.images, *states, *counts))
 
 
 def _state_of_file(folder: Path, image: str | None) -> str | None:

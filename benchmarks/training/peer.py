@@ -115,10 +115,8 @@ class VitrineSides(InputModule):
         }
         features = {"input_ids": found.pop("bibert_ids"), **found}  # the key that the trainer expects
         if self._photos is not None and task == PRODUCT:
-            rows = [entry["row"] for entry in inputs]
-            present = self._photos.present[rows]
-            features["present"] = torch.from_numpy(present)
-            features["photos"] = torch.from_numpy(self._photos.pixels[np.array(rows)[present]])
+            pixels, present = self._photos.drawn(np.array([entry["row"] for entry in inputs]))
+            features["present"], features["photos"] = torch.from_numpy(present), torch.from_numpy(pixels)
         return features
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
     """Return the unit vectors of the products and of the distinct held-out queries."""
     from index_builder.index.measure import encode_queries
     from towers.query_encoder import OnnxQueryEncoder
-    from towers.side_encoder import Products, SideEncoder
+    from towers.side_encoder import SideEncoder, products_of
     from towers.storage import load_side
     from towers.tokens import read_tokenizers
 
@@ -222,7 +222,7 @@ def _encode(bundle: ModelBundle, catalog: Path) -> tuple[Vectors, Vectors]:
     history = read_history(folder, side)
     encoder = SideEncoder(load_side(folder), read_tokenizers(folder, side), history=history)
     queries = held_out_texts(bundle)
-    products = encoder.products(Products(read.titles, read.images, read.folder, read.product_ids))
+    products = encoder.products(products_of(read))
     if not queries:
         return products, np.empty((0, products.shape[1]), np.float32)
     return products, encode_queries(OnnxQueryEncoder(bundle.query_folder, bundle.query), queries)

@@ -22,6 +22,7 @@ from evaluation.core.array_cache import WORK_FOLDER
 from evaluation.systems.exact_search import Encoder, rows_per_block, search
 from evaluation.test_set.test_set import TestSet
 from knn import Neighbours
+from towers.listed_photos import ListedPhotos
 from towers.query_encoder import OnnxQueryEncoder, Vectors
 from towers.side_encoder import SideEncoder, products_of
 from towers.storage import load_side
@@ -155,12 +156,14 @@ class _ProductBlocks:
         """Return the unit vectors of the catalogue rows from start to stop, (stop - start, D)."""
         catalog = self.test_set.catalog
         block = Catalog(catalog.path, catalog.table.slice(start, stop - start))
-        with tqdm(total=len(block), desc=f"photos of {self.name}", unit="photo", delay=1, disable=None) as bar:
+        products = products_of(block)
+        count = len(ListedPhotos.of(products.photos).images)
+        with tqdm(total=count, desc=f"photos of {self.name}", unit="photo", delay=1, disable=None) as bar:
 
             def advance(photos: int) -> None:
                 bar.update(photos)
 
-            return self._encoder.products(products_of(block), advance)
+            return self._encoder.products(products, advance)
 
 
 def _query_vectors(bundle: ModelBundle, queries: list[str]) -> Vectors:

@@ -66,10 +66,12 @@ def _megabytes(size_bytes: int) -> str:
 def _describe_photos(photos: PhotoCounts) -> str:
     if not photos.usable and not photos.absent and not photos.unusable:
         return "photos: the model reads none"
+    further = sum(photos.further_unusable.values())
     unusable = ", ".join(f"{count:,} {reason}" for reason, count in photos.unusable.items())
     return (
         f"photos: {photos.usable:,} usable, {photos.absent:,} absent, "
         f"{sum(photos.unusable.values()):,} unusable{f' ({unusable})' if unusable else ''}"
+        f"{f', {further:,} further photos unusable' if further else ''}"
     )
 
 

@@ -1,10 +1,10 @@
-"""Product keys: 16-byte hashes of the text and photo that a vector was made of.
+"""Product keys: 16-byte hashes of the text and photos that a vector was made of.
 
 Shape of keys: (n, 2), uint64.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.int64]
 
 
 def product_key(text: str, photo: bytes) -> bytes:
-    """Return the key of a text and a photo identity: NO_PHOTO, `url_identity` or `content_identity`."""
+    """Return the key of a text and the identity of its photos, see `photos_identity`."""
     encoded = text.encode()
     return hashlib.blake2b(b"%d:%b%b" % (len(encoded), encoded, photo), digest_size=KEY_BYTES).digest()
 
@@ -30,6 +30,14 @@ def url_identity(url: str) -> bytes:
 def content_identity(sha256: bytes) -> bytes:
     """Return the identity of a photo in a file: its content, whatever its path."""
     return b"content " + sha256
+
+
+def photos_identity(photos: Sequence[bytes]) -> bytes:
+    """Return the identity of a product's photos together: of one photo its own; NO_PHOTO ones do not count."""
+    given = [photo for photo in photos if photo != NO_PHOTO]
+    if len(given) < 2:
+        return given[0] if given else NO_PHOTO
+    return b"photos " + b"".join(b"%d:%b" % (len(photo), photo) for photo in given)
 
 
 def joined_keys(keys: Iterable[bytes]) -> Keys:

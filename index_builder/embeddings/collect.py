@@ -1,6 +1,5 @@
 """Collects the vectors of a catalogue from the shards of a pool into one file, and the outcomes of its photos."""
 
-import datetime
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +14,20 @@ from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
 from artifacts.history import ProductHistory
 from artifacts.index_version import TOWER_VECTORS_FILE, PhotoCounts
+from artifacts.photo_entries import columns_as_read, photos_of
 from artifacts.popularity import ProductPriors
 from index_builder.core.failed_photo import FailedPhoto
-from index_builder.core.keys import Keys, Rows
+from index_builder.core.keys import Keys
 from index_builder.core.progress import ProgressReporter
-from index_builder.embeddings.identify import IdentifiedProducts
+from index_builder.embeddings.identify import Flags, IdentifiedProducts
 from index_builder.embeddings.pool import Pool
-from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard
+from index_builder.embeddings.shard import PhotoFailure
 from index_builder.embeddings.tower_vectors_file import TowerVectorsFile, reserve
 from towers.photos import USABLE
 from towers.query_encoder import Vectors
 
 VECTORS_FILE = "vectors.f32"
 
-_Outcome = tuple[str, int, datetime.datetime]  # values of PHOTO_COLUMNS
 MappedVectors = np.memmap[Any, np.dtype[np.float32]]
 
 
@@ -80,26 +79,25 @@ def collect(
     tower_file = (
         TowerVectorsFile(folder / TOWER_VECTORS_FILE, bundle, products.count) if pool.with_tower_vectors else None
     )
-    usable, outcomes = np.zeros(products.count, np.bool_), dict[int, _Outcome]()
+    usable, outcomes = np.zeros(products.count, np.bool_), dict[int, list[PhotoFailure]]()
     is_zero = np.zeros(products.count, np.bool_)
     for rows, shard in pool.shards(pool.find(identified.keys), report):
         content[rows] = shard.vectors
         is_zero[rows] = ~shard.vectors.any(axis=1)
         usable[rows] = pc.equal(shard.photos["outcome"], USABLE).to_numpy()
-        outcomes.update(_failed_outcomes(rows, shard))
+        outcomes |= {int(rows[place]): shard.photo_failures(place) for place in np.flatnonzero(shard.failures).tolist()}
         if tower_file and shard.tower_vectors is not None:
             tower_file.put(rows, shard.tower_vectors, usable[rows])
     if is_zero.any():
         named = _product_id(products, int(np.argmax(is_zero)))
         report(f"{is_zero.sum():,} products have a vector of zeros, which no query finds, such as {named}")
-    failed = dict(_failed_photos(products, outcomes))
-    failed |= {row: photo for row, photo in identified.refused.items() if not usable[row] and row not in failed}
+    failed = dict(_failed_photos(products, outcomes, identified.refused, usable))
     photos = PhotoCounts(usable=0, absent=0)
     if bundle.product.reads_photos:
-        photos = _count_photos(products.count, int(usable.sum()), failed)
+        photos = _count_photos(usable, failed)
     with_history = _add_history(history, content, products) if history else None
     with_prior = _add_priors(priors, vectors, products) if priors else None
-    failures = [failed[row] for row in sorted(failed)]
+    failures = [photo for row in sorted(failed) for photo in failed[row]]
     return EmbeddedProducts(vectors, identified.keys, photos, failures, with_history, with_prior)
 
 
@@ -147,26 +145,58 @@ def _new_vectors(path: Path, count: int, width: int) -> MappedVectors:
     return np.memmap(path, dtype=np.float32, mode="r+", shape=(count, width))
 
 
-def _failed_outcomes(rows: Rows, shard: Shard) -> Iterator[tuple[int, _Outcome]]:
-    """Yield rows of the catalogue whose photo could not be used, with the outcome that the shard records."""
-    failed = shard.taken(np.flatnonzero(shard.failed)).photos
-    columns = (failed[name].to_pylist() for name in PHOTO_COLUMNS)
-    yield from zip(rows[shard.failed].tolist(), zip(*columns, strict=True), strict=True)
+def _failed_photos(
+    products: CatalogStream,
+    failures: Mapping[int, Sequence[PhotoFailure]],
+    refused: Mapping[int, Sequence[FailedPhoto]],
+    usable: Flags,
+) -> Iterator[tuple[int, list[FailedPhoto]]]:
+    """Yield the failed photos of products by row, in the order of the catalogue.
 
-
-def _failed_photos(products: CatalogStream, outcomes: Mapping[int, _Outcome]) -> Iterator[tuple[int, FailedPhoto]]:
-    """Yield failed photos by row; product ids and images are read from the catalogue."""
-    rows, start = np.sort(np.array(list(outcomes), np.int64)), 0
-    for batch in products.batches(["product_id", "image"]) if outcomes else ():
+    Args:
+        products: the catalogue, from which ids and photos are read.
+        failures: what shards have of photos that could not be used, by row.
+        refused: photos that were not encoded at all, by row.
+        usable: whether a photo of each product was used.
+    """
+    rows, start = np.array(sorted({*failures, *refused}), np.int64), 0
+    for batch in products.batches(["product_id", *columns_as_read(products.schema)]) if len(rows) else ():
         first, after = np.searchsorted(rows, [start, start + len(batch)])
-        for row in rows[first:after].tolist():
-            product_id, image = (column[row - start].as_py() for column in batch.columns)
-            yield row, FailedPhoto(product_id, image, *outcomes[row])
+        here = rows[first:after]
+        chosen = batch.take(pa.array(here - start))
+        named = zip(here.tolist(), chosen.column("product_id").to_pylist(), photos_of(chosen), strict=True)
+        for row, product_id, images in named:
+            left_out, shard = list(refused.get(row, ())), failures.get(row, ())
+            if len(images) == 1 and (usable[row] or shard):  # it was tried since it was refused
+                left_out = []
+            failed = {photo.image: photo for photo in left_out}
+            failed |= _named(product_id, [image for image in images if image not in failed], shard)
+            if failed:
+                yield row, [failed[image] for image in images if image in failed]
         start += len(batch)
 
 
-def _count_photos(count: int, usable: int, failed: Mapping[int, FailedPhoto]) -> PhotoCounts:
-    """Count products by the outcome of their photo, as the manifest records them."""
-    reasons = Counter(photo.reason for photo in failed.values())
-    unusable = {reason: reasons[reason] for reason in sorted(reasons)}
-    return PhotoCounts(usable=usable, absent=count - usable - len(failed), unusable=unusable)
+def _named(product_id: str, images: list[str], failures: Sequence[PhotoFailure]) -> dict[str, FailedPhoto]:
+    """Return failures by photo. One with the same content may have been tried under another name."""
+    names = {failure.image for failure in failures}
+    others = iter([image for image in images if image not in names])
+    named = ((failure.image if failure.image in images else next(others, None), failure) for failure in failures)
+    return {
+        image: FailedPhoto(product_id, image, failure.outcome, failure.attempts, failure.tried_at)
+        for image, failure in named
+        if image
+    }
+
+
+def _count_photos(usable: Flags, failed: Mapping[int, Sequence[FailedPhoto]]) -> PhotoCounts:
+    """Count products by the outcome of their photos, as the manifest records them, and the other failed photos."""
+    without = Counter(photos[0].reason for row, photos in failed.items() if not usable[row])
+    further = Counter(photo.reason for photos in failed.values() for photo in photos) - without
+    absent = len(usable) - int(usable.sum()) - without.total()
+    return PhotoCounts(
+        usable=int(usable.sum()), absent=absent, unusable=_sorted(without), further_unusable=_sorted(further)
+    )
+
+
+def _sorted(reasons: Counter[str]) -> dict[str, int]:
+    return {reason: reasons[reason] for reason in sorted(reasons)}

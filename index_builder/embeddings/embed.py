@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
+from artifacts.photo_entries import columns_as_read, photos_of
 from artifacts.product_text import product_texts, text_columns
 from index_builder.core.errors import BuildError
 from index_builder.core.failed_photo import FailedPhoto
@@ -85,7 +86,7 @@ class Embedder:
     ) -> tuple[IdentifiedProducts, int]:
         """Encode the products that the pool lacks, equal ones once.
 
-        Photos that cannot be used stop nothing: their products are encoded from their texts. Those that failed for a
+        Photos that cannot be used stop nothing: their products are encoded without them. Those that failed for a
         reason that may pass are tried again, by each build on up to MAX_NIGHTS nights.
 
         Args:
@@ -157,17 +158,21 @@ class Embedder:
 
 
 def _rows_to_encode(
-    products: CatalogStream, rows: Rows, refused: Mapping[int, FailedPhoto], fields: Sequence[str]
+    products: CatalogStream, rows: Rows, refused: Mapping[int, Sequence[FailedPhoto]], fields: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield texts and photos of these rows, which ascend; photos that are refused become None."""
+    """Yield texts and photos of these rows, which ascend, without the photos that are refused."""
     start = 0
-    for batch in products.batches(["image", *text_columns(products.schema, fields)]):
+    for batch in products.batches([*columns_as_read(products.schema), *text_columns(products.schema, fields)]):
         first, after = np.searchsorted(rows, [start, start + len(batch)])
         here = rows[first:after]
         if len(here):
             chosen = batch.take(pa.array(here - start))
             texts = pa.array(product_texts(chosen, fields), pa.string())
-            images = chosen.column("image").to_pylist()
-            usable = [None if row in refused else image for row, image in zip(here.tolist(), images, strict=True)]
-            yield pa.RecordBatch.from_arrays([texts, pa.array(usable, pa.string())], names=["text", "image"])
+            unusable = ({failed.image for failed in refused.get(row, ())} for row in here.tolist())
+            photos = [
+                [image for image in named if image not in out]
+                for named, out in zip(photos_of(chosen), unusable, strict=True)
+            ]
+            images = pa.array(photos, pa.list_(pa.string()))
+            yield pa.RecordBatch.from_arrays([texts, images], names=["text", "images"])
         start += len(batch)

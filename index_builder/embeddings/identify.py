@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.catalog import CatalogStream
+from artifacts.photo_entries import columns_as_read, photos_of
 from artifacts.product_text import product_texts, text_columns
 from index_builder.core.failed_photo import FailedPhoto
-from index_builder.core.keys import NO_PHOTO, Keys, joined_keys, product_key
-from index_builder.photos.photo_identity import PhotoIdentities, PhotoIdentity
-from towers.photos import ABSENT, is_url
+from index_builder.core.keys import Keys, joined_keys, product_key
+from index_builder.photos.photo_identity import PhotoIdentities, ProductPhotos
+from towers.photos import is_url
 
 Flags = npt.NDArray[np.bool_]
 
@@ -23,12 +24,12 @@ class IdentifiedProducts:
 
     Attributes:
         keys: (n, 2), product keys.
-        refused: photos that cannot be read or requested at all, so that the product is encoded from its text.
-        by_url: (n,), whether the photo is named by a URL.
+        refused: photos that cannot be read or requested at all, so that the product is encoded without them.
+        by_url: (n,), whether a photo is named by a URL.
     """
 
     keys: Keys
-    refused: Mapping[int, FailedPhoto]
+    refused: Mapping[int, Sequence[FailedPhoto]]
     by_url: Flags
 
 
@@ -43,21 +44,25 @@ def identify_products(
         fields: columns that the model reads after the title.
     """
     read = text_columns(products.schema, fields)
-    keys, refused, by_url = list[Keys](), dict[int, FailedPhoto](), list[Flags]()
+    keys, refused, by_url = list[Keys](), dict[int, tuple[FailedPhoto, ...]](), list[Flags]()
     start, now = 0, datetime.datetime.now(datetime.UTC)
-    for batch in products.batches(["product_id", "image", *read]):
+    for batch in products.batches(["product_id", *columns_as_read(products.schema), *read]):
+        named = photos_of(batch) if photos else [[]] * len(batch)
+        identified = photos.of_products(named) if photos else [ProductPhotos()] * len(batch)
         texts = product_texts(batch, fields)
-        images = batch.column("image").to_pylist() if photos else [None] * len(batch)
-        identities = photos.of(images) if photos else [PhotoIdentity(NO_PHOTO, ABSENT)] * len(batch)
         keys.append(
-            joined_keys(product_key(text, photo.content) for text, photo in zip(texts, identities, strict=True))
+            joined_keys(product_key(text, photo.content) for text, photo in zip(texts, identified, strict=True))
         )
-        by_url.append(np.array([is_url(image or "") for image in images], np.bool_))
-        for row, photo in enumerate(identities):
-            if photo.reason not in (None, ABSENT):
-                product_id = batch.column("product_id")[row].as_py()
-                refused[start + row] = FailedPhoto(product_id, str(images[row]), str(photo.reason), 1, now)
+        by_url.append(np.array([any(map(is_url, images)) for images in named], np.bool_))
+        for row, photo in enumerate(identified):
+            if photo.refused:
+                refused[start + row] = refused_photos(batch.column("product_id")[row].as_py(), photo, now)
         start += len(batch)
     if photos:
         photos.save()
     return IdentifiedProducts(np.concatenate(keys), refused, np.concatenate(by_url))
+
+
+def refused_photos(product_id: str, photos: ProductPhotos, now: datetime.datetime) -> tuple[FailedPhoto, ...]:
+    """Return the records of a product's photos that cannot be read or requested at all."""
+    return tuple(FailedPhoto(product_id, image, reason, 1, now) for image, reason in photos.refused)

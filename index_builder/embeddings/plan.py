@@ -22,7 +22,7 @@ from index_builder.core.errors import BuildError
 DEFAULT_SHARD_ROWS = 4096
 PLAN_SUFFIX = ".plan"
 _PLAN_SCHEMA_VERSION = "2"
-_COLUMNS = {"text": pa.string(), "image": pa.string()}
+_COLUMNS = {"text": pa.string(), "images": pa.list_(pa.string())}
 _SHARD_NAME = re.compile(r"(\d{8})-(\d{6,})\.shard")
 
 
@@ -60,8 +60,8 @@ class Plan:
         """Return the path of the shard that a task becomes."""
         return self.path.parent / f"{self.sequence:08}-{task:06}.shard"
 
-    def products(self, task: int) -> tuple[list[str], list[str | None]]:
-        """Return texts and photos of a task; a photo is a path, a URL, or None where the product has no usable entry.
+    def products(self, task: int) -> tuple[list[str], list[list[str]]]:
+        """Return texts and photos of a task; a photo is a path or a URL.
 
         Raises:
             BuildError: the plan is damaged.
@@ -71,7 +71,7 @@ class Plan:
                 table = file.read_row_group(task)
         except (pa.ArrowException, OSError) as error:
             raise BuildError(f"{self.path} cannot be read: {error}; remove it and build again") from error
-        return table["text"].to_pylist(), table["image"].to_pylist()
+        return table["text"].to_pylist(), table["images"].to_pylist()
 
 
 def write_plan(path: Path, purpose: str, products: Iterator[pa.RecordBatch], shard_rows: int) -> Plan:
@@ -80,7 +80,7 @@ def write_plan(path: Path, purpose: str, products: Iterator[pa.RecordBatch], sha
     Args:
         path: the file; an existing plan is replaced.
         purpose: digest of what the plan is for; `open_plan` compares it.
-        products: text and image of the products, in the order of encoding.
+        products: text and images of the products, in the order of encoding.
         shard_rows: number of products of a task; the last one may have fewer.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@
         photos-NAME.memory          cache of photo identities, see index_builder/photos/photo_identity.py
 
 A vector is looked up by its key (index_builder/core/keys.py), so that a build encodes only what no build has encoded
-before. Of a key in several shards the latest with a usable photo counts; without any, the latest. A build that keeps
-tower vectors ignores shards without them.
+before. Of a key in several shards the one with the fewest photos that could not be used counts, of equal ones the
+latest. A build that keeps tower vectors ignores shards without them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,7 +41,7 @@ class _Contents:
     """The part of a shard that is kept in memory."""
 
     keys: Keys
-    failed: npt.NDArray[np.bool_]
+    failures: npt.NDArray[np.int64]
     passing: npt.NDArray[np.bool_]
 
 
@@ -65,7 +65,7 @@ class Pool:
         self._shards: dict[Path, _Contents] = {}
         self._index = KeyIndex(joined_keys([]))
         self._index_order: Rows = np.empty(0, np.int64)  # positions of the keys of the index, in its order
-        self._failed: npt.NDArray[np.bool_] = np.empty(0, np.bool_)
+        self._failures: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._passing: npt.NDArray[np.bool_] = np.empty(0, np.bool_)
         self._starts: Rows = np.zeros(1, np.int64)  # position of each shard's first vector, and the end
 
@@ -94,14 +94,13 @@ class Pool:
         for path in paths:
             if path not in self._shards and (shard := self._read_shard(path, report)):
                 seen = slice(0 if self.with_tower_vectors and shard.tower_vectors is None else None)
-                self._shards[path] = _Contents(np.array(shard.keys[seen]), shard.failed[seen], shard.passing[seen])
+                self._shards[path] = _Contents(np.array(shard.keys[seen]), shard.failures[seen], shard.passing[seen])
         self._shards = {path: self._shards[path] for path in paths if path in self._shards}
         contents = self._shards.values()
-        self._failed = np.concatenate([np.empty(0, np.bool_), *(shard.failed for shard in contents)])
+        self._failures = np.concatenate([np.empty(0, np.int64), *(shard.failures for shard in contents)])
         self._passing = np.concatenate([np.empty(0, np.bool_), *(shard.passing for shard in contents)])
-        self._index_order = np.argsort(
-            ~self._failed, kind="stable"
-        )  # rows with a usable photo come last, and the last row of a key counts
+        # Rows with the fewest failures come last, and the last row of a key counts.
+        self._index_order = np.argsort(-self._failures, kind="stable")
         keys = np.concatenate([joined_keys([]), *(shard.keys for shard in contents)])
         self._index = KeyIndex(keys[self._index_order])
         self._starts = np.cumsum([0, *(len(shard.keys) for shard in contents)])
@@ -113,13 +112,13 @@ class Pool:
         return found
 
     def failed(self, positions: Positions) -> npt.NDArray[np.bool_]:
-        """Return whether the photo at each position could not be used; False for -1. Shape (n,)."""
+        """Return whether a photo at each position could not be used; False for -1. Shape (n,)."""
         failed = np.zeros(len(positions), np.bool_)
-        failed[positions >= 0] = self._failed[positions[positions >= 0]]
+        failed[positions >= 0] = self._failures[positions[positions >= 0]] > 0
         return failed
 
     def failed_for_now(self, positions: Positions) -> npt.NDArray[np.bool_]:
-        """Return whether the photo at each position failed for a reason that may pass; False for -1. Shape (n,)."""
+        """Return whether a photo at each position failed for a reason that may pass; False for -1. Shape (n,)."""
         passing = np.zeros(len(positions), np.bool_)
         passing[positions >= 0] = self._passing[positions[positions >= 0]]
         return passing
@@ -146,7 +145,7 @@ class Pool:
 
     def needed_rows(self, keys: Iterable[Keys]) -> Iterator[tuple[Path, Rows, int]]:
         """Yield for each shard its path, its rows that hold the vectors of these keys, and its number of rows."""
-        needed = np.zeros(len(self._failed), np.bool_)
+        needed = np.zeros(len(self._failures), np.bool_)
         for wanted in keys:
             positions = self.find(wanted)
             needed[positions[positions >= 0]] = True

@@ -16,15 +16,16 @@ import torch
 from artifacts.bundle import open_bundle
 from artifacts.side import ClipImageTowerSpec, TowerName
 from index_builder.core.errors import BuildError
-from index_builder.core.keys import joined_keys, product_key
+from index_builder.core.keys import joined_keys, photos_identity, product_key
 from index_builder.embeddings.job import Advance, EncodingJob
-from index_builder.embeddings.shard import PHOTO_COLUMNS, Shard, write_shard
+from index_builder.embeddings.shard import FAILURES, FAILURES_TYPE, PHOTO_COLUMNS, Shard, write_shard
 from index_builder.photos.download import FetchedPhoto
 from index_builder.photos.photo_feed import open_feed
 from towers.encoding import Decoded, encode_decoded, photo_input
 from towers.half_precision import convert_weights, half_precision_on
+from towers.listed_photos import ListedPhotos
 from towers.model import Side
-from towers.photos import ABSENT
+from towers.photos import ABSENT, USABLE
 from towers.query_encoder import Vectors
 from towers.side_encoder import SideEncoder
 from towers.storage import load_side
@@ -35,7 +36,7 @@ from towers.tokens import read_tokenizers
 class _Task:
     number: int
     texts: list[str]
-    images: list[str | None]
+    photos: ListedPhotos
 
 
 def load_encoder(job: EncodingJob, device: str) -> SideEncoder:
@@ -71,13 +72,18 @@ def encode_tasks(
     Raises:
         BuildError: the plan is damaged, or a vector is not finite; its shard is not written.
     """
-    read = (_Task(number, *job.plan.products(number)) for number in tasks)
+    read = (_read_task(job, number) for number in tasks)
     with _open_photos(job, encoder.side, read) as (to_encode, photos):
         for task in to_encode:
             shard = _encode(encoder, task, photos, advance, job.with_tower_vectors)
             _check_vectors(shard, task, job)
             write_shard(job.plan.shard_path(task.number), shard)
             yield task.number
+
+
+def _read_task(job: EncodingJob, number: int) -> _Task:
+    texts, photos = job.plan.products(number)
+    return _Task(number, texts, ListedPhotos.of(photos))
 
 
 @contextmanager
@@ -90,7 +96,7 @@ def _open_photos(
         return
     with open_feed(job.photos, photo_input(side), job.downloads) as feed:
         tasks, ahead = tee(tasks)  # keeps the tasks whose photos the feed reads ahead of encoding
-        yield tasks, feed.photos(image for task in ahead for image in task.images)
+        yield tasks, feed.photos(image for task in ahead for image in task.photos.images)
 
 
 def _encode(
@@ -101,16 +107,31 @@ def _encode(
     tried: list[FetchedPhoto] = []
     for tower in encoder.side.spec.towers:
         if isinstance(tower, ClipImageTowerSpec):
-            decoded = _record_outcomes(photos, tried)
-            vectors[tower.name] = encode_decoded(encoder.side, decoded, len(task.texts), advance).vectors
+            vectors[tower.name] = _encode_photos(encoder.side, task.photos, _record_outcomes(photos, tried), advance)
         else:
             vectors[tower.name] = encoder.text_vectors(tower.name, task.texts)
     if not encoder.side.spec.reads_photos:
-        tried = [FetchedPhoto(None, ABSENT, attempts=0)] * len(task.texts)
+        tried = [FetchedPhoto(None, ABSENT, attempts=0)] * len(task.photos.images)
         advance(len(task.texts))
-    keys = joined_keys(product_key(text, photo.identity) for text, photo in zip(task.texts, tried, strict=True))
+    by_product = [tried[places] for places in task.photos.slices()]
+    identities = (photos_identity([photo.identity for photo in of_product]) for of_product in by_product)
+    keys = joined_keys(product_key(text, photos) for text, photos in zip(task.texts, identities, strict=True))
     tower_vectors = np.hstack(list(vectors.values())).astype(np.float16) if with_tower_vectors else None
-    return Shard(keys, encoder.fuse(vectors), _photo_table(tried), tower_vectors)
+    return Shard(keys, encoder.fuse(vectors), _photo_table(task.photos, by_product), tower_vectors)
+
+
+def _encode_photos(side: Side, listed: ListedPhotos, decoded: Iterator[Decoded], advance: Advance) -> Vectors:
+    """Return the vectors of products by all their photos, and count products whose last photo is encoded."""
+    ends = np.append(listed.starts[1:], len(listed.images))
+    done = 0
+
+    def advance_products(photos: int) -> None:
+        nonlocal done
+        before, done = done, done + photos
+        advance(int(((ends > before) & (ends <= done)).sum()))
+
+    encoded = encode_decoded(side, decoded, len(listed.images), advance_products)
+    return listed.pooled(encoded.vectors, encoded.outcomes)
 
 
 def _check_vectors(shard: Shard, task: _Task, job: EncodingJob) -> None:
@@ -118,9 +139,10 @@ def _check_vectors(shard: Shard, task: _Task, job: EncodingJob) -> None:
     broken = np.flatnonzero(~np.isfinite(shard.vectors).all(axis=1))
     if len(broken):
         row = int(broken[0])
+        photo = task.photos.images[int(task.photos.starts[row])]
         raise BuildError(
             f"{job.bundle}: the vector of the product with the text {task.texts[row]!r} and the photo "
-            f"{task.images[row]!r} has NaN or infinity, as have {len(broken) - 1:,} others of {len(task.texts):,}. "
+            f"{photo!r} has NaN or infinity, as have {len(broken) - 1:,} others of {len(task.texts):,}. "
             "The model is at fault: fit it again, or, where a GPU encodes in half precision, try --encoding-device cpu"
         )
 
@@ -132,11 +154,26 @@ def _record_outcomes(photos: Iterator[FetchedPhoto], tried: list[FetchedPhoto]) 
         yield photo.pixels, photo.outcome
 
 
-def _photo_table(tried: Sequence[FetchedPhoto]) -> pa.Table:
-    """Return the outcomes of photos. A missing file counts as absent, so that the next build looks for it again."""
-    outcomes = [photo.outcome if photo.identity else ABSENT for photo in tried]
-    columns = [outcomes, [photo.attempts for photo in tried], [photo.tried_at for photo in tried]]
-    return pa.Table.from_arrays(
-        [pa.array(column, kind) for column, kind in zip(columns, PHOTO_COLUMNS.values(), strict=True)],
-        names=list(PHOTO_COLUMNS),
-    )
+def _photo_table(listed: ListedPhotos, by_product: Sequence[Sequence[FetchedPhoto]]) -> pa.Table:
+    """Return the outcomes of photos. A missing file counts as absent, so that the next build looks for it again.
+
+    A product of several photos is usable if one of them is, and those that are not are listed.
+    """
+    outcomes, failures = list[FetchedPhoto](), list[list[dict[str, object]] | None]()
+    for places, photos in zip(listed.slices(), by_product, strict=True):
+        named = zip(listed.images[places], photos, strict=True)
+        failed = [(image, photo) for image, photo in named if photo.identity and photo.outcome != USABLE]
+        usable = [photo for photo in photos if photo.outcome == USABLE]
+        outcomes.append(usable[0] if usable else failed[0][1] if failed else photos[0])
+        recorded = [{"image": image, **_outcome(photo)} for image, photo in failed]
+        failures.append(recorded if recorded and len(photos) > 1 else None)
+    rows = [_outcome(photo) for photo in outcomes]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(PHOTO_COLUMNS))
+    if not any(failures):
+        return table
+    return table.append_column(FAILURES, pa.array(failures, FAILURES_TYPE))
+
+
+def _outcome(photo: FetchedPhoto) -> dict[str, object]:
+    outcome = photo.outcome if photo.identity else ABSENT
+    return {"outcome": outcome, "attempts": photo.attempts, "tried_at": photo.tried_at}

@@ -17,9 +17,19 @@ from pathlib import Path
 import numpy as np
 
 from artifacts.checksummed_file import read_checksummed, write_checksummed
-from index_builder.core.keys import KEY_BYTES, NO_PHOTO, KeyIndex, Keys, content_identity, joined_keys, url_identity
+from index_builder.core.keys import (
+    KEY_BYTES,
+    NO_PHOTO,
+    KeyIndex,
+    Keys,
+    content_identity,
+    joined_keys,
+    photos_identity,
+    url_identity,
+)
 from index_builder.photos.last_resort import unexpected_reason
 from towers.errors import PhotoError
+from towers.listed_photos import ListedPhotos
 from towers.photos import ABSENT, is_url, photo_path
 
 _SHA256_BYTES = 32
@@ -42,6 +52,19 @@ class PhotoIdentity:
 
     content: bytes
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ProductPhotos:
+    """The identity of all photos of a product, known before they are decoded.
+
+    Attributes:
+        content: identity that goes into the product key.
+        refused: the photos that cannot be read or requested at all, each with its reason.
+    """
+
+    content: bytes = NO_PHOTO
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 def identity_of_file(folder: Path, image: str) -> bytes:
@@ -87,6 +110,22 @@ class PhotoIdentities:
         if self._unsaved >= _FILES_BETWEEN_WRITES:
             self._write(self._known.entries + self._seen)
         return [identity for identity in identities if identity is not None]
+
+    def of_products(self, photos: Sequence[Sequence[str]]) -> list[ProductPhotos]:
+        """Return the identities of products by their photos, which are image entries of the catalogue."""
+        listed = ListedPhotos.of(photos)
+        identities = self.of(listed.images)
+        return [
+            ProductPhotos(
+                photos_identity([identity.content for identity in identities[places]]),
+                tuple(
+                    (image, identity.reason)
+                    for image, identity in zip(listed.images[places], identities[places], strict=True)
+                    if image and identity.reason not in (None, ABSENT)
+                ),
+            )
+            for places in listed.slices()
+        ]
 
     def save(self) -> None:
         """Write the cache with the files of this build; those that left the catalogue are dropped."""

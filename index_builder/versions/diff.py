@@ -14,6 +14,7 @@ import pyarrow as pa
 from artifacts.canaries import CANARY_DEPTH, overlap
 from artifacts.catalog import CATALOG_COLUMNS, CatalogStream, open_catalog
 from artifacts.index_version import PRODUCTS_FILE, Manifest, read_manifest
+from artifacts.photo_entries import MORE_IMAGES
 from artifacts.store import Store
 
 EXAMPLES = 5
@@ -125,14 +126,15 @@ def _read_products(path: Path) -> _Products:
 
 
 def _hash_values(product: dict[str, object]) -> tuple[int, int, int]:
-    """Return hashes of title, image and attributes, which are equal for equal values within this process.
+    """Return hashes of title, photos and attributes, which are equal for equal values within this process.
 
     The text of a value is hashed, not the value: -1 and -2 have the same hash, and 1, 1.0 and True are equal although
     answers show them differently. An attribute without a value counts as absent.
     """
-    attributes = [(name, product[name]) for name in sorted(product.keys() - CATALOG_COLUMNS.keys())]
+    photos = product["image"], product.get(MORE_IMAGES)
+    attributes = [(name, product[name]) for name in sorted(product.keys() - {*CATALOG_COLUMNS, MORE_IMAGES})]
     present = [(name, value) for name, value in attributes if value is not None]
-    return hash(repr(product["title"])), hash(repr(product["image"])), hash(repr(present))
+    return hash(repr(product["title"])), hash(repr(photos)), hash(repr(present))
 
 
 def _others(rows: Rows, count: int) -> Rows:

@@ -81,7 +81,8 @@ def read_fitting_failures(path: Path, manifest: Manifest) -> list[FailedPhoto]:
         LedgerError: the ledger does not fit the manifest.
     """
     failures = read_failures(path / FAILURES_FILE)
-    if Counter(failure.reason for failure in failures) != manifest.photos.unusable:
+    counted = Counter(manifest.photos.unusable) + Counter(manifest.photos.further_unusable)
+    if Counter(failure.reason for failure in failures) != counted:
         raise LedgerError(
             f"{path / FAILURES_FILE} lists other photos than the manifest counts; build the version again"
         )

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifacts.catalog import open_catalog, read_catalog, read_catalog_texts
+from artifacts.catalog import open_catalog, read_catalog
+from artifacts.catalog_texts import read_catalog_texts
 from artifacts.checksums import sha256_of_file
 from artifacts.errors import DamagedError, FormatError
 
@@ -302,3 +303,51 @@ def test_what_towers_read_of_a_catalogue_has_every_column_of_text_in_one_line(tm
     assert catalog.table.column_names == ["product_id", "title", "image", "description", "tags"]
     assert catalog.table["description"].to_pylist() == ["a b", "x" * 1000]
     assert (catalog.titles, catalog.table["tags"].to_pylist()) == (["Two\nlines", ""], ["a, b", None])
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.string()), pa.large_list(pa.large_string()), pa.list_(pa.dictionary(pa.int32(), pa.string()))]
+)
+def test_image_may_be_a_list_whose_first_photo_is_the_product_s(tmp_path: Path, kind: pa.DataType) -> None:
+    lists = [
+        ["a.jpg ", "N/A", "b.jpg", "a.jpg"],
+        None,
+        [],
+        [None, "//x.y/c.jpg"],
+        [f"{number}.png" for number in range(20)],
+    ]
+    images = pa.array(lists, pa.list_(pa.string())).cast(kind)
+    path = write(tmp_path, product_id=list("abcde"), title=list("abcde"), image=images, price=[1.0] * 5)
+    catalog = read_catalog(path)
+    assert catalog.images == ["a.jpg", None, None, "https://x.y/c.jpg", "0.png"]
+    assert catalog.more_images == [["b.jpg"], [], [], [], [f"{number}.png" for number in range(1, 8)]]
+    assert read_catalog(path, ["product_id", "image"]).images == catalog.images
+    assert catalog.table.column_names == ["product_id", "title", "image", "price", "more_images"]
+    assert read_catalog_texts(path).more_images == catalog.more_images
+    pq.write_table(catalog.table, tmp_path / "again.parquet")  # as a version keeps its products
+    assert read_catalog(tmp_path / "again.parquet").table.equals(catalog.table)
+
+
+def test_files_of_a_folder_may_have_one_photo_or_lists(tmp_path: Path) -> None:
+    parts = {"0.parquet": part("a"), "1.parquet": {**part("b"), "image": [["x.png", "y.png"]]}}
+    catalog = read_catalog(write_folder(tmp_path / "c", parts))
+    assert (catalog.images, catalog.more_images) == (["a.png", "x.png"], [[], ["y.png"]])
+    assert read_catalog(write_folder(tmp_path / "d", {"0.parquet": part("a")})).more_images == []
+
+
+def test_further_photos_may_stand_in_a_column_of_their_own(tmp_path: Path) -> None:
+    columns = {"product_id": ["a", "b"], "title": ["A", "B"], "image": ["a.png", None]}
+    catalog = read_catalog(write(tmp_path, **columns, more_images=[["b.png", " "], ["c.png"]]))
+    assert (catalog.images, catalog.more_images) == (["a.png", "c.png"], [["b.png"], []])
+    other = read_catalog(write(tmp_path, **columns, more_images=["some", "text"]))  # an attribute of the same name
+    assert (other.more_images, other.table["more_images"].to_pylist()) == ([], ["some", "text"])
+
+
+def test_lists_that_are_no_photos(tmp_path: Path) -> None:
+    columns = {"product_id": ["a"], "title": ["A"]}
+    with pytest.raises(FormatError, match=r"column image is list<.*int64>, expected string"):
+        read_catalog(write(tmp_path, **columns, image=[[3]]))
+    with pytest.raises(
+        FormatError, match=r"whose further ones are read as more_images, but there is such a column too"
+    ):
+        read_catalog(write(tmp_path, **columns, image=[["a.png"]], more_images=["x"]))

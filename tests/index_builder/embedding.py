@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from artifacts.bundle import open_bundle
 from artifacts.catalog import open_catalog
+from artifacts.photo_entries import photos_of
 from index_builder.embeddings.collect import EmbeddedProducts, collect
 from index_builder.embeddings.embed import Embedder, EncodingOptions
 from index_builder.embeddings.identify import identify_products
@@ -63,4 +64,5 @@ def embed_shop(
 def as_planned(products: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Titles and image entries of products as a plan has them, of a model that reads no further fields."""
     for batch in products:
-        yield batch.select(["title", "image"]).rename_columns(["text", "image"])
+        photos = pa.array(photos_of(batch), pa.list_(pa.string()))
+        yield pa.RecordBatch.from_arrays([batch.column("title"), photos], names=["text", "images"])

@@ -67,10 +67,10 @@ def test_changed_rows_stay_where_they_were_and_new_ones_come_last(
     kept = sorted(pair for pairs in merge.kept for pair in pairs.tolist())
     assert kept == [[0, 0], [3, 2], [5, 4]]
     assert merge.changed == [
-        ChangedRow(1, "c", "C", "c.png", 2, same_entry=True),
-        ChangedRow(3, "e", "new", "e.png", 4, same_entry=False),
-        ChangedRow(5, "z", "Z", "z.png"),
-        ChangedRow(6, "y", "Y", None),
+        ChangedRow(1, "c", "C", ("c.png",), 2, same_entry=True),
+        ChangedRow(3, "e", "new", ("e.png",), 4, same_entry=False),
+        ChangedRow(5, "z", "Z", ("z.png",)),
+        ChangedRow(6, "y", "Y", ()),
     ]
 
 

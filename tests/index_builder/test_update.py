@@ -312,7 +312,7 @@ def test_photos_may_lie_elsewhere(update: Update, catalog: Path, rows: list[dict
     assert not [line for line in told if "--photos" in line]
     assert update(changes, "without", report=told.append).manifest.photos.usable == 293
     assert [line for line in told if "--photos" in line] == [
-        "1 changed products have vectors of their texts alone, since their photos cannot be read in "
+        "1 changed products have vectors without photos that cannot be read in "
         f"{tmp_path / 'changes'}, such as {rows[20]['image']} of {rows[20]['product_id']} (missing); --photos names "
         "another folder"
     ]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from artifacts.catalog import CATALOG_COLUMNS, Catalog
 from artifacts.errors import FormatError
+from artifacts.photo_entries import MORE_IMAGES
 from artifacts.product_text import can_be_field, check_fields, plain_values
 from training.errors import RecipeError
 from training.recipes.recipe import Recipe
@@ -77,7 +78,7 @@ def text_fields(catalog: Catalog) -> tuple[str, ...]:
     """
     table, lengths = catalog.table, dict[str, float]()
     for field in table.schema:
-        if field.name in CATALOG_COLUMNS or not can_be_field(field.type):
+        if field.name in (*CATALOG_COLUMNS, MORE_IMAGES) or not can_be_field(field.type):
             continue
         values = plain_values(table[field.name])
         same = pc.fill_null(pc.equal(values, table["title"].combine_chunks()), False)

@@ -142,7 +142,7 @@ def _encode_ids(side: Side, tower: str, ids: Tensor, lengths: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Photos:
-    """The photos of a trained CLIP image tower, mirrored and shifted at random."""
+    """The photos of a trained CLIP image tower, one of each product in a step, mirrored and shifted at random."""
 
     store: PhotoStore
     photo: PhotoInput  # how pixels are normalised
@@ -150,10 +150,8 @@ class Photos:
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
         """Encode the rows with gradients, shape (len(rows), d)."""
         device = next(side.parameters()).device
-        numbers = rows.cpu().numpy()
-        present = self.store.present[numbers]
-        pixels = torch.from_numpy(self.store.pixels[numbers[present]])
-        augmented = normalise_photos(_augment(pixels).to(device, non_blocking=True), self.photo)
+        pixels, present = self.store.drawn(rows.cpu().numpy())
+        augmented = normalise_photos(_augment(torch.from_numpy(pixels)).to(device, non_blocking=True), self.photo)
         return side.encode_tower(tower, PhotoBatch(augmented, torch.from_numpy(present).to(device)))
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.catalog import Catalog, read_catalog_texts
+from artifacts.catalog import Catalog
+from artifacts.catalog_texts import read_catalog_texts
 from artifacts.checksums import sha256_of_file
 from artifacts.dataset import open_dataset
 from artifacts.judgments import Judgments, read_judgments

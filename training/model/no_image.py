@@ -3,7 +3,7 @@
 import torch
 
 from towers.clip_image import ClipImageTower
-from towers.encoding import encode_photos
+from towers.encoding import encode_product_photos
 from towers.model import Side
 from towers.photos import USABLE
 from towers.side_encoder import Products
@@ -14,7 +14,7 @@ def set_no_image(side: Side, products: Products) -> None:
 
     A catalogue without any usable photo leaves the vector unchanged.
     """
-    encoded = encode_photos(side, products.folder, products.images)
+    encoded = encode_product_photos(side, products.folder, products.photos)
     usable = torch.tensor([outcome == USABLE for outcome in encoded.outcomes])
     if bool(usable.any()):
         mean = torch.from_numpy(encoded.vectors)[usable].mean(dim=0)

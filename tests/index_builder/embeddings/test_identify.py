@@ -39,7 +39,7 @@ def test_keys_say_title_and_photo(tmp_path: Path) -> None:
 def test_photos_that_are_not_to_be_had_are_named_with_their_reasons(tmp_path: Path) -> None:
     shop = a_shop(tmp_path / "shop", TITLES, IMAGES)
     found = identify_products(shop, PhotoIdentities(shop.folder))
-    assert {row: (photo.reason, photo.attempts) for row, photo in found.refused.items()} == {
+    assert {row: (photo.reason, photo.attempts) for row, (photo,) in found.refused.items()} == {
         6: ("missing", 1),
         8: ("outside", 1),
     }

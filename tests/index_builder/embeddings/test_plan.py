@@ -11,19 +11,23 @@ from index_builder.core.errors import BuildError
 from index_builder.embeddings.plan import Plan, next_sequence, open_plan, sequence_of, write_plan
 
 
+def photos_of_row(row: int) -> list[str]:
+    return [f"{row}-{number}.png" for number in range(row % 3)]
+
+
 def batches(*sizes: int) -> Iterator[pa.RecordBatch]:
     """Products in record batches of these sizes."""
     start = 0
     for size in sizes:
         rows = range(start, start + size)
-        titles, images = [f"t{row}" for row in rows], [f"{row}.png" if row % 3 else None for row in rows]
+        texts, images = [f"t{row}" for row in rows], [photos_of_row(row) for row in rows]
         yield pa.RecordBatch.from_arrays(
-            [pa.array(titles, pa.string()), pa.array(images, pa.string())], names=["text", "image"]
+            [pa.array(texts, pa.string()), pa.array(images, pa.list_(pa.string()))], names=["text", "images"]
         )
         start += size
 
 
-def all_products(plan: Plan) -> list[tuple[list[str], list[str | None]]]:
+def all_products(plan: Plan) -> list[tuple[list[str], list[list[str]]]]:
     return [plan.products(task) for task in plan.tasks]
 
 
@@ -32,7 +36,7 @@ def test_tasks_do_not_depend_on_how_products_are_read(tmp_path: Path, sizes: tup
     plan = write_plan(tmp_path / "x.plan", "nightly", batches(*sizes), shard_rows=4)
     assert (plan.rows, list(plan.tasks)) == (10, [0, 1, 2])
     assert [plan.rows_of(task) for task in plan.tasks] == [4, 4, 2]
-    expected = [(f"t{row}", f"{row}.png" if row % 3 else None) for row in range(10)]
+    expected = [(f"t{row}", photos_of_row(row)) for row in range(10)]
     found = [list(zip(*plan.products(task), strict=True)) for task in plan.tasks]
     assert found == [expected[:4], expected[4:8], expected[8:]]
 

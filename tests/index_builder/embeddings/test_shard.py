@@ -47,7 +47,7 @@ def test_what_is_written_is_read(tmp_path: Path, rows: int, width: int) -> None:
     assert_equal(read, written)
     assert (read.vectors.dtype, read.keys.dtype) == (np.float32, np.uint64)
     assert {field.name: field.type for field in read.photos.schema} == PHOTO_COLUMNS
-    assert read.failed.tolist() == [row % 4 > 1 for row in range(rows)]
+    assert read.failures.tolist() == [int(row % 4 > 1) for row in range(rows)]
 
 
 def test_vectors_of_towers_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_some_rows_alone(tmp_path: Path) -> None:
     read = read_shard(tmp_path / "x", 7)
     assert read is not None
     assert_equal(read, Shard(whole.keys[rows], whole.vectors[rows], whole.photos.take(rows)))
-    assert read.failed.tolist() == [False, True, True]
+    assert read.failures.tolist() == [0, 1, 1]
 
 
 def test_every_damage_is_noticed(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ import torch
 
 from artifacts.side import NoFusion, PretrainedBertTowerSpec, SideSpec, TextInput
 from tests.support.encoders import encoder_folder
-from tests.support.models import shaken, tiny_clip_specs, tiny_model, tiny_tokenizers
+from tests.support.models import shaken, tiny_clip_specs, tiny_model, tiny_photo_input, tiny_tokenizers
+from tests.support.photos import write_photos
 from towers.clip_image import PhotoBatch
 from towers.encoder_folder import load_encoder
 from towers.model import Side, build_side
+from towers.photos import load_photo
 from towers.side_encoder import Products
 from towers.tokens import text_tokenizer
-from training.batches.photo_store import PhotoStore
+from training.batches.photo_store import PhotoStore, decode_catalog
 from training.batches.sources import FieldTexts, FrozenVectors, Photos, Texts, _augment
 
 TITLES = ["red mug", "a blue dress with dots and stripes", "mug", "chair", "lamp of oak", "red", "blue blue mug", ""]
@@ -72,22 +74,39 @@ def test_photos_of_products_without_one_get_the_no_image_vector(tmp_path: Path) 
     size = (4, photo.height, photo.width, 3)
     pixels = np.random.default_rng(1).integers(0, 256, size=size, dtype=np.uint8)
     np.save(tmp_path / "photos.npy", pixels)
-    source = Photos(PhotoStore(tmp_path / "photos.npy", np.array([True, False, True, True])), photo)
+    source = Photos(PhotoStore(tmp_path / "photos.npy", np.array([0, 1, 1, 2, 3])), photo)
     found = source.vectors(side, "clip", torch.tensor([3, 1, 0]))
     no_image = torch.nn.functional.normalize(side.towers["clip"].no_image, dim=0)
     torch.testing.assert_close(found[1], no_image)
     assert not torch.allclose(found[0], no_image) and not torch.allclose(found[2], no_image)
 
 
+def test_a_step_draws_one_of_the_photos_of_a_product(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    one, two, three = write_photos(folder, 3)
+    products = Products(["a", "b", "c"], [one, None, "no.png"], folder, more_images=[[two, "no.png"], [], [three]])
+    photo = tiny_photo_input()
+    store = decode_catalog(products, photo, tmp_path)
+    assert store.starts.tolist() == [0, 2, 2, 3]
+    wanted = [load_photo(folder / name, photo) for name in (one, two, three)]
+    torch.manual_seed(3)
+    drawn = [store.drawn(np.array([2, 0, 1])) for _ in range(40)]
+    assert all(present.tolist() == [True, True, False] for _, present in drawn)
+    assert all(np.array_equal(pixels[0], wanted[2]) for pixels, _ in drawn)
+    firsts = [np.array_equal(pixels[1], wanted[0]) for pixels, _ in drawn]
+    assert all(first or np.array_equal(pixels[1], wanted[1]) for first, (pixels, _) in zip(firsts, drawn, strict=True))
+    assert 10 < sum(firsts) < 30
+
+
 def test_photos_go_to_another_process_by_the_place_of_their_file(tmp_path: Path) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, size=(50, 16, 16, 3), dtype=np.uint8)
     np.save(tmp_path / "photos.npy", pixels)
-    store = PhotoStore(tmp_path / "photos.npy", np.arange(50) % 2 == 0)
+    store = PhotoStore(tmp_path / "photos.npy", np.arange(51))
     assert np.array_equal(store.pixels, pixels)
     sent = pickle.dumps(store)  # as processes are given their arguments
     assert len(sent) < pixels.nbytes / 10
     there = copy.copy(store)  # by the same state that is sent
-    assert np.array_equal(there.pixels, pixels) and np.array_equal(there.present, store.present)
+    assert np.array_equal(there.pixels, pixels) and np.array_equal(there.starts, store.starts)
 
 
 def test_augmentation_mirrors_and_shifts_and_invents_nothing() -> None:
@@ -132,7 +151,7 @@ def test_a_tower_is_trained_on_photos_and_on_mirrored_ones(tmp_path: Path) -> No
     pixels = np.zeros((60, photo.height, photo.width, 3), np.uint8)
     pixels[:, :, : photo.width // 2] = 255  # white to the left, black to the right
     np.save(tmp_path / "photos.npy", pixels)
-    source, side = Photos(PhotoStore(tmp_path / "photos.npy", np.ones(60, bool)), photo), WatchedSide()
+    source, side = Photos(PhotoStore(tmp_path / "photos.npy", np.arange(61)), photo), WatchedSide()
     torch.manual_seed(2)
     source.vectors(side, "clip", torch.arange(60))  # type: ignore[arg-type]
     (given,) = side.seen  # (n, 3, h, w)
