@@ -42,6 +42,8 @@ def fit(request: FitRequest) -> ModelBundle:
     check_request(request)
     torch.manual_seed(request.seed)
     fields = chosen_fields(request.recipe, request.data.catalog)
+    if fields:
+        print(f"bibert reads of products: title, {', '.join(fields)}")
     start = starting_model(request.recipe, request.data.vocabulary_texts(fields), request.fitted, fields)
     check_model(request, start.model)
     work = request.work_folder()
