@@ -210,8 +210,8 @@ def _common_schema(
     """
     plain = []
     for file, schema in schemas.items():
-        check_columns(file, schema, CATALOG_COLUMNS | photo_types(file, schema))
-        for name, kind in (CATALOG_COLUMNS | columns_as_read(schema)).items():
+        check_columns(file, schema, {**CATALOG_COLUMNS, **photo_types(file, schema)})
+        for name, kind in {**CATALOG_COLUMNS, **columns_as_read(schema)}.items():
             place = schema.get_field_index(name)
             field = pa.field(name, kind)
             schema = schema.set(place, field) if place >= 0 else schema.append(field)

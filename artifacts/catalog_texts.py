@@ -20,7 +20,7 @@ def read_catalog_texts(path: Path) -> Catalog:
         FormatError: it is not what this version of Vitrine reads.
     """
     catalog = open_catalog(path)
-    given = list(CATALOG_COLUMNS | columns_as_read(catalog.schema))
+    given = [*{**CATALOG_COLUMNS, **columns_as_read(catalog.schema)}]
     texts = [field.name for field in catalog.schema if can_be_field(field.type) and field.name not in given]
     columns = [*given, *texts]
     schema = pa.schema([catalog.schema.field(name) if name in given else (name, pa.string()) for name in columns])
