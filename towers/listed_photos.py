@@ -6,7 +6,7 @@ nothing from the others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,8 @@ class ListedPhotos:
 
     def slices(self) -> list[slice]:
         """Return the places of each product in the list."""
-        ends = [*self.starts[1:].tolist(), len(self.images)]
-        return [slice(start, end) for start, end in zip(self.starts.tolist(), ends, strict=True)]
+        places = [*self.starts.tolist(), len(self.images)]
+        return [slice(start, end) for start, end in pairwise(places)]
 
     def pooled(self, vectors: Vectors, outcomes: Sequence[str]) -> Vectors:
         """Return a unit vector for each product, (products, d).

@@ -169,23 +169,28 @@ def _failed_photos(
             left_out, shard = list(refused.get(row, ())), failures.get(row, ())
             if len(images) == 1 and (usable[row] or shard):  # it was tried since it was refused
                 left_out = []
-            failed = {photo.image: photo for photo in left_out}
-            failed |= _named(product_id, [image for image in images if image not in failed], shard)
+            failed = _named(product_id, images, shard, left_out)
             if failed:
                 yield row, [failed[image] for image in images if image in failed]
         start += len(batch)
 
 
-def _named(product_id: str, images: list[str], failures: Sequence[PhotoFailure]) -> dict[str, FailedPhoto]:
-    """Return failures by photo. One with the same content may have been tried under another name."""
-    names = {failure.image for failure in failures}
-    others = iter([image for image in images if image not in names])
-    named = ((failure.image if failure.image in images else next(others, None), failure) for failure in failures)
-    return {
-        image: FailedPhoto(product_id, image, failure.outcome, failure.attempts, failure.tried_at)
-        for image, failure in named
-        if image
-    }
+def _named(
+    product_id: str, images: list[str], shard: Sequence[PhotoFailure], left_out: Sequence[FailedPhoto]
+) -> dict[str, FailedPhoto]:
+    """Return the failed photos of a product by photo; what a shard has of one counts.
+
+    A shard may have a failure without a name, of its only photo, or under that of another file of the same content:
+    it is that of the first photo that nothing else is known of.
+    """
+    names = {failure.image for failure in shard} & {*images}
+    failed = {photo.image: photo for photo in left_out if photo.image not in names}
+    others = iter([image for image in images if image not in names and image not in failed])
+    for failure in shard:
+        image = failure.image if failure.image in names else next(others, None)
+        if image:
+            failed[image] = FailedPhoto(product_id, image, failure.outcome, failure.attempts, failure.tried_at)
+    return failed
 
 
 def _count_photos(usable: Flags, failed: Mapping[int, Sequence[FailedPhoto]]) -> PhotoCounts:

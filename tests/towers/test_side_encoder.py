@@ -111,7 +111,7 @@ def test_progress_is_told_of_photos(products: Products) -> None:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which towers have encoded anything."""
     calls: list[str] = []
-    texts, photos = side_encoder.encode_texts, side_encoder.encode_photos
+    texts, photos = side_encoder.encode_texts, side_encoder.encode_product_photos
 
     def count_texts(*arguments: object, **options: object) -> object:
         calls.append("texts")
@@ -122,7 +122,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return photos(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(side_encoder, "encode_texts", count_texts)
-    monkeypatch.setattr(side_encoder, "encode_photos", count_photos)
+    monkeypatch.setattr(side_encoder, "encode_product_photos", count_photos)
     return calls
 
 
