@@ -35,7 +35,7 @@ ROWS = (
     "3tmm-mlp-sn",
 )
 # Our own rows, which follow them.
-ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
+ROWS_OF_OURS = ("4tmm-alpha-history", "3tmm-history", "4tmm-history", "minilm", "3tmm-prior")
 ALL_ROWS = (*ROWS, *ROWS_OF_OURS)
 # The default's fusion without any of the default's parts, and with each part alone: seen negatives, log Q in the loss,
 # longer training, products' history. Fitted only where they are asked for.

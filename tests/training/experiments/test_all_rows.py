@@ -57,7 +57,8 @@ def test_towers_come_before_the_rows_that_take_them(experiments: Experiments) ->
     order = names(experiments)
     assert order[0] == "clip-towers" and order[1] == "bibert"
     assert set(order) == {"clip-towers", *ROWS, *ROWS_OF_OURS, "annotator", "evaluation", "report"}
-    assert order[2] == "annotator" and order[-2:] == ["evaluation", "report"]
+    assert order[2:4] == ["minilm", "annotator"] and order[-2:] == ["evaluation", "report"]
+    assert order.index("3tmm-prior") > order.index("minilm")
 
 
 def test_stages_wait_for_what_they_read(experiments: Experiments) -> None:
@@ -65,6 +66,7 @@ def test_stages_wait_for_what_they_read(experiments: Experiments) -> None:
     assert needs["clip-towers"] == needs["bibert"] == frozenset()
     assert needs["annotator"] == {"bibert"} and needs["clip"] == {"clip-towers"}
     assert needs["4tmm-cat"] == {"bibert", "clip-towers"}
+    assert needs["3tmm-prior"] == {"minilm", "clip-towers"}
     # One row encodes the towers that the others read.
     assert needs["4tmm-alpha"] == needs["3tmm-joint-sn"] == {"bibert", "clip-towers", "4tmm-cat"}
     assert needs["evaluation"] == {"clip-towers", "annotator", *ROWS, *ROWS_OF_OURS} and needs["report"] == {

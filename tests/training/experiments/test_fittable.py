@@ -119,7 +119,7 @@ def esci(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def test_of_an_import_without_photos_the_tables_say_what_is_missing(esci: Dataset, tmp_path: Path) -> None:
     found = {stage.name: stage for stage in stages(Experiments(data=esci.path, out=tmp_path, rows=ALL_ROWS))}
-    assert list(found) == ["bibert", "evaluation", "report"]
+    assert list(found) == ["bibert", "minilm", "evaluation", "report"]
     for name in ("evaluation", "report"):
         photos, *histories = [it for it in found[name].arguments if it.startswith("--note=")]
         assert photos.startswith("--note=clip, 4tmm-cat, ") and "give more titles with photos." in photos
