@@ -15,8 +15,8 @@ from artifacts.bundle import ModelBundle
 from artifacts.errors import DamagedError
 from tests.support.models import QUERIES
 from towers import int8
-from towers.int8 import write_int8
-from towers.query_encoder import OnnxQueryEncoder, encoder_inputs
+from towers.int8 import Int8Version
+from towers.query_encoder import OnnxQueryEncoder, Vectors, encoder_inputs
 from towers.tokens import TokenIds, read_tokenizers
 
 Exported = Callable[[str], ModelBundle]
@@ -37,17 +37,17 @@ def rounded(exported: Exported, tmp_path: Path) -> Callable[[str], Path]:
     def folder(composition: str) -> Path:
         bundle = exported(composition)
         target = Path(shutil.copytree(bundle.query_folder, tmp_path / composition))
-        write_int8(bundle.query_folder / "encoder.onnx", target / "encoder.onnx", samples(bundle, MANY))
+        Int8Version(bundle.query_folder / "encoder.onnx", samples(bundle, MANY)).write(target / "encoder.onnx")
         return target
 
     return folder
 
 
 def layers(graph: onnx.GraphProto) -> dict[str, list[str]]:
-    """Names of the layers with weights in float32 and of those with weights in eight bits."""
+    """Names of the layers with weights in float32 and of those with weights in eight bits, without outliers' parts."""
     given = {weight.name for weight in graph.initializer}
     unpacked = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in given}
-    found = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    found = [node for node in graph.node if node.op_type in ("MatMul", "Gemm") and node.name]
     return {
         "float32": [node.name for node in found if given & set(node.input[:2])],
         "int8": [node.name for node in found if unpacked & set(node.input[:2])],
@@ -127,7 +127,7 @@ def test_a_query_beyond_all_ranges_still_has_a_vector_near_its_own(exported: Exp
     """Ranges of a single short query: what lies outside is cut off."""
     bundle = exported("bibert")
     target = Path(shutil.copytree(bundle.query_folder, tmp_path / "int8"))
-    write_int8(bundle.query_folder / "encoder.onnx", target / "encoder.onnx", samples(bundle, ["x"]))
+    Int8Version(bundle.query_folder / "encoder.onnx", samples(bundle, ["x"])).write(target / "encoder.onnx")
     exact = OnnxQueryEncoder(bundle.query_folder, bundle.query).encode(MANY)
     vectors = OnnxQueryEncoder(target, bundle.query).encode(MANY)
     assert 0.9 < (vectors * exact).sum(axis=1).min() < 0.9999
@@ -148,6 +148,55 @@ def test_the_same_export_gives_the_same_file_that_tells_nothing_of_the_machine(
 ) -> None:
     first = (rounded("3tmm") / "encoder.onnx").read_bytes()
     bundle = exported("3tmm")
-    write_int8(bundle.query_folder / "encoder.onnx", tmp_path / "again.onnx", samples(bundle, MANY))
+    Int8Version(bundle.query_folder / "encoder.onnx", samples(bundle, MANY)).write(tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == first
     assert str(Path(int8.__file__).parents[1]).encode() not in first and str(tmp_path).encode() not in first
+
+
+def outlier_encoder(path: Path) -> None:
+    """An encoder of three layers; one column of the first layer's input is a hundred times as large as the others."""
+    draw = np.random.default_rng(0)
+    table, *weights = (draw.standard_normal(shape).astype(np.float32) for shape in ((50, 32), *[(32, 32)] * 3))
+    table[:, 3] *= 100
+    weights[0][3] /= 100
+    nodes = [onnx.helper.make_node("Gather", ["table", "ids"], ["x0"])]
+    for number in range(3):
+        inputs = [f"x{number}", f"w{number}", "bias"]
+        nodes.append(onnx.helper.make_node("Gemm", inputs, [f"x{number + 1}"], name=f"layer{number}"))
+    graph = onnx.helper.make_graph(
+        nodes,
+        "encoder",
+        [onnx.helper.make_tensor_value_info("ids", onnx.TensorProto.INT64, ["batch"])],
+        [onnx.helper.make_tensor_value_info("x3", onnx.TensorProto.FLOAT, ["batch", 32])],
+        [
+            numpy_helper.from_array(table, "table"),
+            *(numpy_helper.from_array(value, f"w{number}") for number, value in enumerate(weights)),
+            numpy_helper.from_array(np.ones(32, dtype=np.float32), "bias"),
+        ],
+    )
+    opset = onnx.helper.make_opsetid("", 18)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10), path)
+
+
+def test_outliers_of_an_input_stay_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one range for all columns those of ordinary size would be lost; the layer that suffers most is named."""
+    ids = np.arange(50)
+    outlier_encoder(tmp_path / "float32.onnx")
+
+    def run(path: Path) -> Vectors:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return np.asarray(session.run(None, {"ids": ids})[0])
+
+    def error(path: Path) -> float:
+        exact = run(tmp_path / "float32.onnx")
+        return float(np.linalg.norm(run(path) - exact) / np.linalg.norm(exact))
+
+    Int8Version(tmp_path / "float32.onnx", [{"ids": ids}]).write(tmp_path / "apart.onnx")
+    monkeypatch.setattr(int8, "_MOST_OUTLIERS", 0)
+    one_range = Int8Version(tmp_path / "float32.onnx", [{"ids": ids}])
+    one_range.write(tmp_path / "one_range.onnx")
+    assert one_range.by_error == ["x0", "x1"]
+    one_range.write(tmp_path / "kept.onnx", exact=["x0"])
+    assert error(tmp_path / "apart.onnx") < 0.03 < 0.1 < error(tmp_path / "one_range.onnx")
+    assert error(tmp_path / "kept.onnx") < 0.03
+    assert layers(onnx.load(tmp_path / "kept.onnx").graph) == {"float32": ["layer0", "layer2"], "int8": ["layer1"]}

@@ -14,7 +14,7 @@ from tests.support.models import QUERIES, tiny_model, tiny_tokenizer, tiny_token
 from tests.support.priors import CONSTANT, LIMIT, give_prior, tiny_priors
 from tests.support.specs import tiny_clip_specs
 from towers.export import export_query_side
-from towers.int8 import _last_layers, write_int8
+from towers.int8 import Int8Version, _last_layers
 from towers.model import Side, build_model, build_side
 from towers.photo_subspace import PhotoSubspace
 from towers.query_encoder import OnnxQueryEncoder, encoder_inputs
@@ -90,7 +90,7 @@ def test_the_weight_stays_in_float32_in_the_int8_version(exported: tuple[str, Pa
     spec = read_side_spec(folder)
     tokenizers = read_tokenizers(folder, spec)
     save_side(sides(composition)[1], tmp_path, {"bibert": tiny_tokenizer(), "clip": tiny_tokenizer()})
-    write_int8(folder / "encoder.onnx", tmp_path / "encoder.onnx", iter([encoder_inputs(tokenizers, QUERIES)]))
+    Int8Version(folder / "encoder.onnx", [encoder_inputs(tokenizers, QUERIES)]).write(tmp_path / "encoder.onnx")
     found, exact = (OnnxQueryEncoder(path, spec).encode(QUERIES) for path in (tmp_path, folder))
     place = PriorColumns.of(spec).content
     assert ((found * exact).sum(axis=1) > 0.98).all()

@@ -1,7 +1,8 @@
 """The choice between the float32 export and its int8 version as a bundle's query encoder for CPUs.
 
-Int8 is chosen if it finds the same products, gives a query the same vector alone and in a batch, and is faster. Exactly
-one of the two becomes encoder.onnx, so that index builder, canaries and service use the same encoder.
+Int8 is chosen if it finds the same products, gives a query the same vector alone and in a batch, and is faster. If it
+finds too few of them, the layers whose rounding costs most stay in float32, a few more with each try. Exactly one of
+the versions becomes encoder.onnx, so that index builder, canaries and service use the same encoder.
 """
 
 import os
@@ -16,7 +17,7 @@ import numpy as np
 from artifacts.bundle import EncoderChoice, EncoderComparison, EncoderCost
 from artifacts.side import ENCODER_FILE, SideSpec, tokenizer_file
 from knn import exact_search, recall_of_rows
-from towers.int8 import write_int8
+from towers.int8 import Int8Version
 from towers.query_encoder import OnnxQueryEncoder, Vectors, encoder_inputs
 from towers.tokens import read_tokenizers
 
@@ -28,6 +29,7 @@ MOST_TIME = 0.9
 MOST_BATCH_TIME = 1.0  # the same share for a query in a batch
 LEAST_QUERIES = 100  # with fewer, 0.99 and 0.98 cannot be told apart
 BATCH = 32
+TRIES = (0, 2, 3, 4)  # inputs of layers, those whose rounding costs most, whose layers stay in float32
 _MOST_QUERIES = 1000
 _MOST_SAMPLES = 2048  # queries of the training logs
 
@@ -54,9 +56,14 @@ def choose_encoder(
     if len(vectors) <= DEPTH:
         reason = f"{len(vectors)} products are too few to compare the best {DEPTH} of"
         return EncoderChoice(precision="fp32", reason=reason)
+    version = int8_version(folder, spec, _some(samples, _MOST_SAMPLES))
     with TemporaryDirectory(dir=folder.parent) as candidate:
-        write_candidate(folder, spec, _some(samples, _MOST_SAMPLES), Path(candidate))
-        comparison = compare((folder, Path(candidate)), spec, _some(queries, _MOST_QUERIES), vectors)
+        for tried in TRIES:
+            exact = version.by_error[:tried] if tried else ()
+            write_candidate(folder, spec, version, Path(candidate), exact)
+            comparison = compare((folder, Path(candidate)), spec, _some(queries, _MOST_QUERIES), vectors)
+            if not comparison.overlap_at_100 < LEAST_OVERLAP:
+                break
         choice = choose(comparison)
         if choice.precision == "int8":
             os.replace(Path(candidate) / ENCODER_FILE, folder / ENCODER_FILE)
@@ -110,20 +117,34 @@ def choose(comparison: EncoderComparison) -> EncoderChoice:
     return EncoderChoice(precision="fp32", reason=reason, comparison=comparison)
 
 
-def write_candidate(folder: Path, spec: SideSpec, samples: Sequence[str], candidate: Path) -> None:
-    """Write the int8 version of a query side with its tokenizers, so that it is measured as it would be served.
+def int8_version(folder: Path, spec: SideSpec, samples: Sequence[str]) -> Int8Version:
+    """Compute the int8 version of a query side.
 
     Args:
         folder: the query side's folder, with the float32 export.
         spec: its side.json.
         samples: queries on which int8 finds its ranges, at least one.
-        candidate: an empty folder.
+    """
+    tokenizers = read_tokenizers(folder, spec)
+    inputs = (encoder_inputs(tokenizers, batch) for batch in _batches(samples))
+    return Int8Version(folder / ENCODER_FILE, inputs)
+
+
+def write_candidate(
+    folder: Path, spec: SideSpec, version: Int8Version, candidate: Path, exact: Sequence[str] = ()
+) -> None:
+    """Write the int8 version of a query side with its tokenizers, so that it is measured as it would be served.
+
+    Args:
+        folder: the query side's folder.
+        spec: its side.json.
+        version: its int8 version.
+        candidate: the folder to write to; files of an earlier candidate are replaced.
+        exact: names of inputs whose layers stay in float32.
     """
     for tower in spec.text_towers:
         shutil.copyfile(folder / tokenizer_file(tower.name), candidate / tokenizer_file(tower.name))
-    tokenizers = read_tokenizers(folder, spec)
-    inputs = (encoder_inputs(tokenizers, batch) for batch in _batches(samples))
-    write_int8(folder / ENCODER_FILE, candidate / ENCODER_FILE, inputs)
+    version.write(candidate / ENCODER_FILE, exact)
 
 
 def _some(queries: Sequence[str], most: int) -> Sequence[str]:

@@ -10,7 +10,7 @@ from artifacts.bundle import EncoderComparison, EncoderCost, ModelBundle
 from tests.support.models import tiny_bundle
 from towers.query_encoder import OnnxQueryEncoder, Vectors
 from training.after_fit import int8_choice as encoder_choice
-from training.after_fit.int8_choice import choose, choose_encoder, compare, write_candidate
+from training.after_fit.int8_choice import choose, choose_encoder, compare, int8_version, write_candidate
 
 WORDS = ("red", "blue", "shoe", "shoes", "dress", "cotton", "women", "men", "kids", "toy", "pan", "cap")
 QUERIES = [f"{one} {other}" for one in WORDS for other in WORDS]
@@ -31,7 +31,8 @@ def folder(bundle: ModelBundle, tmp_path: Path) -> Path:
 def written_candidate(bundle: ModelBundle, tmp_path: Path) -> Path:
     candidate = tmp_path / "int8"
     candidate.mkdir()
-    write_candidate(bundle.query_folder, bundle.query, SAMPLES, candidate)
+    version = int8_version(bundle.query_folder, bundle.query, SAMPLES)
+    write_candidate(bundle.query_folder, bundle.query, version, candidate)
     return candidate
 
 
