@@ -1,8 +1,8 @@
 """Products' history: the mean of the vectors of queries for which a shop showed them, weighted by how often.
 
-Most products that a shop shows for a query fit it, bought or not, and the shop's search knows more of them than title
-and photo tell. The log's impressions, which the paper uses as negatives (section 4.1), are used as evidence here. With
-u_q the fitted query vector, n(q, p) the impressions of product p for query q, and W the recipe's weight:
+The log's impressions, which the paper uses as negatives (section 4.1), are used as evidence here: what a shop's search
+shows for a query fits it as far as that search is good, bought or not. With u_q the fitted query vector, n(q, p) the
+impressions of product p for query q, and W the recipe's weight:
 
     s_p = sum_q log(1 + n(q, p)) u_q,    h_p = W s_p / |s_p|
 
@@ -12,7 +12,7 @@ into its own prediction.
 A product that was never shown has no history. Its expected history is estimated from its vector v, by ridge regression
 over the products that have one: h = f [v ; 1] B, where B minimises the mean of |h_p - [v_p ; 1] B|^2, plus
 RIDGE |B|^2. An estimate fits queries less well than a history, so that with f = 1 new products would be ranked below
-old ones. The f of the recipes was chosen with the histories of a fifth of the products hidden (docs/experiments.md).
+old ones.
 
 Source: artifacts/history.py. Vectors of documents from those of queries and their clicks: Jiang et al., Learning Query
 and Document Relevance from a Web-scale Click Graph, SIGIR 2016, who start from words and use clicks.
