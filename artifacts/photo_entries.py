@@ -53,7 +53,7 @@ def photo_types(file: Path, schema: pa.Schema) -> dict[str, pa.DataType | None]:
     Raises:
         FormatError: `image` holds lists, and another column has the name of the further photos.
     """
-    if "image" not in schema.names or not are_photo_lists(schema.field("image").type):
+    if not _holds_lists(schema, "image"):
         return {"image": pa.string()}
     if MORE_IMAGES in schema.names:
         raise FormatError(
@@ -65,13 +65,12 @@ def photo_types(file: Path, schema: pa.Schema) -> dict[str, pa.DataType | None]:
 
 def photo_columns(schema: pa.Schema) -> list[str]:
     """Return the columns of a file that hold photos."""
-    more = MORE_IMAGES in schema.names and are_photo_lists(schema.field(MORE_IMAGES).type)
-    return ["image", MORE_IMAGES] if more else ["image"]
+    return ["image", MORE_IMAGES] if _holds_lists(schema, MORE_IMAGES) else ["image"]
 
 
 def columns_as_read(schema: pa.Schema) -> dict[str, pa.DataType]:
     """Return the columns of photos that a file or a catalogue is read with: one, or two if there may be several."""
-    several = len(photo_columns(schema)) > 1 or are_photo_lists(schema.field("image").type)
+    several = len(photo_columns(schema)) > 1 or _holds_lists(schema, "image")
     return {"image": pa.string()} | ({MORE_IMAGES: MORE_IMAGES_TYPE} if several else {})
 
 
@@ -116,3 +115,9 @@ def _as_lists(column: pa.Array) -> list[list[str]]:
     entries = iter(photo_entries(lists.flatten()).to_pylist())
     counts = pc.fill_null(pc.list_value_length(lists), 0).to_pylist()
     return [[entry for entry in islice(entries, count) if entry] for count in counts]
+
+
+def _holds_lists(schema: pa.Schema, column: str) -> bool:
+    """Return whether a column holds lists of image entries; False if there is none, or more than one of this name."""
+    place = schema.get_field_index(column)
+    return place >= 0 and are_photo_lists(schema.field(place).type)

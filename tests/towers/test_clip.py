@@ -112,7 +112,7 @@ def test_vitrine_small_is_built_by_its_name() -> None:
     photos = torch.randn(2, 3, 80, 60)
     with torch.inference_mode():
         assert clip.encode_image(photos).shape == (2, 256)
-        assert clip.encode_text(torch.randint(0, 8000, (3, 20))).shape == (3, 256)
+        assert clip.encode_text(torch.randint(0, 8000, (3, config.context_length))).shape == (3, 256)
     assert config.architecture == "vitrine-small"
 
 

@@ -71,7 +71,7 @@ class Fits:
     def towers_of(self, recipe: Recipe) -> dict[TowerName, ModelBundle]:
         """Bundles of the towers that a recipe takes from an earlier fit."""
         fits: dict[TowerName, Callable[[], ModelBundle]] = {
-            "bibert": lambda: self.bundle("bibert"),
+            "bibert": lambda: self.bundle(recipe.text_tower),
             "clip": lambda: self.bundle("clip-small"),
         }
         return {tower: fits[tower]() for tower in recipe.fitted_towers}

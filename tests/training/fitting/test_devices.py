@@ -33,7 +33,7 @@ def test_two_processes_fit_what_one_fits(dataset: Dataset, tmp_path: Path, monke
     one, two = (fitted(recipe, dataset, tmp_path / f"by-{devices}", devices) for devices in (1, 2))
     assert points(two)["loss"] == [(STEPS, pytest.approx(points(one)["loss"][0][1], rel=1e-4))]
     for by_two, by_one in zip(vectors(two, dataset), vectors(one, dataset), strict=True):
-        np.testing.assert_allclose(by_two, by_one, atol=2e-3)
+        np.testing.assert_allclose(by_two, by_one, atol=1e-3)
     assert not list(tmp_path.glob(".by-*"))
 
 
@@ -52,5 +52,5 @@ def vectors(bundle: ModelBundle, dataset: Dataset) -> tuple[Vectors, Vectors]:
     query = SideEncoder(model.query, read_tokenizers(bundle.query_folder, bundle.query))
     product = SideEncoder(model.product, read_tokenizers(bundle.product_folder, bundle.product))
     found = query.queries(bundle.held_out_queries()), product.products(data_from_dataset(dataset.path).products)
-    assert all(vectors.std(axis=0).mean() > 0.02 for vectors in found)
+    assert all(vectors.std(axis=0).mean() > 0.008 for vectors in found)
     return found

@@ -104,7 +104,7 @@ def on_devices(count: int) -> Change:
         (
             "4tmm-cat",
             with_bundles(),
-            "4tmm-cat takes a fitted bibert tower of the recipe bibert: give its bundle with --bibert",
+            "recipe 4tmm-cat takes a fitted bibert tower of the recipe bibert: give its bundle with --bibert",
         ),
         ("4tmm-cat", with_bundles("bibert"), "recipe 4tmm-cat takes a fitted clip tower: give its bundle with --clip"),
         ("4tmm-mlp", with_text_alone, "text has no clip tower on both sides; give a bundle that was fitted with it"),
