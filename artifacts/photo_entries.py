@@ -83,8 +83,17 @@ def further_photos(products: pa.Table | pa.RecordBatch) -> list[list[str]]:
 
 def photos_of(products: pa.Table | pa.RecordBatch) -> list[list[str]]:
     """Return all photos of each product, the first one first, of a catalogue as it is read."""
-    first = ([image] if image else [] for image in products.column("image").to_pylist())
-    return [[*one, *more] for one, more in zip(first, further_photos(products) or repeat(()), strict=False)]
+    return joined_photos(products.column("image").to_pylist(), further_photos(products))
+
+
+def joined_photos(first: Sequence[str | None], further: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return all photos of each product.
+
+    Args:
+        first: the first photo of each product; None or the empty string where it has none.
+        further: the other photos of each product; empty if no product has any.
+    """
+    return [[*([image] if image else []), *more] for image, more in zip(first, further or repeat(()), strict=False)]
 
 
 def split_photos(rows: pa.RecordBatch, columns: Sequence[str]) -> dict[str, pa.Array]:

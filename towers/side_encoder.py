@@ -10,6 +10,7 @@ import torch
 
 from artifacts.catalog import Catalog
 from artifacts.history import ProductHistory
+from artifacts.photo_entries import joined_photos
 from artifacts.popularity import ProductPriors
 from artifacts.product_text import join_parts, marked_values
 from artifacts.side import TowerName
@@ -44,8 +45,7 @@ class Products:
     @property
     def photos(self) -> list[list[str]]:
         """All photos of each product, the first one first."""
-        first = ([image] if image else [] for image in self.images)
-        return [[*one, *more] for one, more in zip(first, self.more_images or [()] * len(self.images), strict=True)]
+        return joined_photos(self.images, self.more_images)
 
     def texts(self, fields: Sequence[str]) -> Sequence[str]:
         """Return what a text tower with these fields reads of each product (artifacts/product_text.py)."""

@@ -220,14 +220,16 @@ def _cut_to_page(
 def _explain(ranking: Ranking, search: PlannedSearch, version: LoadedVersion) -> Ranking:
     if search.explained_text is None:
         return ranking
-    if version.modality_scores:
-        values = version.modality_scores.split(search.vector, version.reconstruct(ranking.rows))
-        explanation = Explanation("scores", values)
-    else:
+    if not version.modality_scores:
         assert version.modality_similarities, "such a query is refused when it is planned"
         explanation = version.modality_similarities.explain(search.explained_text, ranking.rows)
+        if version.prior is None:
+            return replace(ranking, explanation=explanation)
+    products = version.reconstruct(ranking.rows)
+    if version.modality_scores:
+        explanation = Explanation("scores", version.modality_scores.split(search.vector, products))
     if version.prior is not None:
-        told_apart = version.prior.explain(search.vector, version.reconstruct(ranking.rows))
+        told_apart = version.prior.explain(search.vector, products)
         explanation = replace(explanation, values=explanation.values | told_apart)
     return replace(ranking, explanation=explanation)
 

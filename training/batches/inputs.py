@@ -11,7 +11,7 @@ from training.batches.judged import JudgedSource, judged_queries
 from training.batches.pair_tables import pair_tables
 from training.batches.pairs import TrainingPairs, training_pairs
 from training.batches.photo_store import decode_catalog
-from training.batches.sources import FieldTexts, FrozenVectors, Photos, Texts, TowerSource
+from training.batches.sources import FieldTexts, FrozenVectors, Photos, RewordedTexts, Texts, TowerSource
 from training.batches.training_data import TrainingData
 from training.recipes.recipe import Recipe
 
@@ -84,11 +84,12 @@ def tower_sources(
 
 
 def _query_source(
-    trained: bool, encoder: SideEncoder, tower: TowerName, texts: Sequence[str], reworded: float = 0.0
+    trained: bool, encoder: SideEncoder, tower: TowerName, texts: Sequence[str], reworded: float
 ) -> TowerSource:
-    if trained:
-        return Texts(encoder.tokenizers[tower], texts, reworded)
-    return FrozenVectors(encoder.text_vectors(tower, texts))
+    if not trained:
+        return FrozenVectors(encoder.text_vectors(tower, texts))
+    tokenizer = encoder.tokenizers[tower]
+    return RewordedTexts(tokenizer, texts, reworded) if reworded else Texts(tokenizer, texts)
 
 
 def _product_text_source(recipe: Recipe, encoder: SideEncoder, tower: TowerName, products: Products) -> TowerSource:

@@ -56,30 +56,41 @@ class Texts:
     Args:
         tokenizer: the tower's tokenizer.
         texts: the texts, by row.
-        reworded: the share of them that each step reads as others would have typed them, by `reworded`.
     """
 
-    def __init__(self, tokenizer: TextTokenizer, texts: Sequence[str], reworded: float = 0.0) -> None:
-        self._tokenizer = tokenizer
-        self._texts = texts
-        self._reworded = reworded
+    def __init__(self, tokenizer: TextTokenizer, texts: Sequence[str]) -> None:
         self._ids, self._lengths = _token_ids(tokenizer, texts)
 
     def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
         """Encode the rows with gradients, shape (len(rows), d)."""
         cpu_rows = rows.cpu()
-        ids, lengths = (
-            self._some_reworded(cpu_rows) if self._reworded else (self._ids[cpu_rows], self._lengths[cpu_rows])
-        )
-        return _encode_ids(side, tower, ids, lengths)
+        return _encode_ids(side, tower, self._ids[cpu_rows], self._lengths[cpu_rows])
 
-    def _some_reworded(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ids and lengths of rows, some of them reworded; torch's random numbers decide which and how."""
+
+@dataclass(frozen=True)
+class RewordedTexts:
+    """The queries of a trained text tower, of which each step reads some as others would have typed them.
+
+    Attributes:
+        tokenizer: the tower's tokenizer.
+        texts: the queries, by row.
+        share: the share of them that a step rewords (training/batches/rewording.py).
+    """
+
+    tokenizer: TextTokenizer
+    texts: Sequence[str]
+    share: float
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Encode the rows with gradients, shape (len(rows), d)."""
+        return _encode_ids(side, tower, *_token_ids(self.tokenizer, self.drawn_texts(rows)))
+
+    def drawn_texts(self, rows: Tensor) -> list[str]:
+        """Return the queries as this step reads them; torch's random numbers decide which are reworded, and how."""
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
-        chosen = rng.random(len(rows)) < self._reworded
-        texts = [self._texts[row] for row in rows.tolist()]
-        words = [reworded(text, rng) if one else text for text, one in zip(texts, chosen, strict=True)]
-        return _token_ids(self._tokenizer, words)
+        chosen = rng.random(len(rows)) < self.share
+        texts = [self.texts[row] for row in rows.tolist()]
+        return [reworded(text, rng) if one else text for text, one in zip(texts, chosen, strict=True)]
 
 
 @dataclass(frozen=True)

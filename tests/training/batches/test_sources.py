@@ -18,7 +18,7 @@ from towers.photos import load_photo
 from towers.side_encoder import Products
 from towers.tokens import text_tokenizer
 from training.batches.photo_store import PhotoStore, decode_catalog
-from training.batches.sources import FieldTexts, FrozenVectors, Photos, Texts, _augment
+from training.batches.sources import FieldTexts, FrozenVectors, Photos, RewordedTexts, Texts, _augment
 
 TITLES = ["red mug", "a blue dress with dots and stripes", "mug", "chair", "lamp of oak", "red", "blue blue mug", ""]
 
@@ -204,3 +204,21 @@ def test_in_another_process_texts_are_read_alike() -> None:
     assert sent.drawn_texts(rows) == source.drawn_texts(rows)
     texts = source.drawn_texts(rows)
     assert np.array_equal(sent.tokenizer.encode(texts), source.tokenizer.encode(texts))
+
+
+def test_a_step_rewords_its_share_of_the_queries_and_reads_the_others_as_they_are() -> None:
+    side = build_side(tiny_model("bibert").query.spec)
+    queries = ["red striped mug", "oak chair", "floral dress"]
+    source = RewordedTexts(tiny_tokenizers(side.spec)["bibert"], queries, 0.4)
+    rows = torch.tensor([2, 0] * 500)
+    torch.manual_seed(3)
+    drawn = source.drawn_texts(rows)
+    same = [text == queries[row] for row, text in zip(rows.tolist(), drawn, strict=True)]
+    assert 0.55 < sum(same) / len(same) < 0.75  # a rule that does not apply leaves a query as it is
+    torch.manual_seed(3)
+    assert source.drawn_texts(rows) == drawn
+    torch.manual_seed(3)
+    found = source.vectors(side, "bibert", rows[:6])
+    torch.manual_seed(3)
+    read = Texts(source.tokenizer, source.drawn_texts(rows[:6])).vectors(side, "bibert", torch.arange(6))
+    torch.testing.assert_close(found, read)
