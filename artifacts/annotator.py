@@ -17,7 +17,7 @@ from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify
 from artifacts.errors import DamagedError
 from artifacts.judgments import Relevance
 from artifacts.records import Record, read_record, write_record
-from artifacts.side import BertConfig
+from artifacts.tower_specs import BertConfig
 
 ANNOTATOR_SCHEMA_VERSION = 1
 ANNOTATOR_FILE = "annotator.json"

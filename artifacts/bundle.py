@@ -23,7 +23,8 @@ from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify
 from artifacts.errors import DamagedError, FormatError
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.records import Record, read_record, write_record
-from artifacts.side import ClipImageTowerSpec, SideSpec, read_side_spec
+from artifacts.side import SideSpec, read_side_spec
+from artifacts.tower_specs import ClipImageTowerSpec
 
 BUNDLE_SCHEMA_VERSION = 1
 CARD_FILE = "model.json"

@@ -32,8 +32,9 @@ from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify
 from artifacts.errors import DamagedError, MismatchError
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.records import Record, read_record, write_record
-from artifacts.side import ClipImageTowerSpec, SideSpec, read_side_spec
+from artifacts.side import SideSpec, read_side_spec
 from artifacts.tables import count_rows, read_table
+from artifacts.tower_specs import ClipImageTowerSpec
 
 VERSION_SCHEMA_VERSION = 1
 MANIFEST_FILE = "manifest.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from artifacts.checksums import FileRecord
 from artifacts.records import Record, read_record, write_record
-from artifacts.side import ClipImageTowerSpec
+from artifacts.tower_specs import ClipImageTowerSpec
 
 PHOTO_ENCODER_SCHEMA_VERSION = 1
 PHOTO_ENCODER_FOLDER = "photo"

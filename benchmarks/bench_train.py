@@ -23,7 +23,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from artifacts.cores import usable_cores
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from benchmarks.common.harness import OUT, Figure, Target, report, this_machine
 from benchmarks.training import ours as ours
 from benchmarks.training.data import Size, Workload, make_workload

@@ -9,7 +9,7 @@ import pytest
 
 from artifacts.catalog import read_catalog
 from artifacts.judgments import read_judgments
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers.encoding import decode_batches
 from towers.photos import USABLE
 from training.logs.prepare import prepare

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from artifacts.side import BertConfig
+from artifacts.tower_specs import BertConfig
 from towers.attention import attend, attend_fast
 from towers.packed_texts import PackedTexts
 from towers.pooling import masked_mean

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from artifacts.records import describe_faults
-from artifacts.side import ClipConfig, PhotoInput, TextInput
+from artifacts.tower_specs import ClipConfig, PhotoInput, TextInput
 from towers.clip_image import ClipImageTower
 from towers.clip_text import ClipTextTower
 from towers.clip_tokenizer import highest_token_id, portable_tokenizer, text_input

@@ -11,7 +11,7 @@ import open_clip
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer, get_clean_fn
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from artifacts.side import ClipConfig, TextInput
+from artifacts.tower_specs import ClipConfig, TextInput
 from towers.errors import ClipError
 
 # CLIP's own splitting of text into words (Radford et al. 2021), as a pattern for `tokenizers`.

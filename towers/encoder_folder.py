@@ -17,7 +17,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel
 
 from artifacts.errors import DamagedError
-from artifacts.side import EncoderFamily, PretrainedBertConfig
+from artifacts.tower_specs import EncoderFamily, PretrainedBertConfig
 from towers.errors import EncoderError, one_line
 from towers.pooling_config import Pooling, check_modules, pooling_of_folder, pools_prefixes, read_json
 from towers.prefix_config import Prefixes, prefixes_of_folder

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers.clip_image import PhotoBatch
 from towers.errors import PhotoError
 from towers.half_precision import computing_with

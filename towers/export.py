@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from artifacts.photo_encoder import write_photo_tower
-from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput, TextInput
+from artifacts.side import ENCODER_FILE
+from artifacts.tower_specs import ClipImageTowerSpec, PhotoInput, TextInput
 from towers.clip_image import ClipImageTower
 from towers.errors import ExportError, one_line
 from towers.model import Side, TowerInput

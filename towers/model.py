@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Union
 import torch
 from torch import Tensor, nn
 
-from artifacts.side import BertTowerSpec, ClipImageTowerSpec, ClipTextTowerSpec, PriorSpec, SideSpec, TowerSpec
+from artifacts.side import PriorSpec, SideSpec
+from artifacts.tower_specs import BertTowerSpec, ClipImageTowerSpec, ClipTextTowerSpec, TowerSpec
 from towers.bert import BertBody, BertSide, BertTower
 from towers.clip_image import PhotoBatch
 from towers.fusion import build_fusion

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from artifacts.annotator import CrossEncoderConfig
-from artifacts.side import TextInput
+from artifacts.tower_specs import TextInput
 from towers.tokens import text_tokenizer
 
 Ints = npt.NDArray[np.int64]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from artifacts.errors import MismatchError
-from artifacts.side import ENCODER_FILE, ClipImageTowerSpec, PhotoInput
+from artifacts.side import ENCODER_FILE
+from artifacts.tower_specs import ClipImageTowerSpec, PhotoInput
 from towers.onnx_session import open_session
 from towers.photos import Pixels
 from towers.query_encoder import VECTORS_OUTPUT, Vectors

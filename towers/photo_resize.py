@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 
 _RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 _FILTER_REACH = 2  # pixels to each side that bicubic interpolation reads; times the ratio where it makes smaller

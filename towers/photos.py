@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers import jpeg_file, png_file
 from towers.errors import PhotoError
 from towers.photo_memory import decoding_bytes

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 
 
 def normalise_photos(pixels: Tensor, photo: PhotoInput) -> Tensor:

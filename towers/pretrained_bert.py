@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 
-from artifacts.side import PretrainedBertConfig
+from artifacts.tower_specs import PretrainedBertConfig
 from towers.bert_layout import LAYOUT_FAMILIES, pool_packed, pool_unpadded
 from towers.packed_texts import PackedTexts
 from towers.pooling import masked_mean

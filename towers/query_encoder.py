@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from artifacts.errors import DamagedError
 from artifacts.popularity import PriorColumns
-from artifacts.side import ENCODER_FILE, SideSpec, TowerName
+from artifacts.side import ENCODER_FILE, SideSpec
+from artifacts.tower_specs import TowerName
 from towers.onnx_session import open_session
 from towers.tokens import TextTokenizer, TokenIds, read_tokenizers
 

@@ -13,7 +13,7 @@ from artifacts.history import ProductHistory
 from artifacts.photo_entries import joined_photos
 from artifacts.popularity import ProductPriors
 from artifacts.product_text import join_parts, marked_values
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from towers.encoding import Progress, device_of, encode_product_photos, encode_texts
 from towers.errors import PhotoError
 from towers.fingerprint import tower_fingerprint

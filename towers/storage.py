@@ -9,7 +9,8 @@ from tokenizers import Tokenizer
 
 from artifacts.bundle import ModelBundle
 from artifacts.errors import DamagedError
-from artifacts.side import WEIGHTS_FILE, TowerName, read_side_spec, tokenizer_file, write_side_spec
+from artifacts.side import WEIGHTS_FILE, read_side_spec, tokenizer_file, write_side_spec
+from artifacts.tower_specs import TowerName
 from towers.errors import one_line
 from towers.model import Model, Side, build_model, build_side
 from towers.weight_checks import nonfinite_weight

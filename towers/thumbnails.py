@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers.photos import Pixels, load_photo_at, read_photo_at
 
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from tokenizers import Regex, Tokenizer, normalizers
 
 from artifacts.errors import DamagedError
-from artifacts.side import SideSpec, TextInput, TowerName, tokenizer_file
+from artifacts.side import SideSpec, tokenizer_file
+from artifacts.tower_specs import TextInput, TowerName
 
 TokenIds = npt.NDArray[np.int64]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from artifacts.side import SideSpec, TowerName
+from artifacts.side import SideSpec
+from artifacts.tower_specs import TowerName
 from towers.half_precision import computing_with, convert_weights, half_precision_on
 from towers.query_encoder import Vectors
 from towers.storage import load_side

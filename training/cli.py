@@ -10,8 +10,8 @@ from tqdm import tqdm
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.cli import friendly_errors
 from artifacts.dataset import Dataset, open_dataset
-from artifacts.side import TowerName
 from artifacts.table1 import table1
+from artifacts.tower_specs import TowerName
 from towers.errors import TowerError
 from training.annotator.cli import annotator
 from training.errors import TrainingError

@@ -31,7 +31,7 @@ from artifacts.atomic import replace_file
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import Catalog, open_catalog, read_catalog
 from artifacts.cores import usable_cores
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from benchmarks.common.measured_process import write_result
 from benchmarks.index.encoded import Encoded
 from index_builder.embeddings.collect import collect

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from artifacts.bundle import ModelBundle, open_bundle
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from towers.vector_cache import VectorCache
 from training.batches.inputs import pairs_for
 from training.batches.pairs import BatchPlan, TrainingPairs

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import SequentialSampler
 
-from artifacts.side import BertTowerSpec, PhotoInput
+from artifacts.tower_specs import BertTowerSpec, PhotoInput
 from benchmarks.training.data import ReadPair, Size, now
 from towers.clip_image import PhotoBatch
 from towers.model import Model, TowerInput

@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 
 from artifacts.bundle import open_bundle
-from artifacts.side import ClipImageTowerSpec, TowerName
+from artifacts.tower_specs import ClipImageTowerSpec, TowerName
 from index_builder.core.errors import BuildError
 from index_builder.core.keys import joined_keys, photos_identity, product_key
 from index_builder.embeddings.job import Advance, EncodingJob

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from index_builder.core.keys import NO_PHOTO, url_identity
 from index_builder.core.threads import thread_count
 from index_builder.photos.download import DownloadSettings, FetchedPhoto, open_downloader

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from service.protocol.messages import Message, MessageBuffer, receive
 from towers.errors import PhotoError
 from towers.photos import read_photo

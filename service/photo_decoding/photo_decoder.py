@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from service.core.errors import SearchFailedError
 from service.core.logs import EventLog
 from service.protocol.messages import Message, MessageBuffer, receive

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifacts.index_version import IndexVersion, TowerVectors
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from service.core.errors import VersionRefusedError
 from service.worker.ranking import Explanation
 from towers.query_encoder import QueryEncoder

@@ -8,19 +8,15 @@ from typing import Any
 import pytest
 
 from artifacts.errors import DamagedError, FormatError
-from artifacts.side import (
+from artifacts.side import NoFusion, SideSpec, read_side_spec, tokenizer_file, write_side_spec
+from artifacts.tower_specs import (
     BertConfig,
     BertTowerSpec,
     ClipConfig,
     ClipImageTowerSpec,
     ClipTextTowerSpec,
-    NoFusion,
     PretrainedBertTowerSpec,
-    SideSpec,
     TextInput,
-    read_side_spec,
-    tokenizer_file,
-    write_side_spec,
 )
 from tests.support.specs import BERT_WIDTH, CLIP_WIDTH, COMPOSITIONS, MLP_WIDTH, tiny_bert_specs, tiny_sides
 

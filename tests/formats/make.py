@@ -57,8 +57,9 @@ from artifacts.index_version import (
 from artifacts.judgments import Relevance
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, PHOTO_ENCODER_SCHEMA_VERSION
 from artifacts.popularity import PriorColumns, ProductPriors, columns_after, write_priors
-from artifacts.side import ENCODER_FILE, TowerName
+from artifacts.side import ENCODER_FILE
 from artifacts.store import Store
+from artifacts.tower_specs import TowerName
 from index_builder.build import BuildRequest, build_version
 from index_builder.embeddings.shard import SHARD_SCHEMA_VERSION
 from index_builder.index.indexing import IndexRequest

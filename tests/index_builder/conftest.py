@@ -21,7 +21,8 @@ import torch
 from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, finish_bundle, open_bundle
 from artifacts.catalog import read_catalog
 from artifacts.index_version import MANIFEST_FILE, finish_index_version, read_manifest
-from artifacts.side import AlphaConcatenation, SideSpec, TowerName
+from artifacts.side import AlphaConcatenation, SideSpec
+from artifacts.tower_specs import TowerName
 from index_builder.build import BuildRequest, build_version
 from index_builder.index.indexing import IndexRequest
 from knn import set_threads

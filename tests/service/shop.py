@@ -18,8 +18,9 @@ from tokenizers.processors import TemplateProcessing
 from artifacts.checksums import fingerprint_of, record_files
 from artifacts.index_version import Canary, IndexDescription, Manifest, ModelIdentity, PhotoCounts
 from artifacts.index_version import finish_index_version as seal_version
-from artifacts.side import BertConfig, BertTowerSpec, NoFusion, SideSpec, TextInput, read_side_spec
+from artifacts.side import NoFusion, SideSpec, read_side_spec
 from artifacts.store import Store
+from artifacts.tower_specs import BertConfig, BertTowerSpec, TextInput
 from knn import IndexSpec, build_index, exact_search, write_index
 from tests.support.made_once import made_once
 from towers.export import export_query_side

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from artifacts.bundle import CARD_FILE, PRODUCT_SIDE, QUERY_SIDE, ModelBundle, finish_bundle, open_bundle
-from artifacts.side import BertTowerSpec, SideSpec, TowerName, write_side_spec
+from artifacts.side import SideSpec, write_side_spec
+from artifacts.tower_specs import BertTowerSpec, TowerName
 from tests.support.folders import tiny_origin
 from tests.support.made_once import made_once
 from tests.support.specs import (

@@ -2,18 +2,14 @@
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from artifacts.side import (
-    AlphaConcatenation,
+from artifacts.side import AlphaConcatenation, Concatenation, MlpFusion, NoFusion, SideSpec
+from artifacts.tower_specs import (
     BertConfig,
     BertTowerSpec,
     ClipConfig,
     ClipImageTowerSpec,
     ClipTextTowerSpec,
-    Concatenation,
-    MlpFusion,
-    NoFusion,
     PhotoInput,
-    SideSpec,
     TextInput,
 )
 

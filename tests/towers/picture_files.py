@@ -6,7 +6,7 @@ import zlib
 
 from PIL import Image
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 
 MEAN, STD = (0.48, 0.45, 0.40), (0.26, 0.27, 0.28)
 

@@ -11,7 +11,7 @@ import torch
 from open_clip.model import CustomTextCLIP
 from safetensors.torch import save_file
 
-from artifacts.side import ClipConfig
+from artifacts.tower_specs import ClipConfig
 from tests.support.models import CLIP_WIDTH, shaken, tiny_clip_config
 from towers.clip import (
     ClipTextTower,

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from artifacts.side import ClipTextTowerSpec, NoFusion, SideSpec
+from artifacts.side import NoFusion, SideSpec
+from artifacts.tower_specs import ClipTextTowerSpec
 from tests.support.encoders import roberta_tokenizer
 from tests.support.models import QUERIES, shaken, tiny_tokenizer
 from towers.clip import LoadedClip, build_image_tower, build_text_tower, load_pretrained

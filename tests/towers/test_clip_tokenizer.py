@@ -7,7 +7,7 @@ from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from artifacts.side import TextInput
+from artifacts.tower_specs import TextInput
 from tests.support.models import tiny_tokenizer
 from towers.clip_tokenizer import portable_tokenizer
 from towers.errors import ClipError

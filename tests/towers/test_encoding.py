@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from tests.support.models import tiny_model, tiny_tokenizers
 from tests.support.photos import noise, write_photos
 from towers import encoding

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from artifacts.bundle import ModelBundle
-from artifacts.side import ClipImageTowerSpec, NoFusion, PhotoInput, SideSpec, TowerName
+from artifacts.side import NoFusion, SideSpec
+from artifacts.tower_specs import ClipImageTowerSpec, PhotoInput, TowerName
 from tests.support.models import PAD_ID, QUERIES, shaken, tiny_clip_specs, tiny_model, tiny_tokenizer, tiny_tokenizers
 from towers import export
 from towers.clip import clip_config

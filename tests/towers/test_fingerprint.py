@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from artifacts.side import ClipImageTowerSpec, TextInput, TowerName
+from artifacts.tower_specs import ClipImageTowerSpec, TextInput, TowerName
 from tests.support.models import tiny_model, tiny_tokenizer, tiny_tokenizers
 from towers.clip_image import ClipImageTower
 from towers.fingerprint import tower_fingerprint

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from artifacts.side import ClipImageTowerSpec
+from artifacts.tower_specs import ClipImageTowerSpec
 from tests.support.models import QUERIES, tiny_model, tiny_tokenizers
 from towers.clip_image import PhotoBatch
 from towers.half_precision import computing_with, convert_weights, half_precision_on

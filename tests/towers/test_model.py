@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from artifacts.side import BertConfig, BertTowerSpec, NoFusion, SideSpec
+from artifacts.side import NoFusion, SideSpec
+from artifacts.tower_specs import BertConfig, BertTowerSpec
 from tests.support.models import (
     ALPHA,
     BERT_WIDTH,

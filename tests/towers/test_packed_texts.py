@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from artifacts.side import BertConfig
+from artifacts.tower_specs import BertConfig
 from towers.bert import BertBody, BertSide, BertTower
 from towers.packed_texts import pack_texts
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers.pixels import normalise_photos
 
 PHOTO = PhotoInput(height=3, width=4, mean=(0.48, 0.46, 0.41), std=(0.27, 0.26, 0.28))

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel, AutoTokenizer, BertForMaskedLM, GPT2Config, GPT2Model
 
-from artifacts.side import NoFusion, PretrainedBertTowerSpec, SideSpec, TextInput
+from artifacts.side import NoFusion, SideSpec
+from artifacts.tower_specs import PretrainedBertTowerSpec, TextInput
 from tests.support.encoders import (
     FAMILIES,
     HIDDEN,

@@ -10,7 +10,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 
-from artifacts.side import NoFusion, PretrainedBertTowerSpec, SideSpec, TextInput
+from artifacts.side import NoFusion, SideSpec
+from artifacts.tower_specs import PretrainedBertTowerSpec, TextInput
 from tests.support.encoders import encoder_of, tokenizer_of
 from towers.encoder_folder import load_encoder
 from towers.errors import EncoderError

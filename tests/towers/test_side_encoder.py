@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from artifacts.history import ProductHistory
-from artifacts.side import BertTowerSpec, TextInput, TowerName, TowerSpec
+from artifacts.tower_specs import BertTowerSpec, TextInput, TowerName, TowerSpec
 from tests.support.models import COMPOSITIONS, tiny_model, tiny_tokenizers
 from tests.support.photos import noise, write_photos
 from towers import side_encoder

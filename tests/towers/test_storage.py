@@ -10,7 +10,8 @@ from torch import Tensor
 
 from artifacts.bundle import ModelBundle
 from artifacts.errors import DamagedError
-from artifacts.side import TowerName, read_side_spec
+from artifacts.side import read_side_spec
+from artifacts.tower_specs import TowerName
 from tests.support.models import COMPOSITIONS, tiny_bundle, tiny_model, tiny_tokenizer
 from towers.model import Side
 from towers.storage import load_model, load_side, save_side

@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from artifacts.errors import DamagedError
-from artifacts.side import TextInput
+from artifacts.tower_specs import TextInput
 from tests.support.specs import tiny_sides, tiny_tokenizer
 from towers.tokens import TextTokenizer, read_tokenizers, text_tokenizer
 from training.model.tokenizer import train_tokenizer

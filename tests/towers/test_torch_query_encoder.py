@@ -12,7 +12,7 @@ import torch
 
 from artifacts.bundle import ModelBundle
 from artifacts.errors import DamagedError
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from tests.support.models import QUERIES
 from towers.query_encoder import OnnxQueryEncoder, QueryEncoder
 from towers.tokens import TokenIds

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from artifacts.bundle import ModelBundle
-from artifacts.side import ENCODER_FILE, TowerName
+from artifacts.side import ENCODER_FILE
+from artifacts.tower_specs import TowerName
 from tests.training.small_recipes import small
 from towers.model import Model, Side
 from towers.vector_cache import VectorCache

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from artifacts.annotator import CrossEncoderConfig
 from artifacts.bundle import ModelBundle
-from artifacts.side import BertConfig
+from artifacts.tower_specs import BertConfig
 from towers.bert import BertTower
 from towers.cross_encoder import CrossEncoder
 from towers.storage import load_model

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from artifacts.side import ClipImageTowerSpec, TowerName
+from artifacts.tower_specs import ClipImageTowerSpec, TowerName
 from towers.side_encoder import Products, SideEncoder
 from training.batches.judged import JudgedSource, judged_queries
 from training.batches.pair_tables import pair_tables

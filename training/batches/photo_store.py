@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers.encoding import decode_batches
 from towers.listed_photos import ListedPhotos
 from towers.side_encoder import PHOTO_THREADS, Products

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from artifacts.product_text import join_parts
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers.clip_image import PhotoBatch
 from towers.model import Side
 from towers.packed_texts import pack_texts

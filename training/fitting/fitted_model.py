@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from artifacts.bundle import PriorChoice
 from artifacts.history import ProductHistory
 from artifacts.popularity import ProductPriors
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from towers.model import Model
 from towers.side_encoder import SideEncoder
 from training.fitting.curves import CurveFiles

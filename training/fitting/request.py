@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artifacts.bundle import ModelBundle
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from towers.vector_cache import VectorCache
 from training.batches.training_data import TrainingData
 from training.recipes.recipe import Recipe

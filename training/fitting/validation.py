@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from artifacts.side import AlphaConcatenation, TowerName
+from artifacts.side import AlphaConcatenation
+from artifacts.tower_specs import TowerName
 from knn import exact_search, recall_of_rows
 from towers.fusion import AlphaConcatenate
 from towers.model import Model

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
-from artifacts.side import ClipConfig, ClipImageTowerSpec, ClipTextTowerSpec, PhotoInput, TextInput
+from artifacts.tower_specs import ClipConfig, ClipImageTowerSpec, ClipTextTowerSpec, PhotoInput, TextInput
 from towers.clip import clip_config
 from training.model.tokenizer import PAD_ID, train_tokenizer
 from training.model.tower_pair import TowerPair

@@ -1,6 +1,6 @@
 """Pretrained towers: a CLIP of open_clip, and a Hugging Face encoder in place of BiBERT."""
 
-from artifacts.side import ClipImageTowerSpec, ClipTextTowerSpec, FieldNames, PretrainedBertTowerSpec, TextInput
+from artifacts.tower_specs import ClipImageTowerSpec, ClipTextTowerSpec, FieldNames, PretrainedBertTowerSpec, TextInput
 from towers.clip import load_pretrained
 from towers.encoder_folder import load_encoder
 from training.errors import RecipeError

@@ -7,17 +7,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from artifacts.bundle import ModelBundle
-from artifacts.side import (
-    AlphaConcatenation,
-    BertConfig,
-    BertTowerSpec,
-    FieldNames,
-    FusionSpec,
-    SideSpec,
-    TextInput,
-    TowerName,
-    TowerSpec,
-)
+from artifacts.side import AlphaConcatenation, FusionSpec, SideSpec
+from artifacts.tower_specs import BertConfig, BertTowerSpec, FieldNames, TextInput, TowerName, TowerSpec
 from towers.export import check_exportable
 from towers.model import Model, Side, build_model
 from towers.side_encoder import SideEncoder, Tokenizers

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 from torch import nn
 
-from artifacts.side import TowerSpec
+from artifacts.tower_specs import TowerSpec
 
 
 @dataclass(frozen=True)

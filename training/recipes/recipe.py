@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from artifacts.records import Record, describe_faults
-from artifacts.side import Concatenation, FieldNames, MlpFusion, NoFusion, ResidualFusion, TowerName
+from artifacts.side import Concatenation, MlpFusion, NoFusion, ResidualFusion
+from artifacts.tower_specs import FieldNames, TowerName
 from training.errors import RecipeError
 from training.recipes.files import read_recipe, recipe_path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from index_builder.photos import photo_feed
 from index_builder.photos.download import DownloadSettings
 from index_builder.photos.photo_feed import open_feed

@@ -19,8 +19,8 @@ from artifacts.checksums import fingerprint_of, record_files
 from artifacts.errors import StoreError
 from artifacts.index_version import Canary, read_manifest
 from artifacts.photo_encoder import write_photo_tower
-from artifacts.side import ClipImageTowerSpec
 from artifacts.store import Store
+from artifacts.tower_specs import ClipImageTowerSpec
 from index_builder.core.errors import VerificationError
 from index_builder.versions.verify import verify_version
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from service.core.errors import SearchFailedError
 from service.photo_decoding import photo_decoder
 from service.photo_decoding.photo_decoder import PhotoDecoder

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from artifacts.side import NoFusion, PretrainedBertTowerSpec, SideSpec, TextInput
+from artifacts.side import NoFusion, SideSpec
+from artifacts.tower_specs import PretrainedBertTowerSpec, TextInput
 from tests.support.encoders import encoder_folder
 from tests.support.models import shaken, tiny_clip_specs, tiny_model, tiny_photo_input, tiny_tokenizers
 from tests.support.photos import write_photos

@@ -11,7 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.history import read_history
-from artifacts.side import AlphaConcatenation, BertTowerSpec, ClipTextTowerSpec
+from artifacts.side import AlphaConcatenation
+from artifacts.tower_specs import BertTowerSpec, ClipTextTowerSpec
 from tests.training.small_fits import EXPORTED, Fits, fit_without_export, without_export
 from tests.training.small_recipes import small
 from towers.model import Side

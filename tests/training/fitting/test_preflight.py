@@ -11,7 +11,7 @@ import torch
 
 from artifacts.bundle import ModelBundle
 from artifacts.dataset import Dataset
-from artifacts.side import TowerName
+from artifacts.tower_specs import TowerName
 from tests.support.folders import write_hollow_bundle
 from tests.training.small_recipes import small
 from towers.errors import TowerError

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from artifacts.side import TextInput
+from artifacts.tower_specs import TextInput
 from tests.support.specs import tiny_tokenizer
 from tests.training.small_recipes import small
 from towers.tokens import text_tokenizer

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from artifacts.bundle import open_bundle
 from artifacts.dataset import Dataset
-from artifacts.side import ENCODER_FILE, PretrainedBertTowerSpec
+from artifacts.side import ENCODER_FILE
+from artifacts.tower_specs import PretrainedBertTowerSpec
 from tests.support.encoders import encoder_folder
 from tests.training.small_fits import without_export
 from towers.encoder_folder import load_encoder

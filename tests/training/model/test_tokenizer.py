@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from artifacts.query_text import normalise_query
-from artifacts.side import TextInput
+from artifacts.tower_specs import TextInput
 from towers.tokens import text_tokenizer
 from training.model.tokenizer import END, PAD_ID, START, train_tokenizer
 
