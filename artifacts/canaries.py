@@ -7,7 +7,7 @@ or parts that do not belong together. They do not measure recall; the builder do
 from collections.abc import Callable, Sequence
 
 from artifacts.errors import MismatchError
-from artifacts.index_version import Canary
+from artifacts.manifest import Canary
 
 CANARY_DEPTH = 10  # products compared per query
 # Approximate indexes and half precision lose one or two products near the cut; another model loses nearly all.

@@ -14,7 +14,7 @@ from typing import Literal
 from artifacts.atomic import replace_file
 from artifacts.checksums import sha256_of_file
 from artifacts.errors import DamagedError
-from artifacts.index_version import MANIFEST_FILE
+from artifacts.manifest import MANIFEST_FILE
 from artifacts.records import Record, read_record
 from artifacts.store import Store
 

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from artifacts.atomic import new_folder, replace_file, sync_tree
 from artifacts.errors import ArtifactError, DamagedError, StoreError
-from artifacts.index_version import MANIFEST_FILE, number_version
+from artifacts.index_version import number_version
 from artifacts.leases import Lease
 from artifacts.locks import claimed, locked
+from artifacts.manifest import MANIFEST_FILE
 from artifacts.records import Record, read_record
 from artifacts.version_order import next_sequence
 

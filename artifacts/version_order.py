@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from artifacts.errors import ArtifactError
-from artifacts.index_version import Manifest, read_manifest
+from artifacts.manifest import Manifest, read_manifest
 
 
 def in_order(versions: Iterable[Path]) -> tuple[list[str], list[str]]:

@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from artifacts.index_version import read_manifest
+from artifacts.manifest import read_manifest
 from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, report, this_machine
 from benchmarks.common.measured_process import ROOT

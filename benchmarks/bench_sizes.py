@@ -13,7 +13,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from artifacts.index_version import read_manifest
+from artifacts.manifest import read_manifest
 from benchmarks.common.demo import DEMO_BUNDLE, DEMO_CATALOG
 from benchmarks.common.harness import OUT, Figure, Target, number, report, table, this_machine
 from benchmarks.common.measured_process import KIB, ROOT, memory_of

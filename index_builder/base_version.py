@@ -8,15 +8,8 @@ import numpy as np
 
 from artifacts.bundle import ModelBundle
 from artifacts.checksums import verify_files
-from artifacts.index_version import (
-    FAILURES_FILE,
-    INDEX_FILE,
-    KEYS_FILE,
-    PRODUCTS_FILE,
-    TOWER_VECTORS_FILE,
-    Manifest,
-    read_manifest,
-)
+from artifacts.index_version import FAILURES_FILE, INDEX_FILE, KEYS_FILE, PRODUCTS_FILE, TOWER_VECTORS_FILE
+from artifacts.manifest import Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.core.errors import BuildError
 from index_builder.core.failed_photo import FailedPhoto

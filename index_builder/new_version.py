@@ -14,7 +14,7 @@ from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
 from artifacts.errors import FormatError
 from artifacts.history import read_history
-from artifacts.index_version import Manifest, read_manifest
+from artifacts.manifest import Manifest, read_manifest
 from artifacts.popularity import read_priors
 from artifacts.servable import check_servable
 from artifacts.store import Store

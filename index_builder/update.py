@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import open_catalog
-from artifacts.index_version import PRODUCTS_FILE, ModelIdentity
+from artifacts.index_version import PRODUCTS_FILE
+from artifacts.manifest import ModelIdentity
 from artifacts.product_text import check_fields
 from artifacts.store import Store
 from index_builder.base_version import BaseVersion, open_base_version

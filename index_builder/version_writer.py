@@ -20,10 +20,9 @@ from artifacts.index_version import (
     KEYS_FILE,
     PRODUCTS_FILE,
     QUERY_FOLDER,
-    Manifest,
-    ModelIdentity,
     finish_index_version,
 )
+from artifacts.manifest import Manifest, ModelIdentity
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 from index_builder.core.progress import ProgressReporter
 from index_builder.core.threads import thread_count

@@ -21,7 +21,7 @@ import typer
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import read_catalog
-from artifacts.index_version import read_manifest
+from artifacts.manifest import read_manifest
 from artifacts.store import Store
 from benchmarks.common.measured_process import run_command, write_result
 from benchmarks.index.nights import TITLES, Night, Nights

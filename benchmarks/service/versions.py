@@ -15,7 +15,8 @@ import typer
 
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import read_catalog
-from artifacts.index_version import PhotoCounts, finish_index_version, read_manifest
+from artifacts.index_version import finish_index_version
+from artifacts.manifest import PhotoCounts, read_manifest
 from artifacts.store import Store
 from benchmarks.vectors.vector_sets import VectorSet, held_out_texts, open_set, split_queries
 from index_builder.core.keys import joined_keys, product_key

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from artifacts.index_version import IndexDescription, Manifest, PhotoCounts
+from artifacts.manifest import IndexDescription, Manifest, PhotoCounts
 from artifacts.store import Publication
 from index_builder.index.few_queries import describe_few_queries
 

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import CatalogStream
 from artifacts.history import ProductHistory
-from artifacts.index_version import TOWER_VECTORS_FILE, PhotoCounts
+from artifacts.index_version import TOWER_VECTORS_FILE
+from artifacts.manifest import PhotoCounts
 from artifacts.photo_entries import columns_as_read, photos_of
 from artifacts.popularity import ProductPriors
 from index_builder.core.failed_photo import FailedPhoto

@@ -9,7 +9,8 @@ import numpy as np
 
 from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError
-from artifacts.index_version import KEYS_FILE, TOWER_VECTORS_FILE, Manifest, read_manifest
+from artifacts.index_version import KEYS_FILE, TOWER_VECTORS_FILE
+from artifacts.manifest import Manifest, read_manifest
 from artifacts.removal import Removal
 from artifacts.store import Store
 from index_builder.core.errors import BuildError

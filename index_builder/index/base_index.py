@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from artifacts.checksums import FileRecord
-from artifacts.index_version import IndexDescription
+from artifacts.manifest import IndexDescription
 from index_builder.core.progress import ProgressReporter
 from index_builder.index.indexing import AUTO, IndexRequest
 from knn import Device, OperatingPoint

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from artifacts.canaries import CANARY_DEPTH
-from artifacts.index_version import Canary
+from artifacts.manifest import Canary
 from knn import Neighbours
 from knn.recall import TIE_EPSILON
 

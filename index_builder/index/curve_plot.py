@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from artifacts.index_version import IndexDescription, IndexTrial, MeasuredPoint
+from artifacts.manifest import IndexDescription, IndexTrial, MeasuredPoint
 
 # The palette of Okabe and Ito, which is readable with colour blindness too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")

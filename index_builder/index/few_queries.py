@@ -1,6 +1,6 @@
 """Says when a version was measured with few real queries."""
 
-from artifacts.index_version import IndexDescription
+from artifacts.manifest import IndexDescription
 
 # Mean recall over so many queries is known to about half a percent. A point that reached its target by a standard error
 # with 5 queries was truly below it in 41 % of draws, with so many in 2 %.

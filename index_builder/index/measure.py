@@ -8,7 +8,7 @@ import numpy as np
 from artifacts.bundle import ModelBundle
 from artifacts.canaries import CANARY_DEPTH
 from artifacts.catalog import Catalog
-from artifacts.index_version import Canary, IndexDescription, IndexTrial, MeasuredPoint, MeasuredWith
+from artifacts.manifest import Canary, IndexDescription, IndexTrial, MeasuredPoint, MeasuredWith
 from index_builder.core.errors import BuildError
 from index_builder.index.canaries import CANARY_QUERIES, choose_canaries
 from index_builder.index.few_queries import ENOUGH_QUERIES

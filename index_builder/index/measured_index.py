@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from artifacts.catalog import Catalog
-from artifacts.index_version import Canary, IndexDescription
+from artifacts.manifest import Canary, IndexDescription
 from index_builder.core.progress import ProgressReporter
 from index_builder.index.base_index import BaseIndex, IndexPlan
 from index_builder.index.indexing import AUTO, fill_index, plan_index, refill_index

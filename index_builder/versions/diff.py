@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from artifacts.canaries import CANARY_DEPTH, overlap
 from artifacts.catalog import CATALOG_COLUMNS, CatalogStream, open_catalog
-from artifacts.index_version import PRODUCTS_FILE, Manifest, read_manifest
+from artifacts.index_version import PRODUCTS_FILE
+from artifacts.manifest import Manifest, read_manifest
 from artifacts.photo_entries import MORE_IMAGES
 from artifacts.store import Store
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from artifacts.errors import ArtifactError
 from artifacts.gate import GateCheck, GateDecision, Outcome, add_decision, failures_of
-from artifacts.index_version import Manifest, read_manifest
+from artifacts.manifest import Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.core.errors import VerificationError
 from index_builder.index.few_queries import describe_few_queries

@@ -11,7 +11,8 @@ from artifacts.attribute_columns import attribute_names, filter_kind
 from artifacts.canaries import LEAST_MEAN_OVERLAP, canary_overlaps
 from artifacts.errors import ArtifactError
 from artifacts.gate import GateCheck
-from artifacts.index_version import PRODUCTS_FILE, Manifest, ModelIdentity, PhotoCounts
+from artifacts.index_version import PRODUCTS_FILE
+from artifacts.manifest import Manifest, ModelIdentity, PhotoCounts
 from artifacts.tables import read_schema, read_table
 from index_builder.versions.gate_limits import STRICT_SHARE, GateLimits
 from index_builder.versions.verify import VerifiedVersion

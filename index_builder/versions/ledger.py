@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from artifacts.atomic import replace_file
 from artifacts.checksums import verify_files
 from artifacts.columns import align_columns
-from artifacts.index_version import FAILURES_FILE, Manifest, read_manifest
+from artifacts.index_version import FAILURES_FILE
+from artifacts.manifest import Manifest, read_manifest
 from artifacts.store import Store
 from artifacts.tables import read_table
 from index_builder.core.errors import LedgerError

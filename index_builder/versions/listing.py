@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from artifacts.columns import align_columns
 from artifacts.errors import ArtifactError, DamagedError
 from artifacts.gate import GateDecision, read_gate_record
-from artifacts.index_version import IndexDescription, Manifest, read_manifest
+from artifacts.manifest import IndexDescription, Manifest, read_manifest
 from artifacts.store import Publication, Store
 from index_builder.index.few_queries import describe_few_queries
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from artifacts.canaries import Search, check_canaries
 from artifacts.errors import ArtifactError, FormatError, MismatchError
-from artifacts.index_version import FAILURES_FILE, KEYS_FILE, IndexVersion, Manifest, open_index_version
+from artifacts.index_version import FAILURES_FILE, KEYS_FILE, IndexVersion, open_index_version
+from artifacts.manifest import Manifest
 from artifacts.servable import check_servable
 from artifacts.store import Store
 from index_builder.core.errors import LedgerError, VerificationError

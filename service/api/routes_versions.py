@@ -5,7 +5,8 @@ from starlette.responses import Response
 
 from artifacts.checksums import verify_files
 from artifacts.errors import ArtifactError, StoreError
-from artifacts.index_version import CURVE_FILE, read_manifest
+from artifacts.index_version import CURVE_FILE
+from artifacts.manifest import read_manifest
 from artifacts.store import VERSIONS_FOLDER, Store
 from artifacts.version_order import in_order
 from service.api.auth import admin_router

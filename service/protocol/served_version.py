@@ -1,6 +1,6 @@
 """What the HTTP process knows of a version that a worker process holds."""
 
-from artifacts.index_version import Manifest
+from artifacts.manifest import Manifest
 from artifacts.records import Record
 from service.core.device import Device
 from service.protocol.columns import ColumnDescription

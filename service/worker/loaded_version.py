@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from artifacts.canaries import check_canaries
 from artifacts.errors import ArtifactError, StoreError
-from artifacts.index_version import IndexVersion, Manifest, open_index_version
+from artifacts.index_version import IndexVersion, open_index_version
+from artifacts.manifest import Manifest
 from artifacts.popularity import PriorColumns
 from artifacts.product_json import SEARCH_FIELDS
 from artifacts.store import Store

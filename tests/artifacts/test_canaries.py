@@ -4,7 +4,7 @@ import pytest
 
 from artifacts.canaries import canary_overlaps, check_canaries, overlap
 from artifacts.errors import MismatchError
-from artifacts.index_version import Canary
+from artifacts.manifest import Canary
 
 TEN = tuple(f"p{number}" for number in range(10))
 

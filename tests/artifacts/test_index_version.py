@@ -12,14 +12,13 @@ import pytest
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.errors import ArtifactError, DamagedError, FormatError, MismatchError
 from artifacts.index_version import (
-    MANIFEST_FILE,
     PRODUCTS_FILE,
     QUERY_FOLDER,
     TOWER_VECTORS_FILE,
     finish_index_version,
     open_index_version,
-    read_manifest,
 )
+from artifacts.manifest import MANIFEST_FILE, read_manifest
 from tests.support.folders import write_hollow_bundle, write_hollow_version
 from tests.support.specs import BERT_WIDTH, CLIP_WIDTH
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from artifacts.errors import DamagedError, StoreError
-from artifacts.index_version import read_manifest
 from artifacts.leases import Holder, Watch, this_node
+from artifacts.manifest import read_manifest
 from artifacts.removal import remove_leftovers
 from artifacts.store import Publication, Store, lease_path
 from tests.support.folders import write_hollow_bundle, write_hollow_version

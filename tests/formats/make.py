@@ -40,11 +40,10 @@ from artifacts.dataset import (
 )
 from artifacts.gate import GATE_SCHEMA_VERSION, GateCheck, GateDecision, add_decision
 from artifacts.history import ProductHistory, write_history
-from artifacts.index_version import (
-    INDEX_FILE,
+from artifacts.index_version import INDEX_FILE, PRODUCTS_FILE, QUERY_FOLDER, finish_index_version
+from artifacts.judgments import Relevance
+from artifacts.manifest import (
     MANIFEST_FILE,
-    PRODUCTS_FILE,
-    QUERY_FOLDER,
     VERSION_SCHEMA_VERSION,
     Canary,
     IndexDescription,
@@ -52,9 +51,7 @@ from artifacts.index_version import (
     MeasuredPoint,
     ModelIdentity,
     PhotoCounts,
-    finish_index_version,
 )
-from artifacts.judgments import Relevance
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, PHOTO_ENCODER_SCHEMA_VERSION
 from artifacts.popularity import PriorColumns, ProductPriors, columns_after, write_priors
 from artifacts.side import ENCODER_FILE

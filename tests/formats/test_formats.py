@@ -18,7 +18,8 @@ from artifacts.checksums import record_files
 from artifacts.dataset import open_dataset
 from artifacts.gate import read_gate_record
 from artifacts.history import read_history
-from artifacts.index_version import INDEX_FILE, open_index_version, read_manifest
+from artifacts.index_version import INDEX_FILE, open_index_version
+from artifacts.manifest import read_manifest
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, read_photo_tower
 from artifacts.popularity import read_priors
 from artifacts.side import PriorSpec

@@ -20,7 +20,8 @@ import torch
 
 from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, finish_bundle, open_bundle
 from artifacts.catalog import read_catalog
-from artifacts.index_version import MANIFEST_FILE, finish_index_version, read_manifest
+from artifacts.index_version import finish_index_version
+from artifacts.manifest import MANIFEST_FILE, read_manifest
 from artifacts.side import AlphaConcatenation, SideSpec
 from artifacts.tower_specs import TowerName
 from index_builder.build import BuildRequest, build_version

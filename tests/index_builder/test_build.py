@@ -16,7 +16,8 @@ import pytest
 from artifacts.bundle import open_bundle
 from artifacts.catalog import read_catalog
 from artifacts.errors import DamagedError, FormatError, StoreError
-from artifacts.index_version import KEYS_FILE, PhotoCounts, open_index_version
+from artifacts.index_version import KEYS_FILE, open_index_version
+from artifacts.manifest import PhotoCounts
 from artifacts.store import Publication, Store
 from index_builder import new_version, version_writer
 from index_builder.build import BuildRequest, build_version

@@ -11,14 +11,8 @@ import pytest
 
 from artifacts.bundle import open_bundle
 from artifacts.gate import read_gate_record
-from artifacts.index_version import (
-    CURVE_FILE,
-    FAILURES_FILE,
-    INDEX_FILE,
-    MANIFEST_FILE,
-    TOWER_VECTORS_FILE,
-    read_manifest,
-)
+from artifacts.index_version import CURVE_FILE, FAILURES_FILE, INDEX_FILE, TOWER_VECTORS_FILE
+from artifacts.manifest import MANIFEST_FILE, read_manifest
 from artifacts.removal import remove_leftovers
 from artifacts.store import Publication, Store
 from index_builder.build import BuildRequest, build_version

@@ -16,15 +16,8 @@ import pytest
 
 from artifacts.bundle import open_bundle
 from artifacts.errors import DamagedError, FormatError, StoreError
-from artifacts.index_version import (
-    CURVE_FILE,
-    FAILURES_FILE,
-    KEYS_FILE,
-    MANIFEST_FILE,
-    PRODUCTS_FILE,
-    open_index_version,
-    read_manifest,
-)
+from artifacts.index_version import CURVE_FILE, FAILURES_FILE, KEYS_FILE, PRODUCTS_FILE, open_index_version
+from artifacts.manifest import MANIFEST_FILE, read_manifest
 from artifacts.records import write_record
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version

@@ -16,8 +16,8 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
 from artifacts.checksums import fingerprint_of, record_files
-from artifacts.index_version import Canary, IndexDescription, Manifest, ModelIdentity, PhotoCounts
 from artifacts.index_version import finish_index_version as seal_version
+from artifacts.manifest import Canary, IndexDescription, Manifest, ModelIdentity, PhotoCounts
 from artifacts.side import NoFusion, SideSpec, read_side_spec
 from artifacts.store import Store
 from artifacts.tower_specs import BertConfig, BertTowerSpec, TextInput

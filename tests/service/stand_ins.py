@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from artifacts.index_version import IndexDescription, Manifest, MeasuredPoint, ModelIdentity, PhotoCounts
+from artifacts.manifest import IndexDescription, Manifest, MeasuredPoint, ModelIdentity, PhotoCounts
 from knn import IndexSpec, OperatingPoint, build_index
 from service.core.errors import NoPhotoSearchError
 from service.dispatch.batcher import Batcher, TimedAnswer

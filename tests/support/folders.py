@@ -7,18 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifacts.bundle import PRODUCT_SIDE, QUERY_SIDE, ModelBundle, ModelOrigin, finish_bundle, open_bundle
-from artifacts.index_version import (
-    INDEX_FILE,
-    PRODUCTS_FILE,
-    QUERY_FOLDER,
-    Canary,
-    IndexDescription,
-    Manifest,
-    MeasuredPoint,
-    ModelIdentity,
-    PhotoCounts,
-    finish_index_version,
-)
+from artifacts.index_version import INDEX_FILE, PRODUCTS_FILE, QUERY_FOLDER, finish_index_version
+from artifacts.manifest import Canary, IndexDescription, Manifest, MeasuredPoint, ModelIdentity, PhotoCounts
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER, write_photo_tower
 from artifacts.side import ENCODER_FILE, WEIGHTS_FILE, SideSpec, tokenizer_file, write_side_spec
 from tests.support.specs import tiny_clip_specs, tiny_sides, tiny_tokenizer

@@ -15,7 +15,8 @@ import numpy as np
 
 from artifacts.errors import StoreError
 from artifacts.gate import GateCheck
-from artifacts.index_version import MANIFEST_FILE, finish_index_version, open_index_version, read_manifest
+from artifacts.index_version import finish_index_version, open_index_version
+from artifacts.manifest import MANIFEST_FILE, read_manifest
 from artifacts.store import Store
 from index_builder.versions.gate import Examination
 from index_builder.versions.prune import prune_store

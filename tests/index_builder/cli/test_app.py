@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from artifacts.gate import read_gate_record
-from artifacts.index_version import Canary, PhotoCounts, read_manifest
+from artifacts.manifest import Canary, PhotoCounts, read_manifest
 from artifacts.store import Publication, Store
 from index_builder.cli.app import app
 

@@ -14,7 +14,7 @@ import pytest
 
 from artifacts.bundle import open_bundle
 from artifacts.catalog import read_catalog
-from artifacts.index_version import PhotoCounts
+from artifacts.manifest import PhotoCounts
 from index_builder.core.errors import BuildError
 from index_builder.embeddings import tasks
 from index_builder.embeddings.collect import VECTORS_FILE

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from artifacts.checksums import FileRecord
-from artifacts.index_version import IndexDescription
+from artifacts.manifest import IndexDescription
 from index_builder.core.errors import BuildError
 from index_builder.index.base_index import BaseIndex, IndexChanges, IndexPlan, plan_after
 from index_builder.index.indexing import AUTO, IndexRequest

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from artifacts.index_version import IndexDescription, IndexTrial, MeasuredPoint
+from artifacts.manifest import IndexDescription, IndexTrial, MeasuredPoint
 from index_builder.index import curve_plot
 from index_builder.index.curve_plot import draw_curve
 

@@ -14,7 +14,7 @@ import pytest
 import knn
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import Catalog, read_catalog
-from artifacts.index_version import IndexDescription
+from artifacts.manifest import IndexDescription
 from index_builder.core.errors import BuildError
 from index_builder.index.few_queries import describe_few_queries
 from index_builder.index.indexing import IndexRequest

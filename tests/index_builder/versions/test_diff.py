@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.errors import DamagedError, FormatError, StoreError
-from artifacts.index_version import Canary, read_manifest
+from artifacts.manifest import Canary, read_manifest
 from artifacts.store import Store
 from index_builder.versions.diff import AnswerOverlap, Examples, VersionDiff, describe_diff, diff_versions
 

@@ -15,15 +15,8 @@ import pytest
 
 from artifacts.errors import StoreError
 from artifacts.gate import GateCheck, read_gate_record
-from artifacts.index_version import (
-    FAILURES_FILE,
-    PRODUCTS_FILE,
-    Canary,
-    IndexDescription,
-    Manifest,
-    PhotoCounts,
-    read_manifest,
-)
+from artifacts.index_version import FAILURES_FILE, PRODUCTS_FILE
+from artifacts.manifest import Canary, IndexDescription, Manifest, PhotoCounts, read_manifest
 from artifacts.store import Store
 from index_builder.core.failed_photo import FailedPhoto
 from index_builder.versions.gate import Examination, check_and_record, examine_version

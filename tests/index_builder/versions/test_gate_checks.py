@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from artifacts.gate import GateCheck
-from artifacts.index_version import read_manifest
+from artifacts.manifest import read_manifest
 from index_builder.versions.gate_checks import content_checks
 from index_builder.versions.gate_limits import GateLimits
 from index_builder.versions.verify import VerifiedVersion

@@ -11,7 +11,8 @@ import pytest
 
 from artifacts.catalog import read_catalog
 from artifacts.errors import DamagedError, FormatError, StoreError
-from artifacts.index_version import FAILURES_FILE, PhotoCounts, read_manifest
+from artifacts.index_version import FAILURES_FILE
+from artifacts.manifest import PhotoCounts, read_manifest
 from artifacts.store import Store
 from index_builder.core.errors import LedgerError
 from index_builder.core.failed_photo import FailedPhoto

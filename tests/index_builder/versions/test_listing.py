@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from artifacts.gate import GateCheck, GateDecision, Outcome, add_decision, gate_path
-from artifacts.index_version import read_manifest
+from artifacts.manifest import read_manifest
 from artifacts.store import Store
 from index_builder.versions.listing import ListedVersion, StoreListing, format_listing, list_versions
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.errors import DamagedError
-from artifacts.index_version import read_manifest
+from artifacts.manifest import read_manifest
 from artifacts.store import Publication, Store
 from index_builder.cli.output import describe_pruning
 from index_builder.core.errors import OptionError

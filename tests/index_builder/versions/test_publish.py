@@ -9,7 +9,7 @@ import pytest
 
 from artifacts.errors import StoreError
 from artifacts.gate import GateDecision, read_gate_record
-from artifacts.index_version import read_manifest
+from artifacts.manifest import read_manifest
 from artifacts.store import Publication, Store
 from index_builder.core.errors import GateError, OptionError, VerificationError
 from index_builder.versions.gate import examine_version

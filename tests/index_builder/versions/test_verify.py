@@ -17,7 +17,7 @@ import knn
 from artifacts.bundle import open_bundle
 from artifacts.checksums import fingerprint_of, record_files
 from artifacts.errors import StoreError
-from artifacts.index_version import Canary, read_manifest
+from artifacts.manifest import Canary, read_manifest
 from artifacts.photo_encoder import write_photo_tower
 from artifacts.store import Store
 from artifacts.tower_specs import ClipImageTowerSpec

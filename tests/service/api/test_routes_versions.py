@@ -61,6 +61,7 @@ def test_without_the_token_there_is_nothing(served: Running) -> None:
 
 def _seal(folder: Path, like: Path) -> None:
     """Finish a version that holds this one's manifest and a picture besides."""
-    from artifacts.index_version import finish_index_version, read_manifest
+    from artifacts.index_version import finish_index_version
+    from artifacts.manifest import read_manifest
 
     finish_index_version(folder, read_manifest(like))

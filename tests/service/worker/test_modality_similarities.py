@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artifacts.index_version import MANIFEST_FILE, IndexVersion, PhotoCounts, finish_index_version, open_index_version
+from artifacts.index_version import IndexVersion, finish_index_version, open_index_version
+from artifacts.manifest import MANIFEST_FILE, PhotoCounts
 from service.core.errors import VersionRefusedError
 from service.worker.modality_similarities import ModalitySimilarities, mixes_towers
 from tests.service.stand_ins import StandInEncoder
