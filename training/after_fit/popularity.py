@@ -25,6 +25,7 @@ import numpy.typing as npt
 from artifacts.bundle import PriorChoice, PriorComparison, RecallChange, RecallOfGroup
 from artifacts.popularity import MOST_REACH
 from towers.query_encoder import Vectors
+from training.after_fit.paired import interval, is_within_one_error
 from training.after_fit.popularity_weight import Derivatives, QueryWeight, constant_weight, fit_weight
 from training.after_fit.purchase_places import HeldOutPurchases, Rows, Scoring, purchase_places
 
@@ -34,9 +35,6 @@ GROUPS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 3), (4, 20), (21, None
 DEPTH, FIRST_DEPTH = 100, 10
 FOLDS = 5
 MOST_QUERIES = 1000
-_DEVIATIONS = 1.96  # of a 95% interval
-
-_Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ class _Choice:
         allowed = [tried for tried in self._tried if self._loss(tried.places, queries) <= self._settings.most_loss]
         recalls = {tried: self._held_out.recalls(tried.places, DEPTH)[queries] for tried in (self._without, *allowed)}
         best = max(recalls, key=lambda tried: float(recalls[tried].mean()))
-        as_good = [tried for tried in recalls if _is_within_one_error(recalls[best] - recalls[tried])]
+        as_good = [tried for tried in recalls if is_within_one_error(recalls[best] - recalls[tried])]
         return min(as_good, key=lambda tried: (tried.weight, -recalls[tried].mean()))
 
     def _by_query(self, chosen: _Tried, by_fold: Sequence[_Tried]) -> tuple[QueryWeight, Rows]:
@@ -193,11 +191,9 @@ class _Choice:
 
     def _change(self, places: Rows, before: Rows, depth: int) -> RecallChange:
         without, with_prior = (self._held_out.recalls(found, depth) for found in (before, places))
-        gains = with_prior - without
-        error = _DEVIATIONS * float(gains.std(ddof=1)) / len(gains) ** 0.5
-        mean = float(gains.mean())
+        gain = interval(with_prior - without)
         return RecallChange(
-            without=float(without.mean()), with_prior=float(with_prior.mean()), low=mean - error, high=mean + error
+            without=float(without.mean()), with_prior=float(with_prior.mean()), low=gain.low, high=gain.high
         )
 
     def _loss(self, places: Rows, queries: npt.NDArray[np.bool_] | None = None) -> float:
@@ -234,11 +230,6 @@ class _Choice:
             recall_at_100=self._change(places, self._without.places, DEPTH),
             by_purchases=tuple(groups),
         )
-
-
-def _is_within_one_error(behind: _Numbers) -> bool:
-    """Return whether recalls by query are behind the best by no more than one standard error."""
-    return bool(behind.mean() <= behind.std() / np.sqrt(len(behind)))
 
 
 def _reason(comparison: PriorComparison, settings: PriorSettings) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from towers.side_encoder import SideEncoder
+from training.after_fit.paired import interval
 from training.batches.catalog_queries import catalog_queries
 from training.batches.training_data import TrainingData
 from training.fitting.fitted_model import FittedModel
@@ -21,7 +22,6 @@ from training.recipes.recipe import PretrainedBertRecipe, Recipe
 
 CATALOG_QUERIES = 1000
 FEWEST_HELD_OUT = 50  # held-out queries, with fewer of which queries of the catalogue decide
-_NORMAL_95 = 1.96
 
 
 def start_of(recipe: Recipe) -> Recipe | None:
@@ -56,9 +56,7 @@ class Comparison:
     @property
     def is_lost(self) -> bool:
         """Whether the fit is behind its start, by a paired interval of 95% over the queries."""
-        difference = self.fitted - self.start
-        error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.inf
-        return bool(difference.mean() + _NORMAL_95 * error < 0)
+        return interval(self.fitted - self.start).high < 0
 
     def __str__(self) -> str:
         """Return both recalls in a sentence."""

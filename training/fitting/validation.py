@@ -13,6 +13,7 @@ from knn import exact_search, recall_of_rows
 from towers.fusion import AlphaConcatenate
 from towers.model import Model
 from towers.query_encoder import Vectors
+from training.after_fit.paired import is_within_one_error
 from training.batches.training_data import TrainingData
 from training.fitting.fitted_model import FittedModel
 from training.recipes.recipe import AlphaSearch, FusionRecipe
@@ -102,15 +103,9 @@ def choose_alpha(
         searched = fitted.history.add_to(fused, product_ids) if fitted.history else fused
         recalls[alpha] = held_out.recalls(fitted.query.fuse(queries), searched)
     best = max(recalls.values(), key=np.mean)
-    as_good = [alpha for alpha in choices if _within_one_error(recalls[alpha], best)]
+    as_good = [alpha for alpha in choices if is_within_one_error(best - recalls[alpha])]
     chosen = min(as_good, key=lambda alpha: (abs(alpha - 0.5), -recalls[alpha].mean()))
     return AlphaChoice(chosen, {alpha: float(recall.mean()) for alpha, recall in recalls.items()})
-
-
-def _within_one_error(recalls: npt.NDArray[np.float64], best: npt.NDArray[np.float64]) -> bool:
-    """Return whether recalls by query are behind the best by no more than one standard error."""
-    behind = best - recalls
-    return bool(behind.mean() <= behind.std() / np.sqrt(len(behind)))
 
 
 def set_alpha(model: Model, alpha: float) -> None:
