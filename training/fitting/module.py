@@ -159,7 +159,10 @@ def parameters_by_part(model: Model) -> dict[Part, list[nn.Parameter]]:
 
 
 def mark_trainable(model: Model, train: tuple[Part, ...]) -> None:
-    """Make the named parts trainable, of towers with adapters these; the rest is frozen, other parts evaluate."""
+    """Make the named parts trainable, or their adapters alone where they have some, and freeze everything else.
+
+    Parts that are not named are put in evaluation mode.
+    """
     for part, parameters in parameters_by_part(model).items():
         for parameter in parameters:
             parameter.requires_grad_(part in train)
