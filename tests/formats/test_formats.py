@@ -46,12 +46,12 @@ FORMATS = {
     "bundle": "bundle",
     "dataset": "dataset",
     "gate": "gate",
-    "index_version": "store",
+    "manifest": "store",
     "photo_encoder": "photo",
     "shard": "shard",
 }
 PARTS = {
-    "explained": "index_version",
+    "explained": "manifest",
     "history": "bundle",
     "prior": "bundle",
 }  # what is saved of a format besides, since not every folder of it has it

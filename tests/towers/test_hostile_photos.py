@@ -153,7 +153,7 @@ _MEASURE = """
 import os, sys
 from pathlib import Path
 from PIL import Image
-from artifacts.side import PhotoInput
+from artifacts.tower_specs import PhotoInput
 from towers.errors import PhotoError
 from towers.photos import load_photo
 Image.init()
