@@ -1,12 +1,15 @@
 """Queries made from a catalogue: words that a shopper who has one of its products in mind could type.
 
-They say how well a model finds products that no log speaks of. The answer of each is the product that it was made from,
-though others may fit.
+They say how well a model finds products that no log speaks of, and are trained on beside the log where a recipe says so
+(`catalog_queries`). The answer of each is the product that it was made from, though others may fit. A fit is checked on
+queries of products of which it was trained on none.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from artifacts.product_text import plain_values
@@ -14,10 +17,40 @@ from artifacts.query_text import normalise_query
 
 LONGEST_VALUE = 30  # characters; longer values of fields are no words of a query
 TITLE_WORDS = 3  # at most
+CHECKED_PRODUCTS = 1000  # at most, and at most CHECKED_SHARE of the catalogue
+CHECKED_SHARE = 0.1
+
+Integers = npt.NDArray[np.int64]
 
 
-def catalog_queries(products: pa.Table, fields: Sequence[str], count: int, seed: int) -> pa.Table:
-    """Return queries for products that are drawn at random.
+def check_queries(products: pa.Table, fields: Sequence[str], seed: int) -> pa.Table:
+    """Return the queries that a fit is checked on: one for each of the products that are set apart for that."""
+    return catalog_queries(products, fields, _set_apart(len(products), seed), seed)
+
+
+def training_queries(products: pa.Table, fields: Sequence[str], each: int, seed: int) -> pa.Table:
+    """Return the queries that a fit is trained on: so many for each product that is not set apart for the check."""
+    others = np.setdiff1d(np.arange(len(products)), _set_apart(len(products), seed))
+    drawn = [catalog_queries(products, fields, others, (seed, time)) for time in range(each)]
+    return pa.concat_tables([_NONE, *drawn])
+
+
+def most_training_queries(products: int, each: int) -> int:
+    """Return how many queries `training_queries` makes of so many products where each has a word."""
+    return each * (products - _count_apart(products))
+
+
+def _set_apart(products: int, seed: int) -> Integers:
+    """Return the rows of the products whose queries a fit is checked on, rising."""
+    return np.sort(np.random.default_rng(seed).choice(products, _count_apart(products), replace=False))
+
+
+def _count_apart(products: int) -> int:
+    return min(CHECKED_PRODUCTS, math.ceil(CHECKED_SHARE * products))
+
+
+def catalog_queries(products: pa.Table, fields: Sequence[str], rows: Integers, seed: int | tuple[int, ...]) -> pa.Table:
+    """Return a query for each of some products.
 
     A query has up to TITLE_WORDS words of the product's title, in their order, and one time in two a value of a field
     before them. Two products for which the same words are drawn are answers of one query.
@@ -25,14 +58,13 @@ def catalog_queries(products: pa.Table, fields: Sequence[str], count: int, seed:
     Args:
         products: the catalogue: title, product_id, and the fields that it has.
         fields: columns whose values say something of a product.
-        count: number of products to draw, at most all.
-        seed: decides the draw.
+        rows: places of the products in the catalogue.
+        seed: decides which words are drawn.
 
     Returns:
         query, product_id; products without a word give none.
     """
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.choice(len(products), min(count, len(products)), replace=False))
     drawn = products.take(pa.array(rows))
     values = [plain_values(drawn[field]).to_pylist() for field in fields if field in drawn.column_names]
     pairs = []
@@ -46,6 +78,7 @@ def catalog_queries(products: pa.Table, fields: Sequence[str], count: int, seed:
 
 
 _COLUMNS = ("query", "product_id")
+_NONE = pa.table({name: pa.array([], pa.string()) for name in _COLUMNS})
 
 
 def _query(title: str, values: list[str], rng: np.random.Generator) -> str:

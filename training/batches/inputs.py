@@ -18,9 +18,9 @@ from training.recipes.recipe import Recipe
 Sources = dict[str, dict[str, TowerSource]]  # by side ("query", "product") and tower
 
 
-def pairs_for(recipe: Recipe, data: TrainingData) -> TrainingPairs:
-    """Return the numbered pairs that a recipe is fitted to; see `pair_tables` for errors raised."""
-    tables = pair_tables(recipe, data)
+def pairs_for(recipe: Recipe, data: TrainingData, seed: int = 0) -> TrainingPairs:
+    """Return the numbered pairs that a recipe is fitted to; see `pair_tables` for arguments and errors raised."""
+    tables = pair_tables(recipe, data, seed)
     return training_pairs(tables.pairs, tables.seen_negatives, data.catalog.rows_by_product_id())
 
 

@@ -1,10 +1,12 @@
 """The pairs that a recipe is fitted to, by name. This loads no model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from training.batches.captions import caption_pairs
+from training.batches.catalog_queries import most_training_queries, training_queries
+from training.batches.fields import chosen_fields
 from training.batches.training_data import TrainingData
 from training.errors import RecipeError
 from training.recipes.recipe import ClipRecipe, Recipe
@@ -23,12 +25,35 @@ class PairTables:
     seen_negatives: pa.Table | None
 
 
-def pair_tables(recipe: Recipe, data: TrainingData) -> PairTables:
+def pair_tables(recipe: Recipe, data: TrainingData, seed: int) -> PairTables:
     """Return what a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
+
+    Where the recipe says so, queries made from the catalogue are added to the purchases.
+
+    Args:
+        recipe: what is fitted.
+        data: catalogue and log.
+        seed: decides the queries that are made.
 
     Raises:
         RecipeError: the recipe needs purchases and there is no log.
     """
+    tables = _given_pairs(recipe, data)
+    each = recipe.optimisation.catalog_queries if recipe.optimisation else 0
+    if not each:
+        return tables
+    made = training_queries(data.catalog.table, chosen_fields(recipe, data.catalog), each, seed)
+    return replace(tables, pairs=pa.concat_tables([tables.pairs.select(made.column_names), made]))
+
+
+def count_pairs(recipe: Recipe, data: TrainingData) -> int:
+    """Return the number of pairs that a recipe is fitted to, at most; see `pair_tables` for errors raised."""
+    each = recipe.optimisation.catalog_queries if recipe.optimisation else 0
+    made = most_training_queries(len(data.catalog.table), each)
+    return len(_given_pairs(recipe, data).pairs) + made
+
+
+def _given_pairs(recipe: Recipe, data: TrainingData) -> PairTables:
     if isinstance(recipe.clip, ClipRecipe):
         return PairTables(caption_pairs(data.catalog, data.train, recipe.clip.title_share), None)
     if data.train is None:

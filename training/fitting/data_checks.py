@@ -7,7 +7,7 @@ is fitted, which rows are left out.
 import pyarrow.compute as pc
 
 from training.batches.fields import check_named_fields
-from training.batches.pair_tables import pair_tables
+from training.batches.pair_tables import count_pairs
 from training.batches.training_data import TrainingData
 from training.errors import RecipeError
 from training.recipes.recipe import AlphaSearch, ClipRecipe, Recipe
@@ -31,11 +31,6 @@ def check_data(recipe: Recipe, data: TrainingData, devices: int = 1) -> None:
     check_named_fields(recipe, data.catalog)
     _check_history(recipe, data)
     _check_alpha(recipe, data)
-
-
-def count_pairs(recipe: Recipe, data: TrainingData) -> int:
-    """Return the number of pairs that a recipe is fitted to; see `pair_tables` for errors raised."""
-    return len(pair_tables(recipe, data).pairs)
 
 
 def _check_pairs(recipe: Recipe, pairs: int, least: int) -> None:

@@ -10,8 +10,9 @@ import warnings
 
 from artifacts.product_text import check_fields
 from towers.model import Model
+from training.batches.pair_tables import count_pairs
 from training.errors import RecipeError
-from training.fitting.data_checks import check_data, count_pairs
+from training.fitting.data_checks import check_data
 from training.fitting.request import FitRequest
 from training.fitting.run import check_devices
 from training.model.start import check_fitted_tower

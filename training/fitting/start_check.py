@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from towers.side_encoder import SideEncoder
 from training.after_fit.paired import interval
-from training.batches.catalog_queries import catalog_queries
+from training.batches.catalog_queries import check_queries
 from training.batches.training_data import TrainingData
 from training.fitting.fitted_model import FittedModel
 from training.fitting.validation import RECALL_DEPTH, ValidationSet, validation_set
 from training.model.start import StartingModel, starting_model
 from training.recipes.recipe import PretrainedBertRecipe, Recipe
 
-CATALOG_QUERIES = 1000
 FEWEST_HELD_OUT = 50  # held-out queries, with fewer of which queries of the catalogue decide
 
 
@@ -73,7 +72,7 @@ def compare(fitted: FittedModel, start: StartingModel, data: TrainingData, seed:
     """
     fields = fitted.product.tokenizers["bibert"].text.fields
     rows = data.catalog.rows_by_product_id()
-    made = catalog_queries(data.catalog.table, fields, CATALOG_QUERIES, seed)
+    made = check_queries(data.catalog.table, fields, seed)
     sets = [("catalog", "queries made from the catalogue", validation_set(made, rows))]
     if data.validation:
         sets.insert(0, ("held_out", "held-out queries", validation_set(data.validation, rows)))
