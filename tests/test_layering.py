@@ -64,7 +64,8 @@ ROOMS = {
     },
     "training": {
         "__main__": "cli",
-        "cli": "experiments fitting esci annotator sample_shop logs batches after_fit recipes errors",
+        "cli": "generations experiments fitting esci annotator sample_shop logs batches after_fit recipes errors",
+        "generations": "experiments sample_shop recipes errors",
         "experiments": "fitting batches recipes errors",
         "fitting": "model batches objective after_fit recipes errors",
         "annotator": "model errors",
@@ -302,7 +303,7 @@ def test_what_the_cpu_service_needs_loads_no_torch() -> None:
 
 def test_experiments_check_the_rows_and_start_the_stages_without_torch() -> None:
     # They stand by for hours, beside the fits that need the memory.
-    assert loaded_by(("training.experiments.all_rows",)) == []
+    assert loaded_by(("training.experiments.all_rows", "training.generations.run")) == []
 
 
 def test_open_clip_and_transformers_are_loaded_only_where_a_tower_needs_them() -> None:

@@ -16,6 +16,7 @@ from towers.errors import TowerError
 from training.annotator.cli import annotator
 from training.errors import TrainingError
 from training.esci.choices import Locale, Version
+from training.generations.cli import generation_log, generations
 
 app = typer.Typer(help="Make data sets from search logs, and fit models to them.", no_args_is_help=True)
 
@@ -309,6 +310,8 @@ def recipes() -> None:
 
 
 app.command()(_friendly(annotator))
+app.command()(_friendly(generations))
+app.command("generation-log")(_friendly(generation_log))
 
 
 def describe_dataset(dataset: Dataset) -> str:

@@ -8,20 +8,16 @@ import numpy as np
 
 from artifacts.atomic import new_folder
 from training.sample_shop import tables
-from training.sample_shop.catalogue import COLOUR, PATTERN, TERMS, TYPE, Products, make_products
+from training.sample_shop.catalogue import COLOUR, PATTERN, TERMS, TYPE, Products
 from training.sample_shop.drawing.photo import product_photo
 from training.sample_shop.judging import Judgments, judge
-from training.sample_shop.labels import RelevanceRule
 from training.sample_shop.product_types import PRODUCT_TYPES
-from training.sample_shop.purchases import draw_purchases
-from training.sample_shop.queries import QueryLog, draw_intents, write_queries
 from training.sample_shop.randomness import Purpose, generator
 from training.sample_shop.readme import README_FILE, README_HEADING, readme
-from training.sample_shop.result_lists import Impressions, show_results
-from training.sample_shop.search_engine import SearchEngine
-from training.sample_shop.simulation import NOT_SHOWN, PURCHASE, SESSIONS_PER_PRODUCT, Events, schedule, simulate
+from training.sample_shop.result_lists import Impressions
+from training.sample_shop.shoppers import Shoppers, draw_shoppers, own_searches
+from training.sample_shop.simulation import NOT_SHOWN, PURCHASE, Events
 from training.sample_shop.summary import ShopSummary
-from training.sample_shop.titles import write_title
 from training.sample_shop.training_judgments import judge_training_queries
 
 MIN_PRODUCTS = 240  # with fewer, some product types would have a single product
@@ -30,9 +26,8 @@ _JPEG_QUALITY = 90
 
 @dataclass(frozen=True)
 class _Log:
-    """The simulated queries, lists and events, and the judgments."""
+    """What is shown and what happens in the sessions, and the judgments."""
 
-    queries: QueryLog
     shown: Impressions
     events: Events
     judgments: Judgments
@@ -55,22 +50,19 @@ def generate_sample_shop(
         ValueError: an argument is out of range, or `out` is not empty and no sample shop.
     """
     _check(out, products, seed)
-    catalogue = make_products(products, generator(seed, Purpose.PRODUCTS))
+    shoppers = draw_shoppers(products, seed)
+    catalogue, queries = shoppers.catalogue, shoppers.queries
     ids = tables.product_ids(products)
-    titles = [
-        write_title(attributes, generator(seed, Purpose.TITLE, row))
-        for row, attributes in enumerate(catalogue.attributes)
-    ]
-    log = _play(catalogue, titles, seed)
-    summary = _summary(catalogue, log)
+    log = _play(shoppers, seed)
+    summary = _summary(shoppers, log)
     with new_folder(out, overwrite=True) as folder:
         _draw_photos(folder, catalogue, ids, seed, progress)
-        tables.write_catalog(folder, catalogue, ids, titles)
+        tables.write_catalog(folder, catalogue, ids, shoppers.titles)
         tables.write_attributes(folder, catalogue, ids)
-        tables.write_intents(folder, log.queries)
-        tables.write_interactions(folder, log.queries, log.events, ids)
-        tables.write_judgments(folder, log.queries, log.judgments, ids)
-        tables.write_training_judgments(folder, log.queries, log.training_judgments, ids)
+        tables.write_intents(folder, queries)
+        tables.write_interactions(folder, queries, log.events, ids)
+        tables.write_judgments(folder, queries, log.judgments, ids)
+        tables.write_training_judgments(folder, queries, log.training_judgments, ids)
         (folder / README_FILE).write_text(readme(summary, seed), encoding="utf-8")
     return summary
 
@@ -93,23 +85,14 @@ def _is_sample_shop(folder: Path) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith(README_HEADING)
 
 
-def _play(catalogue: Products, titles: list[str], seed: int) -> _Log:
-    """Simulate the shoppers and judge their queries."""
-    count = SESSIONS_PER_PRODUCT * len(catalogue)
-    rule = RelevanceRule(catalogue)
-    wanted = draw_intents(catalogue, count, generator(seed, Purpose.SHOPPERS))
-    queries = write_queries(wanted, generator(seed, Purpose.WORDING))
-    rng = generator(seed, Purpose.SESSIONS)
-    sessions = schedule(count, rng)
-    bought = draw_purchases(catalogue, rule, wanted, rng)
-    texts = [f"{title} {category}" for title, category in zip(titles, catalogue.categories, strict=True)]
-    rng = generator(seed, Purpose.SEARCHES)
-    shown = show_results(SearchEngine(texts, catalogue.popularity), rule, queries, rng)
-    events = simulate(shown, bought, sessions, rng)
+def _play(shoppers: Shoppers, seed: int) -> _Log:
+    """Let the shoppers search, and judge their queries."""
+    catalogue, rule, queries, sessions = shoppers.catalogue, shoppers.rule, shoppers.queries, shoppers.sessions
+    shown, events = own_searches(shoppers, seed)
     judged = judge(rule, queries, sessions, events, len(catalogue), generator(seed, Purpose.JUDGING))
     rng = generator(seed, Purpose.JUDGING_TRAINING)
     judged_training = judge_training_queries(catalogue, rule, queries, sessions, events, rng)
-    return _Log(queries, shown, events, judged, judged_training)
+    return _Log(shown, events, judged, judged_training)
 
 
 def _draw_photos(
@@ -130,13 +113,14 @@ def _draw_photos(
             progress(1)
 
 
-def _summary(catalogue: Products, log: _Log) -> ShopSummary:
+def _summary(shoppers: Shoppers, log: _Log) -> ShopSummary:
+    catalogue = shoppers.catalogue
     is_purchase = log.events.event == PURCHASE
     exact, substitutes, complements, irrelevant = np.bincount(log.shown.grade, minlength=4).tolist()
     return ShopSummary(
         products=len(catalogue),
         products_without_photo=int(np.count_nonzero(~catalogue.has_photo)),
-        distinct_queries=len(log.queries.texts),
+        distinct_queries=len(shoppers.queries.texts),
         sessions=len(np.unique(log.events.session)),
         interaction_rows=len(log.events.event),
         shown_by_grade=(exact, substitutes, complements, irrelevant),

@@ -17,6 +17,7 @@ class Purpose(IntEnum):
     JUDGING = 7
     JUDGING_TRAINING = 8
     SEARCHES = 9  # what the search engine shows, and clicks
+    GENERATIONS = 10  # the same for logs whose purchases depend on the lists, with these purchases
 
 
 def generator(seed: int, purpose: Purpose, index: int = 0) -> np.random.Generator:

@@ -1,10 +1,12 @@
 """The lists of products that the sessions of the search log are shown.
 
-Every session of a query gets the candidates of the search engine in a slightly different order, as from an engine that
-is trained anew or tested now and then, and sees between 9 and 16 of them (SHOWN), or all where there are fewer.
+Every session of a query gets the candidates of the shop's own engine in a slightly different order, as from an engine
+that is trained anew or tested now and then, and sees between 9 and 16 of them (SHOWN), or all where there are fewer.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +14,10 @@ from numpy.typing import NDArray
 from training.sample_shop.catalogue import Rows
 from training.sample_shop.labels import RelevanceRule
 from training.sample_shop.queries import QueryLog
-from training.sample_shop.search_engine import Candidates, SearchEngine
+from training.sample_shop.search_engine import Candidates
 
 SHOWN = (9, 16)  # fewest and most products shown in a session, if so many match
-SHUFFLE = 0.3  # standard deviation of the noise that is added to the engine's scores
+SHUFFLE = 0.3  # standard deviation of the noise that is added to the scores of the shop's own engine
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,30 @@ class Impressions:
     position: NDArray[np.int64]  # from 1
 
 
-def show_results(engine: SearchEngine, rule: RelevanceRule, log: QueryLog, rng: np.random.Generator) -> Impressions:
-    """Search once for each distinct query, and return what its sessions are shown."""
+class Engine(Protocol):
+    """A search engine."""
+
+    def search(self, queries: Sequence[str]) -> Iterator[Candidates]:
+        """Yield the candidates of each query."""
+
+
+def show_results(
+    engine: Engine, rule: RelevanceRule, log: QueryLog, rng: np.random.Generator, shuffle: float = SHUFFLE
+) -> Impressions:
+    """Search once for each distinct query, and return what its sessions are shown.
+
+    Args:
+        engine: the search engine.
+        rule: the relevance rule, for the grades of what is shown.
+        log: the queries.
+        rng: generator of all random draws.
+        shuffle: standard deviation of the noise that is added to the engine's scores, session by session.
+    """
     by_query = np.split(
         np.argsort(log.query_of_session, kind="stable"), np.cumsum(np.bincount(log.query_of_session))[:-1]
     )
     parts = [
-        _shown(found, rule.grades(intent), sessions, rng)
+        _shown(found, rule.grades(intent), sessions, rng, shuffle)
         for found, intent, sessions in zip(engine.search(log.texts), log.intents, by_query, strict=True)
     ]
     session, product, grade, position = (
@@ -44,10 +63,12 @@ def show_results(engine: SearchEngine, rule: RelevanceRule, log: QueryLog, rng: 
     return Impressions(session[order], product[order], grade[order], position[order])
 
 
-def _shown(found: Candidates, grades: NDArray[np.int8], sessions: Rows, rng: np.random.Generator) -> Impressions:
+def _shown(
+    found: Candidates, grades: NDArray[np.int8], sessions: Rows, rng: np.random.Generator, shuffle: float
+) -> Impressions:
     """Return what the sessions of one query are shown, from its candidates and the grades of all products."""
     count = len(found.products)
-    order = np.argsort(SHUFFLE * rng.standard_normal((len(sessions), count)) - found.scores, axis=1, kind="stable")
+    order = np.argsort(shuffle * rng.standard_normal((len(sessions), count)) - found.scores, axis=1, kind="stable")
     lengths = np.minimum(rng.integers(SHOWN[0], SHOWN[1] + 1, len(sessions)), count)
     is_shown = np.arange(count) < lengths[:, None]
     product = found.products[order[is_shown]]

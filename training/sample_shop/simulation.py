@@ -66,18 +66,30 @@ def schedule(sessions: int, rng: np.random.Generator) -> Sessions:
     return Sessions(starts, starts >= evaluation_seconds)
 
 
-def simulate(shown: Impressions, bought: Purchases, sessions: Sessions, rng: np.random.Generator) -> Events:
+def look_at_results(shown: Impressions, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw which of the products shown the shoppers look at."""
+    looked_at: NDArray[np.bool_] = rng.random(len(shown.session)) < shown.position**-EXAMINATION_EXPONENT
+    return looked_at
+
+
+def simulate(
+    shown: Impressions,
+    looked_at: NDArray[np.bool_],
+    bought: Purchases,
+    sessions: Sessions,
+    rng: np.random.Generator,
+) -> Events:
     """Draw the clicks and the times of all events.
 
     Args:
         shown: what the search engine shows.
+        looked_at: which of it the shoppers look at.
         bought: what the shoppers buy.
         sessions: start times of the sessions.
         rng: generator of all random draws.
     """
     impression_of = _impressions_of(bought, shown, len(sessions.start_seconds))
     in_list = impression_of >= 0
-    looked_at = rng.random(len(shown.session)) < shown.position**-EXAMINATION_EXPONENT
     clicked = looked_at & (rng.random(len(shown.session)) < np.array(CLICK_SHARES)[shown.grade])
     clicked[impression_of[in_list]] = True
     clicks = np.flatnonzero(clicked)

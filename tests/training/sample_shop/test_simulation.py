@@ -17,6 +17,7 @@ from training.sample_shop.simulation import (
     PURCHASE,
     Events,
     Sessions,
+    look_at_results,
     simulate,
 )
 
@@ -40,7 +41,8 @@ def shown(grade: int) -> Impressions:
 
 def played(grade: int, bought: Purchases) -> Events:
     sessions = Sessions(np.arange(SESSIONS) * 2000, np.zeros(SESSIONS, dtype=np.bool_))
-    return simulate(shown(grade), bought, sessions, np.random.default_rng(0))
+    lists, rng = shown(grade), np.random.default_rng(0)
+    return simulate(lists, look_at_results(lists, rng), bought, sessions, rng)
 
 
 def purchases(session: list[int], product: list[int]) -> Purchases:
