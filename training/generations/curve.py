@@ -13,13 +13,18 @@ PANELS = (("Recall@1", "Recall@10", "Recall@100"), ("nDCG@10", "Exact@10", "Exac
 _COLOURS = ("#b01020", "#1f5fa8", "#3a7d2c")
 _INCHES = (10, 4)
 # Equal numbers give equal files, whose texts are texts.
-_SETTINGS: dict[str, Any] = {"svg.fonttype": "none", "svg.hashsalt": "generations", "axes.spines.top": False}
+_SETTINGS: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "generations",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
 
 def curve(outcomes: Sequence[Outcome]) -> bytes:
     """Draw the measures of each generation with their 95% intervals, recall on the left and relevance on the right."""
     numbers = range(1, len(outcomes) + 1)
-    with mpl.rc_context({**_SETTINGS, "axes.spines.right": False}):
+    with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=_INCHES, layout="constrained")
         for axes, names in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
             for name, colour in zip(names, _COLOURS, strict=True):
