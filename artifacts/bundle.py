@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from artifacts.checksums import FileRecord, fingerprint_of, record_files, verify_files
 from artifacts.errors import DamagedError, FormatError
@@ -80,12 +80,20 @@ class EncoderChoice(Record):
 
 
 class RecallChange(Record):
-    """Mean recall of held-out purchases without and with popularity, from 0 to 1, and the gain's 95% interval."""
+    """Mean recall of held-out purchases without and with an addition, from 0 to 1, and the gain's 95% interval."""
 
     without: float
-    with_prior: float
+    with_it: float = Field(validation_alias=AliasChoices("with_it", "with_prior"))  # the second in older bundles
     low: float
     high: float
+
+
+class RecallComparison(Record):
+    """A model with something that was added after the fit, compared with the same model without."""
+
+    queries: int
+    recall_at_10: RecallChange
+    recall_at_100: RecallChange
 
 
 class RecallOfGroup(Record):
@@ -98,15 +106,12 @@ class RecallOfGroup(Record):
     with_prior: float
 
 
-class PriorComparison(Record):
+class PriorComparison(RecallComparison):
     """A model with products' popularity compared with the same model without; chosen on other folds of the queries."""
 
-    queries: int
     weight: float  # b of training/after_fit/popularity.py; 0 where no other was better
     floor: float  # f, as a quantile
     weight_by_query: bool  # whether queries give popularity different weights
-    recall_at_10: RecallChange
-    recall_at_100: RecallChange
     by_purchases: tuple[RecallOfGroup, ...]  # without groups of which nothing was bought
 
 
@@ -118,6 +123,14 @@ class PriorChoice(Record):
     comparison: PriorComparison | None = None  # absent if there was nothing to compare on
 
 
+class HistoryChoice(Record):
+    """Whether products' history is part of a model's vectors, and why."""
+
+    kept: bool
+    reason: str  # a clause for the reader
+    comparison: RecallComparison | None = None  # absent if there was nothing to compare on
+
+
 class BundleCard(Record):
     """The content of model.json."""
 
@@ -126,6 +139,7 @@ class BundleCard(Record):
     origin: ModelOrigin
     query_encoder: EncoderChoice | None = None  # absent in older bundles, which are float32
     prior: PriorChoice | None = None  # absent if the recipe asks for none
+    history: HistoryChoice | None = None  # likewise, and in older bundles, which have what the recipe asks for
     files: dict[str, FileRecord]
 
 
@@ -202,6 +216,7 @@ def finish_bundle(
     held_out_queries: list[str],
     query_encoder: EncoderChoice | None = None,
     prior: PriorChoice | None = None,
+    history: HistoryChoice | None = None,
 ) -> None:
     """Complete a folder that holds both sides: write the queries, then model.json with all checksums.
 
@@ -214,7 +229,9 @@ def finish_bundle(
     (folder / HELD_OUT_QUERIES_FILE).write_text(text, encoding="utf-8")
     files = record_files(folder)
     kept = {name: file for name, file in files.items() if not name.startswith(f"{CURVES_FOLDER}/")}
-    card = BundleCard(width=query.width, origin=origin, query_encoder=query_encoder, prior=prior, files=kept)
+    card = BundleCard(
+        width=query.width, origin=origin, query_encoder=query_encoder, prior=prior, history=history, files=kept
+    )
     write_record(folder / CARD_FILE, card)
 
 

@@ -244,7 +244,7 @@ def experiments(
         ),
     ] = None,
     parts: Annotated[
-        bool, typer.Option("--parts", help="Add rows with each part of the default model alone: four more fits.")
+        bool, typer.Option("--parts", help="Add rows with each part of the default model alone: eight more fits.")
     ] = False,
     clip: Annotated[
         Path | None, typer.Option(help="Bundle with CLIP towers; by default a small CLIP is trained.")
@@ -325,6 +325,8 @@ def _report(bundle: ModelBundle) -> None:
         f"{bundle.path}: {bundle.card.origin.name}, width {bundle.card.width}, "
         f"fingerprint {bundle.fingerprint[:12]}{metrics}"
     )
+    if history := bundle.card.history:
+        print(f"products' history is {'' if history.kept else 'not '}part of the vectors: {history.reason}")
     if prior := bundle.card.prior:
         print(f"popularity is {'' if prior.kept else 'not '}part of the vectors: {prior.reason}")
     if choice := bundle.card.query_encoder:

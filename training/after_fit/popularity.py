@@ -10,9 +10,8 @@ that cost products with FEW_PURCHASES or fewer no more than the recipe allows, t
 of purchases for queries that training never saw; of those that are as good within one standard error, that with the
 lowest weight, since purchases do not see what popularity costs in relevance.
 
-A gate decides whether there is a prior at all: with b and f chosen on the other folds, each query must be better served
-than without, by its interval at 100 products, and not worse at 10. By the same rule a weight that depends on the query
-(popularity_weight.py) must win against one that does not.
+A gate (gate.py) decides whether there is a prior at all; there each query is served with b and f chosen on the other
+folds. By the same rule a weight that depends on the query (popularity_weight.py) must win against one that does not.
 """
 
 from collections.abc import Sequence
@@ -22,17 +21,16 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from artifacts.bundle import PriorChoice, PriorComparison, RecallChange, RecallOfGroup
+from artifacts.bundle import PriorChoice, PriorComparison, RecallComparison, RecallOfGroup
 from artifacts.popularity import MOST_REACH
 from towers.query_encoder import Vectors
-from training.after_fit.paired import interval, is_within_one_error
+from training.after_fit.gate import DEPTH, FIRST_DEPTH, compare, describe, wins
+from training.after_fit.paired import is_within_one_error
 from training.after_fit.popularity_weight import Derivatives, QueryWeight, constant_weight, fit_weight
 from training.after_fit.purchase_places import HeldOutPurchases, Rows, Scoring, purchase_places
 
-LEAST_QUERIES = 50
 FEW_PURCHASES = 3
 GROUPS: tuple[tuple[int, int | None], ...] = ((0, 0), (1, 3), (4, 20), (21, None))  # purchases in training
-DEPTH, FIRST_DEPTH = 100, 10
 FOLDS = 5
 MOST_QUERIES = 1000
 
@@ -79,7 +77,7 @@ def choose_prior(held_out: HeldOutPurchases, settings: PriorSettings) -> tuple[P
     """Choose the popularity of products on held-out purchases; None, and the reason, where it does not win.
 
     Args:
-        held_out: LEAST_QUERIES queries or more, and purchases; at most MOST_QUERIES, evenly spaced, are used.
+        held_out: enough queries (gate.py), and purchases; at most MOST_QUERIES, evenly spaced, are used.
         settings: what to choose from.
     """
     sold = held_out.sold
@@ -88,13 +86,6 @@ def choose_prior(held_out: HeldOutPurchases, settings: PriorSettings) -> tuple[P
         return PriorChoice(kept=False, reason=reason), None
     held_out = held_out.only(np.arange(0, len(held_out.bought), -(-len(held_out.bought) // MOST_QUERIES)))
     return _Choice(held_out, settings).make()
-
-
-def too_few_queries(count: int) -> PriorChoice:
-    """Return the choice on so many held-out queries, fewer than LEAST_QUERIES: none."""
-    return PriorChoice(
-        kept=False, reason=f"{count} held-out queries are too few to choose it on, {LEAST_QUERIES} are needed"
-    )
 
 
 def product_priors(sold: Rows, weight: float, floor: float) -> tuple[Vectors, float]:
@@ -144,10 +135,10 @@ class _Choice:
         weight = constant_weight(self._held_out.queries.shape[1], self._settings.limit)
         if self._settings.by_query and chosen.weight:
             by_query, its_places = self._by_query(chosen, by_fold)
-            if self._wins(its_places, places) and self._loss(its_places) <= self._settings.most_loss:
+            if wins(self._gain(its_places, places)) and self._loss(its_places) <= self._settings.most_loss:
                 weight, places = by_query, its_places
         comparison = self._compare(chosen, weight, places)
-        if chosen.weight == 0 or not self._wins(places, self._without.places):
+        if chosen.weight == 0 or not wins(comparison):
             return PriorChoice(kept=False, reason=_reason(comparison, self._settings), comparison=comparison), None
         values, estimate = product_priors(self._held_out.sold, chosen.weight, chosen.floor)
         reach = float(np.abs(np.append(values, np.float32(estimate))).max())
@@ -184,17 +175,9 @@ class _Choice:
         """Return the places of purchases, each of those that belong to the fold of its query."""
         return np.stack(by_fold)[self._fold_of[self._held_out.query_of], np.arange(len(self._held_out.query_of))]
 
-    def _wins(self, places: Rows, before: Rows) -> bool:
-        """Return whether recall is better at 100 products, and not worse at 10, each by its interval over queries."""
-        deep, first = (self._change(places, before, depth) for depth in (DEPTH, FIRST_DEPTH))
-        return deep.low > 0 and first.high >= 0
-
-    def _change(self, places: Rows, before: Rows, depth: int) -> RecallChange:
-        without, with_prior = (self._held_out.recalls(found, depth) for found in (before, places))
-        gain = interval(with_prior - without)
-        return RecallChange(
-            without=float(without.mean()), with_prior=float(with_prior.mean()), low=gain.low, high=gain.high
-        )
+    def _gain(self, places: Rows, before: Rows) -> RecallComparison:
+        first, deep = ([self._held_out.recalls(it, depth) for it in (before, places)] for depth in (FIRST_DEPTH, DEPTH))
+        return compare((first[0], deep[0]), (first[1], deep[1]))
 
     def _loss(self, places: Rows, queries: npt.NDArray[np.bool_] | None = None) -> float:
         """Return by how many points the recall of purchases of products with few purchases falls; 0 without any."""
@@ -221,20 +204,20 @@ class _Choice:
                         least=least, most=most, purchases=int(of_group.sum()), without=without, with_prior=with_prior
                     )
                 )
+        gain = self._gain(places, self._without.places)
         return PriorComparison(
-            queries=len(self._held_out.bought),
+            queries=gain.queries,
+            recall_at_10=gain.recall_at_10,
+            recall_at_100=gain.recall_at_100,
             weight=chosen.weight,
             floor=chosen.floor,
             weight_by_query=bool(weight.vector.any()),
-            recall_at_10=self._change(places, self._without.places, FIRST_DEPTH),
-            recall_at_100=self._change(places, self._without.places, DEPTH),
             by_purchases=tuple(groups),
         )
 
 
 def _reason(comparison: PriorComparison, settings: PriorSettings) -> str:
     """Say in a clause what popularity changes on held-out queries, and for which products."""
-    deep, first = comparison.recall_at_100, comparison.recall_at_10
     if comparison.weight == 0:
         return (
             f"of {comparison.queries:,} held-out queries none of its weights finds more purchases, beyond one standard "
@@ -247,11 +230,8 @@ def _reason(comparison: PriorComparison, settings: PriorSettings) -> str:
     )
     which = "a weight by query" if comparison.weight_by_query else "the same weight for every query"
     return (
-        f"with weight {comparison.weight:g}, floor {comparison.floor:g} and {which}, "
-        f"on {comparison.queries:,} held-out queries recall@{DEPTH} goes from {100 * deep.without:.1f} to "
-        f"{100 * deep.with_prior:.1f} (by {100 * deep.low:+.1f} to {100 * deep.high:+.1f} points) and recall@"
-        f"{FIRST_DEPTH} from {100 * first.without:.1f} to {100 * first.with_prior:.1f} (by {100 * first.low:+.1f} to "
-        f"{100 * first.high:+.1f}); for products by their purchases in training {groups}"
+        f"with weight {comparison.weight:g}, floor {comparison.floor:g} and {which}, {describe(comparison)}; "
+        f"for products by their purchases in training {groups}"
     )
 
 

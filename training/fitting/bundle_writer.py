@@ -56,7 +56,7 @@ def write_bundle(request: FitRequest, fitted: FittedModel) -> ModelBundle:
             shutil.copytree(fitted.curves.folder, folder / CURVES_FOLDER)
             recalls = {name: value for name, value in fitted.metrics.items() if name == VALIDATION_RECALL}
             write_last_point(CurveFiles(folder / CURVES_FOLDER, fitted.curves.steps), recalls)
-        finish_bundle(folder, _origin(request, fitted), held_out, choice, fitted.prior)
+        finish_bundle(folder, _origin(request, fitted), held_out, choice, fitted.prior, fitted.history_choice)
     return open_bundle(request.out)
 
 

@@ -68,7 +68,7 @@ def _fit_model(request: FitRequest, start: StartingModel, work: Path) -> FittedM
     fitted = FittedModel(model, start.tokenizers, query, product, curves=curves)
     fitted = keep_the_better(fitted, recipe, data, request.seed)
     if recipe.history:
-        fitted = add_history(fitted, recipe.history, data)
+        fitted = add_history(fitted, recipe, data)
     fitted = fitted.with_metrics({**fitted.metrics, **validate(fitted, recipe.query.fusion, data), **read})
     return add_prior(fitted, recipe, data) if recipe.prior else fitted
 

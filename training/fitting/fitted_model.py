@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from tokenizers import Tokenizer
 
-from artifacts.bundle import PriorChoice
+from artifacts.bundle import HistoryChoice, PriorChoice
 from artifacts.history import ProductHistory
 from artifacts.popularity import ProductPriors
 from artifacts.tower_specs import TowerName
@@ -25,6 +25,7 @@ class FittedModel:
         product: encoder of the product side; it adds the products' history and popularity, if there are any.
         metrics: what was measured, by name: recall on held-out queries, how much of the texts is read.
         curves: loss and learning rate by step; None where nothing was trained.
+        history_choice: whether products' history was kept, and why; None where the recipe asks for none.
         prior: whether products' popularity was kept, and why; None where the recipe asks for none.
     """
 
@@ -34,11 +35,12 @@ class FittedModel:
     product: SideEncoder
     metrics: Mapping[str, float] = field(default_factory=dict)
     curves: CurveFiles | None = None
+    history_choice: HistoryChoice | None = None
     prior: PriorChoice | None = None
 
     @property
     def history(self) -> ProductHistory | None:
-        """The products' history, which is part of their vectors; None where the recipe has none."""
+        """The products' history, which is part of their vectors; None where the model has none."""
         return self.product.history
 
     @property

@@ -7,14 +7,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from artifacts.bundle import PriorChoice
 from artifacts.popularity import PriorColumns, ProductPriors, columns_after
 from artifacts.side import PriorSpec
 from towers.model import Side
-from training.after_fit.popularity import LEAST_QUERIES, ChosenPrior, PriorSettings, choose_prior, too_few_queries
+from training.after_fit.gate import LEAST_QUERIES, too_few_queries
+from training.after_fit.popularity import ChosenPrior, PriorSettings, choose_prior
 from training.after_fit.purchase_places import HeldOutPurchases
 from training.batches.training_data import TrainingData
 from training.fitting.fitted_model import FittedModel
-from training.fitting.validation import VALIDATION_RECALL, ValidationSet, validation_set
+from training.fitting.validation import VALIDATION_RECALL, held_out_set
 from training.recipes.recipe import Recipe
 
 RECALL_WITHOUT = f"{VALIDATION_RECALL}_without_prior"  # name of the metric
@@ -33,9 +35,9 @@ def add_prior(fitted: FittedModel, recipe: Recipe, data: TrainingData) -> Fitted
     """
     assert recipe.prior is not None
     rows = data.catalog.rows_by_product_id()
-    held_out = validation_set(data.validation, rows) if data.validation else ValidationSet([], [])
+    held_out = held_out_set(data)
     if len(held_out.queries) < LEAST_QUERIES:
-        return replace(fitted, prior=too_few_queries(len(held_out.queries)))
+        return replace(fitted, prior=PriorChoice(kept=False, reason=too_few_queries(len(held_out.queries))))
     temperature = recipe.optimisation.temperature if recipe.optimisation else _TEMPERATURE
     settings = PriorSettings(
         recipe.prior.weights,

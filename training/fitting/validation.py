@@ -29,9 +29,11 @@ class ValidationSet:
     queries: list[str]
     bought: list[npt.NDArray[np.int64]]  # rows of the catalogue, one array for each query
 
-    def recalls(self, query_vectors: Vectors, product_vectors: Vectors) -> npt.NDArray[np.float64]:
-        """Return Recall@100 of each query: the share of its purchases that is among its 100 nearest products."""
-        nearest = exact_search(product_vectors, query_vectors, min(RECALL_DEPTH, len(product_vectors)))
+    def recalls(
+        self, query_vectors: Vectors, product_vectors: Vectors, depth: int = RECALL_DEPTH
+    ) -> npt.NDArray[np.float64]:
+        """Return the recall of each query: the share of its purchases that is among its `depth` nearest products."""
+        nearest = exact_search(product_vectors, query_vectors, min(depth, len(product_vectors)))
         return recall_of_rows(nearest.rows, self.bought)
 
 
@@ -43,6 +45,13 @@ def validation_set(pairs: pa.Table, rows: dict[str, int]) -> ValidationSet:
     return ValidationSet(list(bought), [np.array(found, dtype=np.int64) for found in bought.values()])
 
 
+def held_out_set(data: TrainingData) -> ValidationSet:
+    """Return the held-out queries of a data set, which may be none."""
+    if not data.validation:
+        return ValidationSet([], [])
+    return validation_set(data.validation, data.catalog.rows_by_product_id())
+
+
 def validate(fitted: FittedModel, query_fusion: FusionRecipe, data: TrainingData) -> dict[str, float]:
     """Return a fitted model's recall on the held-out queries; an alpha-weighted model gets its alpha first, in place.
 
@@ -51,9 +60,9 @@ def validate(fitted: FittedModel, query_fusion: FusionRecipe, data: TrainingData
         query_fusion: the fusion of the recipe's query side, with the alphas to choose from.
         data: the catalogue and the held-out queries; without any the result is empty.
     """
-    if not data.validation:
+    held_out = held_out_set(data)
+    if not held_out.queries:
         return {}
-    held_out = validation_set(data.validation, data.catalog.rows_by_product_id())
     metrics: dict[str, float] = {}
     if isinstance(query_fusion, AlphaSearch):
         names = [tower.name for tower in fitted.model.query.spec.towers]

@@ -100,10 +100,15 @@ def test_without_a_log_of_use_there_is_none(data: TrainingData, fits: Fits, tmp_
     assert not (bundle.path / PRODUCT_SIDE / POPULARITY_FILE).exists()
 
 
-def test_it_goes_with_a_history_and_with_alpha(popular: TrainingData, fits: Fits, tmp_path: Path) -> None:
+def test_it_goes_with_a_history_and_with_alpha(
+    popular: TrainingData, fits: Fits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Here a history that wins would find everything and leave nothing to popularity, so that one is kept regardless.
+    monkeypatch.setattr("training.fitting.history.wins", lambda comparison: True)
     recipe = with_prior(small("4tmm-alpha-history"))
     request = FitRequest(recipe, popular, fits.towers_of(recipe), tmp_path / "all", fits.cache)
     bundle = fit_without_export(request)
+    assert bundle.card.history is not None and bundle.card.history.kept
     assert bundle.card.prior is not None and bundle.card.prior.kept
     assert bundle.card.origin.recipe == recipe.model_dump(mode="json")
     assert bundle.query.prior is not None and bundle.query.width == bundle.product.width + bundle.query.prior.columns
