@@ -14,7 +14,7 @@ cd /vitrine
 test -e shop/catalog.parquet || python -m training sample-shop --out shop --products "${SHOP_PRODUCTS:-3000}" --seed 1
 test -e data/dataset.json || python -m training prepare --shop shop --out data
 test -e clip-towers/model.json || python -m training clip --data data --out clip-towers
-test -e bibert/model.json || python -m training fit bibert --data data --out bibert
-test -e 3tmm-history/model.json \
-  || python -m training fit 3tmm-history --data data --out 3tmm-history --bibert bibert --clip clip-towers
-python -m index_builder build --bundle 3tmm-history --catalog shop/catalog.parquet --store /store --explain --publish
+test -e minilm/model.json || python -m training fit minilm --data data --out minilm
+test -e 3tmm-prior/model.json \
+  || python -m training fit 3tmm-prior --data data --out 3tmm-prior --bibert minilm --clip clip-towers
+python -m index_builder build --bundle 3tmm-prior --catalog shop/catalog.parquet --store /store --explain --publish

@@ -111,7 +111,7 @@ grep -F "Read-only file system" <<< "$refusal" || fail "$refusal"
 
 say "swap by a publish from the builder's container"
 searches_begin "$SERVICE"
-compose run --rm --no-deps builder build --bundle /vitrine/3tmm-history --catalog /vitrine/shop/catalog.parquet --store /store --explain \
+compose run --rm --no-deps builder build --bundle /vitrine/3tmm-prior --catalog /vitrine/shop/catalog.parquet --store /store --explain \
   --publish > "$SCRATCH/builder.log" 2>&1 || fail "$(cat "$SCRATCH/builder.log")"
 tail -3 "$SCRATCH/builder.log" | sed 's/\x1b\[2K//'
 second=$(compose run --rm --no-deps -T --entrypoint cat builder /store/CURRENT | json 'answer["version"]')

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training.experiments.all_rows import ROWS_OF_OURS
+from training.experiments.all_rows import DEFAULT, ROWS_OF_OURS
+from training.recipes.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
 # Whether a model that these files fit, build, measure or serve is another one is a matter of a word.
@@ -16,7 +17,7 @@ NAMED = {
     "docker/test.sh": r"([34]tmm-[\w-]+)",
     "docs/operations.md": r"--bundle /\w+/(\S+)",
     "docs/index-builder.md": r"--bundle work/(\S+)",
-    "README.md": r"(?:training fit (?!bibert)|--bundle work/|(?:--out|--model) work/)(\w+-\S+)",
+    "README.md": r"(?:training fit |--bundle work/|(?:--out|--model) work/)(\w+-\S+)",
     "benchmarks/common/demo.py": r"var/demo/(\w+-[\w-]+)",
 }
 
@@ -27,7 +28,14 @@ def default_model() -> str:
 
 
 def test_the_default_is_a_row_of_ours_whose_queries_need_one_tower() -> None:
-    assert default_model() in ROWS_OF_OURS and default_model().startswith("3tmm")
+    assert default_model() == DEFAULT and DEFAULT in ROWS_OF_OURS and load_recipe(DEFAULT).query.towers == ("bibert",)
+
+
+@pytest.mark.parametrize("name", ["Makefile", "docker/first-version.sh", "README.md"])
+def test_it_gets_the_text_tower_that_its_recipe_names(name: str) -> None:
+    text = (ROOT / name).read_text().replace("$(TEXT)", load_recipe(DEFAULT).text_tower)
+    fits = re.findall(r"--bibert (?:\$\(1\)/|work/)?(\S+) --clip", text)
+    assert load_recipe(DEFAULT).text_tower in fits and {*fits} <= {load_recipe(DEFAULT).text_tower, "$(DEMO)/bibert"}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -40,6 +48,6 @@ def test_make_demo_fits_and_publishes_it_with_what_explains_its_scores() -> None
     command = ["make", "--dry-run", "--always-make", "--no-print-directory", "demo"]
     planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     planned = planned.replace("\\\n", "")
-    assert re.findall(r"training fit (\S+)", planned) == ["bibert", default_model()]
+    assert re.findall(r"training fit (\S+)", planned) == [load_recipe(DEFAULT).text_tower, DEFAULT]
     (build,) = re.findall(r"index_builder build .*", planned)
-    assert f"--bundle var/demo/{default_model()} " in build and "--explain --publish" in build
+    assert f"--bundle var/demo/{DEFAULT} " in build and "--explain --publish" in build

@@ -2,5 +2,5 @@
 
 from benchmarks.common.measured_process import ROOT
 
-DEMO_BUNDLE = ROOT / "var/demo/3tmm-history"
+DEMO_BUNDLE = ROOT / "var/demo/3tmm-prior"
 DEMO_CATALOG = ROOT / "var/demo/shop/catalog.parquet"

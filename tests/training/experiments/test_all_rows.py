@@ -103,17 +103,40 @@ def test_a_clip_of_titles_gives_every_row_with_a_clip_a_second_one_beside_it(exp
     assert "clip-towers" not in names(given) and "clip-towers-titles" in names(given)
 
 
+def differences(name: str, base: str) -> dict[str, object]:
+    """The values of a recipe that are not those of another one; a value that it lacks is None."""
+    here, there = (_flat(load_recipe(it).model_dump(mode="json", exclude={"name"})) for it in (name, base))
+    return {key: here.get(key) for key in here.keys() | there.keys() if here.get(key) != there.get(key)}
+
+
 def test_parts_of_the_default_are_each_a_row_of_their_own() -> None:
-    """Each value in which the default differs from the row without parts is that of one row, and no row has others."""
-    bare, *parts = (_flat(load_recipe(row).model_dump(mode="json")) for row in PARTS)
-    whole = _flat(load_recipe(DEFAULT).model_dump(mode="json"))
-    wanted = {key: value for key, value in whole.items() if bare.get(key) != value and key != "name"}
-    found: dict[str, object] = {}
-    for part in parts:
-        own = {key: value for key, value in part.items() if bare.get(key) != value and key != "name"}
-        assert own and not own.keys() & found.keys()
-        found |= own
-    assert found == wanted
+    """Each value in which the default differs from its fusion alone is that of one row, and no row has others."""
+    labels, popularity = (differences(f"3tmm-residual-{part}", "3tmm-residual") for part in ("labels", "popularity"))
+    assert {key.rpartition(".")[0] for key in labels} == {"optimisation.judgments"}
+    assert {key.partition(".")[0] for key in popularity} == {"prior"}
+    assert labels | popularity == differences(DEFAULT, "3tmm-residual")
+    assert load_recipe(DEFAULT).text_tower == load_recipe("3tmm-residual").text_tower == "minilm"
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "keys"),
+    [
+        ("minilm-as-typed", "minilm", {"reworded_queries"}),
+        ("minilm-logged", "minilm", {"catalog_queries"}),
+        ("3tmm-mlp-sn", "3tmm-mlp", {"seen_negatives", "seen_negative_weight"}),
+        ("3tmm-mlp-logq", "3tmm-mlp", {"popularity"}),
+        ("3tmm-mlp-epochs", "3tmm-mlp", {"epochs", "least_steps"}),
+    ],
+)
+def test_a_part_alone_is_all_that_its_row_changes(name: str, base: str, keys: set[str]) -> None:
+    assert differences(name, base).keys() == {f"optimisation.{key}" for key in keys}
+    assert {name, base} <= {*PARTS}
+
+
+def test_a_part_that_is_longer_training_trains_as_long_as_the_default() -> None:
+    longer, default = (load_recipe(name).optimisation for name in ("3tmm-mlp-epochs", DEFAULT))
+    assert longer and default
+    assert (longer.epochs, longer.least_steps) == (default.epochs, default.least_steps)
 
 
 def _flat(content: dict[str, Any], before: str = "") -> dict[str, object]:
@@ -134,9 +157,9 @@ def test_parts_and_titles_are_fitted_only_if_asked_for(
     for more in ([], ["--parts", "--clip-of-titles"], ["--row=bibert", "--row=3tmm-mlp-sn", "--parts"]):
         assert CliRunner().invoke(training.cli.app, [*command, *more]).exit_code == 0
     assert [it.clip_of_titles for it in asked] == [False, True, False]
-    alone = [part for part in PARTS if part not in ROWS]
-    assert len(alone) == 4 and asked[0].rows == ALL_ROWS and asked[1].rows == (*ALL_ROWS, *alone)
-    assert asked[2].rows == ("bibert", "3tmm-mlp-sn", *alone)
+    alone = [part for part in PARTS if part not in ALL_ROWS]
+    assert len(alone) == 8 and asked[0].rows == ALL_ROWS and asked[1].rows == (*ALL_ROWS, *alone)
+    assert asked[2].rows == ("bibert", "3tmm-mlp-sn", *(part for part in PARTS if part != "3tmm-mlp-sn"))
 
 
 def test_every_stage_is_a_command_line_that_its_program_takes(experiments: Experiments, tmp_path: Path) -> None:
