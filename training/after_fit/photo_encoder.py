@@ -53,5 +53,6 @@ def add_photo_encoder(bundle: ModelBundle, out: Path) -> ModelBundle:
             shutil.copytree(bundle.curves_folder, folder / CURVES_FOLDER)
         export_photo_encoder(load_model(bundle).product, folder / PHOTO_ENCODER_FOLDER)
         card = bundle.card
-        finish_bundle(folder, card.origin, bundle.held_out_queries(), card.query_encoder, card.prior)
+        held_out = bundle.held_out_queries()
+        finish_bundle(folder, card.origin, held_out, card.query_encoder, card.prior, card.history)
     return open_bundle(out)
