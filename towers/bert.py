@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from artifacts.tower_specs import BertConfig
-from towers.attention import attend, attend_fast
+from towers.attention import attend_exportably, attend_fast
 from towers.packed_texts import PackedTexts
 from towers.pooling import masked_mean
 from towers.unpadded import UnpaddedTexts, remove_padding
@@ -101,9 +101,9 @@ class BertTower(nn.Module):
 
     def _mean_unpadded(self, texts: UnpaddedTexts) -> Tensor:
         """Return the mean state of each text without padding, in operations that can be exported, (b, w)."""
-        bias = texts.attention_bias()
+        mask = texts.attention_mask(texts.real.shape[1])
         states = self._states(
-            texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts, bias)
+            texts.ids, texts.positions, lambda layer, states: layer.attend_unpadded(states, texts, mask)
         )
         return masked_mean(texts.with_padding(states), texts.real)
 
@@ -133,10 +133,10 @@ class BertLayer(nn.Module):
         attended: Tensor = self.attention_output(self._mix(self.query_key_value(states), mask))
         return attended
 
-    def attend_unpadded(self, states: Tensor, texts: UnpaddedTexts, bias: Tensor) -> Tensor:
-        """Multi-head self-attention within each text: (n, w), `texts.attention_bias()` -> (n, w)."""
-        query, key, value = self._split(texts.with_padding(self.query_key_value(states)))
-        mixed = attend(query, key, value, bias).transpose(1, 2).flatten(2)
+    def attend_unpadded(self, states: Tensor, texts: UnpaddedTexts, mask: Tensor) -> Tensor:
+        """Multi-head self-attention within each text: (n, w), the texts' attention mask -> (n, w)."""
+        query, key, value = texts.with_padding(self.query_key_value(states)).chunk(3, dim=2)
+        mixed = attend_exportably(query, key, value, self.heads, mask)
         attended: Tensor = self.attention_output(texts.without_padding(mixed))
         return attended
 

@@ -13,15 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from towers.attention import attend, attend_fast
+from towers.attention import attend_exportably, attend_fast
 from towers.packed_texts import PackedTexts
 from towers.pooling import masked_mean
 from towers.unpadded import UnpaddedTexts
 
 LAYOUT_FAMILIES = ("bert", "camembert", "roberta", "xlm-roberta")
 
-# Lets the tokens of each text attend to each other: queries, keys, values (n, h), number of heads -> (n, h).
-_Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+# Lets the tokens of each text attend to each other: queries, keys and values side by side (n, 3 h), number of heads
+# -> (n, h).
+_Attend = Callable[[Tensor, int], Tensor]
 
 
 def pool_packed(encoder: nn.Module, texts: PackedTexts, first_position: int, pooling: str) -> Tensor:
@@ -34,12 +35,12 @@ def pool_packed(encoder: nn.Module, texts: PackedTexts, first_position: int, poo
         pooling: "mean" or "cls".
     """
 
-    def mix(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-        mixed = [
-            _merge_heads(attend_fast(_split_heads(q, heads), _split_heads(k, heads), _split_heads(v, heads), None))
-            for q, k, v in zip(*(texts.by_length(part) for part in (query, key, value)), strict=True)
-        ]
-        return torch.cat([group.flatten(0, 1) for group in mixed])
+    def mix(projected: Tensor, heads: int) -> Tensor:
+        mixed = []
+        for group in texts.by_length(projected):
+            query, key, value = torch.unflatten(group, 2, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+            mixed.append(attend_fast(query, key, value, None).transpose(1, 2).flatten(2).flatten(0, 1))
+        return torch.cat(mixed)
 
     groups = texts.by_length(_run_layers(encoder, texts.ids, texts.positions + first_position, mix))
     return torch.cat([group[:, 0] if pooling == "cls" else group.mean(dim=1) for group in groups])
@@ -47,11 +48,11 @@ def pool_packed(encoder: nn.Module, texts: PackedTexts, first_position: int, poo
 
 def pool_unpadded(encoder: nn.Module, texts: UnpaddedTexts, first_position: int, pooling: str) -> Tensor:
     """Return the pooled state of each text in operations that can be exported, (b, h); arguments as `pool_packed`."""
-    bias = texts.attention_bias()
+    mask = texts.attention_mask(texts.real.shape[1])
 
-    def mix(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-        q, k, v = (_split_heads(texts.with_padding(part), heads) for part in (query, key, value))
-        return texts.without_padding(_merge_heads(attend(q, k, v, bias)))
+    def mix(projected: Tensor, heads: int) -> Tensor:
+        query, key, value = texts.with_padding(projected).chunk(3, dim=2)
+        return texts.without_padding(attend_exportably(query, key, value, heads, mask))
 
     states = _run_layers(encoder, texts.ids, texts.positions + first_position, mix)
     if pooling == "cls":
@@ -62,24 +63,19 @@ def pool_unpadded(encoder: nn.Module, texts: UnpaddedTexts, first_position: int,
 def _run_layers(encoder: Any, ids: Tensor, positions: Tensor, mix: _Attend) -> Tensor:
     """Return the state of each token after the last layer: (n,) ids and positions -> (n, h)."""
     embeddings = encoder.embeddings
-    words = embeddings.word_embeddings(ids) + embeddings.token_type_embeddings.weight[0]
-    states: Tensor = embeddings.LayerNorm(words + embeddings.position_embeddings(positions))
+    places = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
+    states: Tensor = embeddings.LayerNorm(embeddings.word_embeddings(ids) + nn.functional.embedding(positions, places))
     for layer in encoder.encoder.layer:
         attention, after = layer.attention.self, layer.attention.output
-        mixed = mix(
-            attention.query(states), attention.key(states), attention.value(states), attention.num_attention_heads
-        )
+        mixed = mix(_project(attention, states), attention.num_attention_heads)
         states = after.LayerNorm(after.dense(mixed) + states)
         expanded = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(states))
         states = layer.output.LayerNorm(layer.output.dense(expanded) + states)
     return states
 
 
-def _split_heads(states: Tensor, heads: int) -> Tensor:
-    """Split states by head: (b, t, h) -> (b, heads, t, h / heads)."""
-    return torch.unflatten(states, 2, (heads, -1)).transpose(1, 2)
-
-
-def _merge_heads(states: Tensor) -> Tensor:
-    """Join the heads of states: (b, heads, t, h / heads) -> (b, t, h)."""
-    return states.transpose(1, 2).flatten(2)
+def _project(attention: Any, states: Tensor) -> Tensor:
+    """Project states to queries, keys and values in one product, (n, h) -> (n, 3 h)."""
+    parts = (attention.query, attention.key, attention.value)
+    weights, biases = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
+    return nn.functional.linear(states, weights, biases)

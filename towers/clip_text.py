@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from towers.attention import attend
+from towers.attention import attend_exportably
 from towers.unpadded import UnpaddedTexts, remove_padding
 
 if TYPE_CHECKING:  # open_clip takes seconds to load; whoever built the text encoder has loaded it
@@ -80,7 +80,7 @@ def _end_states(text: "TextTransformer", texts: UnpaddedTexts) -> Tensor:
     query = _project(last, normed[texts.ends], slice(0, w))
     key, value = texts.with_padding(_project(last, normed, slice(w, 3 * w))).chunk(2, dim=2)
     # The end token attends to all real tokens.
-    mixed = _attend(last, query.unsqueeze(1), key, value, texts.attention_bias())
+    mixed = _attend(last, query.unsqueeze(1), key, value, texts.attention_mask(1))
     normed_ends: Tensor = text.ln_final(_finish(last, states[texts.ends], mixed.squeeze(1)))
     return normed_ends
 
@@ -90,11 +90,9 @@ def _project(block: "ResidualAttentionBlock", states: Tensor, rows: slice = slic
     return nn.functional.linear(states, block.attn.in_proj_weight[rows], block.attn.in_proj_bias[rows])
 
 
-def _attend(block: "ResidualAttentionBlock", query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+def _attend(block: "ResidualAttentionBlock", query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """Apply attention: (b, queries, w), twice (b, t, w) -> (b, queries, w)."""
-    heads = (block.attn.num_heads, -1)
-    query, key, value = (torch.unflatten(part, 2, heads).transpose(1, 2) for part in (query, key, value))
-    return attend(query, key, value, bias).transpose(1, 2).flatten(2)
+    return attend_exportably(query, key, value, block.attn.num_heads, mask)
 
 
 def _finish(block: "ResidualAttentionBlock", states: Tensor, mixed: Tensor) -> Tensor:

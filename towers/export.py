@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from onnxscript.optimizer import optimize_ir
 from torch import Tensor, nn
 
 from artifacts.photo_encoder import write_photo_tower
@@ -27,6 +28,7 @@ from towers.tokens import read_tokenizers
 # coordinates of about 0.06; rounding alone causes differences of about 1e-6.
 TOLERANCE = 1e-4
 
+_OPSET = 23  # the first with attention as an operator
 LARGEST_BYTES = 2**31  # of an ONNX file, a limit of its format
 _SAMPLE_PHOTOS = 4  # photos with which the exported photo encoder is compared with torch
 
@@ -159,18 +161,22 @@ def _export(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter's warnings concern its own internals
-        torch.onnx.export(
+        program = torch.onnx.export(
             module,
             (tuple(example for example, _ in inputs),),
-            str(folder / ENCODER_FILE),
             input_names=input_names,
             output_names=output_names,
             dynamic_shapes=(tuple(varying for _, varying in inputs),),
             dynamo=True,
-            external_data=_weight_bytes(module) >= LARGEST_BYTES,  # the weights are then written to a second file
+            opset_version=_OPSET,
             optimize=True,
             verbose=False,
         )
+        assert program is not None
+        # Weights that are joined or added are so once, here; the exporter itself leaves large ones to each session.
+        optimize_ir(program.model, input_size_limit=LARGEST_BYTES, output_size_limit=LARGEST_BYTES)
+        # Weights too large for one file are written to a second.
+        program.save(folder / ENCODER_FILE, external_data=_weight_bytes(module) >= LARGEST_BYTES)
     strip_metadata(folder / ENCODER_FILE)
 
 

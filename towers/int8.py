@@ -30,7 +30,7 @@ Array = npt.NDArray[Any]
 
 _LAYERS = ("Gemm", "MatMul")
 _LARGEST_WEIGHT = 64  # seven bits
-_MOST_OUTLIERS = 8  # columns of an input
+_MOST_OUTLIERS = 1 / 24  # of the columns of an input
 _OUTLIER = 1.5  # an outlier's largest value, as a multiple of the median column's
 _RANGE_SHARES = np.linspace(0.5, 1, 11)  # parts of the whole range that are tried as the range
 _DAMPING = 0.01  # of the mean square of an input's columns; without it unseen directions would be weighted with 0
@@ -147,7 +147,7 @@ def _round(states: Array, weights: Array) -> _Rounded:
         weights: (K, N).
     """
     largest = np.abs(states).max(axis=0)
-    outliers = np.sort(np.argsort(-largest, kind="stable")[:_MOST_OUTLIERS])
+    outliers = np.sort(np.argsort(-largest, kind="stable")[: int(_MOST_OUTLIERS * len(largest))])
     outliers = outliers[largest[outliers] > _OUTLIER * np.median(largest)]
     others = states.copy()
     others[:, outliers] = 0

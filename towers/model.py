@@ -53,17 +53,22 @@ class Side(nn.Module):
 
     def encode_tower(self, name: str, tower_input: TowerInput) -> Tensor:
         """Encode with one tower as unit vectors, (b, d_t), float32 also if the tower computes in half precision."""
-        return nn.functional.normalize(self.towers[name](tower_input).float(), dim=1)
+        return _of_unit_length(self.towers[name](tower_input).float())
 
     def fuse(self, vectors: Mapping[str, Tensor]) -> Tensor:
         """Fuse the towers' unit vectors to unit vectors of the side: {name: (b, d_t)} -> (b, width)."""
         fused = self.fusion([vectors[tower.name] for tower in self.spec.towers])
-        content = nn.functional.normalize(fused.float(), dim=1)
+        content = fused if len(vectors) == 1 else _of_unit_length(fused.float())  # a single tower's has unit length
         return content if self.prior is None else self.prior(content)
 
     def forward(self, inputs: Mapping[str, TowerInput]) -> Tensor:
         """Encode the inputs of all towers as unit vectors of the side: (b, width)."""
         return self.fuse({name: self.encode_tower(name, tower_input) for name, tower_input in inputs.items()})
+
+
+def _of_unit_length(vectors: Tensor) -> Tensor:
+    """Scale vectors to unit length, (b, d), as torch's `normalize` but without its expansion of lengths in a graph."""
+    return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-12)
 
 
 class Model(nn.Module):

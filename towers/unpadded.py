@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from towers.attention import mask_to_bias
-
 
 @dataclass(frozen=True)
 class UnpaddedTexts:
@@ -37,9 +35,9 @@ class UnpaddedTexts:
     cells: Tensor
     tokens: Tensor
 
-    def attention_bias(self) -> Tensor:
-        """Return the bias that excludes padding from attention: (b, 1, 1, t), 0 or minus infinity."""
-        return mask_to_bias(self.real)[:, None, None, :]
+    def attention_mask(self, queries: int) -> Tensor:
+        """Return the positions that each of so many queries attends to: (b, 1, queries, t) bool, False for padding."""
+        return self.real[:, None, None, :].expand(-1, -1, queries, -1)
 
     def with_padding(self, states: Tensor) -> Tensor:
         """Arrange token states as a padded batch: (n, w) -> (b, t, w), with arbitrary states in the padding."""

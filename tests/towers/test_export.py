@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -174,6 +175,18 @@ def test_the_side_is_left_as_it_is(copied: Path) -> None:
     assert side.training
     assert all(torch.equal(before[name], tensor) for name, tensor in side.state_dict().items())
     assert all(new is old for new, old in zip(side.parameters(), parameters, strict=True))
+
+
+@pytest.mark.parametrize("composition", ["bibert", "clip"])
+def test_a_layer_is_a_few_operators(exported: Exported, composition: str) -> None:
+    """A lone query waits for each of them: attention is one, and no product waits for weights to be put together."""
+    graph = onnx.load(exported(composition).query_folder / "encoder.onnx").graph
+    given = {weight.name for weight in graph.initializer}
+    products = [node for node in graph.node if node.op_type in ("Gemm", "MatMul")]
+    assert len(products) == {"bibert": 9, "clip": 10}[composition]
+    assert all(given.issuperset(node.input[1:]) for node in products)
+    assert [node.op_type for node in graph.node].count("Attention") == 2
+    assert len(graph.node) <= {"bibert": 75, "clip": 85}[composition]
 
 
 def test_the_file_tells_nothing_of_the_machine_that_wrote_it(exported: Exported) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -315,6 +316,11 @@ def test_the_exported_query_side_gives_torchs_vectors(
             expected = side({"bibert": torch.from_numpy(reader(loaded).encode(queries))}).numpy()
         np.testing.assert_allclose(encoder.encode(queries), expected, atol=5e-6)
     assert np.abs(encoder.encode(["red"]) - encoder.encode(["blue"])).max() > 1e-3
+    graph = onnx.load(tmp_path / "encoder.onnx").graph
+    products = [node for node in graph.node if node.op_type == "Gemm"]
+    if side.towers["bibert"].reads_packed_texts:  # in each layer one for queries, keys and values
+        assert len(products) == 2 * 4 + 1
+    assert {weight.name for weight in graph.initializer}.issuperset(node.input[1] for node in products)
 
 
 def test_a_small_and_a_pretrained_bibert_do_not_make_a_model(folders: Path) -> None:

@@ -131,7 +131,7 @@ def test_int8_that_finds_other_products_is_refused(
 ) -> None:
     faster(monkeypatch)
     before = files(folder.parent)
-    choice = choose_encoder(folder, bundle.query, QUERIES, SAMPLES, lambda: unit_vectors(3000))
+    choice = choose_encoder(folder, bundle.query, QUERIES, SAMPLES, lambda: unit_vectors(30_000))
     assert choice.precision == "fp32" and choice.reason.endswith("of the 100 products that fp32 finds, 99% are wanted")
     assert choice.comparison is not None and choice.comparison.overlap_at_100 < 0.99
     assert files(folder.parent) == before
