@@ -68,7 +68,8 @@ class Side(nn.Module):
 
 def _of_unit_length(vectors: Tensor) -> Tensor:
     """Scale vectors to unit length, (b, d), as torch's `normalize` but without its expansion of lengths in a graph."""
-    return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(1e-12)
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return vectors / lengths.clamp_min(1e-12)
 
 
 class Model(nn.Module):

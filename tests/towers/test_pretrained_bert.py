@@ -31,13 +31,14 @@ from towers.encoder_folder import LoadedEncoder, load_encoder
 from towers.errors import EncoderError
 from towers.export import export_query_side
 from towers.fingerprint import tower_fingerprint
+from towers.int8 import Int8Version
 from towers.model import Model, build_model
 from towers.packed_texts import pack_texts
 from towers.pooling import masked_mean
 from towers.pretrained_bert import PretrainedBertTower, build_pretrained_bert
-from towers.query_encoder import OnnxQueryEncoder
+from towers.query_encoder import OnnxQueryEncoder, encoder_inputs
 from towers.storage import load_side, save_side
-from towers.tokens import TextTokenizer, text_tokenizer
+from towers.tokens import TextTokenizer, read_tokenizers, text_tokenizer
 from towers.unpadded import UnpaddedTexts
 
 TITLES = ["red cotton dress for women", "pan", "", "kids cap toy a b"]
@@ -321,6 +322,13 @@ def test_the_exported_query_side_gives_torchs_vectors(
     if side.towers["bibert"].reads_packed_texts:  # in each layer one for queries, keys and values
         assert len(products) == 2 * 4 + 1
     assert {weight.name for weight in graph.initializer}.issuperset(node.input[1] for node in products)
+
+    exact, samples = encoder.encode(QUERIES), encoder_inputs(read_tokenizers(tmp_path, side.spec), QUERIES)
+    Int8Version(tmp_path / "encoder.onnx", [samples]).write(tmp_path / "encoder.onnx")
+    int8 = OnnxQueryEncoder(tmp_path, side.spec)
+    assert 0.98 < (int8.encode(QUERIES) * exact).sum(axis=1).min() < 1 - 1e-6
+    alone = np.concatenate([int8.encode([query]) for query in QUERIES])
+    np.testing.assert_allclose(int8.encode(QUERIES), alone, atol=1e-6)
 
 
 def test_a_small_and_a_pretrained_bibert_do_not_make_a_model(folders: Path) -> None:
