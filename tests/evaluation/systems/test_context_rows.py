@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from artifacts.bm25 import K1, B
 from artifacts.catalog import Catalog
 from evaluation.core.errors import EvaluationError
-from evaluation.systems.bm25 import K1, B, bm25_system
+from evaluation.systems.bm25 import bm25_system
 from evaluation.systems.sentence_models import sentence_system
 from evaluation.systems.system import Workspace
 from evaluation.test_set.test_set import TestSet
