@@ -51,7 +51,7 @@ def caption_kind(recipe: Recipe, bought: pa.Table | None, clip: ModelBundle | No
         clip: the bundle that the CLIP is taken from; None if it is from none.
     """
     if isinstance(recipe.clip, ClipRecipe):
-        return "titles" if bought is None or recipe.clip.title_share == 1 else "purchases"
+        return "titles" if not bought or recipe.clip.title_share == 1 else "purchases"
     if "clip" in recipe.train:  # a CLIP from elsewhere, tuned on queries and what they bought
         return "purchases"
     return clip.card.origin.clip_captions if clip else None

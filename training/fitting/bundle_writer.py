@@ -62,6 +62,7 @@ def write_bundle(request: FitRequest, fitted: FittedModel) -> ModelBundle:
 
 def _origin(request: FitRequest, fitted: FittedModel) -> ModelOrigin:
     """Return the recipe, data, seed and software that a fitted model came from."""
+    has_clip = any("clip" in side.towers for side in (fitted.model.query, fitted.model.product))
     return ModelOrigin(
         name=request.recipe.name,
         recipe=request.recipe.model_dump(mode="json"),
@@ -69,6 +70,8 @@ def _origin(request: FitRequest, fitted: FittedModel) -> ModelOrigin:
         seed=request.seed,
         metrics=dict(fitted.metrics),
         software=software_versions(),
-        clip_captions=caption_kind(request.recipe, request.data.train, request.fitted.get("clip")),
+        clip_captions=caption_kind(request.recipe, request.data.train, request.fitted.get("clip"))
+        if has_clip
+        else None,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )

@@ -12,22 +12,23 @@ from training.batches.training_data import TrainingData
 from training.errors import RecipeError
 from training.recipes.recipe import AlphaSearch, ClipRecipe, Recipe
 
-_FEWEST_PAIRS = 2  # a batch of one has nothing to tell its product from
+FEWEST_PAIRS = 2  # a batch of one has nothing to tell its product from
 
 
-def check_data(recipe: Recipe, data: TrainingData, devices: int = 1) -> None:
+def check_data(recipe: Recipe, data: TrainingData, devices: int = 1, *, has_start: bool = False) -> None:
     """Refuse a data set that a recipe cannot be fitted on.
 
     Args:
         recipe: what is to be fitted.
         data: the data set.
         devices: the number of devices that share each batch.
+        has_start: whether too few pairs give the start of the fit (training/fitting/pretrained_start.py).
 
     Raises:
         RecipeError: the data set lacks something that the recipe needs.
     """
-    if recipe.train:
-        _check_pairs(recipe, count_pairs(recipe, data), max(_FEWEST_PAIRS, devices))
+    if recipe.train and not has_start:
+        _check_pairs(recipe, count_pairs(recipe, data), max(FEWEST_PAIRS, devices))
     check_named_fields(recipe, data.catalog)
     _check_history(recipe, data)
     _check_alpha(recipe, data)

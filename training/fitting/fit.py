@@ -17,20 +17,22 @@ from training.fitting.history import add_history
 from training.fitting.module import RetrievalModule
 from training.fitting.popularity import add_prior
 from training.fitting.preflight import check_model, check_request
+from training.fitting.pretrained_start import pretrained_start, untrained
 from training.fitting.read_texts import report_read_texts
 from training.fitting.request import FitRequest
 from training.fitting.run import CURVES, run
-from training.fitting.start_check import keep_the_better
+from training.fitting.start_check import START_KEPT, keep_the_better
 from training.fitting.validation import validate
 from training.model.lora import merge_adapters
 from training.model.no_image import set_no_image
 from training.model.start import StartingModel, starting_model
-from training.recipes.recipe import PretrainedClipRecipe
+from training.recipes.recipe import AlphaSearch, PretrainedClipRecipe
 
 
 def fit(request: FitRequest) -> ModelBundle:
     """Fit a recipe and write its bundle; a fit that was killed resumes from its last checkpoint.
 
+    A fit over a pretrained text tower ends with its start where it lost to it, or where there is nothing to train on.
     Whatever makes the fit impossible is refused before its first step (training/fitting/preflight.py).
 
     Raises:
@@ -44,11 +46,17 @@ def fit(request: FitRequest) -> ModelBundle:
     fields = chosen_fields(request.recipe, request.data.catalog)
     if fields:
         print(f"bibert reads of products: title, {', '.join(fields)}")
-    start = starting_model(request.recipe, request.data.vocabulary_texts(fields), request.fitted, fields)
-    check_model(request, start.model)
+    asked = untrained(request) or request
+    if asked is not request:
+        print("the log has too few pairs to train anything: the bundle holds the start of the fit")
+    start = starting_model(asked.recipe, request.data.vocabulary_texts(fields), asked.fitted, fields)
+    check_model(asked, start.model)
     work = request.work_folder()
     work.mkdir(parents=True, exist_ok=True)
-    bundle = write_bundle(request, _fit_model(request, start, work))
+    fitted = _fit_model(asked, start, work)
+    if asked is not request:
+        fitted = fitted.with_metrics({**fitted.metrics, START_KEPT: 1.0})
+    bundle = write_bundle(request, fitted)
     shutil.rmtree(work)
     return bundle
 
@@ -66,7 +74,8 @@ def _fit_model(request: FitRequest, start: StartingModel, work: Path) -> FittedM
     if "clip" in recipe.train:
         set_no_image(model.product, data.products)
     fitted = FittedModel(model, start.tokenizers, query, product, curves=curves)
-    fitted = keep_the_better(fitted, recipe, data, request.seed)
+    if "bibert" in recipe.query.towers and not isinstance(recipe.query.fusion, AlphaSearch):
+        fitted = keep_the_better(fitted, pretrained_start(recipe, request.fitted), data, request.seed)
     if recipe.history:
         fitted = add_history(fitted, recipe, data)
     fitted = fitted.with_metrics({**fitted.metrics, **validate(fitted, recipe.query.fusion, data), **read})

@@ -13,6 +13,7 @@ from towers.model import Model
 from training.batches.pair_tables import count_pairs
 from training.errors import RecipeError
 from training.fitting.data_checks import check_data
+from training.fitting.pretrained_start import pretrained_start, untrained
 from training.fitting.request import FitRequest
 from training.fitting.run import check_devices
 from training.model.start import check_fitted_tower
@@ -31,11 +32,13 @@ def check_request(request: FitRequest) -> None:
         raise FileExistsError(f"{request.out} exists already; remove it or choose another --out")
     check_devices(request.devices)
     _check_adapters(request)
-    for tower in request.recipe.fitted_towers:
+    begun = pretrained_start(request.recipe, request.fitted)
+    needed = untrained(request) or request
+    for tower in needed.recipe.fitted_towers:
         check_fitted_tower(request.recipe, tower, request.fitted)
-    check_data(request.recipe, request.data, request.devices)
-    _check_fields(request)
-    if request.recipe.train:
+    check_data(request.recipe, request.data, request.devices, has_start=begun is not None)
+    _check_fields(needed)
+    if needed.recipe.train:
         _warn_of_small_batches(request, count_pairs(request.recipe, request.data))
     _check_share(request)
 

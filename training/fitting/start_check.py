@@ -1,114 +1,188 @@
-"""A fit of a pretrained text tower against its start, the same encoder with all of its layers as it was pretrained.
+"""A fit against its pretrained start and against BM25.
 
 A fit on little data can lose what the encoder brought along. It is measured on two kinds of queries: those that were
 held out of the log, and queries made from the catalogue (training/batches/catalog_queries.py), which stand for what no
-log holds. The fit is kept unless it loses significantly on the held-out queries or, where there are too few of them, on
-the others.
+log holds. The fit is kept where it is ahead of its start on the held-out queries and, where it is neither ahead nor
+behind there, where it is not behind on the queries of the catalogue; all beyond chance. These alone could not decide,
+since a fit may have learned from others of their kind.
+
+BM25 reads the title and the same fields as the text tower (artifacts/bm25.py).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from artifacts.bm25 import Bm25Index
+from artifacts.product_text import join_parts, plain_values
+from knn import recall_of_rows
 from towers.side_encoder import SideEncoder
 from training.after_fit.paired import interval
 from training.batches.catalog_queries import check_queries
 from training.batches.training_data import TrainingData
 from training.fitting.fitted_model import FittedModel
-from training.fitting.validation import RECALL_DEPTH, ValidationSet, validation_set
-from training.model.start import StartingModel, starting_model
-from training.recipes.recipe import PretrainedBertRecipe, Recipe
+from training.fitting.pretrained_start import PretrainedStart
+from training.fitting.validation import RECALL_DEPTH, validation_set
 
-FEWEST_HELD_OUT = 50  # held-out queries, with fewer of which queries of the catalogue decide
+FEWEST_HELD_OUT = 50  # queries; fewer cannot show that a fit is better than its start
+DEPTHS = (10, RECALL_DEPTH)
+START_KEPT = "start_kept"  # name of the metric
 
-
-def start_of(recipe: Recipe) -> Recipe | None:
-    """Return the recipe of a fit's start: all layers of the pretrained encoder, and nothing trained.
-
-    None where the fit has no such start: other towers take part, or the text tower is not a pretrained one that is
-    trained.
-    """
-    alone = recipe.query.towers == recipe.product.towers == ("bibert",)
-    if not (alone and "bibert" in recipe.train and isinstance(recipe.bibert, PretrainedBertRecipe)):
-        return None
-    whole = recipe.bibert.model_copy(update={"layers": "all", "lora": None})
-    return recipe.model_copy(update={"bibert": whole, "train": (), "optimisation": None})
+Key = Literal["held_out", "catalog"]
+Recalls = Mapping[int, npt.NDArray[np.float64]]  # by depth, of each query
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Recall@100 of the fit and of its start on the same queries.
+    """Recall of a model, of its start and of BM25 on the same queries.
 
     Attributes:
-        key: what the queries are, for metrics.
+        key: the beginning of metrics' names.
         queries: what the queries are, for messages.
-        fitted: recall of each query by the fit.
-        start: recall of each query by its start.
+        model: recall of the model.
+        bm25: recall of BM25.
+        start: recall of the start; None where there is none.
     """
 
-    key: str
+    key: Key
     queries: str
-    fitted: npt.NDArray[np.float64]
-    start: npt.NDArray[np.float64]
+    model: Recalls
+    bm25: Recalls
+    start: Recalls | None = None
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether the fit is behind its start, by a paired interval of 95% over the queries."""
-        return interval(self.fitted - self.start).high < 0
+    def metrics(self) -> dict[str, float]:
+        """Return all means as metrics of a bundle."""
+        systems = {"": self.model, "_start": self.start or {}, "_bm25": self.bm25}
+        return {
+            f"{self.key}{name}_recall_at_{depth}": float(recall.mean())
+            for name, recalls in systems.items()
+            for depth, recall in recalls.items()
+        }
 
     def __str__(self) -> str:
-        """Return both recalls in a sentence."""
+        """Return all means in a sentence."""
+        count = len(self.model[RECALL_DEPTH])
+        start = f", {_means(self.start)} at the start" if self.start else ""
         return (
-            f"recall@{RECALL_DEPTH} on {len(self.fitted):,} {self.queries}: {100 * self.fitted.mean():.1f} "
-            f"after {100 * self.start.mean():.1f} at the start"
+            f"recall@{' and @'.join(map(str, DEPTHS))} on {count:,} {self.queries}: {_means(self.model)}{start}, "
+            f"{_means(self.bm25)} by BM25"
         )
 
 
-def compare(fitted: FittedModel, start: StartingModel, data: TrainingData, seed: int) -> list[Comparison]:
-    """Measure a fit and its start on held-out queries, if there are some, and on queries of the catalogue.
+def standing(mine: Recalls, others: Recalls) -> Literal["ahead", "even", "behind"]:
+    """Return how recalls stand to others on the same queries, by paired 95% intervals at each depth.
 
-    The comparison that decides stands first.
+    A lead at one depth and a loss at another make them even.
     """
-    fields = fitted.product.tokenizers["bibert"].text.fields
+    gains = [interval(mine[depth] - others[depth]) for depth in mine]
+    ahead, behind = any(gain.low > 0 for gain in gains), any(gain.high < 0 for gain in gains)
+    if ahead == behind:
+        return "even"
+    return "ahead" if ahead else "behind"
+
+
+def reason_for_start(found: Sequence[Comparison]) -> str | None:
+    """Return in a clause why the start is kept in place of a fit; None where the fit is kept.
+
+    Args:
+        found: comparisons with the start.
+    """
+    stands = {one.key: standing(one.model, one.start) for one in found if one.start}
+    held_out = next((len(one.model[RECALL_DEPTH]) for one in found if one.key == "held_out"), 0)
+    if held_out < FEWEST_HELD_OUT:
+        return f"{held_out} held-out queries cannot show that the fit is better, {FEWEST_HELD_OUT} are needed"
+    if stands["held_out"] == "behind":
+        return "the fit finds less for held-out queries"
+    if stands["held_out"] == "even" and stands.get("catalog") == "behind":
+        return "the fit finds no more for held-out queries, and less for queries made from the catalogue"
+    return None
+
+
+def compare(
+    model: FittedModel, start: tuple[SideEncoder, SideEncoder] | None, data: TrainingData, seed: int
+) -> list[Comparison]:
+    """Measure a model, its start and BM25 on held-out queries, if there are some, and on queries of the catalogue."""
+    fields = model.product.tokenizers["bibert"].text.fields
     rows = data.catalog.rows_by_product_id()
+    words = Bm25Index(_plain_texts(data, fields))
+    both = [(model.query, model.product), *([start] if start else [])]
+    products = [product.products(data.products) for _, product in both]
+
+    def measured(key: Key, name: str, pairs: pa.Table) -> Comparison:
+        queries = validation_set(pairs, rows)
+        nearest = [
+            queries.nearest(query.queries(queries.queries), vectors)
+            for (query, _), vectors in zip(both, products, strict=True)
+        ]
+        bm25, *models = [
+            {depth: recall_of_rows(of[:, :depth], queries.bought) for depth in DEPTHS}
+            for of in (words.search(queries.queries, RECALL_DEPTH)[0], *nearest)
+        ]
+        return Comparison(key, name, models[0], bm25, models[1] if start else None)
+
     made = check_queries(data.catalog.table, fields, seed)
-    sets = [("catalog", "queries made from the catalogue", validation_set(made, rows))]
-    if data.validation:
-        sets.insert(0, ("held_out", "held-out queries", validation_set(data.validation, rows)))
-    encoders = ((fitted.query, fitted.product), start.encoders(fitted.product.cache))
-    products = [product.products(data.products) for _, product in encoders]
-
-    def recalls(queries: ValidationSet, which: int) -> npt.NDArray[np.float64]:
-        query: SideEncoder = encoders[which][0]
-        return queries.recalls(query.queries(queries.queries), products[which])
-
-    found = [Comparison(key, name, recalls(some, 0), recalls(some, 1)) for key, name, some in sets if some.queries]
-    few = len(found) > 1 and len(found[0].fitted) < FEWEST_HELD_OUT
-    return found[::-1] if few else found
+    found = [measured("held_out", "held-out queries", data.validation)] if data.validation else []
+    return [*found, measured("catalog", "queries made from the catalogue", made)] if made else found
 
 
-def keep_the_better(fitted: FittedModel, recipe: Recipe, data: TrainingData, seed: int) -> FittedModel:
-    """Return a fit or, where it lost to its start, the start; with both recalls among the metrics.
+def keep_the_better(fitted: FittedModel, begun: PretrainedStart | None, data: TrainingData, seed: int) -> FittedModel:
+    """Return a model or, where it lost to its start, the start; with all recalls among the metrics.
 
-    A fit without such a start is returned as it is.
+    Args:
+        fitted: a model whose queries pass through a text tower, without history and popularity.
+        begun: what its fit started from; None where there is no such start.
+        data: the catalogue and the held-out queries.
+        seed: decides which queries are made from the catalogue.
     """
-    recipe_of_start = start_of(recipe)
-    if recipe_of_start is None:
-        return fitted
-    fields = fitted.product.tokenizers["bibert"].text.fields
-    start = starting_model(recipe_of_start, [], {}, fields)
-    start.model.eval()
-    found = compare(fitted, start, data, seed)
-    for comparison in found:
-        print(comparison)
+    start = begun.model(fitted.product.tokenizers["bibert"].text.fields) if begun else None
+    encoders = start.encoders(fitted.product.cache) if start else None
+    found = compare(fitted, encoders, data, seed)
     metrics = dict(fitted.metrics)
     for comparison in found:
-        metrics[f"{comparison.key}_recall_at_{RECALL_DEPTH}"] = float(comparison.fitted.mean())
-        metrics[f"{comparison.key}_start_recall_at_{RECALL_DEPTH}"] = float(comparison.start.mean())
-    if not (found and found[0].is_lost):
-        return fitted.with_metrics(metrics)
-    print(f"the start is kept, all layers as they were pretrained: the fit finds less on {found[0].queries}")
-    query, product = start.encoders(fitted.product.cache)
-    kept = replace(fitted, model=start.model, tokenizers=start.tokenizers, query=query, product=product)
-    return kept.with_metrics({**metrics, "start_kept": 1.0})
+        print(comparison)
+        metrics |= comparison.metrics()
+    if begun and start and encoders and (reason := reason_for_start(found)):
+        print(f"the start is kept, {begun.words}: {reason}")
+        fitted = replace(fitted, model=start.model, tokenizers=start.tokenizers, query=encoders[0], product=encoders[1])
+        metrics[START_KEPT] = 1.0
+        found = [replace(comparison, model=comparison.start) for comparison in found if comparison.start]
+    for comparison in found:
+        if sentence := bm25_is_ahead(comparison):
+            print(sentence)
+    return fitted.with_metrics(metrics)
+
+
+def bm25_is_ahead(found: Comparison) -> str | None:
+    """Return a sentence where BM25 finds significantly more than a model, with what to do; None where it does not."""
+    depths = [depth for depth in found.model if interval(found.model[depth] - found.bm25[depth]).high < 0]
+    if not depths:
+        return None
+    more = " and ".join(
+        f"recall@{depth} {100 * found.bm25[depth].mean():.1f} for {100 * found.model[depth].mean():.1f}"
+        for depth in depths
+    )
+    return f"BM25 is significantly ahead on {found.queries}, {more}: {_REMEDIES[found.key]}"
+
+
+_REMEDIES = {
+    "held_out": "a bundle holds vectors and cannot keep BM25, so give the fit a longer log or a larger pretrained "
+    "encoder with all of its layers, or keep the word search that the shop has",
+    "catalog": "a bundle holds vectors and cannot keep BM25, so let the text tower learn from such queries "
+    "(catalog_queries), read all text columns (fields: text) and keep all its layers, or leave searches for exact "
+    "words to the word search that the shop has",
+}
+
+
+def _plain_texts(data: TrainingData, fields: Sequence[str]) -> list[str]:
+    """Return each product's title and the values of its fields, without markers."""
+    table = data.catalog.table
+    values = [plain_values(table[field]).to_pylist() for field in fields if field in table.column_names]
+    return join_parts([data.catalog.titles, *values])
+
+
+def _means(recalls: Recalls) -> str:
+    return " and ".join(f"{100 * recall.mean():.1f}" for recall in recalls.values())

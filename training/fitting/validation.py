@@ -33,8 +33,13 @@ class ValidationSet:
         self, query_vectors: Vectors, product_vectors: Vectors, depth: int = RECALL_DEPTH
     ) -> npt.NDArray[np.float64]:
         """Return the recall of each query: the share of its purchases that is among its `depth` nearest products."""
-        nearest = exact_search(product_vectors, query_vectors, min(depth, len(product_vectors)))
-        return recall_of_rows(nearest.rows, self.bought)
+        return recall_of_rows(self.nearest(query_vectors, product_vectors, depth), self.bought)
+
+    def nearest(
+        self, query_vectors: Vectors, product_vectors: Vectors, depth: int = RECALL_DEPTH
+    ) -> npt.NDArray[np.int64]:
+        """Return the rows of each query's nearest products, (queries, depth), or fewer columns in a small catalogue."""
+        return exact_search(product_vectors, query_vectors, min(depth, len(product_vectors))).rows
 
 
 def validation_set(pairs: pa.Table, rows: dict[str, int]) -> ValidationSet:

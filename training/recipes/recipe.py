@@ -140,7 +140,8 @@ class Optimisation(Record):
     """How the trainable parts are fitted: Adam, linear warm-up, cosine decay to zero."""
 
     epochs: float = Field(gt=0)  # how often each pair is used
-    least_steps: int = Field(default=1, ge=1)  # with few pairs the epochs are extended to so many steps
+    least_steps: int = Field(default=1, ge=1)  # with few pairs the epochs are extended to so many steps ...
+    most_epochs: float | None = Field(default=None, gt=0)  # ... but each pair is used no more often than this
     batch_size: int = Field(ge=2)
     learning_rate: float = Field(gt=0)
     tower_learning_rate: float | None = Field(
@@ -176,6 +177,8 @@ class Optimisation(Record):
     def _check(self) -> "Optimisation":
         if self.seen_negative_weight != 1 and not self.seen_negatives:
             raise ValueError("seen_negative_weight is given, but seen_negatives is false")
+        if self.most_epochs is not None and self.most_epochs < self.epochs:
+            raise ValueError(f"most_epochs is {self.most_epochs:g}, below epochs, {self.epochs:g}")
         return self
 
     def for_pairs(self, pairs: int, devices: int) -> "Optimisation":
@@ -185,8 +188,14 @@ class Optimisation(Record):
         return self.model_copy(update={"batch_size": pairs - pairs % devices})
 
     def steps(self, pairs: int) -> int:
-        """Return the number of batches of a run over so many pairs: those of the epochs, and at least `least_steps`."""
-        return max(self.least_steps, round(pairs // self.batch_size * self.epochs))
+        """Return the number of batches of a run over so many pairs, at least one.
+
+        They are those of the epochs and at least `least_steps`, but no more than those of `most_epochs`.
+        """
+        wanted = max(self.least_steps, round(pairs // self.batch_size * self.epochs))
+        if self.most_epochs is None:
+            return wanted
+        return max(1, min(wanted, round(pairs * self.most_epochs / self.batch_size)))
 
 
 class HistoryRecipe(Record):

@@ -215,3 +215,25 @@ def test_steps_are_whole_batches_of_the_epochs_and_at_least_so_many(pairs: int, 
     content = {**GOOD, "optimisation": {"epochs": 2, "batch_size": 10, "learning_rate": 1, "least_steps": least}}
     optimisation = Recipe.model_validate(content).optimisation
     assert optimisation is not None and optimisation.steps(pairs) == steps
+
+
+@pytest.mark.parametrize(
+    ("pairs", "most", "steps"),
+    [
+        (1000, 4, 200),  # the bound is above the epochs
+        (100, 4, 40),  # fewer than `least_steps`
+        (35, 4, 14),
+        (10, 2.5, 2),
+        (1, 4, 1),
+    ],
+)
+def test_no_pair_is_used_more_often_than_the_bound(pairs: int, most: float, steps: int) -> None:
+    chosen = {"epochs": 2, "batch_size": 10, "learning_rate": 1, "least_steps": 50, "most_epochs": most}
+    optimisation = Recipe.model_validate({**GOOD, "optimisation": chosen}).optimisation
+    assert optimisation is not None and optimisation.steps(pairs) == steps
+
+
+def test_a_bound_below_the_epochs_is_refused() -> None:
+    chosen = {"epochs": 2, "batch_size": 10, "learning_rate": 1, "most_epochs": 1}
+    with pytest.raises(ValidationError, match="most_epochs is 1, below epochs, 2"):
+        Recipe.model_validate({**GOOD, "optimisation": chosen})

@@ -1,0 +1,80 @@
+"""What a fit over a pretrained text tower starts from: text alone, with nothing trained.
+
+For a recipe that loads a pretrained encoder it is the encoder with all of its layers, as it was pretrained. For one
+that takes the tower from a bundle and learns what the photo adds, it is that tower without a photo.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from artifacts.bundle import ModelBundle
+from artifacts.tower_specs import FieldNames, PretrainedBertTowerSpec, TowerName
+from training.fitting.data_checks import FEWEST_PAIRS
+from training.fitting.request import FitRequest
+from training.model.start import StartingModel, starting_model
+from training.recipes.recipe import PretrainedBertRecipe, Recipe, SideRecipe
+
+_TEXT_ALONE = SideRecipe(towers=("bibert",))
+
+
+@dataclass(frozen=True)
+class PretrainedStart:
+    """The start of a fit.
+
+    Attributes:
+        recipe: text alone, with nothing trained.
+        fitted: the bundle of the text tower, if it is taken from one.
+        words: what it is, for messages.
+    """
+
+    recipe: Recipe
+    fitted: Mapping[TowerName, ModelBundle]
+    words: str
+
+    def model(self, fields: FieldNames) -> StartingModel:
+        """Return the start as a model in evaluation mode.
+
+        Args:
+            fields: columns that it reads of products after their titles, where it is taken from no bundle.
+        """
+        start = starting_model(self.recipe, [], self.fitted, fields)
+        start.model.eval()
+        return start
+
+
+def pretrained_start(recipe: Recipe, fitted: Mapping[TowerName, ModelBundle]) -> PretrainedStart | None:
+    """Return what a recipe's fit starts from; None where it trains nothing or is not over a pretrained text tower.
+
+    Recipes whose queries pass through another tower too have no such start.
+
+    Args:
+        recipe: what is fitted.
+        fitted: the bundle of each tower that it takes from an earlier fit.
+    """
+    trained = {"bibert", "fusion"} & {*recipe.train}
+    if not trained or recipe.query.towers != ("bibert",) or "bibert" not in recipe.product.towers:
+        return None
+    changes: dict[str, object] = {"query": _TEXT_ALONE, "product": _TEXT_ALONE, "train": ()}
+    changes |= dict.fromkeys(("clip", "optimisation", "history", "prior"))
+    if isinstance(recipe.bibert, PretrainedBertRecipe):
+        whole = recipe.bibert.model_copy(update={"layers": "all", "lora": None})
+        alone = recipe.model_copy(update={**changes, "bibert": whole})
+        return PretrainedStart(alone, {}, "all layers as they were pretrained")
+    bundle = fitted.get("bibert") if recipe.bibert is None else None
+    if bundle is None or not any(isinstance(tower, PretrainedBertTowerSpec) for tower in bundle.query.towers):
+        return None
+    words = f"the text tower of {bundle.path.name}, without a photo"
+    return PretrainedStart(recipe.model_copy(update=changes), {"bibert": bundle}, words)
+
+
+def untrained(request: FitRequest) -> FitRequest | None:
+    """Return the request for a fit's start alone where the log has too few pairs to train it, otherwise None.
+
+    Queries made from the catalogue do not count: without a log nothing says whether training on them does any good.
+    """
+    begun = pretrained_start(request.recipe, request.fitted)
+    bought = 0 if request.data.train is None else len(request.data.train)
+    if begun is None or bought >= max(FEWEST_PAIRS, request.devices):
+        return None
+    recipe = begun.recipe.model_copy(update={"history": request.recipe.history, "prior": request.recipe.prior})
+    return replace(request, recipe=recipe, fitted=begun.fitted)
