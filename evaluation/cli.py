@@ -1,4 +1,4 @@
-"""Command line of the evaluation: run, wording, report, compare and slices."""
+"""Command line of the evaluation: run, wording, report, compare, against and slices."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -162,6 +162,20 @@ def compare(
     mine = load(model)
     found = [differences(mine, load(path)) for path in others]
     print("\n\n".join(as_text(table) for table in differences_tables(found)))
+
+
+@app.command()
+@_friendly
+def against(
+    models: Annotated[list[Path], typer.Argument(help="JSON results of models.")],
+    baseline: Annotated[list[Path], typer.Option(help="JSON result to compare them with; may be given several times.")],
+    out: Annotated[Path, typer.Option(help="Markdown file to write; an existing one is replaced.")],
+) -> None:
+    """Print how models stand to baselines in recall and on the first page, and name those that are behind."""
+    from evaluation.against import against_table
+    from evaluation.results.saved import load
+
+    _write_and_print([against_table([load(path) for path in models], [load(path) for path in baseline])], out)
 
 
 @app.command()

@@ -81,7 +81,8 @@ ROOMS = {
     },
     "evaluation": {
         "__main__": "cli",
-        "cli": "wording run report_page tables measures systems labels results test_set core",
+        "cli": "against wording run report_page tables measures systems labels results test_set core",
+        "against": "tables measures results core",
         "wording": "run tables systems labels results test_set core",
         "run": "tables measures systems labels results test_set core",
         "report_page": "tables results test_set core",

@@ -16,6 +16,7 @@ from towers.errors import TowerError
 from training.annotator.cli import annotator
 from training.errors import TrainingError
 from training.esci.choices import Locale, Version
+from training.experiments.cli import curve, subset
 from training.generations.cli import generation_log, generations
 
 app = typer.Typer(help="Make data sets from search logs, and fit models to them.", no_args_is_help=True)
@@ -312,6 +313,8 @@ def recipes() -> None:
 app.command()(_friendly(annotator))
 app.command()(_friendly(generations))
 app.command("generation-log")(_friendly(generation_log))
+app.command()(_friendly(subset))
+app.command()(_friendly(curve))
 
 
 def describe_dataset(dataset: Dataset) -> str:

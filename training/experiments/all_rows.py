@@ -4,19 +4,16 @@ Each stage is a command line of Vitrine (training/experiments/stages.py runs the
 data set is left out before anything is fitted, and the tables say so; one that was asked for by name is refused.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from artifacts.bundle import open_bundle
 from artifacts.dataset import open_dataset
 from training.errors import ExperimentError
 from training.experiments.data import text_attributes
 from training.experiments.fittable import fittable_rows
+from training.experiments.origin import check_origin
 from training.experiments.stages import Stage, run_stages
 from training.recipes.recipe import Recipe, load_recipe
 
@@ -222,7 +219,7 @@ def _fit(experiments: Experiments, row: _Row, first: str | None = None) -> Stage
         arguments=(*arguments, *_fit_options(experiments)),
         output=out,
         needs=frozenset(filter(None, needs)),
-        check=_same_origin(experiments, out, recipe),
+        check=partial(check_origin, out, recipe, experiments.data, experiments.seed),
     )
 
 
@@ -230,7 +227,8 @@ def _clip_towers(experiments: Experiments, name: str, recipe: str) -> Stage:
     """Return the stage that trains CLIP towers by a recipe."""
     out = experiments.out / name
     options = (f"--data={experiments.data}", f"--out={out}", f"--recipe={recipe}", *_fit_options(experiments))
-    return Stage(name, ("training", "clip", *options), out, check=_same_origin(experiments, out, load_recipe(recipe)))
+    check = partial(check_origin, out, load_recipe(recipe), experiments.data, experiments.seed)
+    return Stage(name, ("training", "clip", *options), out, check=check)
 
 
 def _annotator(experiments: Experiments, names: Sequence[str]) -> Stage:
@@ -288,31 +286,3 @@ def _note_options(chosen: _Chosen) -> list[str]:
 def _fit_options(experiments: Experiments) -> tuple[str, ...]:
     steps = (f"--steps={experiments.steps}",) if experiments.steps else ()
     return (f"--seed={experiments.seed}", *steps)
-
-
-def _same_origin(experiments: Experiments, out: Path, recipe: Recipe) -> Callable[[], None]:
-    """Return a check that the bundle at `out` was made from the same recipe, data set and seed."""
-
-    def check() -> None:
-        origin = open_bundle(out).card.origin
-        wanted = {
-            "recipe": recipe,
-            "data set": open_dataset(experiments.data).fingerprint,
-            "seed": experiments.seed,
-        }
-        found = {"recipe": _as_recipe(origin.recipe), "data set": origin.dataset_fingerprint, "seed": origin.seed}
-        other = [what for what in wanted if wanted[what] != found[what]]
-        if other:
-            raise ExperimentError(
-                f"{out} was fitted with another {' and '.join(other)}; remove it or choose another --out"
-            )
-
-    return check
-
-
-def _as_recipe(content: dict[str, Any]) -> Recipe | None:
-    """Return the recipe that a bundle records, with defaults for newer fields; None if it is no valid recipe."""
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError:
-        return None
