@@ -182,7 +182,7 @@ $(1)/published: $(1)/$(MODEL)/model.json $(BUILDER)
 endef
 
 $(eval $(call path,$(DEMO),3000,))
-$(eval $(call path,$(SMOKE),300,--steps 20))
+$(eval $(call path,$(SMOKE),300,--steps 10))
 
 # What `make evaluate` and `make soak` take besides: the paper's text tower, and it beside the photos.
 $(DEMO)/bibert/model.json: $(DEMO)/data/dataset.json
