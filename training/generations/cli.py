@@ -30,7 +30,11 @@ def generation_log(
     """Write a search log of a sample shop in which a model shows the lists and purchases depend on them."""
     from training.generations.log import write_log
 
-    print(f"{out}: {write_log(shop, model, out, from_list, seed)}")
+    log = write_log(shop, model, out, from_list, seed)
+    print(
+        f"{out}: in the training months {log.shown:,} products shown, {log.shown_exact / log.shown:.1%} of them Exact; "
+        f"{log.purchases:,} purchases, {log.purchases_shown / log.purchases:.1%} of products shown"
+    )
 
 
 def generations(
@@ -45,10 +49,10 @@ def generations(
         int | None,
         typer.Option(
             min=0,
-            help="Number of batches that text tower and CLIP are fitted with in each generation; 0: as their recipes "
-            "say, which takes about twice as long.",
+            help="Number of batches that text tower and CLIP are fitted with in each generation; fewer, or fewer "
+            "--products, take less time; 0: as their recipes say.",
         ),
-    ] = 80,
+    ] = 50,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Number of batches of the model's own fit, in place of its epochs.")
     ] = None,

@@ -14,6 +14,7 @@ from artifacts.errors import DamagedError
 from training.generations.log_record import GenerationLog
 
 FIRST = "generation-1"
+AGAIN = f"{FIRST}-again"  # the first generation, fitted a second time with another seed
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,23 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
 
 
 def verdict(outcomes: Sequence[Outcome]) -> str:
-    """Return a sentence that says whether a generation fell significantly below the first."""
+    """Return whether a generation fell significantly below the first and, if it was fitted again, how far that is."""
     losses = [
         f"{it.name} in {measure} ({_difference(found).strip('*')})"
         for it in outcomes
         for measure, found in it.losses.items()
+        if it.name != AGAIN
     ]
-    if not losses:
-        return f"No generation fell significantly below the first, in none of {', '.join(it.name for it in MEASURES)}."
-    return f"Significantly below the first: {'; '.join(losses)}."
+    names = [measure.name for measure in MEASURES]
+    if losses:
+        said = f"Significantly below the first generation: {'; '.join(losses)}."
+    else:
+        said = f"No generation is significantly below the first in any of {', '.join(names)}."
+    again = [it.differences for it in outcomes if it.name == AGAIN]
+    if not again:
+        return said
+    apart = [f"{again[0][name].mean:+.1f} in {name}" for name in names]
+    return f"{said} The first generation, fitted again with another seed, differs from it by {', '.join(apart)}."
 
 
 def _value(found: Interval) -> str:

@@ -22,10 +22,9 @@ from training.errors import ExperimentError
 from training.experiments.all_rows import Experiments, stages
 from training.experiments.stages import Stage, run_stages
 from training.generations.log_record import read_log
-from training.generations.outcome import FIRST, Outcome, markdown, read_outcome
+from training.generations.outcome import AGAIN, FIRST, Outcome, markdown, read_outcome
 from training.recipes.recipe import Recipe, load_recipe
 
-AGAIN = f"{FIRST}-again"  # the first generation, fitted with the next seed
 SETTINGS_FILE = "generations.json"
 SETTINGS_SCHEMA_VERSION = 1
 TABLES_FILE, CURVE_FILE = "generations.md", "generations.svg"

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from artifacts.bundle import ModelBundle
 from artifacts.catalog import read_catalog
@@ -15,6 +16,7 @@ from tests.training.small_recipes import small
 from towers.query_encoder import OnnxQueryEncoder
 from towers.vector_cache import VectorCache
 from training.batches.training_data import TrainingData
+from training.cli import app
 from training.errors import ExperimentError
 from training.fitting.fit import fit
 from training.fitting.request import FitRequest
@@ -103,6 +105,14 @@ def test_purchases_move_towards_what_is_shown(shop: Path, by_model: Path) -> Non
     card = read_log(by_model)
     assert card.purchases == len(bought) and card.purchases_shown / card.purchases == pytest.approx(were_shown[1])
     assert card.engine and card.from_list == 0.7 and 0 < card.shown_exact < card.shown
+
+
+def test_the_command_says_what_was_shown_and_bought(shop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "log"
+    done = CliRunner().invoke(app, ["generation-log", f"--shop={shop}", f"--out={out}", f"--seed={SEED}"])
+    assert done.exit_code == 0, done.output
+    log = read_log(out)
+    assert f"{log.shown:,} products shown" in done.output and f"{log.purchases:,} purchases" in done.output
 
 
 def test_a_shop_of_another_seed_is_refused(shop: Path, tmp_path: Path) -> None:
