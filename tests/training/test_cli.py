@@ -17,7 +17,19 @@ RUNNER = CliRunner()
 
 
 @pytest.mark.parametrize(
-    "command", ["sample-shop", "prepare", "import-esci", "clip", "fit", "add-photo-encoder", "annotator", "recipes"]
+    "command",
+    [
+        "sample-shop",
+        "prepare",
+        "import-esci",
+        "clip",
+        "fit",
+        "add-photo-encoder",
+        "annotator",
+        "recipes",
+        "generations",
+        "generation-log",
+    ],
 )
 def test_every_command_has_help(command: str) -> None:
     result = RUNNER.invoke(app, [command, "--help"])
