@@ -12,6 +12,7 @@ from pathlib import Path
 
 from artifacts.dataset import open_dataset
 from artifacts.tower_specs import TowerName
+from training.batches.catalog_queries import most_training_queries
 from training.errors import ExperimentError
 from training.experiments.origin import check_origin
 from training.experiments.pair_subset import chosen_pairs
@@ -60,10 +61,11 @@ def run_curve(curve: Curve, jobs: int = 1) -> None:
 
 def stages(curve: Curve) -> list[Stage]:
     """Return the stages of the curve, each after those that it needs; see `run_curve` for errors raised."""
-    every = open_dataset(curve.data).card.train.pairs
+    card = open_dataset(curve.data).card
+    every = card.train.pairs
     if too_many := [count for count in curve.pairs if count > every]:
         raise ExperimentError(f"{curve.data} has {every:,} training pairs; ask for no more than these, not {too_many}")
-    plan = _Plan(curve, load_recipe(curve.recipe), every)
+    plan = _Plan(curve, load_recipe(curve.recipe), every, card.catalog_products or 0)
     counts = sorted({*curve.pairs, every})
     subsets = [plan.subset(count) for count in sorted({0, *counts} - {every})]
     start = plan.fit(START, plan.text_recipe, 0, {})
@@ -81,11 +83,13 @@ class _Plan:
         curve: what is asked for.
         recipe: the recipe of the row.
         every: the number of all pairs.
+        products: the number of products of the catalogue.
     """
 
     curve: Curve
     recipe: Recipe
     every: int
+    products: int
 
     @property
     def text_recipe(self) -> str:
@@ -150,7 +154,10 @@ class _Plan:
     def _bound(self, recipe: Recipe, count: int) -> tuple[str, ...]:
         """Return the bound on a fit's batches as an option, where the recipe would take more."""
         steps, chosen = self.curve.steps, recipe.optimisation
-        if not steps or not chosen or not count or chosen.for_pairs(count, 1).steps(count) <= steps:
+        if not steps or not chosen or not count:
+            return ()
+        pairs = count + most_training_queries(self.products, chosen.catalog_queries)
+        if chosen.for_pairs(pairs, 1).steps(pairs) <= steps:
             return ()
         return (f"--steps={steps}",)
 
