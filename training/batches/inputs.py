@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from artifacts.tower_specs import ClipImageTowerSpec, TowerName
+from artifacts.tower_specs import ClipImageTowerSpec, FieldNames, TowerName
 from towers.side_encoder import Products, SideEncoder
 from training.batches.judged import JudgedSource, judged_queries
 from training.batches.pair_tables import pair_tables
@@ -18,9 +18,9 @@ from training.recipes.recipe import Recipe
 Sources = dict[str, dict[str, TowerSource]]  # by side ("query", "product") and tower
 
 
-def pairs_for(recipe: Recipe, data: TrainingData, seed: int = 0) -> TrainingPairs:
+def pairs_for(recipe: Recipe, data: TrainingData, fields: FieldNames = (), seed: int = 0) -> TrainingPairs:
     """Return the numbered pairs that a recipe is fitted to; see `pair_tables` for arguments and errors raised."""
-    tables = pair_tables(recipe, data, seed)
+    tables = pair_tables(recipe, data, fields, seed)
     return training_pairs(tables.pairs, tables.seen_negatives, data.catalog.rows_by_product_id())
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from artifacts.tower_specs import FieldNames
 from training.batches.captions import caption_pairs
 from training.batches.catalog_queries import most_training_queries, training_queries
-from training.batches.fields import chosen_fields
 from training.batches.training_data import TrainingData
 from training.errors import RecipeError
 from training.recipes.recipe import ClipRecipe, Recipe
@@ -25,7 +25,7 @@ class PairTables:
     seen_negatives: pa.Table | None
 
 
-def pair_tables(recipe: Recipe, data: TrainingData, seed: int) -> PairTables:
+def pair_tables(recipe: Recipe, data: TrainingData, fields: FieldNames, seed: int) -> PairTables:
     """Return what a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
 
     Where the recipe says so, queries made from the catalogue are added to the purchases.
@@ -33,6 +33,7 @@ def pair_tables(recipe: Recipe, data: TrainingData, seed: int) -> PairTables:
     Args:
         recipe: what is fitted.
         data: catalogue and log.
+        fields: columns that the text tower reads of products, whose values made queries may have.
         seed: decides the queries that are made.
 
     Raises:
@@ -42,7 +43,7 @@ def pair_tables(recipe: Recipe, data: TrainingData, seed: int) -> PairTables:
     each = recipe.optimisation.catalog_queries if recipe.optimisation else 0
     if not each:
         return tables
-    made = training_queries(data.catalog.table, chosen_fields(recipe, data.catalog), each, seed)
+    made = training_queries(data.catalog.table, fields, each, seed)
     return replace(tables, pairs=pa.concat_tables([tables.pairs.select(made.column_names), made]))
 
 

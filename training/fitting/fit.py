@@ -88,7 +88,8 @@ def _train(
     """Train the parts of the model that the recipe names, in place."""
     recipe, optimisation = request.recipe, request.recipe.optimisation
     assert optimisation is not None  # the recipe's own check
-    pairs = pairs_for(recipe, request.data, request.seed)
+    read = product.tokenizers.get("bibert")
+    pairs = pairs_for(recipe, request.data, read.text.fields if read else (), request.seed)
     optimisation = optimisation.for_pairs(len(pairs), request.devices)
     steps = request.steps or optimisation.steps(len(pairs))
     queries = list(pairs.queries)

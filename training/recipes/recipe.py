@@ -166,7 +166,7 @@ class Optimisation(Record):
     # (training/batches/rewording.py).
     reworded_queries: float = Field(default=0.0, ge=0, le=1)
     # Queries made from each product of the catalogue that are trained on beside the log (training/batches/
-    # catalog_queries.py), where a text tower is trained.
+    # catalog_queries.py).
     catalog_queries: int = Field(default=0, ge=0, le=100)
     judgments: GradedRelevance | None = None
     symmetric: bool = False  # also from products to queries, as CLIP is trained
@@ -261,8 +261,8 @@ class Recipe(Record):
             raise ValueError("train must name fusion if a side has an mlp or a residual fusion, and only then")
         if bool(self.train) != (self.optimisation is not None):
             raise ValueError("optimisation must be given if train names a part, and only then")
-        if self.optimisation and self.optimisation.catalog_queries and self.bibert is None:
-            raise ValueError("catalog_queries is given, but no text tower is trained by this recipe")
+        if self.optimisation and self.optimisation.catalog_queries and "bibert" not in self.product.towers:
+            raise ValueError("catalog_queries is given, but the product side has no bibert, which reads their words")
         if self.history and "bibert" not in self.query.towers:
             raise ValueError(
                 "history is given, but the query side has no bibert, by whose vectors queries are averaged"

@@ -13,7 +13,6 @@ from training.recipes.recipe import Recipe, load_recipe
 
 def _with_catalog_queries(each: int) -> Recipe:
     content = load_recipe("bibert").model_dump()
-    content["bibert"]["fields"] = ("category",)
     content["optimisation"]["catalog_queries"] = each
     return Recipe.model_validate(content)
 
@@ -21,7 +20,7 @@ def _with_catalog_queries(each: int) -> Recipe:
 def test_queries_of_the_catalogue_follow_those_of_the_log(data: TrainingData) -> None:
     assert data.train is not None
     recipe = _with_catalog_queries(2)
-    pairs = pair_tables(recipe, data, seed=5).pairs
+    pairs = pair_tables(recipe, data, ("category",), seed=5).pairs
     assert len(pairs) == count_pairs(recipe, data)  # every product of the shop has a title
     assert len(pairs) - len(data.train) == most_training_queries(len(data.catalog.table), 2)
     assert pairs.slice(0, len(data.train)).equals(data.train.select(["query", "product_id"]))
@@ -33,16 +32,16 @@ def test_queries_of_the_catalogue_follow_those_of_the_log(data: TrainingData) ->
 
 
 def test_without_them_the_log_alone_is_fitted(data: TrainingData) -> None:
-    assert pair_tables(load_recipe("bibert"), data, seed=5).pairs is data.train
+    assert pair_tables(load_recipe("bibert"), data, (), seed=5).pairs is data.train
 
 
 def test_a_fit_still_needs_a_log(data: TrainingData) -> None:
     with pytest.raises(RecipeError, match="is fitted to purchases"):
-        pair_tables(_with_catalog_queries(1), replace(data, train=None), seed=0)
+        pair_tables(_with_catalog_queries(1), replace(data, train=None), (), seed=0)
 
 
-def test_only_recipes_that_train_a_text_tower_make_queries() -> None:
-    content = load_recipe("3tmm-prior").model_dump()
+def test_only_recipes_that_read_words_of_products_make_queries() -> None:
+    content = load_recipe("clip-small").model_dump()
     content["optimisation"]["catalog_queries"] = 1
-    with pytest.raises(ValueError, match="no text tower is trained by this recipe"):
+    with pytest.raises(ValueError, match="the product side has no bibert"):
         Recipe.model_validate(content)
