@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from evaluation.core.text_tables import Table
 from evaluation.measures.comparison import Differences, differences
-from evaluation.results.records import DEPTH, FIRST_PAGE, SOURCES, Difference, Interval, Result
+from evaluation.results.records import DEPTH, FIRST_PAGE, SOURCES, Difference, Interval, Result, Source
 from evaluation.results.saved import SavedResult
 from evaluation.tables.cells import NOTHING, percent
+
+_Found = TypeVar("_Found", Interval, Difference)
 
 _MEASURES = (f"Recall@{DEPTH}", f"nDCG@{FIRST_PAGE}", f"Exact@{FIRST_PAGE}")
 
@@ -54,14 +57,19 @@ def _row(model: SavedResult, baselines: Sequence[SavedResult]) -> _Row:
 
 def _values(result: Result) -> dict[str, Interval | None]:
     page = result.first_page
-    exact = next((page.exact_at_10[source] for source in SOURCES if source in page.exact_at_10), None) if page else None
+    exact = _first_source(page.exact_at_10) if page else None
     return dict(zip(_MEASURES, (result.recall, page.ndcg_at_10 if page else None, exact), strict=True))
 
 
 def _gains(found: Differences) -> dict[str, Difference | None]:
     page = found.first_page
-    exact = next((page.exact_at_10[source] for source in SOURCES if source in page.exact_at_10), None) if page else None
+    exact = _first_source(page.exact_at_10) if page else None
     return dict(zip(_MEASURES, (found.recall, page.ndcg_at_10 if page else None, exact), strict=True))
+
+
+def _first_source(by_source: Mapping[Source, _Found]) -> _Found | None:
+    """Return what is known by the labels that are trusted most."""
+    return next((by_source[source] for source in SOURCES if source in by_source), None)
 
 
 def _cells(row: _Row, baselines: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from towers.errors import TowerError
 from training.annotator.cli import annotator
 from training.errors import TrainingError
 from training.esci.choices import Locale, Version
-from training.experiments.cli import curve, subset
+from training.experiments.cli import curve, experiments, subset
 from training.generations.cli import generation_log, generations
 
 app = typer.Typer(help="Make data sets from search logs, and fit models to them.", no_args_is_help=True)
@@ -176,7 +176,8 @@ def clip(
     from training.batches.training_data import data_from_catalog, data_from_dataset
     from training.fitting.fit import fit
     from training.fitting.request import FitRequest
-    from training.recipes.recipe import PretrainedClipRecipe, load_recipe
+    from training.recipes.recipe import load_recipe
+    from training.recipes.towers import PretrainedClipRecipe
 
     if (data is None) == (catalog is None):
         raise typer.BadParameter("give --data or --catalog, one of them")
@@ -233,74 +234,6 @@ def add_encoder(
 
 @app.command()
 @_friendly
-def experiments(
-    out: Annotated[Path, typer.Option(help="Folder of the runs; finished stages in it are not repeated.")],
-    shop: Annotated[Path | None, typer.Option(help="Folder of a shop; its data set is prepared in OUT/data.")] = None,
-    data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`, in place of a shop.")] = None,
-    row: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A recipe to fit; may be repeated. By default the eleven rows of the paper and our own; those that "
-            "the data set does not allow are left out, and the tables say why."
-        ),
-    ] = None,
-    parts: Annotated[
-        bool, typer.Option("--parts", help="Add rows with each part of the default model alone: eight more fits.")
-    ] = False,
-    clip: Annotated[
-        Path | None, typer.Option(help="Bundle with CLIP towers; by default a small CLIP is trained.")
-    ] = None,
-    clip_of_titles: Annotated[
-        bool,
-        typer.Option(
-            "--clip-of-titles",
-            help="Add each row with a CLIP a second time, over a small CLIP that is trained on titles alone.",
-        ),
-    ] = False,
-    judgments: Annotated[
-        Path | None,
-        typer.Option(help="Labels to fit an annotator on; by default judgments_train.parquet beside the catalogue."),
-    ] = None,
-    sentence_transformers: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of a sentence-transformers encoder to evaluate beside the rows; may be repeated."),
-    ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option(min=1, help="Number of stages that run at once and share the cores; 1 where they share a GPU."),
-    ] = 2,
-    seed: Seed = 0,
-    steps: Steps = None,
-) -> None:
-    """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
-    from training.experiments.all_rows import ALL_ROWS, PARTS, Experiments, run_experiments
-    from training.experiments.data import prepare_once
-    from training.experiments.stages import describe_times
-
-    if (shop is None) == (data is None):
-        raise typer.BadParameter("give --shop or --data, one of them")
-    dataset = open_dataset(data) if data else prepare_once(shop or Path(), out, seed)
-    rows = tuple(row or ALL_ROWS)
-    run_experiments(
-        Experiments(
-            data=dataset.path,
-            out=out,
-            rows=(*rows, *(part for part in PARTS if parts and part not in rows)),
-            asked=tuple(row or ()),
-            clip=clip,
-            clip_of_titles=clip_of_titles,
-            judgments=judgments or dataset.training_judgments_file,
-            sentence_transformers=tuple(sentence_transformers or ()),
-            seed=seed,
-            steps=steps,
-        ),
-        jobs,
-    )
-    print(f"\n{describe_times(out)}\n{out / 'report.html'} shows it all")
-
-
-@app.command()
-@_friendly
 def recipes() -> None:
     """List the recipes."""
     from training.recipes.files import RECIPE_FOLDER, recipe_names
@@ -311,6 +244,7 @@ def recipes() -> None:
 
 
 app.command()(_friendly(annotator))
+app.command()(_friendly(experiments))
 app.command()(_friendly(generations))
 app.command("generation-log")(_friendly(generation_log))
 app.command()(_friendly(subset))

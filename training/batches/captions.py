@@ -5,7 +5,8 @@ import pyarrow as pa
 from artifacts.bundle import ClipCaptions, ModelBundle
 from artifacts.catalog import Catalog
 from towers.photos import is_url
-from training.recipes.recipe import ClipRecipe, Recipe
+from training.recipes.recipe import Recipe
+from training.recipes.towers import ClipRecipe
 
 
 def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float) -> pa.Table:

@@ -9,7 +9,8 @@ from training.batches.captions import caption_pairs
 from training.batches.catalog_queries import most_training_queries, training_queries
 from training.batches.training_data import TrainingData
 from training.errors import RecipeError
-from training.recipes.recipe import ClipRecipe, Recipe
+from training.recipes.recipe import Recipe
+from training.recipes.towers import ClipRecipe
 
 
 @dataclass(frozen=True)

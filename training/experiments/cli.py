@@ -1,12 +1,82 @@
-"""The commands `subset` and `curve`."""
+"""The commands `experiments`, `subset` and `curve`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from artifacts.dataset import open_dataset
+
 Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+
+
+def experiments(
+    out: Annotated[Path, typer.Option(help="Folder of the runs; finished stages in it are not repeated.")],
+    shop: Annotated[Path | None, typer.Option(help="Folder of a shop; its data set is prepared in OUT/data.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`, in place of a shop.")] = None,
+    row: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A recipe to fit; may be repeated. By default the eleven rows of the paper and our own; those that "
+            "the data set does not allow are left out, and the tables say why."
+        ),
+    ] = None,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="Add rows with each part of the default model alone: eight more fits.")
+    ] = False,
+    clip: Annotated[
+        Path | None, typer.Option(help="Bundle with CLIP towers; by default a small CLIP is trained.")
+    ] = None,
+    clip_of_titles: Annotated[
+        bool,
+        typer.Option(
+            "--clip-of-titles",
+            help="Add each row with a CLIP a second time, over a small CLIP that is trained on titles alone.",
+        ),
+    ] = False,
+    judgments: Annotated[
+        Path | None,
+        typer.Option(help="Labels to fit an annotator on; by default judgments_train.parquet beside the catalogue."),
+    ] = None,
+    sentence_transformers: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a sentence-transformers encoder to evaluate beside the rows; may be repeated."),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="Number of stages that run at once and share the cores; 1 where they share a GPU."),
+    ] = 2,
+    seed: Seed = 0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Number of batches of every fit, in place of the recipe's epochs.")
+    ] = None,
+) -> None:
+    """Fit and evaluate every row of the paper's Table 2, then write its tables and the report."""
+    from training.experiments.all_rows import ALL_ROWS, PARTS, Experiments, run_experiments
+    from training.experiments.data import prepare_once
+    from training.experiments.stages import describe_times
+
+    if (shop is None) == (data is None):
+        raise typer.BadParameter("give --shop or --data, one of them")
+    dataset = open_dataset(data) if data else prepare_once(shop or Path(), out, seed)
+    rows = tuple(row or ALL_ROWS)
+    run_experiments(
+        Experiments(
+            data=dataset.path,
+            out=out,
+            rows=(*rows, *(part for part in PARTS if parts and part not in rows)),
+            asked=tuple(row or ()),
+            clip=clip,
+            clip_of_titles=clip_of_titles,
+            judgments=judgments or dataset.training_judgments_file,
+            sentence_transformers=tuple(sentence_transformers or ()),
+            seed=seed,
+            steps=steps,
+        ),
+        jobs,
+    )
+    print(f"\n{describe_times(out)}\n{out / 'report.html'} shows it all")
 
 
 def subset(

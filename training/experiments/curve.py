@@ -17,7 +17,8 @@ from training.errors import ExperimentError
 from training.experiments.origin import check_origin
 from training.experiments.pair_subset import chosen_pairs
 from training.experiments.stages import Stage, run_stages
-from training.recipes.recipe import PretrainedBertRecipe, Recipe, load_recipe
+from training.recipes.recipe import Recipe, load_recipe
+from training.recipes.towers import PretrainedBertRecipe
 
 START = "start"
 BM25 = "bm25"  # name of the evaluation's row

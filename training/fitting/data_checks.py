@@ -10,7 +10,8 @@ from training.batches.fields import check_named_fields
 from training.batches.pair_tables import count_pairs
 from training.batches.training_data import TrainingData
 from training.errors import RecipeError
-from training.recipes.recipe import AlphaSearch, ClipRecipe, Recipe
+from training.recipes.recipe import AlphaSearch, Recipe
+from training.recipes.towers import ClipRecipe
 
 FEWEST_PAIRS = 2  # a batch of one has nothing to tell its product from
 

@@ -26,7 +26,8 @@ from training.fitting.validation import validate
 from training.model.lora import merge_adapters
 from training.model.no_image import set_no_image
 from training.model.start import StartingModel, starting_model
-from training.recipes.recipe import AlphaSearch, PretrainedClipRecipe
+from training.recipes.recipe import AlphaSearch
+from training.recipes.towers import PretrainedClipRecipe
 
 
 def fit(request: FitRequest) -> ModelBundle:

@@ -64,4 +64,5 @@ def _recalls(fitted: FittedModel, recipe: Recipe, data: TrainingData, held_out: 
     """Return the recall of each held-out query at both depths, with the alpha that is best for the model."""
     validate(fitted, recipe.query.fusion, data)
     vectors = fitted.query.queries(held_out.queries), fitted.product.products(data.products)
-    return held_out.recalls(*vectors, FIRST_DEPTH), held_out.recalls(*vectors, DEPTH)
+    found = held_out.recalls_at((FIRST_DEPTH, DEPTH), *vectors)
+    return found[FIRST_DEPTH], found[DEPTH]

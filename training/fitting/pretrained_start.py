@@ -12,7 +12,8 @@ from artifacts.tower_specs import FieldNames, PretrainedBertTowerSpec, TowerName
 from training.fitting.data_checks import FEWEST_PAIRS
 from training.fitting.request import FitRequest
 from training.model.start import StartingModel, starting_model
-from training.recipes.recipe import PretrainedBertRecipe, Recipe, SideRecipe
+from training.recipes.recipe import Recipe, SideRecipe
+from training.recipes.towers import PretrainedBertRecipe
 
 _TEXT_ALONE = SideRecipe(towers=("bibert",))
 

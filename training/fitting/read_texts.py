@@ -10,7 +10,8 @@ from tokenizers import Tokenizer
 from towers.side_encoder import SideEncoder
 from towers.tokens import TextTokenizer
 from training.batches.training_data import TrainingData
-from training.recipes.recipe import BertRecipe, ClipRecipe, PretrainedBertRecipe, Recipe
+from training.recipes.recipe import Recipe
+from training.recipes.towers import BertRecipe, ClipRecipe, PretrainedBertRecipe
 
 SAMPLE = 20_000  # texts of each kind, evenly spaced; enough for a share
 MOST_UNKNOWN = 0.02  # share of the tokens

@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from artifacts.bm25 import Bm25Index
 from artifacts.product_text import join_parts, plain_values
-from knn import recall_of_rows
 from towers.side_encoder import SideEncoder
 from training.after_fit.paired import interval
 from training.batches.catalog_queries import check_queries
@@ -114,14 +113,11 @@ def compare(
 
     def measured(key: Key, name: str, pairs: pa.Table) -> Comparison:
         queries = validation_set(pairs, rows)
-        nearest = [
-            queries.nearest(query.queries(queries.queries), vectors)
+        models = [
+            queries.recalls_at(DEPTHS, query.queries(queries.queries), vectors)
             for (query, _), vectors in zip(both, products, strict=True)
         ]
-        bm25, *models = [
-            {depth: recall_of_rows(of[:, :depth], queries.bought) for depth in DEPTHS}
-            for of in (words.search(queries.queries, RECALL_DEPTH)[0], *nearest)
-        ]
+        bm25 = queries.recalls_of(words.search(queries.queries, RECALL_DEPTH)[0], DEPTHS)
         return Comparison(key, name, models[0], bm25, models[1] if start else None)
 
     made = check_queries(data.catalog.table, fields, seed)

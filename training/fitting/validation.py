@@ -29,17 +29,21 @@ class ValidationSet:
     queries: list[str]
     bought: list[npt.NDArray[np.int64]]  # rows of the catalogue, one array for each query
 
-    def recalls(
-        self, query_vectors: Vectors, product_vectors: Vectors, depth: int = RECALL_DEPTH
-    ) -> npt.NDArray[np.float64]:
-        """Return the recall of each query: the share of its purchases that is among its `depth` nearest products."""
-        return recall_of_rows(self.nearest(query_vectors, product_vectors, depth), self.bought)
+    def recalls(self, query_vectors: Vectors, product_vectors: Vectors) -> npt.NDArray[np.float64]:
+        """Return Recall@100 of each query: the share of its purchases that is among its 100 nearest products."""
+        (found,) = self.recalls_at((RECALL_DEPTH,), query_vectors, product_vectors).values()
+        return found
 
-    def nearest(
-        self, query_vectors: Vectors, product_vectors: Vectors, depth: int = RECALL_DEPTH
-    ) -> npt.NDArray[np.int64]:
-        """Return the rows of each query's nearest products, (queries, depth), or fewer columns in a small catalogue."""
-        return exact_search(product_vectors, query_vectors, min(depth, len(product_vectors))).rows
+    def recalls_at(
+        self, depths: Sequence[int], query_vectors: Vectors, product_vectors: Vectors
+    ) -> dict[int, npt.NDArray[np.float64]]:
+        """Return the recall of each query at each depth, from one search."""
+        rows = exact_search(product_vectors, query_vectors, min(max(depths), len(product_vectors))).rows
+        return self.recalls_of(rows, depths)
+
+    def recalls_of(self, rows: npt.NDArray[np.int64], depths: Sequence[int]) -> dict[int, npt.NDArray[np.float64]]:
+        """Return the recall of each query at each depth among products in the order found, (queries, deepest)."""
+        return {depth: recall_of_rows(rows[:, :depth], self.bought) for depth in depths}
 
 
 def validation_set(pairs: pa.Table, rows: dict[str, int]) -> ValidationSet:

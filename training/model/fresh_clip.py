@@ -8,7 +8,7 @@ from artifacts.tower_specs import ClipConfig, ClipImageTowerSpec, ClipTextTowerS
 from towers.clip import clip_config
 from training.model.tokenizer import PAD_ID, train_tokenizer
 from training.model.tower_pair import TowerPair
-from training.recipes.recipe import ClipRecipe
+from training.recipes.towers import ClipRecipe
 
 
 def fresh_clip(recipe: ClipRecipe, texts: Sequence[str]) -> TowerPair:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from training.errors import RecipeError
-from training.recipes.recipe import LoraRecipe
+from training.recipes.towers import LoraRecipe
 
 _ATTENTION_IN = "in_proj_weight"  # of torch's attention, the projections into queries, keys and values
 _NOT_ADAPTED = ("projection", "text_projection", "head.proj", "trunk.head")  # what follows the encoder's layers

@@ -6,7 +6,7 @@ from towers.encoder_folder import load_encoder
 from training.errors import RecipeError
 from training.model.encoder_sources import encoder_folder
 from training.model.tower_pair import TowerPair
-from training.recipes.recipe import PretrainedBertRecipe, PretrainedClipRecipe
+from training.recipes.towers import PretrainedBertRecipe, PretrainedClipRecipe
 
 
 def pretrained_clip(recipe: PretrainedClipRecipe) -> TowerPair:

@@ -19,16 +19,8 @@ from training.errors import RecipeError
 from training.model.lora import add_adapters
 from training.model.tokenizer import PAD_ID, train_tokenizer
 from training.model.tower_pair import TowerPair
-from training.recipes.recipe import (
-    AlphaSearch,
-    BertRecipe,
-    ClipRecipe,
-    FusionRecipe,
-    PretrainedBertRecipe,
-    PretrainedClipRecipe,
-    Recipe,
-    SideRecipe,
-)
+from training.recipes.recipe import AlphaSearch, FusionRecipe, Recipe, SideRecipe
+from training.recipes.towers import BertRecipe, ClipRecipe, PretrainedBertRecipe, PretrainedClipRecipe
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ from training.fitting.start_check import (
 )
 from training.fitting.validation import validation_set
 from training.model.start import starting_model
-from training.recipes.recipe import PretrainedBertRecipe, Recipe, load_recipe
+from training.recipes.recipe import Recipe, load_recipe
+from training.recipes.towers import PretrainedBertRecipe
 
 MANY = FEWEST_HELD_OUT
 BETTER, WORSE = [0.8, 0.9] * MANY, [0.2, 0.3] * MANY

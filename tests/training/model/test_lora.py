@@ -24,7 +24,8 @@ from training.fitting.preflight import check_request
 from training.fitting.request import FitRequest
 from training.model.lora import Adapter, add_adapters, freeze_all_but_adapters, merge_adapters
 from training.model.start import starting_model
-from training.recipes.recipe import LoraRecipe, Recipe
+from training.recipes.recipe import Recipe
+from training.recipes.towers import LoraRecipe
 
 LORA = LoraRecipe(rank=2, alpha=4)
 SIDE = {"towers": ["bibert"]}

@@ -28,7 +28,8 @@ from training.cli import app
 from training.errors import RecipeError
 from training.model.pretrained import pretrained_bibert
 from training.model.start import starting_model
-from training.recipes.recipe import PretrainedBertRecipe, Recipe
+from training.recipes.recipe import Recipe
+from training.recipes.towers import PretrainedBertRecipe
 
 RUNNER = CliRunner()
 ARCHITECTURE = "test-tiny-vit"

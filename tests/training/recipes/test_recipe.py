@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from training.errors import RecipeError
 from training.recipes.files import recipe_names
-from training.recipes.recipe import PretrainedBertRecipe, PretrainedClipRecipe, Recipe, load_recipe
+from training.recipes.recipe import Recipe, load_recipe
+from training.recipes.towers import PretrainedBertRecipe, PretrainedClipRecipe
 
 ROWS_OF_TABLE_2 = {
     "bibert", "clip", "4tmm-cat", "4tmm-alpha", "4tmm-mlp", "4tmm-joint", "4tmm-joint-sn", "4tmm-mlp-sn",
