@@ -72,9 +72,9 @@ def main(
 ) -> None:
     """Measure everything, compare with the targets, and write the result."""
     options = Options(bundle, catalog, vectors, work, rows, index_type)
-    check_disk(options)
     try:
-        find_wrk()
+        find_wrk()  # first: what is missing is told even where the disk is too small as well
+        check_disk(options)
         made = ready_set(vectors, rows, bundle, catalog)
     except (LoadError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
