@@ -93,9 +93,9 @@ def main(
     """Measure every size and write the result."""
     sizes = sorted(rows or SIZES)
     options = Options(bundle, catalog, vectors, work, sizes[-1], index_type)
-    check_disk(options)
     try:
         find_wrk()
+        check_disk(options)
         made = ready_set(vectors, sizes[-1], bundle, catalog)
     except (LoadError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
