@@ -8,22 +8,19 @@ FAISS ?= $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 BIN := .venv/bin
 SETUP := .venv/.setup-$(FAISS)
 DEMO := var/demo
-# The model that the demo fits and serves, and its text tower: recipes of training/recipes.
+# The model that `vitrine up` fits and serves, and its text tower: recipes of training/recipes.
 MODEL := 3tmm-prior
 TEXT := minilm
-QUERIES := --query "red striped mug" --query "floral cotton dress" --query "black leather handbag"
 SMOKE := var/smoke
 # Model and catalogue for bench-index, bench-service, bench-sizes and bench-gpu; those of a real shop are the better test.
 BUNDLE ?= $(DEMO)/$(MODEL)
 CATALOG ?= $(DEMO)/shop/catalog.parquet
 
-# Source files of each step: a step runs again only if one of them has changed.
-GROUND := $(wildcard artifacts/*.py towers/*.py towers/clip_models/*.json knn/*.py)
-TRAINING := $(GROUND) $(wildcard training/*.py training/*/*.py training/recipes/*.yaml)
-SHOP := $(wildcard training/sample_shop/*.py training/sample_shop/*/*.py)
-BUILDER := $(GROUND) $(wildcard index_builder/*.py index_builder/*/*.py)
+# What `vitrine up` makes of the sample shop.
+BUILT := $(addprefix $(DEMO)/,shop/catalog.parquet data/dataset.json clip-towers/model.json $(TEXT)/model.json \
+  $(MODEL)/model.json store/CURRENT)
 
-.PHONY: help setup demo smoke load port-free test unit lint check-faiss-gpu format locks evaluate experiments clean
+.PHONY: help setup demo built smoke load port-free test unit lint check-faiss-gpu format locks evaluate experiments clean
 .PHONY: bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu soak
 
 help: ## List the targets
@@ -40,18 +37,18 @@ $(SETUP): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(FAISS),train,build,dev]'
 	@touch $@
 
-demo: $(DEMO)/published port-free ## Generate a shop, train, build an index, serve it on http://127.0.0.1:8000
-	@VITRINE_PHOTOS=$(DEMO)/shop $(BIN)/python -m service serve --store $(DEMO)/store --port $(PORT) & server=$$!; \
-	trap 'kill $$server 2>/dev/null' EXIT; trap 'exit 0' INT TERM; \
-	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES) && \
-	echo "Open http://127.0.0.1:$(PORT) in a browser; API at /openapi.json; Ctrl-C stops." && wait $$server
+demo: $(SETUP) ## Generate a shop, train, build an index, serve it on http://127.0.0.1:8000, test it on its products
+	@$(BIN)/vitrine up --sample --out $(DEMO) --port $(PORT)
 
-smoke: $(SMOKE)/published port-free ## As demo with a tiny shop: start the service, query it, stop it
-	@$(BIN)/python -m service serve --store $(SMOKE)/store --port $(PORT) & server=$$!; \
-	$(BIN)/python -m service try --url http://127.0.0.1:$(PORT) --wait 60 $(QUERIES); searched=$$?; \
-	kill -TERM $$server; wait $$server; stopped=$$?; \
-	echo "smoke: search exited with $$searched, the service with $$stopped"; \
-	test $$searched -eq 0 -a $$stopped -eq 0
+# It makes only what is missing or has changed, so it is always asked.
+built: $(SETUP)
+	@$(BIN)/vitrine up --sample --out $(DEMO) --until index
+
+$(BUILT): built
+	@:
+
+smoke: $(SETUP) ## As demo with a tiny shop: start the service, query it, stop it
+	@$(BIN)/vitrine up --sample --products 300 --steps 10 --out $(SMOKE) --port $(PORT) --until self-test
 
 # Queries are drawn as often as the shop's log has them. LOAD_... variables set the limits: see tests/load/locustfile.py.
 LOAD_USERS ?= 100
@@ -66,7 +63,7 @@ load: $(DEMO)/second-version port-free ## Simulate shoppers on the demo's servic
 	  --users $(LOAD_USERS) --spawn-rate $(LOAD_USERS) --run-time $(LOAD_SECONDS)s --html var/load$(if $(SWAP),-swap).html
 
 # The version that `make load SWAP=1` swaps to; it is not published.
-$(DEMO)/second-version: $(DEMO)/published
+$(DEMO)/second-version: $(DEMO)/store/CURRENT
 	$(BIN)/python -m index_builder build --bundle $(DEMO)/$(MODEL) --catalog $(DEMO)/shop/catalog.parquet \
 	  --store $(DEMO)/store --explain
 	@touch $@
@@ -151,38 +148,6 @@ bench-gpu: $(SETUP) $(if $(filter gpu%,$(FAISS)),$(BUNDLE)/model.json) ## Query 
 
 clean: ## Remove what demo, smoke and experiments made (not .venv)
 	rm -rf var
-
-# The steps of the demo, one rule each; `make smoke` takes the same steps with fewer products.
-# $(1): folder; $(2): number of products; $(3): further options of the fits of towers
-define path
-$(1)/shop/catalog.parquet: $(SHOP) | $(SETUP)
-	$(BIN)/python -m training sample-shop --out $(1)/shop --products $(2) --seed 1
-
-$(1)/data/dataset.json: $(1)/shop/catalog.parquet $(TRAINING)
-	rm -rf $(1)/data
-	$(BIN)/python -m training prepare --shop $(1)/shop --out $(1)/data
-
-$(1)/clip-towers/model.json: $(1)/data/dataset.json
-	rm -rf $(1)/clip-towers
-	$(BIN)/python -m training clip --data $(1)/data --out $(1)/clip-towers $(3)
-
-$(1)/$(TEXT)/model.json: $(1)/data/dataset.json
-	rm -rf $(1)/$(TEXT)
-	$(BIN)/python -m training fit $(TEXT) --data $(1)/data --out $(1)/$(TEXT) $(3)
-
-$(1)/$(MODEL)/model.json: $(1)/$(TEXT)/model.json $(1)/clip-towers/model.json
-	rm -rf $(1)/$(MODEL)
-	$(BIN)/python -m training fit $(MODEL) --data $(1)/data --out $(1)/$(MODEL) \
-	  --bibert $(1)/$(TEXT) --clip $(1)/clip-towers
-
-$(1)/published: $(1)/$(MODEL)/model.json $(BUILDER)
-	$(BIN)/python -m index_builder build --bundle $(1)/$(MODEL) --catalog $(1)/shop/catalog.parquet \
-	  --store $(1)/store --explain --publish --new-model
-	@touch $$@
-endef
-
-$(eval $(call path,$(DEMO),3000,))
-$(eval $(call path,$(SMOKE),300,--steps 10))
 
 # What `make evaluate` and `make soak` take besides: the paper's text tower, and it beside the photos.
 $(DEMO)/bibert/model.json: $(DEMO)/data/dataset.json

@@ -8,11 +8,13 @@ import pytest
 
 from training.experiments.all_rows import DEFAULT, ROWS_OF_OURS
 from training.recipes.recipe import load_recipe
+from vitrine.steps.towers import TEXT_RECIPE
 
 ROOT = Path(__file__).parents[1]
 # Whether a model that these files fit, build, measure or serve is another one is a matter of a word.
 NAMED = {
     "Makefile": r"^MODEL := (\S+)$",
+    "vitrine/steps/plan.py": r'^MODEL = "(\S+)"',
     "docker/first-version.sh": r"([34]tmm-[\w-]+)",
     "docker/test.sh": r"([34]tmm-[\w-]+)",
     "docs/operations.md": r"--bundle /\w+/(\S+)",
@@ -31,11 +33,10 @@ def test_the_default_is_a_row_of_ours_whose_queries_need_one_tower() -> None:
     assert default_model() == DEFAULT and DEFAULT in ROWS_OF_OURS and load_recipe(DEFAULT).query.towers == ("bibert",)
 
 
-@pytest.mark.parametrize("name", ["Makefile", "docker/first-version.sh", "README.md"])
+@pytest.mark.parametrize("name", ["docker/first-version.sh", "README.md"])
 def test_it_gets_the_text_tower_that_its_recipe_names(name: str) -> None:
-    text = (ROOT / name).read_text().replace("$(TEXT)", load_recipe(DEFAULT).text_tower)
-    fits = re.findall(r"--bibert (?:\$\(1\)/|work/)?(\S+) --clip", text)
-    assert load_recipe(DEFAULT).text_tower in fits and {*fits} <= {load_recipe(DEFAULT).text_tower, "$(DEMO)/bibert"}
+    fits = re.findall(r"--bibert (?:work/)?(\S+) --clip", (ROOT / name).read_text())
+    assert {*fits} == {load_recipe(DEFAULT).text_tower}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -44,10 +45,11 @@ def test_every_file_names_the_default_alone(name: str) -> None:
     assert named and set(named) == {default_model()}
 
 
-def test_make_demo_fits_and_publishes_it_with_what_explains_its_scores() -> None:
-    command = ["make", "--dry-run", "--always-make", "--no-print-directory", "demo"]
+def test_make_demo_and_make_smoke_make_it_of_the_sample_shop() -> None:
+    command = ["make", "--dry-run", "--always-make", "--no-print-directory", "demo", "smoke"]
     planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    planned = planned.replace("\\\n", "")
-    assert re.findall(r"training fit (\S+)", planned) == [load_recipe(DEFAULT).text_tower, DEFAULT]
-    (build,) = re.findall(r"index_builder build .*", planned)
-    assert f"--bundle var/demo/{DEFAULT} " in build and "--explain --publish" in build
+    assert [line for line in planned.splitlines() if "vitrine up" in line] == [
+        ".venv/bin/vitrine up --sample --out var/demo --port 8000",
+        ".venv/bin/vitrine up --sample --products 300 --steps 10 --out var/smoke --port 8000 --until self-test",
+    ]
+    assert load_recipe(DEFAULT).text_tower == TEXT_RECIPE

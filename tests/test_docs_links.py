@@ -22,6 +22,7 @@ FOLDERS = (
     "tests",
     "towers",
     "training",
+    "vitrine",
 )
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))

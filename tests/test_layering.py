@@ -94,6 +94,16 @@ ROOMS = {
         "test_set": "",
         "core": "",
     },
+    "vitrine": {
+        "__main__": "cli",
+        "cli": "up running steps errors",
+        "up": "self_test serving running steps",
+        "self_test": "errors",
+        "serving": "running steps errors",
+        "running": "steps errors",
+        "steps": "errors",
+        "errors": "",
+    },
     "benchmarks": {
         "bench_sizes": "service vectors common",
         "bench_service": "service vectors common",
@@ -154,7 +164,7 @@ def violations(package: str, forbidden: tuple[str, ...]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("package", (*GROUND_FLOOR, *PROGRAMS))
+@pytest.mark.parametrize("package", (*GROUND_FLOOR, *PROGRAMS, "vitrine"))
 def test_every_package_is_looked_at(package: str) -> None:
     assert len(modules_of(package)) > 1
 
@@ -163,6 +173,11 @@ def test_every_package_is_looked_at(package: str) -> None:
 def test_no_program_imports_another(program: str) -> None:
     others = tuple(name for name in PROGRAMS if name != program)
     assert violations(program, (*others, "tests", "benchmarks")) == []
+
+
+def test_the_command_above_all_programs_imports_none_of_them_and_none_imports_it() -> None:
+    assert violations("vitrine", (*PROGRAMS, "knn", "tests", "benchmarks", *HEAVY)) == []
+    assert [found for package in (*GROUND_FLOOR, *PROGRAMS) for found in violations(package, ("vitrine",))] == []
 
 
 @pytest.mark.parametrize("package", GROUND_FLOOR)
@@ -270,7 +285,7 @@ def _imports_inside(package: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("package", (*GROUND_FLOOR, *PROGRAMS))
+@pytest.mark.parametrize("package", (*GROUND_FLOOR, *PROGRAMS, "vitrine"))
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     imports = _imports_inside(package)
     rooms = {module for module in imports if any(other.startswith(f"{module}.") for other in imports)}
@@ -304,7 +319,7 @@ def test_what_the_cpu_service_needs_loads_no_torch() -> None:
 
 def test_experiments_check_the_rows_and_start_the_stages_without_torch() -> None:
     # They stand by for hours, beside the fits that need the memory.
-    assert loaded_by(("training.experiments.all_rows", "training.generations.run")) == []
+    assert loaded_by(("training.experiments.all_rows", "training.generations.run", "vitrine.up.command")) == []
 
 
 def test_open_clip_and_transformers_are_loaded_only_where_a_tower_needs_them() -> None:

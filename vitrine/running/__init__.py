@@ -1,0 +1,1 @@
+"""Running steps as processes, each once as long as nothing that it is made from changes."""

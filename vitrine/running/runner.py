@@ -1,0 +1,115 @@
+"""Steps one after another, each only where something that it is made from has changed."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from artifacts.cli import printable
+from vitrine.errors import StepError
+from vitrine.running.code import code_fingerprint
+from vitrine.running.programs import last_words, start_program, stop_program, wait_for
+from vitrine.running.progress import StepLine, duration
+from vitrine.running.record import StepRecord, UpRecord, read_up_record, write_up_record
+from vitrine.steps.contents import Content
+from vitrine.steps.request import Work
+from vitrine.steps.step import Step
+
+
+@dataclass
+class Runner:
+    """Runs steps in a work folder, and remembers there what was done.
+
+    Attributes:
+        work: the folder.
+        total: number of steps, for the lines.
+        done: the steps that were looked at so far.
+    """
+
+    work: Work
+    total: int
+    done: dict[str, Step] = field(default_factory=dict)
+
+    def run(self, step: Step) -> bool:
+        """Run a step if it has to be, and return whether it had to.
+
+        Raises:
+            StepError: the program ended with an error.
+            UpError: something that it reads cannot be read.
+        """
+        record = read_up_record(self.work.record)
+        key, matches = self._key(step, record), fingerprint_of(step.matches)
+        before = record.steps.get(step.name)
+        self.done[step.name] = step
+        label = f"{len(self.done)}/{self.total} {step.does}"
+        if before and before.finished and before.key == key and step.output.exists():
+            print(f"{label}: as before ({duration(before.seconds)})", flush=True)
+            return False
+        for name in step.after:
+            self._bring_to_match(self.done[name])
+        goes_on = before is not None and before.key == key and not before.finished
+        _remove_old(step, with_unfinished=not goes_on)
+        self._run(step, StepRecord(key=key, matches=matches), label)
+        return True
+
+    def _bring_to_match(self, step: Step) -> None:
+        """Do a finished step again whose output agrees no more with what a step reads that comes after it."""
+        record = read_up_record(self.work.record)
+        before, matches = record.steps[step.name], fingerprint_of(step.matches)
+        if before.matches != matches:
+            _remove_old(step, with_unfinished=True)
+            self._run(step, before.model_copy(update={"matches": matches, "finished": False}), f"    {step.does}")
+
+    def _key(self, step: Step, record: UpRecord) -> str:
+        """Return the fingerprint of all that a step's output is made from."""
+        earlier = [record.steps[name].key for name in step.after]
+        parts = [*step.arguments, code_fingerprint(step.program), *earlier, fingerprint_of(step.reads)]
+        return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
+
+    def _run(self, step: Step, begun: StepRecord, label: str) -> None:
+        log = self.work.logs / f"{step.name}.log"
+        self._remember(step, begun)
+        with StepLine(label) as line:
+            run_program(step.arguments, log)
+            if not step.output.exists():
+                raise StepError(f"{step.name} made no {step.output}; what it said is in {log}")
+        self._remember(step, begun.model_copy(update={"finished": True, "seconds": round(line.seconds, 1)}))
+
+    def _remember(self, step: Step, run: StepRecord) -> None:
+        write_up_record(self.work.record, read_up_record(self.work.record).with_step(step.name, run))
+
+
+def run_program(arguments: tuple[str, ...], log: Path) -> None:
+    """Run a program to its end; when this process is interrupted, so is the program.
+
+    Raises:
+        StepError: it ended with an error.
+    """
+    process = start_program(arguments, log)
+    try:
+        wait_for(process)
+    finally:
+        stop_program(process)
+    if process.returncode:
+        command = " ".join(arguments[:2])
+        raise StepError(f"{command} ended with status {process.returncode}: {printable(last_words(log))} (log: {log})")
+
+
+def fingerprint_of(contents: tuple[Content, ...]) -> str:
+    """Return one fingerprint of several contents."""
+    return hashlib.sha256("\n".join(content.fingerprint() for content in contents).encode()).hexdigest()
+
+
+def _remove_old(step: Step, *, with_unfinished: bool) -> None:
+    """Remove what an earlier run of a step made, unless the program replaces it itself.
+
+    Args:
+        step: the step.
+        with_unfinished: whether to remove also what a run that was stopped left, from which the program could go on.
+    """
+    if step.keeps_output:
+        return
+    folder = step.output.parent
+    unfinished = folder.parent.glob(f".{folder.name}.*") if with_unfinished else ()
+    for path in (folder, *unfinished):
+        shutil.rmtree(path, ignore_errors=True)

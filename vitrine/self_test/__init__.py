@@ -1,0 +1,1 @@
+"""Whether a search works, seen in a minute: queries made from its catalogue, and which products they find."""

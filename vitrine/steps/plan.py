@@ -1,0 +1,93 @@
+"""The steps from a feed to a published index version, in their order."""
+
+from vitrine.steps.contents import CatalogTexts, Content, FileContent, Photos
+from vitrine.steps.request import UpRequest
+from vitrine.steps.shop_facts import ShopFacts
+from vitrine.steps.step import Step
+from vitrine.steps.towers import clip_arguments, text_contents, text_recipe
+
+MODEL = "3tmm-prior"  # of title and photo; its queries pass through the text encoder alone
+SHOP, DATA, PHOTO_ENCODER, TEXT_ENCODER, FUSION, INDEX = (
+    "shop",
+    "data",
+    "photo-encoder",
+    "text-encoder",
+    "model",
+    "index",
+)
+STEPS = (SHOP, DATA, PHOTO_ENCODER, TEXT_ENCODER, FUSION, INDEX)
+_SEED_OF_SAMPLE = "1"
+_TEXT_BUNDLE, _PHOTO_BUNDLE = "minilm", "clip-towers"
+
+
+def shop_step(request: UpRequest) -> Step | None:
+    """Return what makes the shop; None where there is one already."""
+    out = ("--out", str(request.work.shop))
+    if request.feed is None:
+        products = str(request.sample_products)
+        arguments = ("training", "sample-shop", *out, "--products", products, "--seed", _SEED_OF_SAMPLE)
+        return Step(SHOP, f"generate a sample shop of {request.sample_products:,} products", arguments, request.catalog)
+    if request.is_shop:
+        return None
+    reads = (FileContent(request.feed),)
+    return Step(
+        SHOP, f"import {request.feed.name}", ("feeds", "import", str(request.feed), *out), request.catalog, (), reads
+    )
+
+
+def model_steps(request: UpRequest, facts: ShopFacts) -> list[Step]:
+    """Return the steps from a shop to a published version: with a fusion of photos where there are any."""
+    data, text = _data(request, facts), _text_encoder(request)
+    if not (request.photos and facts.photo_files):
+        return [data, text, _index(request, text)]
+    photos = _photo_encoder(request)
+    fusion = _fusion(request, text, photos)
+    return [data, photos, text, fusion, _index(request, fusion)]
+
+
+def _data(request: UpRequest, facts: ShopFacts) -> Step:
+    log = ("--interactions", str(request.log)) if request.log else ()
+    arguments = ("training", "prepare", "--shop", str(request.shop), "--out", str(request.work.data), *log)
+    labels = (FileContent(request.shop / name) for name in ("judgments.parquet", "judgments_train.parquet"))
+    reads: tuple[Content, ...] = (CatalogTexts(request.catalog), FileContent(request.interactions), *labels)
+    does = "make training data from the search log" if facts.has_log else "make training data from the catalogue"
+    output, exact = request.work.data / "dataset.json", (FileContent(request.catalog),)
+    return Step(DATA, does, arguments, output, reads=reads, matches=exact)
+
+
+def _photo_encoder(request: UpRequest) -> Step:
+    given = clip_arguments(request.image)
+    out = request.work.bundle(_PHOTO_BUNDLE)
+    arguments = ("training", "clip", "--data", str(request.work.data), "--out", str(out), *given, *_steps(request))
+    does = f"load the photo encoder {request.image}" if request.image else "train a photo encoder"
+    return Step(PHOTO_ENCODER, does, arguments, out / "model.json", (DATA,))
+
+
+def _text_encoder(request: UpRequest) -> Step:
+    recipe = text_recipe(request.text, request.work.folder)
+    out = request.work.bundle(_TEXT_BUNDLE)
+    arguments = ("training", "fit", recipe, "--data", str(request.work.data), "--out", str(out), *_steps(request))
+    does = f"train the text encoder {request.text or recipe}"
+    return Step(TEXT_ENCODER, does, arguments, out / "model.json", (DATA,), text_contents(recipe))
+
+
+def _fusion(request: UpRequest, text: Step, photos: Step) -> Step:
+    out = request.work.bundle(MODEL)
+    towers = ("--bibert", str(text.output.parent), "--clip", str(photos.output.parent))
+    arguments = ("training", "fit", MODEL, "--data", str(request.work.data), "--out", str(out), *towers)
+    does = "train the model of title and photo"
+    return Step(FUSION, does, arguments, out / "model.json", (DATA, TEXT_ENCODER, PHOTO_ENCODER))
+
+
+def _index(request: UpRequest, model: Step) -> Step:
+    arguments = (
+        *("index_builder", "build", "--bundle", str(model.output.parent), "--catalog", str(request.catalog)),
+        *("--store", str(request.work.store), "--explain", "--publish", "--new-model", "--new-columns"),
+    )
+    reads: tuple[Content, ...] = (FileContent(request.catalog), Photos(request.shop))
+    output = request.work.store / "CURRENT"
+    return Step(INDEX, "build the index and publish it", arguments, output, (model.name,), reads, keeps_output=True)
+
+
+def _steps(request: UpRequest) -> tuple[str, ...]:
+    return ("--steps", str(request.training_steps)) if request.training_steps else ()

@@ -1,0 +1,1 @@
+"""`vitrine up`: the steps, the service, its self-test and the address, one after another."""

@@ -1,0 +1,119 @@
+"""`vitrine up`: from a feed to a search page, doing only what has changed since the last call."""
+
+from dataclasses import dataclass
+
+from artifacts.locks import locked
+from vitrine.running.interrupts import heeding_interrupts
+from vitrine.running.progress import StepLine
+from vitrine.running.runner import Runner
+from vitrine.self_test.page import write_page
+from vitrine.self_test.record import SelfTest, read_self_test, write_self_test
+from vitrine.self_test.run import self_test
+from vitrine.self_test.words import summary
+from vitrine.serving.browser import open_address
+from vitrine.serving.service import RunningService, check_port, running_service
+from vitrine.steps.plan import SHOP, STEPS, model_steps, shop_step
+from vitrine.steps.request import UpRequest
+from vitrine.steps.shop_facts import shop_facts
+from vitrine.steps.step import Step
+
+SELF_TEST = "self-test"
+UNTIL = (*STEPS, SELF_TEST)
+_QUERIES_PRINTED, _HITS_PRINTED = 3, 3
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the search is served.
+
+    Attributes:
+        port: the port of the service.
+        until: the last step; None: serve until Ctrl-C.
+        browser: whether the address is opened in a browser, where there is a screen.
+    """
+
+    port: int = 8000
+    until: str | None = None
+    browser: bool = True
+
+
+def up(request: UpRequest, serving: Serving) -> None:
+    """Make a search of a feed and serve it.
+
+    Raises:
+        UpError: something cannot be done, or a step ended with an error; the same call goes on from there.
+        ArtifactError: a file is not what it should be, or another call works in the same folder.
+        KeyboardInterrupt: the call was stopped while it worked.
+    """
+    serves = serving.until in (None, SELF_TEST)
+    if serves:
+        check_port(serving.port)
+    request.work.folder.mkdir(parents=True, exist_ok=True)
+    with heeding_interrupts():
+        with locked(request.work.folder / ".up.lock", 0):
+            _build(request, serving.until)
+        if serves:
+            _serve(request, serving)
+
+
+def _build(request: UpRequest, until: str | None) -> None:
+    """Run the steps to the published version, or until the one that is to be the last."""
+    first = shop_step(request)
+    runner = Runner(request.work, len(STEPS))
+    if first:
+        runner.run(first)
+    facts = shop_facts(request.catalog, request.interactions)
+    if request.photos:
+        facts.check_photos(request.shop)
+    print(facts.describe(), flush=True)
+    if until == SHOP:
+        return
+    steps = model_steps(request, facts)
+    runner.total = len(steps) + bool(first)
+    for step in _up_to(steps, until):
+        runner.run(step)
+
+
+def _up_to(steps: list[Step], until: str | None) -> list[Step]:
+    names = [step.name for step in steps]
+    return steps[: names.index(until) + 1] if until in names else steps
+
+
+def _serve(request: UpRequest, serving: Serving) -> None:
+    with running_service(request.work, request.shop, serving.port) as service:
+        print(f"Search page: {service.url}  (API: {service.url}/openapi.json; Ctrl-C stops)", flush=True)
+        result = _tested(request, service)
+        _print_queries(result)
+        print(f"{summary(result)}\nSelf-test: {request.work.self_test.with_suffix('.html')}", flush=True)
+        if serving.until == SELF_TEST:
+            return
+        if serving.browser:
+            open_address(service.url)
+        try:
+            service.wait()
+        except KeyboardInterrupt:
+            print("stopping", flush=True)
+
+
+def _tested(request: UpRequest, service: RunningService) -> SelfTest:
+    """Return the self-test of the served version: the saved one, or a new one with its page."""
+    saved = read_self_test(request.work.self_test)
+    page = request.work.self_test.with_suffix(".html")
+    if saved and page.is_file() and saved.index_version == _served_version(request):
+        return saved
+    with StepLine("self-test"):
+        result, sample = self_test(service.url, request.catalog)
+        write_page(page, result, sample.folder)
+        write_self_test(request.work.self_test, result)
+    return result
+
+
+def _served_version(request: UpRequest) -> str:
+    return (request.work.store / "CURRENT").read_text(encoding="utf-8").strip()
+
+
+def _print_queries(result: SelfTest) -> None:
+    for answer in result.answers[:_QUERIES_PRINTED]:
+        print(f"{answer.query}:")
+        for hit in answer.hits[:_HITS_PRINTED]:
+            print(f"  {hit.score:.3f}  {hit.title}  [{hit.product_id}]")
