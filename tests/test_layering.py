@@ -97,9 +97,10 @@ ROOMS = {
     "vitrine": {
         "__main__": "cli",
         "cli": "up running steps errors",
-        "up": "self_test serving running steps",
+        "up": "self_test serving timing running steps",
         "self_test": "errors",
         "serving": "running steps errors",
+        "timing": "running steps",
         "running": "steps errors",
         "steps": "errors",
         "errors": "",

@@ -49,7 +49,19 @@ def up(
             help="Pretrained CLIP: ARCHITECTURE:WEIGHTS as open_clip names them, hf-hub:OWNER/NAME, or a folder."
         ),
     ] = None,
-    photos: Annotated[bool, typer.Option(help="Whether photos are used.")] = True,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Which column of the feed is a field, for example title=name; repeat it.",
+        ),
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A saved mapping of columns: shop/mapping.json.")] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of photos that are named by the ids of products or by their rows.")
+    ] = None,
+    no_photos: Annotated[bool, typer.Option("--no-photos", help="Search by texts alone.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the search page.")] = 8000,
     products: Annotated[int, typer.Option(help="Products of the sample shop.")] = 3000,
     steps: Annotated[
@@ -73,8 +85,9 @@ def up(
         raise UpError("give a feed or --sample, one of them")
     if feed and not feed.exists():
         raise UpError(f"there is no {feed}")
-    if log and not log.exists():
-        raise UpError(f"there is no {log}")
+    for path in (log, mapping, photos):
+        if path and not path.exists():
+            raise UpError(f"there is no {path}")
     if until not in (None, *UNTIL):
         raise UpError(f"--until {until} is no step; there are {', '.join(UNTIL)}")
     work = Work((out or Path(f"vitrine-{feed.resolve().stem if feed else 'sample'}")).resolve())
@@ -85,7 +98,10 @@ def up(
         log=log.resolve() if log else None,
         text=text,
         image=image,
-        photos=photos,
+        photos=not no_photos,
+        photo_folder=photos.resolve() if photos else None,
+        maps=tuple(maps or ()),
+        mapping=mapping.resolve() if mapping else None,
         training_steps=steps,
     )
     try:

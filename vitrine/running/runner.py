@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,11 +39,11 @@ class Runner:
             UpError: something that it reads cannot be read.
         """
         record = read_up_record(self.work.record)
-        key, matches = self._key(step, record), fingerprint_of(step.matches)
+        key, matches = _key(step, record), fingerprint_of(step.matches)
         before = record.steps.get(step.name)
         self.done[step.name] = step
         label = f"{len(self.done)}/{self.total} {step.does}"
-        if before and before.finished and before.key == key and step.output.exists():
+        if before and _is_done(step, before, key):
             print(f"{label}: as before ({duration(before.seconds)})", flush=True)
             return False
         for name in step.after:
@@ -52,6 +53,20 @@ class Runner:
         self._run(step, StepRecord(key=key, matches=matches), label)
         return True
 
+    def due(self, steps: Sequence[Step]) -> list[Step]:
+        """Return which of the steps that follow have to be run, as far as can be told before the first of them is.
+
+        Raises:
+            UpError: something that they read cannot be read.
+        """
+        record, found = read_up_record(self.work.record), dict[str, Step]()
+        for step in steps:
+            before = record.steps.get(step.name)
+            known = not found.keys() & {*step.after} and {*step.after} <= record.steps.keys()
+            if not (known and before and _is_done(step, before, _key(step, record))):
+                found[step.name] = step
+        return [*found.values()]
+
     def _bring_to_match(self, step: Step) -> None:
         """Do a finished step again whose output agrees no more with what a step reads that comes after it."""
         record = read_up_record(self.work.record)
@@ -59,12 +74,6 @@ class Runner:
         if before.matches != matches:
             _remove_old(step, with_unfinished=True)
             self._run(step, before.model_copy(update={"matches": matches, "finished": False}), f"    {step.does}")
-
-    def _key(self, step: Step, record: UpRecord) -> str:
-        """Return the fingerprint of all that a step's output is made from."""
-        earlier = [record.steps[name].key for name in step.after]
-        parts = [*step.arguments, code_fingerprint(step.program), *earlier, fingerprint_of(step.reads)]
-        return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
 
     def _run(self, step: Step, begun: StepRecord, label: str) -> None:
         log = self.work.logs / f"{step.name}.log"
@@ -98,6 +107,17 @@ def run_program(arguments: tuple[str, ...], log: Path) -> None:
 def fingerprint_of(contents: tuple[Content, ...]) -> str:
     """Return one fingerprint of several contents."""
     return hashlib.sha256("\n".join(content.fingerprint() for content in contents).encode()).hexdigest()
+
+
+def _key(step: Step, record: UpRecord) -> str:
+    """Return the fingerprint of all that a step's output is made from."""
+    earlier = [record.steps[name].key for name in step.after]
+    parts = [*step.arguments, code_fingerprint(step.program), *earlier, fingerprint_of(step.reads)]
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()
+
+
+def _is_done(step: Step, before: StepRecord, key: str) -> bool:
+    return before.finished and before.key == key and step.output.exists()
 
 
 def _remove_old(step: Step, *, with_unfinished: bool) -> None:

@@ -13,6 +13,8 @@ from artifacts.checksums import sha256_of_file
 from vitrine.errors import UpError
 
 _ABSENT = "absent"
+# Columns of texts that change every day, and say nothing of a product.
+_OF_THE_DAY = ("availability", "currency", "in_stock", "stock", "stock_status")
 
 
 class Content(Protocol):
@@ -69,6 +71,7 @@ class CatalogTexts:
         """
         sink = pa.BufferOutputStream()
         table = read_catalog_texts(self.path).table
+        table = table.drop_columns([name for name in table.column_names if name.lower() in _OF_THE_DAY])
         with pa.ipc.new_stream(sink, table.schema.remove_metadata()) as stream:
             stream.write_table(table.replace_schema_metadata(None))
         return hashlib.sha256(sink.getvalue()).hexdigest()

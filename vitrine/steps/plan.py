@@ -1,7 +1,10 @@
 """The steps from a feed to a published index version, in their order."""
 
+from pathlib import Path
+
+from vitrine.errors import UpError
 from vitrine.steps.contents import CatalogTexts, Content, FileContent, Photos
-from vitrine.steps.request import UpRequest
+from vitrine.steps.request import INTERACTIONS, UpRequest
 from vitrine.steps.shop_facts import ShopFacts
 from vitrine.steps.step import Step
 from vitrine.steps.towers import clip_arguments, text_contents, text_recipe
@@ -17,7 +20,21 @@ SHOP, DATA, PHOTO_ENCODER, TEXT_ENCODER, FUSION, INDEX = (
 )
 STEPS = (SHOP, DATA, PHOTO_ENCODER, TEXT_ENCODER, FUSION, INDEX)
 _SEED_OF_SAMPLE = "1"
-_TEXT_BUNDLE, _PHOTO_BUNDLE = "minilm", "clip-towers"
+_VERSIONS_KEPT = 5
+_PHOTO_BUNDLE = "clip-towers"
+_WITHOUT_LOG = (
+    "-without-log"  # after the name of a text encoder: its bundle is the start of the fit when a log has come
+)
+
+
+def check_shop(request: UpRequest) -> None:
+    """Refuse to import a feed to where there is a shop with a log, whose queries would be taken for the feed's.
+
+    Raises:
+        UpError: there is one.
+    """
+    if request.feed and not request.is_shop and (request.work.shop / INTERACTIONS).exists():
+        raise UpError(f"{request.work.shop} holds another shop; give another --out")
 
 
 def shop_step(request: UpRequest) -> Step | None:
@@ -29,20 +46,35 @@ def shop_step(request: UpRequest) -> Step | None:
         return Step(SHOP, f"generate a sample shop of {request.sample_products:,} products", arguments, request.catalog)
     if request.is_shop:
         return None
-    reads = (FileContent(request.feed),)
-    return Step(
-        SHOP, f"import {request.feed.name}", ("feeds", "import", str(request.feed), *out), request.catalog, (), reads
-    )
+    return _import(request, request.feed, out)
 
 
 def model_steps(request: UpRequest, facts: ShopFacts) -> list[Step]:
     """Return the steps from a shop to a published version: with a fusion of photos where there are any."""
-    data, text = _data(request, facts), _text_encoder(request)
+    data, text = _data(request, facts), _text_encoder(request, facts)
     if not (request.photos and facts.photo_files):
         return [data, text, _index(request, text)]
     photos = _photo_encoder(request)
     fusion = _fusion(request, text, photos)
     return [data, photos, text, fusion, _index(request, fusion)]
+
+
+def prune_arguments(request: UpRequest) -> tuple[str, ...]:
+    """Return the command line that removes all but the newest versions of the store."""
+    return ("index_builder", "prune", "--store", str(request.work.store), "--keep", str(_VERSIONS_KEPT))
+
+
+def _import(request: UpRequest, feed: Path, out: tuple[str, ...]) -> Step:
+    """Return the import of a feed, which replaces the shop only if the feed can be used."""
+    maps = [word for one in request.maps for word in ("--map", one)]
+    mapping = ("--mapping", str(request.mapping)) if request.mapping else ()
+    photos = ("--photos", str(request.photo_folder)) if request.photo_folder else ()
+    without = () if request.photos else ("--without-photos",)
+    arguments = ("feeds", "import", str(feed), *out, *maps, *mapping, *photos, *without)
+    reads: tuple[Content, ...] = (FileContent(feed),)
+    reads += (FileContent(request.mapping),) if request.mapping else ()
+    reads += (Photos(request.photo_folder),) if request.photo_folder else ()
+    return Step(SHOP, f"import {feed.name}", arguments, request.catalog, reads=reads, keeps_output=True)
 
 
 def _data(request: UpRequest, facts: ShopFacts) -> Step:
@@ -63,12 +95,17 @@ def _photo_encoder(request: UpRequest) -> Step:
     return Step(PHOTO_ENCODER, does, arguments, out / "model.json", (DATA,))
 
 
-def _text_encoder(request: UpRequest) -> Step:
+def _text_encoder(request: UpRequest, facts: ShopFacts) -> Step:
     recipe = text_recipe(request.text, request.work.folder)
-    out = request.work.bundle(_TEXT_BUNDLE)
-    arguments = ("training", "fit", recipe, "--data", str(request.work.data), "--out", str(out), *_steps(request))
+    name = Path(recipe).stem
+    without_log = request.work.bundle(name + _WITHOUT_LOG)
+    out = request.work.bundle(name) if facts.has_log else without_log
+    start = without_log / "model.json"
+    begun = ("--bibert", str(without_log)) if facts.has_log and start.is_file() else ()
+    given = ("--data", str(request.work.data), "--out", str(out), *begun, *_steps(request))
+    reads = (*text_contents(recipe), *((FileContent(start),) if begun else ()))
     does = f"train the text encoder {request.text or recipe}"
-    return Step(TEXT_ENCODER, does, arguments, out / "model.json", (DATA,), text_contents(recipe))
+    return Step(TEXT_ENCODER, does, ("training", "fit", recipe, *given), out / "model.json", (DATA,), reads)
 
 
 def _fusion(request: UpRequest, text: Step, photos: Step) -> Step:

@@ -60,6 +60,9 @@ class UpRequest:
         text: the text encoder to start from: a recipe, an encoder's name on the hub, or its folder; None: the default.
         image: the pretrained CLIP; None: a small one is trained on the photos.
         photos: whether photos are used.
+        photo_folder: photos that are named by the ids of products or by their rows, for a feed.
+        maps: which columns of the feed are which fields, each FIELD=COLUMN.
+        mapping: a saved mapping of the feed's columns.
         training_steps: number of batches of every fit, in place of the recipes' epochs.
     """
 
@@ -70,6 +73,9 @@ class UpRequest:
     text: str | None = None
     image: str | None = None
     photos: bool = True
+    photo_folder: Path | None = None
+    maps: tuple[str, ...] = ()
+    mapping: Path | None = None
     training_steps: int | None = None
 
     @property

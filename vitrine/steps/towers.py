@@ -1,6 +1,7 @@
 """The two encoders that a search is made of: which command line makes each, by what was asked for."""
 
 import json
+import re
 from pathlib import Path
 
 from vitrine.errors import UpError
@@ -30,9 +31,10 @@ def text_recipe(asked: str | None, folder: Path) -> str:
     if not path.is_dir() and "/" not in asked:
         return asked
     pretrained = str(path.resolve()) if path.is_dir() else f"hf-hub:{asked.removeprefix('hf-hub:')}"
-    file = folder / "text.yaml"
+    name = f"text-{_last_part(pretrained)}"
+    file = folder / f"{name}.yaml"
     folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(_recipe_over(pretrained), indent=2) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(_recipe_over(pretrained, name), indent=2) + "\n", encoding="utf-8")
     return str(file)
 
 
@@ -64,10 +66,16 @@ def clip_arguments(asked: str | None) -> tuple[str, ...]:
     return ("--architecture", architecture, "--pretrained", weights)
 
 
-def _recipe_over(pretrained: str) -> dict[str, object]:
+def _recipe_over(pretrained: str, name: str) -> dict[str, object]:
     """Return the recipe minilm over another encoder, with all of its layers."""
-    name = pretrained.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1].lower()
-    prefixes = next((found for family, found in _PREFIXES.items() if family in name.split("-")), ("", ""))
+    prefixes = next(
+        (found for family, found in _PREFIXES.items() if family in _last_part(pretrained).lower().split("-")), ("", "")
+    )
     tower = {"pretrained": pretrained, "layers": "all"}
     tower |= {key: value for key, value in zip(("query_prefix", "product_prefix"), prefixes, strict=True) if value}
-    return {"extends": TEXT_RECIPE, "name": "text", "bibert": tower, "optimisation": {"tower_learning_rate": 5.0e-5}}
+    return {"extends": TEXT_RECIPE, "name": name, "bibert": tower, "optimisation": {"tower_learning_rate": 5.0e-5}}
+
+
+def _last_part(pretrained: str) -> str:
+    """Return the last part of an encoder's name or folder, with dashes for all signs but dots."""
+    return re.sub(r"[^\w.-]+", "-", pretrained.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])

@@ -1,24 +1,29 @@
 """`vitrine up`: from a feed to a search page, doing only what has changed since the last call."""
 
+import shutil
 from dataclasses import dataclass
 
+from artifacts.cores import usable_cores
 from artifacts.locks import locked
 from vitrine.running.interrupts import heeding_interrupts
-from vitrine.running.progress import StepLine
-from vitrine.running.runner import Runner
+from vitrine.running.progress import StepLine, duration
+from vitrine.running.runner import Runner, run_program
 from vitrine.self_test.page import write_page
 from vitrine.self_test.record import SelfTest, read_self_test, write_self_test
 from vitrine.self_test.run import self_test
 from vitrine.self_test.words import summary
 from vitrine.serving.browser import open_address
 from vitrine.serving.service import RunningService, check_port, running_service
-from vitrine.steps.plan import SHOP, STEPS, model_steps, shop_step
+from vitrine.steps.plan import INDEX, SHOP, STEPS, check_shop, model_steps, prune_arguments, shop_step
 from vitrine.steps.request import UpRequest
-from vitrine.steps.shop_facts import shop_facts
+from vitrine.steps.shop_facts import ShopFacts, shop_facts
 from vitrine.steps.step import Step
+from vitrine.timing.estimate import estimated_seconds, training_size
+from vitrine.timing.speed import core_gflops
 
 SELF_TEST = "self-test"
 UNTIL = (*STEPS, SELF_TEST)
+_LONG_SECONDS = 600.0
 _QUERIES_PRINTED, _HITS_PRINTED = 3, 3
 
 
@@ -58,6 +63,7 @@ def up(request: UpRequest, serving: Serving) -> None:
 
 def _build(request: UpRequest, until: str | None) -> None:
     """Run the steps to the published version, or until the one that is to be the last."""
+    check_shop(request)
     first = shop_step(request)
     runner = Runner(request.work, len(STEPS))
     if first:
@@ -66,12 +72,29 @@ def _build(request: UpRequest, until: str | None) -> None:
     if request.photos:
         facts.check_photos(request.shop)
     print(facts.describe(), flush=True)
+    if request.photos and facts.photo_urls and not facts.photo_files:
+        print("photos at addresses are not read in training, so the search goes by texts alone", flush=True)
     if until == SHOP:
         return
-    steps = model_steps(request, facts)
+    steps = _up_to(model_steps(request, facts), until)
     runner.total = len(steps) + bool(first)
-    for step in _up_to(steps, until):
+    for step in steps[:1]:
         runner.run(step)
+    _say_how_long(request, facts, runner.due(steps[1:]))
+    for step in steps[1:]:
+        if runner.run(step) and step.name == INDEX:
+            run_program(prune_arguments(request), request.work.logs / "prune.log")
+
+
+def _say_how_long(request: UpRequest, facts: ShopFacts, due: list[Step]) -> None:
+    """Say about how long the steps that train and index will take; of a GPU nothing is known."""
+    if not due or shutil.which("nvidia-smi"):
+        return
+    size = training_size(request.work.data, facts)
+    seconds = estimated_seconds(due, size, request.training_steps, core_gflops(), usable_cores())
+    said = f"training and index will take about {duration(seconds)} on this machine"
+    hint = "; Ctrl-C stops, and the same command goes on" if seconds > _LONG_SECONDS else ""
+    print(f"{said}{hint}", flush=True)
 
 
 def _up_to(steps: list[Step], until: str | None) -> list[Step]:

@@ -130,3 +130,13 @@ def test_a_step_that_was_not_finished_is_run_though_its_output_is_there(work: Wo
         work.record, record.with_step("first", record.steps["first"].model_copy(update={"finished": False}))
     )
     assert ran(work, both(work)) == ["first"]
+
+
+def test_what_is_due_is_known_before_it_is_run(work: Work) -> None:
+    runner = Runner(work, 2)
+    assert [step.name for step in runner.due(both(work))] == ["first", "second"]
+    ran(work, both(work))
+    assert runner.due(both(work)) == []
+    assert [step.name for step in runner.due(both(work, "--compact"))] == ["first", "second"]
+    both(work)[1].output.unlink()
+    assert [step.name for step in runner.due(both(work))] == ["second"]

@@ -13,6 +13,7 @@ from vitrine.steps.contents import CatalogTexts, FileContent, Photos
     [
         ({"price": 99.0}, True),
         ({"gtin": 1}, True),
+        ({"availability": "out of stock"}, True),
         ({"title": "Another mug"}, False),
         ({"brand": "Other"}, False),
         ({"image": "a.jpg"}, False),
@@ -22,7 +23,7 @@ from vitrine.steps.contents import CatalogTexts, FileContent, Photos
 def test_numbers_of_a_catalogue_are_nothing_that_models_read(
     changes: dict[str, object], same: bool, tmp_path: Path
 ) -> None:
-    rows = products()
+    rows = [{**row, "availability": "in stock"} for row in products()]
     before = CatalogTexts(write_catalog(tmp_path / "before", rows)).fingerprint()
     after = CatalogTexts(write_catalog(tmp_path / "after", [{**rows[0], **changes}, *rows[1:]])).fingerprint()
     assert (before == after) is same

@@ -7,7 +7,18 @@ import pytest
 
 from tests.vitrine.shops import products, write_catalog
 from vitrine.errors import UpError
-from vitrine.steps.plan import DATA, FUSION, INDEX, MODEL, PHOTO_ENCODER, STEPS, TEXT_ENCODER, model_steps, shop_step
+from vitrine.steps.plan import (
+    DATA,
+    FUSION,
+    INDEX,
+    MODEL,
+    PHOTO_ENCODER,
+    STEPS,
+    TEXT_ENCODER,
+    check_shop,
+    model_steps,
+    shop_step,
+)
 from vitrine.steps.request import UpRequest, Work
 from vitrine.steps.shop_facts import ShopFacts, shop_facts
 
@@ -51,9 +62,36 @@ def test_a_feed_is_imported_and_a_shop_is_not(tmp_path: Path) -> None:
     step = shop_step(request_of(tmp_path, feed=tmp_path / "feed.csv"))
     assert step and step.arguments[:3] == ("feeds", "import", str(tmp_path / "feed.csv"))
     write_catalog(tmp_path / "shop", products())
+    check_shop(request_of(tmp_path, feed=tmp_path / "feed.csv"))
     request = request_of(tmp_path, feed=tmp_path / "shop")
     assert shop_step(request) is None
     assert str(tmp_path / "shop" / "catalog.parquet") in model_steps(request, WITHOUT)[-1].arguments
+
+
+def test_what_is_said_of_a_feed_reaches_its_import(tmp_path: Path) -> None:
+    given = {"maps": ("title=name", "brand="), "mapping": tmp_path / "m.json", "photo_folder": tmp_path}
+    step = shop_step(request_of(tmp_path, feed=tmp_path / "feed.csv", **given))
+    expected = [
+        "--map",
+        "title=name",
+        "--map",
+        "brand=",
+        "--mapping",
+        str(tmp_path / "m.json"),
+        "--photos",
+        str(tmp_path),
+    ]
+    assert step and list(step.arguments[5:]) == expected and len(step.reads) == 3
+    step = shop_step(request_of(tmp_path, feed=tmp_path / "feed.csv", photos=False))
+    assert step and step.arguments[5:] == ("--without-photos",)
+
+
+def test_a_feed_is_not_imported_over_a_shop_with_a_log(tmp_path: Path) -> None:
+    request = request_of(tmp_path, feed=tmp_path / "feed.csv")
+    request.work.shop.mkdir(parents=True)
+    (request.work.shop / "interactions.parquet").write_bytes(b"")
+    with pytest.raises(UpError, match="holds another shop; give another --out"):
+        check_shop(request)
 
 
 def test_a_log_is_prepared_and_is_something_that_the_data_set_is_made_of(tmp_path: Path) -> None:
@@ -78,6 +116,19 @@ def test_a_pretrained_pair_is_named_as_open_clip_names_it(
     steps = {step.name: step for step in model_steps(request_of(tmp_path, image=asked), WITH_PHOTOS)}
     assert list(steps[PHOTO_ENCODER].arguments[6:]) == options
     assert steps[FUSION].after == (DATA, TEXT_ENCODER, PHOTO_ENCODER)
+
+
+def test_a_text_encoder_that_was_made_without_a_log_is_the_start_when_one_has_come(tmp_path: Path) -> None:
+    logged = replace(WITHOUT, has_log=True)
+    (first,) = (step for step in model_steps(request_of(tmp_path), WITHOUT) if step.name == TEXT_ENCODER)
+    (alone,) = (step for step in model_steps(request_of(tmp_path), logged) if step.name == TEXT_ENCODER)
+    assert first.output != alone.output and "--bibert" not in alone.arguments
+    first.output.parent.mkdir(parents=True)
+    first.output.write_text("{}")
+    (later,) = (step for step in model_steps(request_of(tmp_path), logged) if step.name == TEXT_ENCODER)
+    assert later.arguments[-2:] == ("--bibert", str(first.output.parent)) and later.output == alone.output
+    (other,) = (s for s in model_steps(request_of(tmp_path, text="bibert"), logged) if s.name == TEXT_ENCODER)
+    assert "--bibert" not in other.arguments
 
 
 def test_a_pair_without_its_weights_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""How long the steps will take, said before they are run."""
