@@ -21,7 +21,7 @@ BUILT := $(addprefix $(DEMO)/,shop/catalog.parquet data/dataset.json clip-towers
   $(MODEL)/model.json store/CURRENT)
 
 .PHONY: help setup demo built smoke load port-free test unit lint check-faiss-gpu format locks evaluate experiments clean
-.PHONY: bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu soak
+.PHONY: bench-feeds bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu soak
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -115,6 +115,9 @@ experiments: $(DEMO)/shop/catalog.parquet ## Fit every model of the paper and ou
 
 bench-prepare: $(SETUP) ## Prepare a data set from 20 million log rows: time and memory
 	@$(BIN)/python -m benchmarks.bench_prepare
+
+bench-feeds: $(SETUP) ## Import a feed of a million rows: time and memory
+	@$(BIN)/python -m benchmarks.bench_feeds
 
 bench-train: .venv/.setup-bench-train ## Training speed against sentence-transformers' trainer
 	@$(BIN)/python -m benchmarks.bench_train

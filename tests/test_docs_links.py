@@ -16,6 +16,7 @@ FOLDERS = (
     "docker",
     "docs",
     "evaluation",
+    "feeds",
     "index_builder",
     "knn",
     "service",

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GROUND_FLOOR = ("towers", "artifacts", "knn")
-PROGRAMS = ("training", "evaluation", "index_builder", "service")
+PROGRAMS = ("training", "evaluation", "feeds", "index_builder", "service")
 TRAINING_ONLY = ("duckdb", "ibis", "lightning", "matplotlib", "ray")
 HEAVY = (*TRAINING_ONLY, "open_clip", "pytorch_lightning", "timm", "torch", "torchvision", "transformers")
 
@@ -105,6 +105,21 @@ ROOMS = {
         "steps": "errors",
         "errors": "",
     },
+    "feeds": {
+        "__main__": "cli",
+        "cli": "importing columns report errors",
+        "importing": "decisions formats platforms columns products report staging rows errors",
+        "decisions": "products columns report staging errors",
+        "products": "report staging values errors",
+        "columns": "values errors",
+        "staging": "rows",
+        "report": "rows",
+        "platforms": "rows",
+        "formats": "rows errors",
+        "rows": "",
+        "values": "",
+        "errors": "",
+    },
     "benchmarks": {
         "bench_sizes": "service vectors common",
         "bench_service": "service vectors common",
@@ -113,6 +128,7 @@ ROOMS = {
         "bench_gpu": "gpu service vectors common",
         "bench_train": "training common",
         "bench_prepare": "prepare common",
+        "bench_feeds": "feeds common",
         "gpu": "service",
         "soak": "service common",
         "service": "vectors common",
@@ -120,6 +136,7 @@ ROOMS = {
         "vectors": "common",
         "training": "",
         "prepare": "",
+        "feeds": "",
         "common": "",
     },
 }

@@ -1,0 +1,1 @@
+"""Feeds that are generated, for benchmarks and tests of imports."""

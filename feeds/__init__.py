@@ -1,0 +1,1 @@
+"""Any product feed becomes a catalogue: `python -m feeds import FEED --out SHOP`."""

@@ -1,0 +1,55 @@
+"""Which format a file has."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from feeds.errors import UnreadableFeedError
+from feeds.formats.delimited import open_delimited
+from feeds.formats.encoding import find_encoding, open_bytes, open_text
+from feeds.formats.excel import open_excel
+from feeds.formats.json_text import open_json, open_json_lines
+from feeds.formats.parquet import open_parquet
+from feeds.formats.xml import open_xml
+from feeds.rows import Feed
+
+_HEAD = 1 << 16
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+
+
+def open_feed(path: Path, encoding: str | None, knows: Callable[[str], bool]) -> Feed:
+    """Open a feed of any format; its first bytes decide which, not its name.
+
+    Args:
+        path: the file, which may be compressed with gzip unless it is a workbook or Parquet.
+        encoding: of a text file; None to find it.
+        knows: whether a text is the name of a column that feeds have.
+
+    Raises:
+        UnreadableFeedError: it is missing, empty, or of no format that is read.
+    """
+    if not path.is_file():
+        raise UnreadableFeedError(f"{path} {'is a folder, not a feed' if path.is_dir() else 'does not exist'}")
+    with open_bytes(path) as file:
+        head = file.read(_HEAD)
+    if head.startswith(b"PAR1"):
+        return open_parquet(path)
+    if head.startswith((b"PK\x03\x04", _OLD_EXCEL)):
+        return open_excel(path)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return open_xml(path, encoding)
+    encoding = encoding or find_encoding(path)
+    with open_text(path, encoding) as file:
+        begin = file.read(_HEAD).lstrip("\ufeff \t\r\n")
+    if begin.startswith("<"):
+        return open_xml(path)
+    if begin.startswith("["):
+        return open_json(path, encoding)
+    if begin.startswith("{"):
+        return open_json_lines(path, encoding) if _is_lines(begin) else open_json(path, encoding)
+    return open_delimited(path, encoding, knows)
+
+
+def _is_lines(begin: str) -> bool:
+    """Return whether a text that begins with an object has one in each line."""
+    first, _, rest = begin.partition("\n")
+    return first.rstrip().endswith("}") and (not rest.strip() or rest.lstrip().startswith("{"))

@@ -1,0 +1,57 @@
+"""Words that say yes or no, in stock or not, and nothing at all."""
+
+import re
+
+# What feeds write in place of a value that they do not have, in lower case.
+NOTHING = frozenset({"", "n/a", "#n/a", "na", "nan", "none", "null", "nil", "-", "--", "\\n", "(null)", "undefined"})
+EXCEL_ERRORS = frozenset({"#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!"})
+
+_YES = frozenset(
+    "yes y true t on ja j oui o sí si s sim tak da да evet igen kyllä ano wahr vrai vero verdadero waar x ✓ ✔".split()  # noqa: SIM905
+)
+_NO = frozenset(
+    "no n false f off nein non não nao nie ne нет hayır nem ei falsch faux falso onwaar".split()  # noqa: SIM905
+)
+_IN_STOCK = frozenset({
+    "in stock", "instock", "available", "availability in stock", "limited availability", "online only", "in store only",
+    "lagernd", "auf lager", "verfügbar", "lieferbar", "sofort lieferbar", "vorrätig", "disponible", "en stock",
+    "en existencia", "disponibile", "op voorraad", "leverbaar", "dostępny", "na stanie", "skladem", "в наличии",
+    "em estoque", "disponível", "stokta", "i lager", "på lager", "varastossa", "raktáron", "low stock", "few left",
+})  # fmt: skip
+_OUT_OF_STOCK = frozenset({
+    "out of stock", "outofstock", "sold out", "soldout", "unavailable", "not available", "discontinued", "no stock",
+    "nicht verfügbar", "nicht lieferbar", "nicht auf lager", "ausverkauft", "vergriffen", "épuisé", "rupture de stock",
+    "indisponible", "agotado", "sin stock", "no disponible", "esaurito", "non disponibile", "niet op voorraad",
+    "uitverkocht", "niedostępny", "brak", "vyprodáno", "нет в наличии", "esgotado", "indisponível", "tükendi",
+    "slut i lager", "udsolgt",
+})  # fmt: skip
+_LATER = frozenset({
+    "preorder", "pre order", "backorder", "back order", "onbackorder", "on backorder", "available for order",
+    "on order", "auf bestellung", "vorbestellbar", "sur commande", "presale", "made to order",
+})  # fmt: skip
+_BLANKS = re.compile(r"[\s_\-]+")
+
+
+def is_nothing(text: str) -> bool:
+    """Return whether a text stands in place of a value that is missing."""
+    return text.strip().lower() in NOTHING
+
+
+def read_yes_or_no(text: str) -> bool | None:
+    """Return True or False for a word that says so; None for all others, 0 and 1 among them."""
+    word = text.strip().casefold()
+    return True if word in _YES else False if word in _NO else None
+
+
+def read_availability(text: str) -> bool | str | None:
+    """Return whether a product is in stock, "later" where it can be ordered beforehand, and None for unknown words."""
+    word = _BLANKS.sub(" ", text.strip().casefold().rsplit("schema.org/", 1)[-1]).strip()
+    if word in _IN_STOCK:
+        return True
+    if word in _OUT_OF_STOCK:
+        return False
+    if word in _LATER:
+        return "later"
+    if word in ("1", "0"):
+        return word == "1"
+    return read_yes_or_no(word)

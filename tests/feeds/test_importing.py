@@ -1,0 +1,107 @@
+"""Columns, ids, repeats, mappings, refusals and the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from feeds.cli import app
+from feeds.columns.mapping import read_mapping
+from feeds.errors import FeedError, MappingError, RefusedFeedError
+from tests.feeds.conftest import Import
+
+SHOP = (
+    "name,main_category,sub_category,image,link,ratings,discount_price,actual_price\n"
+    + "".join(
+        f'"Headphones {n % 7} | long title",audio,headphones,https://a.example/{n % 7}.jpg,https://s.example/{n},3.{n},'
+        f'"₹{n + 1},999","₹{n + 2},499"\n'
+        for n in range(9)
+    )
+    + "N/A,,,,,,,\n"
+)
+
+
+def test_a_feed_without_ids_gets_stable_ones_and_repeats_are_grouped(importing: Import) -> None:
+    result = importing(SHOP)
+    first = result.products[0]
+    assert (first["price"], first["list_price"], first["currency"]) == (1999.0, 2499.0, "INR")
+    assert (first["category"], first["ratings"]) == (["audio > headphones"], 3.0)
+    assert result.imported.summary.repeats["products"] == 2
+    assert result.column("repeat_group")[7:9] == result.column("product_id")[:2]
+    assert "no column of ids" in result.imported.summary.notes[0]
+    ids = {row["link"]: row["product_id"] for row in result.products}
+    assert len(set(ids.values())) == 9
+
+    header, *rows = SHOP.splitlines()
+    again = importing("\n".join([header, *reversed(rows)]).replace("3.5", "3.6"))
+    assert {row["link"]: row["product_id"] for row in again.products} == ids
+
+
+def test_a_mapping_is_saved_and_given_again(importing: Import, tmp_path: Path) -> None:
+    feed = "sku,caption,extra\nA,Red mug,x\nB,Blue pot,y\n"
+    result = importing(feed, columns={"title": ["extra"], "brand": ["caption"]}, currency="EUR")
+    assert result.products[0]["brand"] == "Red mug"
+    saved = read_mapping(result.shop / "mapping.json")
+    assert saved.columns["title"] == ["extra"]
+    assert saved.currency == "EUR"
+    (tmp_path / "bad.json").write_text('{"columns": {"colour": ["x"]}}')
+    with pytest.raises(MappingError, match="colour is no field"):
+        read_mapping(tmp_path / "bad.json")
+    with pytest.raises(MappingError, match="no column 'nothing'"):
+        importing(feed, columns={"title": ["nothing"]})
+
+
+def test_a_feed_whose_rows_are_mostly_unusable_is_refused(importing: Import, tmp_path: Path) -> None:
+    importing("id,name\n1,Mug\n")
+    before = (tmp_path / "shop/catalog.parquet").read_bytes()
+    rows = "".join(f"{n},\n" for n in range(40)) + "".join(f"{n},Mug\n" for n in range(40, 60))
+    with pytest.raises(RefusedFeedError, match=r"40 of 60 rows cannot be used.*no title.*id=id"):
+        importing("id,name\n" + rows)
+    assert (tmp_path / "shop/catalog.parquet").read_bytes() == before
+    report = json.loads((tmp_path / "shop/refused/report.json").read_text())
+    assert report["unusable_rows"] == 40
+    assert len((tmp_path / "shop/refused/issues.csv").read_text().splitlines()) == 41
+    importing("id,name\n1,Mug\n")
+    assert not (tmp_path / "shop/refused").exists()
+
+
+def test_a_catalogue_that_no_import_wrote_is_left_alone(importing: Import, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/catalog.parquet").write_bytes(b"mine")
+    with pytest.raises(FeedError, match="no import wrote"):
+        importing("id,name\n1,Mug\n")
+    assert (tmp_path / "shop/catalog.parquet").read_bytes() == b"mine"
+
+
+def test_rows_that_are_short_by_habit_are_products(importing: Import) -> None:
+    rows = "".join(f"{n},Mug {n}\n" if n % 3 else f"{n},Mug {n},blue\n" for n in range(200))
+    result = importing("id,name,colour\n" + rows)
+    assert len(result.products) == 200
+    assert "fewer cells" in result.imported.summary.notes[0]
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "feed.csv").write_text("nr;caption;cost\n1;Red mug;5 EUR\n2;Blue pot;x\n")
+    run = CliRunner().invoke
+    feed, shop = str(tmp_path / "feed.csv"), str(tmp_path / "shop")
+
+    shown = run(app, ["columns", feed, "--map", "title=caption"])
+    assert shown.exit_code == 0
+    assert "caption  map" in shown.output
+
+    done = run(app, ["import", feed, "--out", shop, "--map", "title=caption", "--map", "price=cost"])
+    assert done.exit_code == 0, done.output
+    assert "2 rows, 2 products" in done.output
+    assert "1 cell that cannot be used: 1 not a price (cost)" in done.output
+    report = json.loads((tmp_path / "shop/report.json").read_text())
+    assert (report["products"], report["fields"][0]["samples"]) == (2, ["1", "2"])
+    assert report["issues"][0]["examples"] == [{"line": 3, "value": "x", "product_id": "2"}]
+    assert "| 1 | cell | cost | not a price | 3: x |" in (tmp_path / "shop/report.md").read_text()
+
+    again = run(app, ["import", feed, "--out", shop, "--mapping", f"{shop}/mapping.json"])
+    assert again.exit_code == 0
+
+    wrong = run(app, ["import", feed, "--out", shop, "--map", "colour=cost"])
+    assert wrong.exit_code == 2
+    assert "colour is no field" in wrong.output
