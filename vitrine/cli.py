@@ -12,6 +12,7 @@ from vitrine.errors import UpError
 
 INTERRUPTED_STATUS = 130
 PROGRAMS = {
+    "feeds": "Make a catalogue of a product feed.",
     "training": "Make data sets from search logs, and fit models to them.",
     "evaluation": "Measure models by purchases and judgments.",
     "index_builder": "Build, check and publish index versions.",

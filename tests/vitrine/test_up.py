@@ -149,7 +149,7 @@ def test_another_call_in_the_same_folder_waits_for_nobody(tmp_path: Path) -> Non
 
 def test_help_lists_the_programs_and_a_program_is_run_by_its_name() -> None:
     listed = CliRunner().invoke(app, ["--help"]).stdout
-    assert all(name in listed for name in ("up", "training", "evaluation", "index-builder", "service"))
+    assert all(name in listed for name in ("up", "feeds", "training", "evaluation", "index-builder", "service"))
     status, said = end_of(start("service", "serve", "--help"))
     assert status == 0 and "Serve searches until a signal stops it" in said
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]

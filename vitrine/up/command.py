@@ -14,6 +14,7 @@ from vitrine.self_test.run import self_test
 from vitrine.self_test.words import summary
 from vitrine.serving.browser import open_address
 from vitrine.serving.service import RunningService, check_port, running_service
+from vitrine.steps.import_report import import_lines
 from vitrine.steps.plan import INDEX, SHOP, STEPS, check_shop, model_steps, prune_arguments, shop_step
 from vitrine.steps.request import UpRequest
 from vitrine.steps.shop_facts import ShopFacts, shop_facts
@@ -68,6 +69,8 @@ def _build(request: UpRequest, until: str | None) -> None:
     runner = Runner(request.work, len(STEPS))
     if first:
         runner.run(first)
+    if first and request.feed:
+        print("\n".join(import_lines(request.shop)), flush=True)
     facts = shop_facts(request.catalog, request.interactions)
     if request.photos:
         facts.check_photos(request.shop)
