@@ -14,8 +14,19 @@ from vitrine.self_test.run import self_test
 from vitrine.self_test.words import summary
 from vitrine.serving.browser import open_address
 from vitrine.serving.service import RunningService, check_port, running_service
+from vitrine.steps.bundle_report import bundle_line
 from vitrine.steps.import_report import import_lines
-from vitrine.steps.plan import INDEX, SHOP, STEPS, check_shop, model_steps, prune_arguments, shop_step
+from vitrine.steps.plan import (
+    FUSION,
+    INDEX,
+    SHOP,
+    STEPS,
+    TEXT_ENCODER,
+    check_shop,
+    model_steps,
+    prune_arguments,
+    shop_step,
+)
 from vitrine.steps.request import UpRequest
 from vitrine.steps.shop_facts import ShopFacts, shop_facts
 from vitrine.steps.step import Step
@@ -85,7 +96,10 @@ def _build(request: UpRequest, until: str | None) -> None:
         runner.run(step)
     _say_how_long(request, facts, runner.due(steps[1:]))
     for step in steps[1:]:
-        if runner.run(step) and step.name == INDEX:
+        ran = runner.run(step)
+        if step.name in (TEXT_ENCODER, FUSION) and (line := bundle_line(step.output.parent)):
+            print(f"    {line}", flush=True)
+        if step.name == INDEX and ran:
             run_program(prune_arguments(request), request.work.logs / "prune.log")
 
 
