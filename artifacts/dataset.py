@@ -8,6 +8,7 @@ shown_pairs.parquet       query, product_id, impressions: all products shown in 
                           queries; absent in older data sets and those without a log
 validation_pairs.parquet  like train_pairs, for queries held out of training (same window)
 evaluation_pairs.parquet  pairs bought in the later evaluation window, in the same columns
+                          (in all three `purchases` is 0 where queries are made from the catalogue, without a log)
 table1.md                 the counts of dataset.json laid out as the paper's Table 1; not part of the fingerprint
 """
 
@@ -80,7 +81,9 @@ class DatasetCard(Record):
     source: str | None = (
         None  # public data set whose splits are used; None if the splits are time windows of a search log
     )
-    training_window: Window | None  # None if the splits are those of `source`
+    # Whether all queries are made from the words of products, since there is no log (training/catalog_alone).
+    made_from_catalog: bool = False
+    training_window: Window | None  # None if the splits are those of `source`, and without a log
     evaluation_window: Window | None
     seed: int
     train: SplitStatistics

@@ -37,6 +37,8 @@ def _notes(card: DatasetCard) -> list[str]:
     training, evaluation, interest = card.training_window, card.evaluation_window, card.interest
     weights = ", ".join(f"{event} {weight:g}" for event, weight in interest.weights.items())
     notes = [f"Splits of {card.source}; no time windows, no purchases."]
+    if card.made_from_catalog:
+        notes = ["Queries made from the catalogue, held out by product; no log, no purchases."]
     if training and evaluation:
         notes = [
             f"Training from {training.start:%Y-%m-%d} to {training.end:%Y-%m-%d}, evaluation from "

@@ -64,7 +64,7 @@ ROOMS = {
     },
     "training": {
         "__main__": "cli",
-        "cli": "generations experiments fitting esci annotator sample_shop logs batches after_fit recipes errors",
+        "cli": "generations experiments fitting esci annotator sample_shop catalog_alone logs batches after_fit recipes errors",
         "generations": "experiments sample_shop recipes errors",
         "experiments": "fitting batches recipes errors",
         "fitting": "model batches objective after_fit recipes errors",
@@ -73,6 +73,7 @@ ROOMS = {
         "batches": "recipes errors",
         "recipes": "errors",
         "esci": "logs errors",
+        "catalog_alone": "batches errors",
         "logs": "errors",
         "errors": "",
         "objective": "",

@@ -13,6 +13,7 @@ from artifacts.dataset import Dataset, open_dataset
 from artifacts.table1 import table1
 from artifacts.tower_specs import TowerName
 from towers.errors import TowerError
+from towers.photos import USABLE
 from training.annotator.cli import annotator
 from training.errors import TrainingError
 from training.esci.choices import Locale, Version
@@ -62,7 +63,9 @@ def sample_shop(
 @app.command()
 @_friendly
 def prepare(
-    shop: Annotated[Path, typer.Option(help="Folder with catalog.parquet and interactions.parquet.")],
+    shop: Annotated[
+        Path, typer.Option(help="Folder with catalog.parquet and, if the shop has a log, interactions.parquet.")
+    ],
     out: Out,
     interactions: Annotated[
         str | None,
@@ -104,13 +107,21 @@ def prepare(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of DuckDB; by default one for each core.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Make a data set from a search log: pairs by time window, held-out queries, seen negatives."""
+    """Make a data set from a search log or, where the shop has none, from its catalogue alone.
+
+    From a log: pairs by time window, held-out queries, seen negatives. Without interactions.parquet, queries are made from
+    the words of products and held out by product; options that are about a log ask for one.
+    """
     from training.logs.interest import interest_of
     from training.logs.log_source import Resources, log_of
     from training.logs.prepare import PrepareOptions
     from training.logs.prepare import prepare as prepare_dataset
     from training.logs.windows import WindowChoice
 
+    about_a_log = (interactions, connection, evaluation_start, evaluation_end, training_start, training_months, weight)
+    if not any(about_a_log) and not (shop / "interactions.parquet").exists():
+        _prepare_without_log(shop, out, seed)
+        return
     judgments = shop / "judgments.parquet"
     options = PrepareOptions(
         WindowChoice(evaluation_start, evaluation_end, training_start, training_months),
@@ -124,6 +135,23 @@ def prepare(
         judgments if judgments.is_file() else None,
         out,
         options,
+    )
+    print(describe_dataset(dataset))
+
+
+def _prepare_without_log(shop: Path, out: Path, seed: int) -> None:
+    """Make a data set from a catalogue alone, and say what it lacks for that."""
+    from training.batches.usable_photos import count_photos, describe_unusable
+    from training.catalog_alone.prepare import prepare_without_log
+
+    dataset = prepare_without_log(shop / "catalog.parquet", out, seed)
+    photos = count_photos(dataset.catalog_texts())
+    unusable = describe_unusable(photos)
+    print(
+        f"{shop} has no interactions.parquet: the data set is made from the catalogue alone. Popularity, products' "
+        "history, what was shown, and an evaluation month come with a log and are left out.\n"
+        f"products with a photo that can be used: {photos[USABLE]:,} of {photos.total():,}"
+        f"{f'; the others: {unusable}' if unusable else ''}"
     )
     print(describe_dataset(dataset))
 
@@ -166,7 +194,12 @@ def clip(
             "Without this option the recipe is fitted."
         ),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Recipe of the CLIP; by default a small one is trained.")] = "clip-small",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Recipe of the CLIP; by default a small one is trained: clip-small, or without a log clip-small-titles."
+        ),
+    ] = None,
     seed: Seed = 0,
     steps: Steps = None,
     devices: Devices = 1,
@@ -185,7 +218,7 @@ def clip(
         raise typer.BadParameter("give --pretrained with --architecture")
     inputs = data_from_dataset(data) if data else data_from_catalog(catalog or Path())
     cache = VectorCache((data or out.parent) / "vectors")
-    chosen = load_recipe(recipe)
+    chosen = load_recipe(recipe or ("clip-small-titles" if inputs.made_from_catalog else "clip-small"))
     if pretrained:
         weights = PretrainedClipRecipe(pretrained=pretrained, architecture=architecture)
         chosen = load_recipe("clip").model_copy(update={"clip": weights})
@@ -198,7 +231,12 @@ def fit_recipe(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or path of a .yaml file.")],
     data: Data,
     out: Out,
-    bibert: Annotated[Path | None, typer.Option(help="Bundle with a fitted BiBERT.")] = None,
+    bibert: Annotated[
+        Path | None,
+        typer.Option(
+            help="Bundle with a fitted text tower: what the recipe takes, or the start of the one that it trains."
+        ),
+    ] = None,
     clip: Annotated[Path | None, typer.Option(help="Bundle with CLIP towers.")] = None,
     judgments: TrainingLabels = None,
     seed: Seed = 0,
@@ -214,6 +252,8 @@ def fit_recipe(
 
     loaded = load_recipe(recipe)
     given: dict[TowerName, Path | None] = {"bibert": bibert, "clip": clip}
+    for name in (name for name, path in given.items() if path):
+        loaded = loaded.over_fitted(name)
     fitted = {name: open_bundle(path) for name, path in given.items() if path and name in loaded.fitted_towers}
     cache = VectorCache(data / "vectors")
     labels = judgments or open_dataset(data).training_judgments_file if loaded.learns_from_judgments else None

@@ -7,6 +7,7 @@ TrainingError
 ├── LogError         the search log cannot be made into a data set
 │   └── LeakageError   the data set would let training see what it is evaluated on
 ├── JudgmentsError   an annotator cannot be fitted to the judgments, or is not right often enough
+├── CatalogError     no data set can be made from the catalogue alone
 └── EsciError        the files of ESCI or SQID do not hold what was asked for
 """
 
@@ -29,6 +30,10 @@ class LogError(TrainingError):
 
 class JudgmentsError(TrainingError):
     """An annotator cannot be fitted to the judgments, or is not right often enough."""
+
+
+class CatalogError(TrainingError):
+    """No data set can be made from a catalogue alone."""
 
 
 class EsciError(TrainingError):

@@ -1,5 +1,7 @@
 """The captions of photos, on which a CLIP is trained."""
 
+from collections.abc import Collection
+
 import pyarrow as pa
 
 from artifacts.bundle import ClipCaptions, ModelBundle
@@ -9,7 +11,9 @@ from training.recipes.recipe import Recipe
 from training.recipes.towers import ClipRecipe
 
 
-def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float) -> pa.Table:
+def caption_pairs(
+    catalog: Catalog, bought: pa.Table | None, title_share: float, without: Collection[str] = ()
+) -> pa.Table:
     """Return captions of products: titles and, where there is a log, the queries for which the product was bought.
 
     Args:
@@ -18,6 +22,7 @@ def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float)
         bought: query, product_id of the training window; None without a log.
         title_share: the share of titles among the captions, where there are queries too; each title is
             repeated as often as comes nearest to it, between 1 and 100 times. With 1 there are titles alone.
+        without: products that get no caption, since they are held out.
 
     Returns:
         query (the caption), product_id.
@@ -25,7 +30,7 @@ def caption_pairs(catalog: Catalog, bought: pa.Table | None, title_share: float)
     rows = [
         (title, product_id)
         for title, product_id, image in zip(catalog.titles, catalog.product_ids, catalog.images, strict=True)
-        if title.strip() and image and not is_url(image)
+        if title.strip() and image and not is_url(image) and product_id not in without
     ]
     titles = pa.table(
         {

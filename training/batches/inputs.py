@@ -1,15 +1,19 @@
 """The inputs of a fit: its pairs as numbers, and what each tower reads of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from artifacts.tower_specs import ClipImageTowerSpec, FieldNames, TowerName
 from towers.side_encoder import Products, SideEncoder
+from training.batches.columns_by_role import categories
+from training.batches.fields import text_fields
 from training.batches.judged import JudgedSource, judged_queries
 from training.batches.pair_tables import pair_tables
-from training.batches.pairs import TrainingPairs, training_pairs
+from training.batches.pairs import Integers, TrainingPairs, training_pairs
 from training.batches.photo_store import decode_catalog
 from training.batches.sources import FieldTexts, FrozenVectors, Photos, RewordedTexts, Texts, TowerSource
 from training.batches.training_data import TrainingData
@@ -21,7 +25,15 @@ Sources = dict[str, dict[str, TowerSource]]  # by side ("query", "product") and 
 def pairs_for(recipe: Recipe, data: TrainingData, fields: FieldNames = (), seed: int = 0) -> TrainingPairs:
     """Return the numbered pairs that a recipe is fitted to; see `pair_tables` for arguments and errors raised."""
     tables = pair_tables(recipe, data, fields, seed)
-    return training_pairs(tables.pairs, tables.seen_negatives, data.catalog.rows_by_product_id())
+    numbered = training_pairs(tables.pairs, tables.seen_negatives, data.catalog.rows_by_product_id())
+    return replace(numbered, categories=_categories(data, numbered)) if data.made_from_catalog else numbered
+
+
+def _categories(data: TrainingData, pairs: TrainingPairs) -> Integers:
+    """Return the number of the category of each pair's product; products without one share a number."""
+    found = pa.array(categories(data.catalog.table, text_fields(data.catalog)), pa.string())
+    numbers = found.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+    return numbers[pairs.product_of_pair]
 
 
 def judged_source(recipe: Recipe, data: TrainingData, queries: list[str]) -> JudgedSource | None:

@@ -29,7 +29,8 @@ class PairTables:
 def pair_tables(recipe: Recipe, data: TrainingData, fields: FieldNames, seed: int) -> PairTables:
     """Return what a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
 
-    Where the recipe says so, queries made from the catalogue are added to the purchases.
+    Where the recipe says so, queries made from the catalogue are added to the purchases; without a log, all pairs are such
+    queries, and none are added.
 
     Args:
         recipe: what is fitted.
@@ -41,7 +42,7 @@ def pair_tables(recipe: Recipe, data: TrainingData, fields: FieldNames, seed: in
         RecipeError: the recipe needs purchases and there is no log.
     """
     tables = _given_pairs(recipe, data)
-    each = recipe.optimisation.catalog_queries if recipe.optimisation else 0
+    each = _catalog_queries(recipe, data)
     if not each:
         return tables
     made = training_queries(data.catalog.table, fields, each, seed)
@@ -50,14 +51,20 @@ def pair_tables(recipe: Recipe, data: TrainingData, fields: FieldNames, seed: in
 
 def count_pairs(recipe: Recipe, data: TrainingData) -> int:
     """Return the number of pairs that a recipe is fitted to, at most; see `pair_tables` for errors raised."""
-    each = recipe.optimisation.catalog_queries if recipe.optimisation else 0
+    each = _catalog_queries(recipe, data)
     made = most_training_queries(len(data.catalog.table), each)
     return len(_given_pairs(recipe, data).pairs) + made
 
 
+def _catalog_queries(recipe: Recipe, data: TrainingData) -> int:
+    """Return how many queries are made of each product beside the pairs of the data set."""
+    return recipe.optimisation.catalog_queries if recipe.optimisation and not data.made_from_catalog else 0
+
+
 def _given_pairs(recipe: Recipe, data: TrainingData) -> PairTables:
     if isinstance(recipe.clip, ClipRecipe):
-        return PairTables(caption_pairs(data.catalog, data.train, recipe.clip.title_share), None)
+        share, without = recipe.clip.title_share, data.held_out_products()
+        return PairTables(caption_pairs(data.catalog, data.bought, share, without), None)
     if data.train is None:
         raise RecipeError(f"recipe {recipe.name} is fitted to purchases: prepare a data set from a search log first")
     return PairTables(data.train, data.seen_negatives)

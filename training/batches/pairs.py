@@ -10,6 +10,9 @@ from torch import Tensor
 
 from training.batches.judged import JudgedBatch, JudgedSource
 
+# Pairs of products of one category that stand together in a batch, so that each has near products as its negatives.
+CATEGORY_RUN = 8
+
 Integers = npt.NDArray[np.int64]
 
 
@@ -37,6 +40,7 @@ class TrainingPairs:
     product_of_pair: Integers  # (pairs,) catalogue rows
     known: Grouped  # products that are positives of a query
     seen_negatives: Grouped  # products shown for a query but never bought for it
+    categories: Integers | None = None  # (pairs,) number of each product's category; None if batches mix all
 
     def __len__(self) -> int:
         return len(self.query_of_pair)
@@ -140,10 +144,18 @@ class BatchPlan:
         """Return the batch of a step, 0 <= step < steps."""
         epoch, position = divmod(step, self._per_epoch)
         if self._order[0] != epoch:
-            order = np.random.default_rng((self._seed, epoch)).permutation(len(self._pairs))
-            self._order = (epoch, order)
+            self._order = (epoch, self._epoch_order(np.random.default_rng((self._seed, epoch))))
         chosen = self._order[1][position * self._batch_size : (position + 1) * self._batch_size]
         return self._make(chosen, self._judged.batch((self._seed, step)) if self._judged else None)
+
+    def _epoch_order(self, rng: np.random.Generator) -> Integers:
+        """Return the order of an epoch's pairs: random or, with categories, in random runs of pairs of one category."""
+        order = rng.permutation(len(self._pairs))
+        if self._pairs.categories is None:
+            return order
+        by_category = order[np.argsort(self._pairs.categories[order], kind="stable")]
+        runs = [by_category[start : start + CATEGORY_RUN] for start in range(0, len(by_category), CATEGORY_RUN)]
+        return np.concatenate([runs[place] for place in rng.permutation(len(runs))])
 
     def _make(self, chosen: Integers, judged: JudgedBatch | None) -> Batch:
         pairs = self._pairs

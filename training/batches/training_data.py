@@ -38,6 +38,7 @@ class TrainingData:
         shown: query, product_id, impressions; None without a log, and in older data sets.
         validation: query, product_id of the held-out queries; None without a log.
         judgments: labels of training queries; None if there are none.
+        made_from_catalog: whether the queries of all pairs are made from the words of products, without a log.
     """
 
     fingerprint: str
@@ -47,6 +48,12 @@ class TrainingData:
     shown: pa.Table | None
     validation: pa.Table | None
     judgments: TrainingJudgments | None = None
+    made_from_catalog: bool = False
+
+    @property
+    def bought(self) -> pa.Table | None:
+        """The training pairs of a log; None without a log."""
+        return None if self.made_from_catalog else self.train
 
     @property
     def products(self) -> "Products":
@@ -58,6 +65,12 @@ class TrainingData:
     def held_out_queries(self) -> list[str]:
         """Return the distinct validation queries, sorted."""
         return _queries(self.validation)
+
+    def held_out_products(self) -> set[str]:
+        """Return the products of which no training query is made without a log; none are held out of a log."""
+        if not self.made_from_catalog or self.train is None:
+            return set()
+        return {*self.catalog.product_ids} - {*self.train["product_id"].to_pylist()}
 
     def training_queries(self) -> list[str]:
         """Return the distinct queries of the training window that are not held out, sorted."""
@@ -89,6 +102,7 @@ def data_from_dataset(path: Path, judgments: Path | None = None) -> TrainingData
         shown=dataset.shown_pairs,
         validation=dataset.validation_pairs,
         judgments=TrainingJudgments(read_judgments(judgments), sha256_of_file(judgments)) if judgments else None,
+        made_from_catalog=dataset.card.made_from_catalog,
     )
 
 

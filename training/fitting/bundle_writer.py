@@ -70,7 +70,7 @@ def _origin(request: FitRequest, fitted: FittedModel) -> ModelOrigin:
         seed=request.seed,
         metrics=dict(fitted.metrics),
         software=software_versions(),
-        clip_captions=caption_kind(request.recipe, request.data.train, request.fitted.get("clip"))
+        clip_captions=caption_kind(request.recipe, request.data.bought, request.fitted.get("clip"))
         if has_clip
         else None,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

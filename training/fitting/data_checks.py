@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from training.batches.fields import check_named_fields
 from training.batches.pair_tables import count_pairs
 from training.batches.training_data import TrainingData
+from training.batches.usable_photos import count_photos, describe_unusable, has_usable_photo
 from training.errors import RecipeError
 from training.recipes.recipe import AlphaSearch, Recipe
 from training.recipes.towers import ClipRecipe
@@ -31,6 +32,7 @@ def check_data(recipe: Recipe, data: TrainingData, devices: int = 1, *, has_star
     if recipe.train and not has_start:
         _check_pairs(recipe, count_pairs(recipe, data), max(FEWEST_PAIRS, devices))
     check_named_fields(recipe, data.catalog)
+    _check_photos(recipe, data)
     _check_history(recipe, data)
     _check_alpha(recipe, data)
 
@@ -47,9 +49,20 @@ def _check_pairs(recipe: Recipe, pairs: int, least: int) -> None:
     raise RecipeError(f"recipe {recipe.name} needs {least} pairs or more, and there are {pairs}; {remedy}")
 
 
+def _check_photos(recipe: Recipe, data: TrainingData) -> None:
+    """Refuse to make a CLIP where no product has a photo that it could read."""
+    if recipe.clip is None or has_usable_photo(data.catalog):
+        return
+    reasons = describe_unusable(count_photos(data.catalog))
+    raise RecipeError(
+        f"recipe {recipe.name} reads photos, and no product of {data.catalog.path} has one that can be used: {reasons}. "
+        "Put the photos beside the catalogue (docs/data-formats.md), or fit a text tower alone, such as minilm"
+    )
+
+
 def _check_history(recipe: Recipe, data: TrainingData) -> None:
     """Refuse a recipe with a product history where the data has nothing to compute it from."""
-    if recipe.history is None:
+    if recipe.history is None or data.made_from_catalog:  # without a log a history is left out
         return
     if data.shown is None:
         raise RecipeError(

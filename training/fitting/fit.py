@@ -17,7 +17,7 @@ from training.fitting.history import add_history
 from training.fitting.module import RetrievalModule
 from training.fitting.popularity import add_prior
 from training.fitting.preflight import check_model, check_request
-from training.fitting.pretrained_start import pretrained_start, untrained
+from training.fitting.pretrained_start import pretrained_start, reason_for_no_training, untrained
 from training.fitting.read_texts import report_read_texts
 from training.fitting.request import FitRequest
 from training.fitting.run import CURVES, run
@@ -33,7 +33,8 @@ from training.recipes.towers import PretrainedClipRecipe
 def fit(request: FitRequest) -> ModelBundle:
     """Fit a recipe and write its bundle; a fit that was killed resumes from its last checkpoint.
 
-    A fit over a pretrained text tower ends with its start where it lost to it, or where there is nothing to train on.
+    A fit over a pretrained text tower ends with its start where it lost to it, or where there is nothing to train on; so
+    does a residual fusion over any text tower.
     Whatever makes the fit impossible is refused before its first step (training/fitting/preflight.py).
 
     Raises:
@@ -49,7 +50,7 @@ def fit(request: FitRequest) -> ModelBundle:
         print(f"bibert reads of products: title, {', '.join(fields)}")
     asked = untrained(request) or request
     if asked is not request:
-        print("the log has too few pairs to train anything: the bundle holds the start of the fit")
+        print(f"{reason_for_no_training(request)}: the bundle holds the start of the fit")
     start = starting_model(asked.recipe, request.data.vocabulary_texts(fields), asked.fitted, fields)
     check_model(asked, start.model)
     work = request.work_folder()

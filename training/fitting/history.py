@@ -34,6 +34,8 @@ def add_history(fitted: FittedModel, recipe: Recipe, data: TrainingData) -> Fitt
         data: the catalogue, what was shown for each query, and the held-out queries.
     """
     assert recipe.history is not None
+    if data.made_from_catalog:
+        return replace(fitted, history_choice=HistoryChoice(kept=False, reason="there is no log of what was shown"))
     held_out = held_out_set(data)
     if len(held_out.queries) < LEAST_QUERIES:
         return replace(fitted, history_choice=HistoryChoice(kept=False, reason=too_few_queries(len(held_out.queries))))

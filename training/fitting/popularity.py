@@ -35,7 +35,9 @@ def add_prior(fitted: FittedModel, recipe: Recipe, data: TrainingData) -> Fitted
     """
     assert recipe.prior is not None
     rows = data.catalog.rows_by_product_id()
-    held_out = held_out_set(data)
+    sold, held_out = purchases_by_row(data, rows), held_out_set(data)
+    if not sold.any():
+        return replace(fitted, prior=PriorChoice(kept=False, reason="the data set has no purchases"))
     if len(held_out.queries) < LEAST_QUERIES:
         return replace(fitted, prior=PriorChoice(kept=False, reason=too_few_queries(len(held_out.queries))))
     temperature = recipe.optimisation.temperature if recipe.optimisation else _TEMPERATURE
@@ -47,7 +49,6 @@ def add_prior(fitted: FittedModel, recipe: Recipe, data: TrainingData) -> Fitted
         recipe.prior.by_query,
         temperature,
     )
-    sold = purchases_by_row(data, rows)
     purchases = HeldOutPurchases(
         queries=fitted.query.queries(held_out.queries),
         products=fitted.product.products(data.products),

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from artifacts.bundle import ModelBundle
+from artifacts.side import ResidualFusion
 from artifacts.tower_specs import FieldNames, PretrainedBertTowerSpec, TowerName
+from training.batches.usable_photos import count_photos, describe_unusable, has_usable_photo
 from training.fitting.data_checks import FEWEST_PAIRS
 from training.fitting.request import FitRequest
 from training.model.start import StartingModel, starting_model
@@ -46,7 +48,7 @@ class PretrainedStart:
 def pretrained_start(recipe: Recipe, fitted: Mapping[TowerName, ModelBundle]) -> PretrainedStart | None:
     """Return what a recipe's fit starts from; None where it trains nothing or is not over a pretrained text tower.
 
-    Recipes whose queries pass through another tower too have no such start.
+    A residual fusion begins at its text tower, so that it has such a start over a tower from scratch too. Recipes whose queries pass through another tower too have no such start.
 
     Args:
         recipe: what is fitted.
@@ -62,20 +64,34 @@ def pretrained_start(recipe: Recipe, fitted: Mapping[TowerName, ModelBundle]) ->
         alone = recipe.model_copy(update={**changes, "bibert": whole})
         return PretrainedStart(alone, {}, "all layers as they were pretrained")
     bundle = fitted.get("bibert") if recipe.bibert is None else None
-    if bundle is None or not any(isinstance(tower, PretrainedBertTowerSpec) for tower in bundle.query.towers):
+    if bundle is None:
         return None
-    words = f"the text tower of {bundle.path.name}, without a photo"
+    is_residual = isinstance(recipe.product.fusion, ResidualFusion)
+    if not is_residual and not any(isinstance(tower, PretrainedBertTowerSpec) for tower in bundle.query.towers):
+        return None
+    words = f"the text tower of {bundle.path.name}{', without a photo' if 'clip' in recipe.product.towers else ''}"
     return PretrainedStart(recipe.model_copy(update=changes), {"bibert": bundle}, words)
 
 
-def untrained(request: FitRequest) -> FitRequest | None:
-    """Return the request for a fit's start alone where the log has too few pairs to train it, otherwise None.
+def reason_for_no_training(request: FitRequest) -> str | None:
+    """Return in a clause why a fit with a start trains nothing; None where it trains.
 
-    Queries made from the catalogue do not count: without a log nothing says whether training on them does any good.
+    A fit that fuses photos needs some, and any fit needs pairs. Queries made from the catalogue do not count beside a log:
+    nothing says whether training on them alone does any good.
     """
+    data = request.data
+    if data.train is None or len(data.train) < max(FEWEST_PAIRS, request.devices):
+        return "the log has too few pairs to train anything"
+    if "clip" in request.recipe.product.towers and not has_usable_photo(data.catalog):
+        reasons = describe_unusable(count_photos(data.catalog))
+        return f"no product has a photo that can be used ({reasons}), so that the search is by text alone"
+    return None
+
+
+def untrained(request: FitRequest) -> FitRequest | None:
+    """Return the request for a fit's start alone where nothing can be trained (`reason_for_no_training`), or None."""
     begun = pretrained_start(request.recipe, request.fitted)
-    bought = 0 if request.data.train is None else len(request.data.train)
-    if begun is None or bought >= max(FEWEST_PAIRS, request.devices):
+    if begun is None or reason_for_no_training(request) is None:
         return None
     recipe = begun.recipe.model_copy(update={"history": request.recipe.history, "prior": request.recipe.prior})
     return replace(request, recipe=recipe, fitted=begun.fitted)

@@ -6,6 +6,8 @@ log holds. The fit is kept where it is ahead of its start on the held-out querie
 behind there, where it is not behind on the queries of the catalogue; all beyond chance. These alone could not decide,
 since a fit may have learned from others of their kind.
 
+Without a log the held-out queries are made from the catalogue too (training/catalog_alone), and there are no others.
+
 BM25 reads the title and the same fields as the text tower (artifacts/bm25.py).
 """
 
@@ -30,6 +32,12 @@ from training.fitting.validation import RECALL_DEPTH, validation_set
 FEWEST_HELD_OUT = 50  # queries; fewer cannot show that a fit is better than its start
 DEPTHS = (10, RECALL_DEPTH)
 START_KEPT = "start_kept"  # name of the metric
+# What the queries are, for messages: of a log, made from the catalogue beside a log, and made from it without a log.
+HELD_OUT, MADE, HELD_OUT_MADE = (
+    "held-out queries",
+    "queries made from the catalogue",
+    "held-out queries made from the catalogue",
+)
 
 Key = Literal["held_out", "catalog"]
 Recalls = Mapping[int, npt.NDArray[np.float64]]  # by depth, of each query
@@ -120,9 +128,11 @@ def compare(
         bm25 = queries.recalls_of(words.search(queries.queries, RECALL_DEPTH)[0], DEPTHS)
         return Comparison(key, name, models[0], bm25, models[1] if start else None)
 
+    if data.made_from_catalog:
+        return [measured("held_out", HELD_OUT_MADE, data.validation)] if data.validation else []
     made = check_queries(data.catalog.table, fields, seed)
-    found = [measured("held_out", "held-out queries", data.validation)] if data.validation else []
-    return [*found, measured("catalog", "queries made from the catalogue", made)] if made else found
+    found = [measured("held_out", HELD_OUT, data.validation)] if data.validation else []
+    return [*found, measured("catalog", MADE, made)] if made else found
 
 
 def keep_the_better(fitted: FittedModel, begun: PretrainedStart | None, data: TrainingData, seed: int) -> FittedModel:
@@ -141,7 +151,10 @@ def keep_the_better(fitted: FittedModel, begun: PretrainedStart | None, data: Tr
     for comparison in found:
         print(comparison)
         metrics |= comparison.metrics()
-    if begun and start and encoders and (reason := reason_for_start(found)):
+    reason = reason_for_start(found) if begun else None
+    if begun and not reason:
+        print(f"the fit is kept: on {found[0].queries} it is not behind {begun.words}")
+    if begun and start and encoders and reason:
         print(f"the start is kept, {begun.words}: {reason}")
         fitted = replace(fitted, model=start.model, tokenizers=start.tokenizers, query=encoders[0], product=encoders[1])
         metrics[START_KEPT] = 1.0
@@ -161,15 +174,16 @@ def bm25_is_ahead(found: Comparison) -> str | None:
         f"recall@{depth} {100 * found.bm25[depth].mean():.1f} for {100 * found.model[depth].mean():.1f}"
         for depth in depths
     )
-    return f"BM25 is significantly ahead on {found.queries}, {more}: {_REMEDIES[found.key]}"
+    return f"BM25 is significantly ahead on {found.queries}, {more}: {_REMEDIES[found.queries]}"
 
 
 _REMEDIES = {
-    "held_out": "a bundle holds vectors and cannot keep BM25, so give the fit a longer log or a larger pretrained "
+    HELD_OUT: "a bundle holds vectors and cannot keep BM25, so give the fit a longer log or a larger pretrained "
     "encoder with all of its layers, or keep the word search that the shop has",
-    "catalog": "a bundle holds vectors and cannot keep BM25, so let the text tower learn from such queries "
+    MADE: "a bundle holds vectors and cannot keep BM25, so let the text tower learn from such queries "
     "(catalog_queries), read all text columns (fields: text) and keep all its layers, or leave searches for exact "
     "words to the word search that the shop has",
+    HELD_OUT_MADE: "these queries repeat words of titles, as BM25 does; what shoppers type in other words they cannot show",
 }
 
 

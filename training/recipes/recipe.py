@@ -181,6 +181,19 @@ class Recipe(Record):
                 raise ValueError(f"lora is given for {name}, but train does not name it")
         return self
 
+    def over_fitted(self, tower: TowerName) -> "Recipe":
+        """Return the same with a tower that it makes and trains taken from a fitted bundle, as the start of its fit.
+
+        Raises:
+            RecipeError: the recipe trains adapters, which are for a pretrained tower alone.
+        """
+        given = {"bibert": self.bibert, "clip": self.clip}[tower]
+        if given is None or tower not in self.train:
+            return self
+        if getattr(given, "lora", None):
+            raise RecipeError(f"recipe {self.name} trains adapters (lora) of its own {tower}; leave --{tower} out")
+        return self.model_copy(update={tower: None})
+
     @property
     def learns_from_judgments(self) -> bool:
         """Whether labels of training queries are used where there are some."""
