@@ -64,7 +64,8 @@ ROOMS = {
     },
     "training": {
         "__main__": "cli",
-        "cli": "generations experiments fitting esci annotator sample_shop catalog_alone logs batches after_fit recipes errors",
+        "cli": "generations experiments fitting esci annotator sample_shop catalog_alone logs batches after_fit "
+        "recipes errors",
         "generations": "experiments sample_shop recipes errors",
         "experiments": "fitting batches recipes errors",
         "fitting": "model batches objective after_fit recipes errors",

@@ -109,8 +109,8 @@ def prepare(
 ) -> None:
     """Make a data set from a search log or, where the shop has none, from its catalogue alone.
 
-    From a log: pairs by time window, held-out queries, seen negatives. Without interactions.parquet, queries are made from
-    the words of products and held out by product; options that are about a log ask for one.
+    From a log: pairs by time window, held-out queries, seen negatives. Without interactions.parquet, queries are made
+    from the words of products and held out by product; options that are about a log ask for one.
     """
     from training.logs.interest import interest_of
     from training.logs.log_source import Resources, log_of
@@ -197,7 +197,8 @@ def clip(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Recipe of the CLIP; by default a small one is trained: clip-small, or without a log clip-small-titles."
+            help="Recipe of the CLIP; by default a small one is trained: clip-small or, without a log, "
+            "clip-small-titles."
         ),
     ] = None,
     seed: Seed = 0,

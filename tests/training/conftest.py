@@ -8,6 +8,7 @@ from artifacts.dataset import Dataset, open_dataset
 from tests.support.made_once import made_once
 from tests.training.small_fits import Fits
 from training.batches.training_data import TrainingData, data_from_dataset
+from training.catalog_alone.prepare import prepare_without_log
 from training.logs.prepare import prepare
 from training.sample_shop import generate_sample_shop
 
@@ -30,6 +31,20 @@ def _prepare(shop: Path, out: Path) -> None:
 @pytest.fixture(scope="session")
 def data(dataset: Dataset) -> TrainingData:
     return data_from_dataset(dataset.path)
+
+
+@pytest.fixture(scope="session")
+def dataset_without_log(shop: Path) -> Dataset:
+    """Made from the catalogue of the shop alone."""
+    made = made_once(
+        "training-data-without-log", lambda folder: prepare_without_log(shop / "catalog.parquet", folder / "data")
+    )
+    return open_dataset(made / "data")
+
+
+@pytest.fixture(scope="session")
+def data_without_log(dataset_without_log: Dataset) -> TrainingData:
+    return data_from_dataset(dataset_without_log.path)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ _CATEGORY = re.compile(r"categor|type|class|department|taxonomy", re.IGNORECASE)
 _BRAND = re.compile(r"^(brand|brand_?name|manufacturer|vendor|make)$", re.IGNORECASE)
 _MODEL = re.compile(r"^(mpn|model|model_?(number|no|name)|part_?(number|no)|sku)$", re.IGNORECASE)
 _PATH = re.compile(r"\s*(?:>|/|\||»)\s*")
-_MOST_CATEGORIES = 0.2  # distinct values by products; more are no categories
+_MOST_CATEGORIES = 0.2  # distinct values by products; more are no categories ...
+_ALWAYS_FEW = 20  # ... unless there are no more than these
 
 
 def category_column(products: pa.Table, fields: Sequence[str]) -> str | None:
@@ -27,7 +28,11 @@ def category_column(products: pa.Table, fields: Sequence[str]) -> str | None:
         for name in fields
         if name in products.column_names and _CATEGORY.search(name)
     }
-    fine = {name: count for name, count in distinct.items() if 1 < count <= max(2, _MOST_CATEGORIES * len(products))}
+    fine = {
+        name: count
+        for name, count in distinct.items()
+        if 1 < count <= max(_ALWAYS_FEW, _MOST_CATEGORIES * len(products))
+    }
     return max(fine, key=lambda name: fine[name], default=None)
 
 

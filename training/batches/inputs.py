@@ -32,8 +32,9 @@ def pairs_for(recipe: Recipe, data: TrainingData, fields: FieldNames = (), seed:
 def _categories(data: TrainingData, pairs: TrainingPairs) -> Integers:
     """Return the number of the category of each pair's product; products without one share a number."""
     found = pa.array(categories(data.catalog.table, text_fields(data.catalog)), pa.string())
-    numbers = found.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
-    return numbers[pairs.product_of_pair]
+    numbers: Integers = found.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+    of_pairs: Integers = numbers[pairs.product_of_pair]
+    return of_pairs
 
 
 def judged_source(recipe: Recipe, data: TrainingData, queries: list[str]) -> JudgedSource | None:

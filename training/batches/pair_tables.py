@@ -29,8 +29,8 @@ class PairTables:
 def pair_tables(recipe: Recipe, data: TrainingData, fields: FieldNames, seed: int) -> PairTables:
     """Return what a recipe is fitted to: captions for a CLIP from scratch, otherwise purchases.
 
-    Where the recipe says so, queries made from the catalogue are added to the purchases; without a log, all pairs are such
-    queries, and none are added.
+    Where the recipe says so, queries made from the catalogue are added to the purchases. Without a log all pairs are
+    such queries, and none are added.
 
     Args:
         recipe: what is fitted.

@@ -10,12 +10,12 @@ from artifacts.query_text import normalise_query
 
 _EDGES = re.compile(r"^[^\w]+|[^\w%\"”″]+$")
 # Words that join others; shoppers seldom type them.
-_JOINING = frozenset(
-    "a an and at by for from in of on or the to with und mit für der die das von zu aus et pour avec de la le les du "
-    "des en el los las con para y e per di da il".split()
-)
+_ENGLISH = ("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with")
+_GERMAN = ("aus", "das", "der", "die", "für", "mit", "und", "von", "zu")
+_ROMANCE = ("avec", "con", "da", "de", "des", "di", "du", "e", "el", "en", "et", "il", "la", "las", "le", "les", "los")
+_JOINING = frozenset((*_ENGLISH, *_GERMAN, *_ROMANCE, "para", "per", "pour", "y"))
 _DIGIT = re.compile(r"\d")
-_CODE = re.compile(r"^(?=[^\W\d]*\d)(?=\d*[^\W\d])[\w./-]{4,}$")  # letters and digits: wh-1000xm5
+_CODE = re.compile(r"^(?=.*\d)(?=.*[^\W\d])[\w./-]{4,}$")  # letters and digits: wh-1000xm5
 
 
 def words_of(title: str) -> list[str]:

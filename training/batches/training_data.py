@@ -109,5 +109,4 @@ def data_from_dataset(path: Path, judgments: Path | None = None) -> TrainingData
 def data_from_catalog(path: Path) -> TrainingData:
     """Return the inputs from a catalogue alone, which is enough to train a CLIP on titles."""
     catalog = read_catalog_texts(path)
-    nothing = {"train": None, "seen_negatives": None, "shown": None, "validation": None}
-    return TrainingData(fingerprint=catalog.sha256(), catalog=catalog, **nothing)
+    return TrainingData(catalog.sha256(), catalog, train=None, seen_negatives=None, shown=None, validation=None)

@@ -1,4 +1,4 @@
-"""Which products of a catalogue have a photo that a fit can read, told by the files' first bytes before any is decoded."""
+"""Which products of a catalogue have a photo that a fit can read, by the first bytes of the files."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -7,6 +7,7 @@ log says is empty or absent: purchases, what was shown, time windows.
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Never
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from artifacts.dataset import (
     open_dataset,
 )
 from artifacts.table1 import TABLE1_FILE, table1
+from artifacts.tables import Columns
 from training.batches.fields import text_fields
 from training.batches.shopper_queries import ShopperQueries
 from training.errors import CatalogError
@@ -106,7 +108,7 @@ def _pairs(
     rows: Integers,
     each: int,
     rng: np.random.Generator,
-    bar: "tqdm[None]",
+    bar: "tqdm[Never]",
 ) -> pa.Table:
     """Return the queries of some products in the columns of pairs, in the order of the rows."""
     queries: list[str] = []
@@ -132,7 +134,7 @@ def _without(pairs: pa.Table, others: pa.Table) -> pa.Table:
     return pairs.filter(pc.invert(pc.is_in(pairs["query"], value_set=pc.unique(others["query"]))))
 
 
-def _empty(columns: dict[str, pa.DataType]) -> pa.Table:
+def _empty(columns: Columns) -> pa.Table:
     return pa.table({name: pa.array([], kind) for name, kind in columns.items()})
 
 

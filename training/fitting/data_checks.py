@@ -29,10 +29,10 @@ def check_data(recipe: Recipe, data: TrainingData, devices: int = 1, *, has_star
     Raises:
         RecipeError: the data set lacks something that the recipe needs.
     """
+    _check_photos(recipe, data)
     if recipe.train and not has_start:
         _check_pairs(recipe, count_pairs(recipe, data), max(FEWEST_PAIRS, devices))
     check_named_fields(recipe, data.catalog)
-    _check_photos(recipe, data)
     _check_history(recipe, data)
     _check_alpha(recipe, data)
 
@@ -55,8 +55,9 @@ def _check_photos(recipe: Recipe, data: TrainingData) -> None:
         return
     reasons = describe_unusable(count_photos(data.catalog))
     raise RecipeError(
-        f"recipe {recipe.name} reads photos, and no product of {data.catalog.path} has one that can be used: {reasons}. "
-        "Put the photos beside the catalogue (docs/data-formats.md), or fit a text tower alone, such as minilm"
+        f"recipe {recipe.name} reads photos, and no product of {data.catalog.path} has one that can be used: "
+        f"{reasons}; put the photos beside the catalogue (docs/data-formats.md), or fit a text tower alone, such as "
+        "minilm"
     )
 
 

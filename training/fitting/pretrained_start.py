@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from artifacts.bundle import ModelBundle
-from artifacts.side import ResidualFusion
+from artifacts.side import MlpFusion
 from artifacts.tower_specs import FieldNames, PretrainedBertTowerSpec, TowerName
 from training.batches.usable_photos import count_photos, describe_unusable, has_usable_photo
 from training.fitting.data_checks import FEWEST_PAIRS
@@ -48,7 +48,8 @@ class PretrainedStart:
 def pretrained_start(recipe: Recipe, fitted: Mapping[TowerName, ModelBundle]) -> PretrainedStart | None:
     """Return what a recipe's fit starts from; None where it trains nothing or is not over a pretrained text tower.
 
-    A residual fusion begins at its text tower, so that it has such a start over a tower from scratch too. Recipes whose queries pass through another tower too have no such start.
+    A residual fusion begins at its text tower, and a text tower may be trained on from a bundle; both have such a start
+    over a tower from scratch too. Recipes whose queries pass through another tower have none.
 
     Args:
         recipe: what is fitted.
@@ -66,8 +67,8 @@ def pretrained_start(recipe: Recipe, fitted: Mapping[TowerName, ModelBundle]) ->
     bundle = fitted.get("bibert") if recipe.bibert is None else None
     if bundle is None:
         return None
-    is_residual = isinstance(recipe.product.fusion, ResidualFusion)
-    if not is_residual and not any(isinstance(tower, PretrainedBertTowerSpec) for tower in bundle.query.towers):
+    begins_there = not isinstance(recipe.product.fusion, MlpFusion)
+    if not begins_there and not any(isinstance(tower, PretrainedBertTowerSpec) for tower in bundle.query.towers):
         return None
     words = f"the text tower of {bundle.path.name}{', without a photo' if 'clip' in recipe.product.towers else ''}"
     return PretrainedStart(recipe.model_copy(update=changes), {"bibert": bundle}, words)
@@ -76,8 +77,8 @@ def pretrained_start(recipe: Recipe, fitted: Mapping[TowerName, ModelBundle]) ->
 def reason_for_no_training(request: FitRequest) -> str | None:
     """Return in a clause why a fit with a start trains nothing; None where it trains.
 
-    A fit that fuses photos needs some, and any fit needs pairs. Queries made from the catalogue do not count beside a log:
-    nothing says whether training on them alone does any good.
+    A fit that fuses photos needs some, and any fit needs pairs. Queries made from the catalogue beside a log do not
+    count: nothing says whether training on them alone does any good.
     """
     data = request.data
     if data.train is None or len(data.train) < max(FEWEST_PAIRS, request.devices):

@@ -183,7 +183,7 @@ _REMEDIES = {
     MADE: "a bundle holds vectors and cannot keep BM25, so let the text tower learn from such queries "
     "(catalog_queries), read all text columns (fields: text) and keep all its layers, or leave searches for exact "
     "words to the word search that the shop has",
-    HELD_OUT_MADE: "these queries repeat words of titles, as BM25 does; what shoppers type in other words they cannot show",
+    HELD_OUT_MADE: "these queries repeat words of titles, as BM25 does, and cannot show what shoppers say otherwise",
 }
 
 

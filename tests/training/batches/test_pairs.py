@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from training.batches.pairs import BatchPlan, TrainingPairs, training_pairs
+from training.batches.pairs import CATEGORY_RUN, BatchPlan, TrainingPairs, training_pairs
 
 BOUGHT = [("red mug", "A"), ("red mug", "B"), ("chair", "C"), ("lamp", "A"), ("lamp", "D")]
 SHOWN = [("red mug", "D"), ("chair", "A"), ("chair", "B"), ("unknown query", "A")]
@@ -16,6 +18,18 @@ def table(pairs: list[tuple[str, str]]) -> pa.Table:
 @pytest.fixture
 def pairs() -> TrainingPairs:
     return training_pairs(table(BOUGHT), table(SHOWN), ROWS)
+
+
+def test_with_categories_near_products_stand_together_in_a_batch() -> None:
+    rows = {str(row): row for row in range(320)}
+    many = training_pairs(table([(f"query {row}", str(row)) for row in range(320)]), None, rows)
+    categories = np.arange(320) % 40
+    plan = BatchPlan(replace(many, categories=categories), 32, 10, False, seed=1)
+    drawn = [plan.batch(step).products.numpy() for step in range(10)]
+    assert sorted(np.concatenate(drawn)) == list(range(320))  # each pair once in an epoch
+    assert {len(set(categories[products])) for products in drawn} == {32 // CATEGORY_RUN}
+    mixed = BatchPlan(many, 32, 10, False, seed=1)
+    assert len(set(categories[mixed.batch(0).products.numpy()])) > 16
 
 
 def test_numbers_stand_for_the_pairs_of_the_table(pairs: TrainingPairs) -> None:

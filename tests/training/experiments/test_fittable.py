@@ -83,8 +83,9 @@ def test_rows_over_a_tower_that_cannot_be_fitted_are_left_out_in_one_sentence(da
     found = choose()
     assert found.rows == ["bibert"]
     assert found.notes == [
-        "4tmm-alpha, 3tmm-mlp-sn, 3tmm-history are left out: recipe clip-small needs 2 pairs or more, and there are 0; "
-        "give more titles with photos."
+        "4tmm-alpha, 3tmm-mlp-sn, 3tmm-history are left out: recipe clip-small reads photos, and no product of "
+        f"{data.catalog.path} has one that can be used: {len(data.catalog)} absent; put the photos beside the "
+        "catalogue (docs/data-formats.md), or fit a text tower alone, such as minilm."
     ]
 
 
@@ -122,7 +123,7 @@ def test_of_an_import_without_photos_the_tables_say_what_is_missing(esci: Datase
     assert list(found) == ["bibert", "minilm", "evaluation", "report"]
     for name in ("evaluation", "report"):
         photos, *histories = [it for it in found[name].arguments if it.startswith("--note=")]
-        assert photos.startswith("--note=clip, 4tmm-cat, ") and "give more titles with photos." in photos
+        assert photos.startswith("--note=clip, 4tmm-cat, ") and "clip-small reads photos, and no product" in photos
         rows = ("4tmm-alpha-history", "3tmm-history", "4tmm-history")
         assert [it.split()[0] for it in histories] == [f"--note={row}" for row in rows]
 
