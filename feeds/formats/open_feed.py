@@ -1,5 +1,6 @@
 """Which format a file has."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,11 +46,22 @@ def open_feed(path: Path, encoding: str | None, knows: Callable[[str], bool]) ->
     if begin.startswith("["):
         return open_json(path, encoding)
     if begin.startswith("{"):
-        return open_json_lines(path, encoding) if _is_lines(begin) else open_json(path, encoding)
+        return open_json_lines(path, encoding) if _is_lines(begin, knows) else open_json(path, encoding)
     return open_delimited(path, encoding, knows)
 
 
-def _is_lines(begin: str) -> bool:
-    """Return whether a text that begins with an object has one in each line."""
+def _is_lines(begin: str, knows: Callable[[str], bool]) -> bool:
+    """Return whether a text that begins with an object has one in each line.
+
+    A text that is one line is a product if several of its values have names that products have, and otherwise a
+    document with a list of products.
+    """
     first, _, rest = begin.partition("\n")
-    return first.rstrip().endswith("}") and (not rest.strip() or rest.lstrip().startswith("{"))
+    if rest.strip():
+        return first.rstrip().endswith("}") and rest.lstrip().startswith("{")
+    try:
+        value = json.loads(first)
+    except ValueError:
+        return False
+    lists = any(isinstance(member, list) and member and isinstance(member[0], dict) for member in value.values())
+    return not lists or sum(knows(name) for name, member in value.items() if not isinstance(member, list)) > 1

@@ -5,7 +5,6 @@ none, and it is the way to entity bombs.
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ _NAMED_BY = ("name", "Name", "key", "code")  # attributes that name the column o
 _MARKUP = frozenset(
     {"a", "b", "br", "div", "em", "h1", "h2", "h3", "i", "li", "ol", "p", "span", "strong", "table", "u", "ul"}
 )
+_VALUE_IN = ("href", "url", "src", "value")  # attributes that have the value of an element without a text
 _GENERIC = frozenset({"param", "attribute", "property", "field", "spec"})
 
 
@@ -35,26 +35,33 @@ def open_xml(path: Path, encoding: str | None = None) -> Feed:
         encoding: its encoding; None for the one that it declares.
 
     Raises:
-        UnreadableFeedError: it declares a document type, or, while it is read, that it has no products.
+        UnreadableFeedError: it is not XML, declares a document type, or has no products.
     """
-    _refuse_document_type(path, encoding)
-    return Feed("XML", {}, [], _entries(path, encoding))
+    return Feed("XML", {}, [], _entries(path, encoding, _product_element(path, encoding)))
 
 
-def _parse(path: Path, encoding: str | None, events: tuple[str, ...]) -> Any:
+def _parse(path: Path, encoding: str | None, events: tuple[str, ...], tag: str | None = None) -> Any:
     return etree.iterparse(
-        open_bytes(path), events=events, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-        recover=True, encoding=encoding, remove_comments=True, remove_pis=True,
+        open_bytes(path), events=events, tag=tag, resolve_entities=False, no_network=True, load_dtd=False,
+        huge_tree=False, recover=True, encoding=encoding, remove_comments=True, remove_pis=True,
     )  # fmt: skip
 
 
-def _refuse_document_type(path: Path, encoding: str | None) -> None:
+def _product_element(path: Path, encoding: str | None) -> str:
+    """Return the tag of the elements that are products: that of the first one with such a name."""
     try:
-        _, root = next(iter(_parse(path, encoding, ("start",))), (None, None))
+        for _, element in _parse(path, encoding, ("start",)):
+            if element.getparent() is None:
+                _refuse_document_type(path, element)
+            elif _local(element.tag).lower() in PRODUCT_ELEMENTS:
+                return str(element.tag)
     except etree.XMLSyntaxError as error:
         raise UnreadableFeedError(f"{path} is not XML: {error.msg}") from error
-    if root is None:
-        raise UnreadableFeedError(f"{path} is not XML")
+    names = ", ".join(sorted(PRODUCT_ELEMENTS))
+    raise UnreadableFeedError(f"{path} has no element of a product; they may be called {names}")
+
+
+def _refuse_document_type(path: Path, root: Any) -> None:
     if root.getroottree().docinfo.internalDTD is not None:
         raise UnreadableFeedError(
             f"{path} declares a document type, which may hide entities that fill the memory or read other files; "
@@ -62,46 +69,16 @@ def _refuse_document_type(path: Path, encoding: str | None) -> None:
         )
 
 
-def _entries(path: Path, encoding: str | None) -> Iterator[Entry]:
-    parser = _parse(path, encoding, ("start", "end"))
-    product: Any = None  # the element of the product that is being read
-    name = None  # of such elements, in this file
-    seen_errors = products = 0
+def _entries(path: Path, encoding: str | None, tag: str) -> Iterator[Entry]:
+    parser = _parse(path, encoding, ("end",), tag)
     try:
-        for event, element in parser:
-            if event == "start":
-                if product is None and _is_product(element, name):
-                    product, name = element, element.tag
-                continue
-            if element is not product:
-                if product is None:
-                    _free(element)
-                continue
-            errors = parser.error_log[seen_errors:] if len(parser.error_log) > seen_errors else ()
-            yield from (_fault(error) for error in errors)
-            seen_errors += len(errors)
-            yield Row(element.sourceline, _cells(element))
-            products += 1
-            product = None
-            _free(element)
+        for _, product in parser:
+            yield Row(product.sourceline, _cells(product))
+            _free(product)
     except etree.XMLSyntaxError as error:
-        if not products:
-            raise UnreadableFeedError(f"{path} is not XML that can be read: {error.msg}") from error
         yield Fault(error.lineno or 0, "the XML ends here", shortened(error.msg))
-    yield from (_fault(error) for error in parser.error_log[seen_errors:])
-    if not products:
-        names = ", ".join(sorted(PRODUCT_ELEMENTS))
-        raise UnreadableFeedError(f"{path} has no element of a product; they may be called {names}")
-
-
-def _is_product(element: Any, name: str | None) -> bool:
-    if name is not None:
-        return bool(element.tag == name)
-    return element.getparent() is not None and _local(element.tag).lower() in PRODUCT_ELEMENTS
-
-
-def _fault(error: Any) -> Fault:
-    return Fault(error.line, "not well-formed XML", shortened(error.message), kind="note")
+    for error in parser.error_log:
+        yield Fault(error.line, "not well-formed XML", shortened(error.message), kind="note")
 
 
 def _free(element: Any) -> None:
@@ -120,27 +97,42 @@ def _cells(product: Any) -> dict[str, Cell]:
 
     Where one name stands in two namespaces, such as title and g:title, the first one that is not blank counts.
     """
-    texts: dict[str, dict[str, list[str]]] = {}
-    for key, value in product.attrib.items():
-        texts.setdefault(_local(key), {}).setdefault("", []).append(value)
-    _gather(texts, "", product)
-    cells: dict[str, Cell] = {}
-    for name, by_namespace in texts.items():
-        values = next((values for values in by_namespace.values() if any(map(str.strip, values))), [])
-        given = [value for value in values if value.strip()]
-        cells[name] = given if len(given) > 1 else "".join(given)
+    cells: dict[str, Cell] = {_local(key): value for key, value in product.attrib.items()}
+    _gather(cells, {}, "", product)
     return cells
 
 
-def _gather(texts: dict[str, dict[str, list[str]]], path: str, parent: Any) -> None:
-    for child in parent:
+def _gather(cells: dict[str, Cell], namespaces: dict[str, str], path: str, parent: Any) -> None:
+    """Add the texts of an element's children.
+
+    Args:
+        cells: where they are added.
+        namespaces: from which namespace the text of a column is.
+        path: names of the element and those around it up to the product; "" for the product.
+        parent: the element.
+    """
+    for child in parent.iterchildren("*"):
         namespace, _, name = child.tag.rpartition("}")
-        column = next((child.get(key) for key in _NAMED_BY if child.get(key)), None) if name in _GENERIC else None
-        column = column or (f"{path}.{name}" if path else name)
-        if len(child) and not all(_local(inner.tag).lower() in _MARKUP for inner in child):
-            _gather(texts, column, child)
+        column = f"{path}.{name}" if path else name
+        if name in _GENERIC:
+            column = next((child.get(key) for key in _NAMED_BY if child.get(key)), column)
+        value = child.text
+        if len(child):
+            if not all(_is_text(inner) for inner in child):
+                _gather(cells, namespaces, column, child)
+                continue
+            value = " ".join(child.itertext())
+        if not value:
+            value = next((child.get(key) for key in _VALUE_IN if child.get(key)), None)
+        if not value or value.isspace():
             continue
-        value = " ".join(child.itertext()) if len(child) else child.text
-        if value is None:
-            value = next(chain((child.get(key) for key in ("href", "url", "src", "value") if child.get(key)), ("",)))
-        texts.setdefault(column, {}).setdefault(namespace, []).append(value)
+        before = cells.get(column)
+        if before is None:
+            cells[column], namespaces[column] = value, namespace
+        elif namespaces.get(column, namespace) == namespace:
+            cells[column] = [*before, value] if isinstance(before, list) else [str(before), value]
+
+
+def _is_text(inner: Any) -> bool:
+    """Return whether something inside an element belongs to its text: markup, or an entity that stays as it is."""
+    return not isinstance(inner.tag, str) or _local(inner.tag).lower() in _MARKUP

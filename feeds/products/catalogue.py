@@ -13,11 +13,13 @@ from feeds.products.attributes import LIST, attribute_fields, attribute_names, r
 from feeds.products.by_value import ReadColumn, Unusable, read_column
 from feeds.products.given import given, joined_lists, texts
 from feeds.products.identity import Ids, Repeats
+from feeds.products.kinds import read_number
 from feeds.products.photos import PhotoReader, split_photos
 from feeds.products.prices import read_prices
 from feeds.products.survey import Survey
 from feeds.report.issues import Issue, IssueLog
 from feeds.staging import LIST_MARK, Stage, StagedRows
+from feeds.values.amounts import Amount
 from feeds.values.identifiers import is_rounded, read_gtin
 from feeds.values.texts import category_paths, one_line, plain_text
 from feeds.values.words import read_availability
@@ -279,9 +281,11 @@ def _availability(text: str) -> bool | str | Unusable:
     found = read_availability(text)
     if found is not None:
         return found
-    amount = text.replace(",", "").replace(".", "", 1).lstrip("-")
-    if amount.isdigit():
-        return float(text.replace(",", "")) > 0
+    amount = read_number(text.rstrip("+"))
+    if isinstance(amount, Amount):
+        return amount.value > 0
+    if amount is not None:
+        return amount.as_thousands > 0
     return Unusable("neither in stock nor out of stock")
 
 

@@ -99,7 +99,7 @@ class KindEvidence:
         digits = text.lstrip("-+\u2212")
         self.coded |= (digits[:1] == "0" and digits[1:2].isdigit()) or sum(map(str.isdigit, text)) > _LONGEST_NUMBER
         self.marks.add(amount, None, times)
-        if isinstance(amount, Amount) and not amount.value.is_integer():
+        if isinstance(amount, Amount) and not (amount.value.is_integer() and abs(amount.value) < 2**53):
             self.decimals += times
 
 

@@ -26,6 +26,8 @@ _NOT_READ = frozenset(
 _BEFORE_URL = re.compile(r"[\s,;|]+(?=(?:https?:)?//|www\.)", re.I)
 _URL = re.compile(r"https?://|//|www\.", re.I)
 _BETWEEN_FILES = re.compile(r"\s*[|;\n]\s*|(?<=\.\w{3})\s*,\s*|(?<=\.\w{4})\s*,\s*")
+_PLAIN_URL = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+/[^\s]*", re.I)  # of which nothing has to be asked
+_SUFFIX = re.compile(r"[^/]/[^?#]*(\.[a-z0-9]{2,5})(?:[?#]|$)", re.I)  # of the path of an address
 _NUMBER_BEHIND = re.compile(r"[-_ .(](?:\d{1,2}|front|back|side|main|alt|detail|[a-f])\)?$", re.I)
 
 
@@ -196,19 +198,21 @@ class PhotoReader:
 
 
 def _fault_of_url(url: str) -> str | None:
+    if _PLAIN_URL.fullmatch(url) is None and not _can_be_url(url):
+        return "not a valid address"
+    suffix = _SUFFIX.search(url)
+    return f"the format {suffix[1].lower()} is not read" if suffix and suffix[1].lower() in _NOT_READ else None
+
+
+def _can_be_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        return "not a valid address"
-    if (
-        not host
-        or any(blank in url for blank in " \t\n")
-        or ("." not in host and ":" not in host and host != "localhost")
-    ):
-        return "not a valid address"
-    suffix = Path(parts.path).suffix.lower()
-    return f"the format {suffix} is not read" if suffix in _NOT_READ else None
+        return False
+    return (
+        bool(host) and not any(map(str.isspace, url)) and ("." in str(host) or ":" in str(host) or host == "localhost")
+    )
 
 
 def _link(path: Path, target: Path) -> None:

@@ -4,6 +4,7 @@
 can. A number is first read as far as it goes by itself; what is open is settled by the column (`feeds.values.marks`).
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ _SPACES = "\u00a0\u202f\u2009\u2007 "
 _APOSTROPHES = "'\u2019\u02bc`"
 NUMBER = re.compile(rf"[0-9](?:[0-9.,{_APOSTROPHES}]|[{_SPACES}](?=[0-9]))*[0-9]|[0-9]")
 _WHOLE_GROUPS = re.compile(r"[1-9][0-9]{0,2}(?:[^0-9][0-9]{3})+|[1-9][0-9]?(?:[^0-9][0-9]{2})+[^0-9][0-9]{3}")
+_LONGEST = 40  # characters
 _TYPED = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _SPACE_OR_APOSTROPHE = re.compile(rf"[{_SPACES}{_APOSTROPHES}]")
 
@@ -48,6 +50,8 @@ class OpenAmount:
 
 def read_amount(text: str) -> Amount | OpenAmount | None:
     """Return the number that a text is; None if it is not one whole, positive number."""
+    if len(text) > _LONGEST:
+        return None
     if text.isascii() and text.isdigit():
         return Amount(float(text))
     whole = NUMBER.fullmatch(text)
@@ -77,7 +81,8 @@ def read_amount(text: str) -> Amount | OpenAmount | None:
 
 def read_typed_number(text: str) -> float | None:
     """Return the number that a program wrote, such as -1.5e3; None if the text is none."""
-    return float(text) if _TYPED.fullmatch(text) else None
+    number = float(text) if _TYPED.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None
 
 
 def _number(whole: str, decimals: str) -> float:

@@ -2,15 +2,17 @@
 
 import re
 
-# What feeds write in place of a value that they do not have, in lower case.
-NOTHING = frozenset({"", "n/a", "#n/a", "na", "nan", "none", "null", "nil", "-", "--", "\\n", "(null)", "undefined"})
-EXCEL_ERRORS = frozenset({"#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!"})
+from artifacts.placeholders import PLACEHOLDERS
 
+# What feeds write in place of a value that they do not have, in lower case.
+NOTHING = frozenset({*PLACEHOLDERS, "\\n", "(null)", "undefined"})
+
+# Single letters but y and n are sizes and codes more often than words.
 _YES = frozenset(
-    "yes y true t on ja j oui o sí si s sim tak da да evet igen kyllä ano wahr vrai vero verdadero waar x ✓ ✔".split()  # noqa: SIM905
+    "yes y true on ja oui sí si sim tak da да evet igen kyllä ano wahr vrai vero verdadero waar ✓ ✔".split()  # noqa: SIM905
 )
 _NO = frozenset(
-    "no n false f off nein non não nao nie ne нет hayır nem ei falsch faux falso onwaar".split()  # noqa: SIM905
+    "no n false off nein non não nao nie ne нет hayır nem ei falsch faux falso onwaar".split()  # noqa: SIM905
 )
 _IN_STOCK = frozenset({
     "in stock", "instock", "available", "availability in stock", "limited availability", "online only", "in store only",

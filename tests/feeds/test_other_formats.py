@@ -56,6 +56,18 @@ def test_xml_that_declares_entities_is_refused(doctype: str, importing: Import) 
         importing(f'<?xml version="1.0"?>{doctype}<rss><channel><item><title>&a;</title></item></channel></rss>')
 
 
+def test_xml_with_parameters_attributes_markup_and_unknown_entities(importing: Import) -> None:
+    result = importing(
+        "<shop><offer id='7'><name>A&nbsp;B</name><description><p>Fine</p> cloth</description>"
+        "<param name='Colour'>Red</param><param name='Size'>S</param><pictures><picture src='https://a.example/1.jpg'/>"
+        "</pictures></offer></shop>"
+    )
+    (product,) = result.products
+    assert (product["product_id"], product["colour"], product["size"]) == ("7", "Red", "S")
+    assert " ".join(product["description"].split()) == "Fine cloth"
+    assert product["image"] == "https://a.example/1.jpg"
+
+
 def test_xml_that_is_not_well_formed_is_read_as_far_as_it_can_be_and_told(importing: Import) -> None:
     result = importing(
         "<feed><product id='1'><name>A & B</name></product>\n<product id='2'><name>C</name></product></feed>"
@@ -75,6 +87,15 @@ def test_nested_json_is_named_by_paths_and_cents_are_asked_for(importing: Import
 
     said = importing(feed, "feed.jsonl", price_unit="cents", columns={"title": ["name.de"], "price": ["price.amount"]})
     assert [(row["title"], row["price"]) for row in said.products] == [("Kessel", 24.99)]
+
+
+def test_a_json_document_in_one_line_and_one_product_in_one_line(importing: Import) -> None:
+    product = {"sku": "1", "title": "Mug", "sizes": [{"name": "S"}, {"name": "M"}]}
+    assert importing(json.dumps({"name": "My shop", "items": [product, product | {"sku": "2"}]})).column(
+        "product_id"
+    ) == ["1", "2"]
+    result = importing(json.dumps(product))
+    assert (result.column("product_id"), result.column("sizes_name")) == (["1"], [["S", "M"]])
 
 
 def test_a_json_document_is_read_piece_by_piece_with_lines(importing: Import, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,14 @@ def test_counts_with_separators_are_numbers_and_the_odd_cell_is_told(importing: 
     assert result.lines("cell") == {33: "not a number"}
 
 
+def test_numbers_that_no_column_can_hold_are_text_or_told(importing: Import) -> None:
+    digits = "9" * 400
+    result = importing(f"id;name;price;views;level\n1;A;{digits};{digits};-1e30\n2;B;5,50;7;2\n")
+    assert result.column("price") == [None, 5.5]
+    assert result.column("views") == [digits, "7"]
+    assert result.column("level") == [-1e30, 2.0]
+
+
 def test_gtin() -> None:
     assert read_gtin("4006381333931") == read_gtin("400-638133393 1") == "4006381333931"
     assert read_gtin("12345678905") == "012345678905"
