@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from artifacts.photo_entries import MORE_IMAGES, MORE_IMAGES_TYPE
 from feeds.products.attributes import LIST, attribute_fields, attribute_names, read_attribute
 from feeds.products.by_value import ReadColumn, Unusable, read_column
-from feeds.products.given import given, joined_lists, texts
+from feeds.products.given import given, given_numbers, joined_lists, texts
 from feeds.products.identity import Ids, Repeats
 from feeds.products.kinds import read_number
 from feeds.products.photos import PhotoReader, split_photos
@@ -179,8 +179,8 @@ class _Batch:
     def _prices(self) -> dict[str, pa.Array]:
         reading, rows = self._reading, self._rows
         prices = read_prices(
-            given(rows, reading.column("price")),
-            given(rows, reading.column("sale_price")),
+            given_numbers(rows, reading.column("price")),
+            given_numbers(rows, reading.column("sale_price")),
             given(rows, reading.column("currency")),
             reading.survey,
             reading.price_unit,

@@ -9,14 +9,23 @@ from feeds.staging import LIST_MARK, StagedRows
 from feeds.values.words import NOTHING
 
 _NOTHING = pa.array(sorted(NOTHING))
+_NO_NUMBER = pa.array(sorted(NOTHING - {"nan"}))
 # Texts in which something may have to be taken away; the others stay as they are.
 _MAYBE_MARKUP = "[<&\r\n\t\u00a0\ufeff\u200b\u2060\x00-\x1f\x7f]|  "
 
 
 def given(rows: StagedRows, column: str) -> pa.Array:
     """Return the values of a column; null where there is none, or a placeholder such as N/A."""
-    values = rows.column(column)
-    is_nothing = pc.is_in(pc.utf8_lower(values), value_set=_NOTHING)
+    return _without(_NOTHING, rows.column(column))
+
+
+def given_numbers(rows: StagedRows, column: str) -> pa.Array:
+    """Return the values of a column as `given` does, but keep NaN: a number that went wrong, of which a shop must know."""
+    return _without(_NO_NUMBER, rows.column(column))
+
+
+def _without(nothing: pa.Array, values: pa.Array) -> pa.Array:
+    is_nothing = pc.is_in(pc.utf8_lower(values), value_set=nothing)
     return pc.if_else(is_nothing, pa.scalar(None, pa.string()), values)
 
 
