@@ -20,7 +20,7 @@ def given(rows: StagedRows, column: str) -> pa.Array:
 
 
 def given_numbers(rows: StagedRows, column: str) -> pa.Array:
-    """Return the values of a column as `given` does, but keep NaN: a number that went wrong, of which a shop must know."""
+    """Return the values of a column as `given` does, but keep NaN: a number that went wrong, which a shop must know."""
     return _without(_NO_NUMBER, rows.column(column))
 
 
