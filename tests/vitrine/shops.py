@@ -1,6 +1,6 @@
-"""Small shops in Vitrine's format, without photos."""
+"""A small shop without photos, in Vitrine's format and as a feed."""
 
-import datetime
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,12 @@ TYPES = ("Mug", "Lamp", "Chair", "Bowl", "Rug", "Vase")
 BRANDS = ("Acme", "Bolt", "Calla")
 
 
+def gtin(number: int) -> int:
+    """Return a number of twelve digits with its check digit behind it."""
+    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(str(number)))
+    return 10 * number + -weighted % 10
+
+
 def products() -> list[dict[str, Any]]:
     """Thirty products: each colour with each type, brands in turn."""
     return [
@@ -22,7 +28,7 @@ def products() -> list[dict[str, Any]]:
             "image": None,
             "brand": BRANDS[row % 3],
             "category": f"Home > {kind}s",
-            "gtin": 4_006_381_333_000 + row,
+            "gtin": gtin(400_638_133_300 + row),
             "price": 5.0 + row,
         }
         for row, (kind, colour) in enumerate((kind, colour) for kind in TYPES for colour in COLOURS)
@@ -39,16 +45,11 @@ def write_catalog(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return folder / "catalog.parquet"
 
 
-def write_log(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write interactions.parquet: in each of two months every product is shown and bought for a query of its own."""
-    days = [datetime.datetime(2026, month, 1 + row % 28) for month in (1, 2) for row in range(len(rows))]
-    bought = [product for _ in (1, 2) for product in rows]
-    events = {
-        "timestamp": pa.array(days, pa.timestamp("us", tz="UTC")),
-        "session_id": pa.array(range(len(days))),
-        "query": [" ".join(product["title"].split()[1:3]).lower() for product in bought],
-        "product_id": [product["product_id"] for product in bought],
-        "event": ["purchase"] * len(days),
-        "position": pa.array([1] * len(days)),
-    }
-    pq.write_table(pa.table(events), folder / "interactions.parquet")
+def write_feed(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write a feed as German shops export it: semicolons, decimal commas, Latin-1."""
+    with path.open("w", encoding="latin-1", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["Artikelnummer", "Bezeichnung", "Marke", "Kategorie", "EAN", "Preis"])
+        for row in rows:
+            price = f"{row['price']:.2f} EUR".replace(".", ",")
+            writer.writerow([row["product_id"], row["title"], row["brand"], row["category"], row["gtin"], price])

@@ -1,4 +1,4 @@
-"""`vitrine up` on a small shop with the real programs: stopped, gone on with, served, tested, and called again."""
+"""`vitrine up` on a small feed with the real programs: stopped, gone on with, served, tested, and called again."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from artifacts.locks import locked
 from tests.service.waiting import WAIT_SECONDS
-from tests.vitrine.shops import products, write_catalog, write_log
+from tests.vitrine.shops import products, write_feed
 from vitrine.cli import app
 from vitrine.running.record import read_up_record
 from vitrine.steps.request import Work
@@ -77,11 +77,10 @@ def processes_naming(text: str) -> list[int]:
 
 @pytest.mark.integration
 def test_a_search_is_made_by_one_command_that_may_be_stopped_and_called_again(tmp_path: Path) -> None:
-    shop, work = tmp_path / "shop", Work(tmp_path / "work")
-    write_catalog(shop, products())
-    write_log(shop, products())
+    feed, work = tmp_path / "mugs.csv", Work(tmp_path / "work")
+    write_feed(feed, products())
     port = str(free_port())
-    call = ("up", str(shop), "--out", str(work.folder), "--port", port, "--text", "bibert", "--steps", "1")
+    call = ("up", str(feed), "--out", str(work.folder), "--port", port, "--text", "bibert", "--steps", "1")
 
     stopped = start(*call)
     wait_for_step(work, "data")
@@ -92,7 +91,8 @@ def test_a_search_is_made_by_one_command_that_may_be_stopped_and_called_again(tm
 
     status, said = end_of(start(*call, "--until", "self-test"))
     assert status == 0, said
-    assert "30 products: 30 without a photo; with a search log" in said
+    assert "1/4 import mugs.csv: as before" in said and "30 rows, 30 products; see " in said
+    assert "30 products: 30 without a photo; without a search log" in said
     assert re.search(r"Of 30 products, found within 10 by: own title \d+ %", said)
     saved = json.loads(work.self_test.read_text())
     assert [one["with_value"] for one in saved["findable"]] == [30, 30, 30, 30]
@@ -105,7 +105,7 @@ def test_a_search_is_made_by_one_command_that_may_be_stopped_and_called_again(tm
     while not (lines and lines[-1].startswith("Self-test: ")):
         lines.append(serving.stdout.readline())
         assert lines[-1], f"it ended: {lines}"
-    assert sum("as before" in line for line in lines) == 3
+    assert sum("as before" in line for line in lines) == 4
     found = httpx.post(f"http://127.0.0.1:{port}/search", json={"query": "red mug", "k": 3}).json()
     assert len(found["hits"]) == 3 and found["index_version"] == saved["index_version"]
     serving.send_signal(signal.SIGINT)
