@@ -45,6 +45,7 @@ LONGEST_FILES = (
     "tests/benchmarks/test_bench_index.py",
     "tests/service/web/test_why.py",
     "tests/service/test_server.py",
+    "tests/vitrine/test_up.py",
     "tests/service/web/test_search.py",
     "tests/benchmarks/test_bench_sizes.py",
     "tests/index_builder/cli/test_app.py",

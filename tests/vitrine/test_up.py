@@ -91,7 +91,7 @@ def test_a_search_is_made_by_one_command_that_may_be_stopped_and_called_again(tm
 
     status, said = end_of(start(*call, "--until", "self-test"))
     assert status == 0, said
-    assert "1/4 import mugs.csv: as before" in said and "30 rows, 30 products; see " in said
+    assert "1 import mugs.csv: as before" in said and "30 rows, 30 products; see " in said
     assert "30 products: 30 without a photo; without a search log" in said
     assert re.search(r"Of 30 products, found within 10 by: own title \d+ %", said)
     saved = json.loads(work.self_test.read_text())

@@ -23,12 +23,12 @@ class Runner:
 
     Attributes:
         work: the folder.
-        total: number of steps, for the lines.
+        total: number of steps, for the lines; None: not known yet.
         done: the steps that were looked at so far.
     """
 
     work: Work
-    total: int
+    total: int | None = None
     done: dict[str, Step] = field(default_factory=dict)
 
     def run(self, step: Step) -> bool:
@@ -42,7 +42,7 @@ class Runner:
         key, matches = _key(step, record), fingerprint_of(step.matches)
         before = record.steps.get(step.name)
         self.done[step.name] = step
-        label = f"{len(self.done)}/{self.total} {step.does}"
+        label = f"{len(self.done)}{f'/{self.total}' if self.total else ''} {step.does}"
         if before and _is_done(step, before, key):
             print(f"{label}: as before ({duration(before.seconds)})", flush=True)
             return False

@@ -77,7 +77,7 @@ def _build(request: UpRequest, until: str | None) -> None:
     """Run the steps to the published version, or until the one that is to be the last."""
     check_shop(request)
     first = shop_step(request)
-    runner = Runner(request.work, len(STEPS))
+    runner = Runner(request.work)
     if first:
         runner.run(first)
     if first and request.feed:
