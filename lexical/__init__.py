@@ -1,0 +1,21 @@
+"""Search by words: an inverted index over products by row number, on the library tantivy.
+
+It knows texts and row numbers only: no vectors, no catalogue and no version. A folder of words is written by
+`write_words` and opened by `WordIndex`.
+"""
+
+from lexical.build import ProductTexts, write_words
+from lexical.errors import LexicalError
+from lexical.fields import Fields
+from lexical.index import SETTINGS_FILE, QueryWords, WordHits, WordIndex
+
+__all__ = [
+    "SETTINGS_FILE",
+    "Fields",
+    "LexicalError",
+    "ProductTexts",
+    "QueryWords",
+    "WordHits",
+    "WordIndex",
+    "write_words",
+]
