@@ -2,8 +2,8 @@
 
 `vocabulary.txt` has the words with the number of products that have them, and `deletions.npy` finds those that differ
 from a typed word in one letter. Two words that do so become equal when a letter is taken out of one or of both, so that
-the file has a checksum of each word and of each word without one letter, sorted, with the word's number. `spared.txt` has
-words that no product has, but that are words of the language: they are not corrected.
+the file has a checksum of each word and of each word without one letter, sorted, with the number of the word.
+`spared.txt` has words that no product has, but that are words of the language: they are not corrected.
 """
 
 from bisect import bisect_left
