@@ -8,6 +8,7 @@
     keys.npy           key of the title and photo that each vector was made from (`index_builder/core/keys.py`);
                        absent in older versions
     towers.npy         the products' tower vectors, in versions whose scores are explained by them
+    words/             the products' words (lexical/); absent in versions without, as all older ones are
     query/             the query side of the model (artifacts/side.py)
     photo/             its photo encoder (artifacts/photo_encoder.py); absent if the bundle has none
 
@@ -38,6 +39,7 @@ CURVE_FILE = "curve.png"
 KEYS_FILE = "keys.npy"
 TOWER_VECTORS_FILE = "towers.npy"
 QUERY_FOLDER = "query"
+WORDS_FOLDER = "words"
 
 TowerVectors = npt.NDArray[np.float16]
 
@@ -60,6 +62,11 @@ class IndexVersion:
     def photo_folder(self) -> Path:
         """The photo encoder's folder, which may be absent."""
         return self.path / PHOTO_ENCODER_FOLDER
+
+    @property
+    def words_folder(self) -> Path | None:
+        """The folder of the products' words; None if the version has none."""
+        return self.path / WORDS_FOLDER if has_words(self.manifest) else None
 
     @property
     def index_path(self) -> Path:
@@ -100,6 +107,11 @@ class IndexVersion:
                 f"of {expected}; build the version again"
             )
         return vectors
+
+
+def has_words(manifest: Manifest) -> bool:
+    """Return whether a version has the words of its products."""
+    return any(name.startswith(f"{WORDS_FOLDER}/") for name in manifest.files)
 
 
 def finish_index_version(

@@ -8,7 +8,15 @@ import numpy as np
 
 from artifacts.bundle import ModelBundle
 from artifacts.checksums import verify_files
-from artifacts.index_version import FAILURES_FILE, INDEX_FILE, KEYS_FILE, PRODUCTS_FILE, TOWER_VECTORS_FILE
+from artifacts.index_version import (
+    FAILURES_FILE,
+    INDEX_FILE,
+    KEYS_FILE,
+    PRODUCTS_FILE,
+    TOWER_VECTORS_FILE,
+    WORDS_FOLDER,
+    has_words,
+)
 from artifacts.manifest import Manifest, read_manifest
 from artifacts.store import Store
 from index_builder.core.errors import BuildError
@@ -16,6 +24,8 @@ from index_builder.core.failed_photo import FailedPhoto
 from index_builder.core.keys import Keys
 from index_builder.index.base_index import BaseIndex
 from index_builder.versions.ledger import version_failures
+from index_builder.words import WordsRequest
+from lexical import read_fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +58,11 @@ class BaseVersion:
     def has_history(self) -> bool:
         """Whether the history of products is in its vectors; the new version does as it does."""
         return self.manifest.with_history is not None
+
+    @property
+    def words(self) -> WordsRequest | None:
+        """How its products' words were written; None if it has none. The new version does as it does."""
+        return WordsRequest(read_fields(self.path / WORDS_FOLDER).language) if has_words(self.manifest) else None
 
     @property
     def index(self) -> BaseIndex:

@@ -17,6 +17,7 @@ from index_builder.index.indexing import IndexRequest
 from index_builder.new_version import BuiltVersion, NewVersion, ProductSource, make_version
 from index_builder.photos.photo_identity import PhotoIdentities
 from index_builder.version_writer import new_version_id, prepare_version
+from index_builder.words import WordsRequest
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class BuildRequest:
         encoding: how products are encoded.
         explain: keep the vectors of the towers where scores cannot be explained without them.
         history: add the history of products to their vectors, where the model has one.
+        words: how the products' words are written; None for a version without words.
     """
 
     bundle: Path
@@ -42,6 +44,7 @@ class BuildRequest:
     encoding: EncodingOptions = field(default_factory=EncodingOptions)
     explain: bool = False
     history: bool = True
+    words: WordsRequest | None = field(default_factory=WordsRequest)
 
 
 def build_version(request: BuildRequest, report: ProgressReporter = lambda line: None) -> BuiltVersion:
@@ -73,6 +76,7 @@ def build_version(request: BuildRequest, report: ProgressReporter = lambda line:
         request.encoding,
         with_tower_vectors=request.explain and needs_tower_vectors(bundle),
         with_history=request.history,
+        words=request.words,
     )
     source = ProductSource(
         catalog.path,

@@ -24,6 +24,7 @@ from index_builder.embeddings.embed import Embedder, EncodingOptions
 from index_builder.embeddings.identify import IdentifiedProducts
 from index_builder.embeddings.pool import Pool, open_pool
 from index_builder.version_writer import VersionInputs, write_products, write_version
+from index_builder.words import WordsRequest
 from towers.vector_cache import digest_texts
 
 
@@ -53,6 +54,7 @@ class NewVersion:
         encoding: how products are encoded.
         with_tower_vectors: whether the version keeps the vectors of the towers.
         with_history: whether the history of products is added to their vectors.
+        words: how the products' words are written; None for a version without words.
         base: id of the version that its products come from; None where they come from a catalogue.
     """
 
@@ -62,6 +64,7 @@ class NewVersion:
     encoding: EncodingOptions
     with_tower_vectors: bool
     with_history: bool
+    words: WordsRequest | None
     base: str | None = None
 
 
@@ -142,7 +145,7 @@ def _encode_and_write(
     history = read_history(bundle.product_folder, bundle.product) if new.with_history else None
     priors = read_priors(bundle.product_folder, bundle.query)
     embedded = collect(pool, bundle, products, identified, folder, report, history, priors)
-    write_version(folder, new.version, inputs, products, embedded, report, new.base)
+    write_version(folder, new.version, inputs, products, embedded, report, new.base, new.words)
     return encoded
 
 

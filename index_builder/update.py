@@ -105,6 +105,7 @@ def update_version(request: UpdateRequest, report: ProgressReporter = lambda lin
         request.encoding,
         with_tower_vectors=base.has_tower_vectors and needs_tower_vectors(bundle),
         with_history=base.has_history,
+        words=base.words,
         base=base.version,
     )
     source = ProductSource(
@@ -171,7 +172,7 @@ class _Update:
         if not (self._has_same_products() and self._has_same_vectors(pool)):
             return False
         report("nothing that the model reads was changed: the new version shares the vectors of the base version")
-        write_with_vectors_of(self.base, folder, version)
+        write_with_vectors_of(self.base, folder, version, report)
         return True
 
     def _has_same_products(self) -> bool:

@@ -32,6 +32,7 @@ from index_builder.index.indexing import plan_index
 from index_builder.index.measure import QuerySample, encode_queries, needs_titles, sample_queries
 from index_builder.index.measured_index import Measurable, MeasuredIndex, build_measured_index
 from index_builder.versions.ledger import write_failures
+from index_builder.words import WordsRequest, write_product_words
 from knn import set_threads, write_index
 from towers.query_encoder import OnnxQueryEncoder, Vectors
 
@@ -91,8 +92,20 @@ def write_version(
     embedded: EmbeddedProducts,
     report: ProgressReporter,
     base: str | None = None,
+    words: WordsRequest | None = None,
 ) -> None:
-    """Write the index, figures and manifest into the folder of a new version, which has products and vectors."""
+    """Write the index, figures and manifest into the folder of a new version, which has products and vectors.
+
+    Args:
+        folder: folder of the version.
+        version: its id.
+        inputs: what was checked before.
+        products: its products.
+        embedded: their vectors.
+        report: receives a line at each stage.
+        base: the version that it was made from; None for a build of a whole catalogue.
+        words: how the products' words are written; None for a version without words.
+    """
     from index_builder.index.curve_plot import draw_curve  # loads matplotlib, for which most updates need not wait
 
     set_threads(thread_count())
@@ -106,6 +119,8 @@ def write_version(
     np.save(folder / KEYS_FILE, embedded.keys, allow_pickle=False)
     for name in (QUERY_FOLDER, PHOTO_ENCODER_FOLDER):
         _copy_subfolder(inputs.bundle, name, folder)
+    if words is not None:
+        write_product_words(folder, products, words.language, report)
     (folder / VECTORS_FILE).unlink()
     finish_index_version(folder, _manifest(version, base, inputs, embedded, made), {INDEX_FILE: index_file})
 

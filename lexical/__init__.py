@@ -4,18 +4,21 @@ It knows texts and row numbers only: no vectors, no catalogue and no version. A 
 `write_words` and opened by `WordIndex`.
 """
 
-from lexical.build import ProductTexts, write_words
+from lexical.build import ProductTexts, digest_of, read_fields, write_words
 from lexical.errors import LexicalError
 from lexical.fields import Fields
-from lexical.index import SETTINGS_FILE, QueryWords, WordHits, WordIndex
+from lexical.index import QueryWords, WordHits, WordIndex
+from lexical.languages import LANGUAGES
 
 __all__ = [
-    "SETTINGS_FILE",
+    "LANGUAGES",
     "Fields",
     "LexicalError",
     "ProductTexts",
     "QueryWords",
     "WordHits",
     "WordIndex",
+    "digest_of",
+    "read_fields",
     "write_words",
 ]

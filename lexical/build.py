@@ -18,7 +18,8 @@ from pathlib import Path
 
 import tantivy
 
-from lexical.fields import WEIGHTS, Fields
+from lexical.errors import LexicalError
+from lexical.fields import SCHEMA_VERSION, WEIGHTS, Fields
 from lexical.identifiers import KINDS, identifier_terms
 from lexical.languages import guess_language, stemmer_of
 from lexical.tokens import is_word, tokenize
@@ -72,6 +73,23 @@ def write_words(
     fields = Fields(language, weights, writing.count, writing.digest.hexdigest())
     (folder / SETTINGS_FILE).write_text(fields.to_json(), encoding="utf-8", newline="\n")
     return fields
+
+
+def read_fields(folder: Path) -> Fields:
+    """Read what a folder of words contains.
+
+    Raises:
+        LexicalError: it is not of this release, or cannot be read.
+    """
+    file = folder / SETTINGS_FILE
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        schema_version = content.pop("schema_version", None)
+        if schema_version != SCHEMA_VERSION:
+            raise LexicalError(f"{file} has schema version {schema_version}: this release reads {SCHEMA_VERSION}")
+        return Fields(**content)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise LexicalError(f"{file} cannot be read: {error}; build the words again") from error
 
 
 def digest_of(products: Iterable[ProductTexts]) -> str:

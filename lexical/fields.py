@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
+SCHEMA_VERSION = 1
 # What a word weighs in each field; how they were chosen: docs/experiments/2026-12-01-words.md.
 WEIGHTS = {"title": 2.0, "brand": 1.5, "category": 1.0, "codes": 2.0, "other": 0.5}
 
@@ -25,4 +26,4 @@ class Fields:
 
     def to_json(self) -> str:
         """Return the content of the settings file."""
-        return json.dumps({"schema_version": 1, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1, sort_keys=True) + "\n"

@@ -1,6 +1,5 @@
 """The words of products, opened to be searched: BM25, identifiers and corrections."""
 
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tantivy
 
-from lexical.build import IDENTIFIERS, INDEX_FOLDER, ROW, SETTINGS_FILE, schema
+from lexical.build import IDENTIFIERS, INDEX_FOLDER, ROW, read_fields, schema
 from lexical.errors import LexicalError
 from lexical.fields import Fields
 from lexical.identifiers import KINDS, asked_terms, possible_identifiers
@@ -83,16 +82,11 @@ class WordIndex:
         Raises:
             LexicalError: the folder is not complete, or not of this release.
         """
+        fields = read_fields(folder)
         try:
-            content = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
-            if (schema_version := content.pop("schema_version", None)) != 1:
-                raise LexicalError(
-                    f"{folder / SETTINGS_FILE} has schema version {schema_version}: this release reads 1"
-                )
-            fields = Fields(**content)
             searcher = _open_searcher(folder / INDEX_FOLDER)
             vocabulary = Vocabulary.open(folder)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise LexicalError(f"the words in {folder} cannot be opened: {error}; build them again") from error
         if searcher.num_docs != fields.count:
             raise LexicalError(
@@ -147,7 +141,7 @@ class WordIndex:
             kept = rows[found]
             if int(np.count_nonzero(kept)) >= depth or len(found) < fetched:
                 return found[kept][:depth], scores[kept][:depth]
-        matching = self._searcher.search(query, 1, count=True).count
+        matching: int = self._searcher.search(query, 1, count=True).count  # type: ignore[attr-defined]  # of its stubs
         if matching <= passing:
             found, scores = self._run(query, max(1, matching))
             kept = rows[found]

@@ -26,6 +26,10 @@ _SMALL_WORDS = {
 }
 _LANGUAGES_OF = {word: language for language, words in _SMALL_WORDS.items() for word in words.split()}
 DEFAULT = "english"
+LANGUAGES = (
+    *("arabic", "danish", "dutch", "english", "finnish", "french", "german", "greek", "hungarian", "italian"),
+    *("norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", "tamil", "turkish"),
+)
 
 
 def guess_language(texts: Iterable[str]) -> str:

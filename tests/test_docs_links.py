@@ -19,6 +19,7 @@ FOLDERS = (
     "feeds",
     "index_builder",
     "knn",
+    "lexical",
     "service",
     "tests",
     "towers",

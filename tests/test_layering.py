@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUND_FLOOR = ("towers", "artifacts", "knn")
+GROUND_FLOOR = ("towers", "artifacts", "knn", "lexical")
 PROGRAMS = ("training", "evaluation", "feeds", "index_builder", "service")
 TRAINING_ONLY = ("duckdb", "ibis", "lightning", "matplotlib", "ray")
 HEAVY = (*TRAINING_ONLY, "open_clip", "pytorch_lightning", "timm", "torch", "torchvision", "transformers")
@@ -23,6 +23,7 @@ SERVED_BY = (
     "towers.query_encoder",
     "towers.tokens",
     "knn",
+    "lexical",
 )
 
 
@@ -35,7 +36,7 @@ ROOMS = {
         "server": "main listeners http dispatch core",
         "listeners": "http core",
         "main": "http api dispatch telemetry core",
-        "client": "api",
+        "client": "api protocol",
         "http": "api telemetry core",
         "api": "dispatch shop_data protocol core",
         "dispatch": "shop_data protocol telemetry core",
@@ -48,18 +49,19 @@ ROOMS = {
     },
     "index_builder": {
         "__main__": "cli",
-        "cli": "update build new_version versions index embeddings photos core",
+        "cli": "update build new_version versions index embeddings photos words core",
         "update": "same_vectors base_version new_version version_writer changes versions index embeddings photos core",
-        "build": "new_version version_writer index embeddings photos core",
-        "new_version": "version_writer embeddings core",
-        "version_writer": "versions index embeddings core",
-        "same_vectors": "base_version",
-        "base_version": "versions index core",
+        "build": "new_version version_writer index embeddings photos words core",
+        "new_version": "version_writer embeddings words core",
+        "version_writer": "versions index embeddings words core",
+        "same_vectors": "base_version words core",
+        "base_version": "versions index words core",
         "changes": "core",
         "versions": "index embeddings core",
         "index": "core",
         "embeddings": "photos core",
         "photos": "core",
+        "words": "core",
         "core": "",
     },
     "training": {
@@ -206,7 +208,7 @@ def test_the_ground_floor_imports_no_program(package: str) -> None:
 
 
 def test_artifacts_imports_no_other_package_of_ours_and_no_model() -> None:
-    assert violations("artifacts", ("towers", "knn", "faiss", "PIL", *HEAVY)) == []
+    assert violations("artifacts", ("towers", "knn", "lexical", "faiss", "tantivy", "PIL", *HEAVY)) == []
 
 
 def test_knn_imports_only_numpy_faiss_and_itself_and_torch_in_two_places() -> None:
@@ -225,8 +227,13 @@ def test_knn_takes_from_artifacts_only_how_files_are_replaced_and_checksummed() 
     }
 
 
+def test_lexical_imports_only_tantivy_numpy_and_itself() -> None:
+    names = {name for path in modules_of("lexical") for name in imported_names(path)}
+    assert names - set(sys.stdlib_module_names) == {"lexical", "numpy", "tantivy"}
+
+
 def test_towers_imports_no_index() -> None:
-    assert violations("towers", ("knn", "faiss")) == []
+    assert violations("towers", ("knn", "lexical", "faiss")) == []
 
 
 @pytest.mark.parametrize("package", (*GROUND_FLOOR, "evaluation", "index_builder", "service"))

@@ -51,6 +51,17 @@ def build(
             help="Add to the vectors of products for which queries they were shown, where the model knows it.",
         ),
     ] = True,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--words/--no-words",
+            help="Index the words of products too, which the service's rankings `words` and `hybrid` need.",
+        ),
+    ] = True,
+    language: Annotated[
+        str | None,
+        typer.Option(help="Whose stems words are reduced to, such as german; by default the language of the titles."),
+    ] = None,
     new_model: NewModel = False,
     new_columns: NewColumns = False,
 ) -> None:
@@ -62,9 +73,20 @@ def build(
     import torch  # noqa: F401  # where it is not installed, a build is to say so before it begins
 
     from index_builder.build import BuildRequest, build_version
+    from index_builder.words import words_request
 
     encoding = options.encoding_options(_print_progress, retry_failed=retry_failed, refetch_photos=refetch_photos)
-    request = BuildRequest(bundle, catalog, store, options.version, options.index_request(), encoding, explain, history)
+    request = BuildRequest(
+        bundle,
+        catalog,
+        store,
+        options.version,
+        options.index_request(),
+        encoding,
+        explain,
+        history,
+        words=words_request(words, language),
+    )
     limits = GateLimits(new_model=new_model, new_columns=new_columns)
     _finish(store, build_version(request, _print_progress), options.publish, limits)
 

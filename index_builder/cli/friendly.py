@@ -11,9 +11,10 @@ from artifacts.cli import friendly_errors, printable
 from artifacts.errors import DamagedError
 from index_builder.core.errors import GateError, IndexBuilderError, OptionError, VerificationError
 from knn import KnnError
+from lexical.errors import LexicalError
 
 FAILED_CHECK_STATUS = 1
-_PACKAGES_OF_VITRINE = ("artifacts", "index_builder", "knn", "towers")
+_PACKAGES_OF_VITRINE = ("artifacts", "index_builder", "knn", "lexical", "towers")
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 def friendly(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Decorate a command so that a user's mistake, or a package that is not installed, ends it with status 2."""
     # OSError: a store that may not be written to, a full disk.
-    return friendly_errors(IndexBuilderError, KnnError, OSError)(_name_missing_package(command))
+    return friendly_errors(IndexBuilderError, KnnError, LexicalError, OSError)(_name_missing_package(command))
 
 
 @contextmanager

@@ -13,11 +13,14 @@ from artifacts.errors import ArtifactError
 from artifacts.gate import GateCheck
 from artifacts.index_version import PRODUCTS_FILE
 from artifacts.manifest import Manifest, ModelIdentity, PhotoCounts
+from artifacts.query_text import normalise_query
 from artifacts.tables import read_schema, read_table
 from index_builder.versions.gate_limits import STRICT_SHARE, GateLimits
 from index_builder.versions.verify import VerifiedVersion
 from knn import KnnError, VectorIndex
 
+_LOOKED_UP_TITLES = 200  # evenly spread over the products
+LEAST_FOUND_BY_TITLE = 0.9
 _COMPARED_VECTORS = 1000  # of a version, evenly spread over its products
 
 
@@ -48,6 +51,9 @@ def content_checks(verified: VerifiedVersion, limits: GateLimits) -> Iterator[Ga
     similarity = _mean_similarity(verified.index)
     if similarity is not None:
         yield _at_most(limits.most_vector_similarity, "the mean cosine of the vectors of two products", similarity)
+    found = _share_found_by_title(verified)
+    if found is not None:
+        yield _at_least(LEAST_FOUND_BY_TITLE, "the share of products that the words of their title find", found)
     yield _at_least(LEAST_MEAN_OVERLAP, "answers to its canary queries", verified.canary_overlap)
 
 
@@ -138,6 +144,26 @@ def _share_without_title(titles: pa.ChunkedArray) -> float:
     """Return the share of titles that are null or blank."""
     blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(titles, "")), "")
     return pc.sum(blank).as_py() / len(titles)  # type: ignore[no-any-return]
+
+
+def _share_found_by_title(verified: VerifiedVersion) -> float | None:
+    """Return the share of products, of a sample with titles, whose title is among the ten best for its words.
+
+    A product with the same words may stand in its place. None without words, or where no title has any.
+    """
+    words, titles = verified.words, verified.products["title"]
+    if words is None:
+        return None
+    rows = np.unique(np.linspace(0, len(titles) - 1, min(len(titles), _LOOKED_UP_TITLES)).astype(np.int64))
+    found = list[bool]()
+    for title in titles.take(rows).to_pylist():
+        asked = words.understand(normalise_query(title or ""), correct=False)
+        if asked.terms:
+            nearest = titles.take(words.search(asked, 10).rows).to_pylist()
+            found.append(
+                any(set(words.understand(normalise_query(near or "")).terms) >= set(asked.terms) for near in nearest)
+            )
+    return sum(found) / len(found) if found else None
 
 
 def _mean_similarity(index: VectorIndex) -> float | None:

@@ -16,6 +16,7 @@ from index_builder.core.threads import thread_count
 from index_builder.index.measure import encode_queries
 from index_builder.versions.ledger import read_fitting_failures
 from knn import KnnError, OperatingPoint, VectorIndex, read_index
+from lexical import LexicalError, WordIndex
 from towers.photo_encoder import OnnxPhotoEncoder
 from towers.photo_subspace import PhotoSubspace
 from towers.query_encoder import OnnxQueryEncoder
@@ -31,6 +32,7 @@ class VerifiedVersion:
         search: function of queries and k that returns product ids, best first.
         products: all products; row i has vector i of the index.
         index: the index.
+        words: the words of the products, opened; None if the version has none.
     """
 
     manifest: Manifest
@@ -38,6 +40,7 @@ class VerifiedVersion:
     search: Search
     products: pa.Table
     index: VectorIndex
+    words: WordIndex | None = None
 
 
 def verify_version(store: Store, version: str) -> VerifiedVersion:
@@ -55,7 +58,7 @@ def verify_version(store: Store, version: str) -> VerifiedVersion:
                 f"{path}: its manifest is that of version {opened.manifest.version!r}; build it again"
             )
         return _verify(opened)
-    except (ArtifactError, KnnError, LedgerError, OSError) as error:
+    except (ArtifactError, KnnError, LedgerError, LexicalError, OSError) as error:
         raise VerificationError(str(error)) from error
 
 
@@ -71,7 +74,9 @@ def _verify(opened: IndexVersion) -> VerifiedVersion:
         )
     _check_photo_encoder(opened)
     search = _search_of(opened.manifest, index, encoder, products["product_id"])
-    return VerifiedVersion(opened.manifest, _check_canaries(opened, search), search, products, index)
+    return VerifiedVersion(
+        opened.manifest, _check_canaries(opened, search), search, products, index, _open_words(opened)
+    )
 
 
 def _usable_products(opened: IndexVersion) -> pa.Table:
@@ -114,6 +119,18 @@ def _check_records(opened: IndexVersion) -> None:
             raise VerificationError(
                 f"{opened.path / KEYS_FILE} has the shape {shape} for {manifest.count} products; build it again"
             )
+
+
+def _open_words(opened: IndexVersion) -> WordIndex | None:
+    if opened.words_folder is None:
+        return None
+    words = WordIndex.open(opened.words_folder)
+    if words.fields.count != opened.manifest.count:
+        raise VerificationError(
+            f"{opened.words_folder} has the words of {words.fields.count} products, the manifest says "
+            f"{opened.manifest.count}; build it again"
+        )
+    return words
 
 
 def _check_photo_encoder(opened: IndexVersion) -> None:

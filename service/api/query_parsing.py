@@ -26,7 +26,8 @@ def parse_search(body: SearchRequest, settings: Settings) -> SearchQuery:
         QueryError: The query is too long or empty, or offset and k reach too far.
         FilterError: A filter has none of the known forms.
     """
-    return SearchQuery(parse_text(body.query, settings), parse_page(body), body.explain, body.part, body.prior)
+    text, page = parse_text(body.query, settings), parse_page(body)
+    return SearchQuery(text, page, body.explain, body.part, body.prior, body.ranking, body.correct)
 
 
 def parse_batch(searches: Sequence[BatchElement], settings: Settings) -> list[SearchQuery | ServiceError]:

@@ -18,8 +18,9 @@ def render_hits(asked: Mapping[str, str | None], found: RenderedAnswer, took_sec
         found: The hits, and the version that found them.
         took_seconds: The time that the search took.
     """
+    said = asked if found.corrected is None else {**asked, "corrected": found.corrected}
     return b'%b,"took_ms":%.3f,%b"hits":[%b]}' % (
-        _ENCODER.encode({**asked, "index_version": found.version_id}).encode()[:-1],
+        _ENCODER.encode({**said, "index_version": found.version_id}).encode()[:-1],
         took_seconds * 1000,
         b"" if found.total_matches is None else b'"passing":%d,' % found.total_matches,
         found.content,

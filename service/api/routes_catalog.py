@@ -23,6 +23,7 @@ async def show_catalog(request: Request) -> CatalogResponse:
         model=served.manifest.model.name,
         count=served.manifest.count,
         parts=list(served.modalities),
+        rankings=list(served.rankings),
         photos=service.photos.are_shown,
         columns=[_to_column(column) for column in served.columns],
     )

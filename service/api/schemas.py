@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from service.protocol.queries import RankedBy
+
 MAX_K = 1000  # also the last place that a page can reach
 DEFAULT_K = 100
 MAX_SEARCHES = 100  # in one batch
@@ -20,6 +22,8 @@ EXPECTED = {
     "image": "a photo, as a file",
     "part": "text or photo",
     "prior": "a number from 0 to 1",
+    "ranking": "cosine, words or hybrid",
+    "correct": "true or false",
     "product_id": "the id of a product, a text",
     "searches": f"1 to {MAX_SEARCHES} searches, each an object",
     "filters": "an object of conditions by column",
@@ -79,6 +83,14 @@ class SearchRequest(Body):
         description="Multiplies the weight of products' popularity, if the served model has one; 0: content alone.",
     )
 
+    ranking: RankedBy = Field(
+        default="cosine",
+        description="Rank by the cosine of vectors, by the products' words, or by both.",
+    )
+    correct: bool = Field(
+        default=True, description="Whether typing errors are corrected, by the rankings words and hybrid."
+    )
+
 
 class SimilarRequest(Body):
     """A search for products similar to a product."""
@@ -126,12 +138,12 @@ class BatchRequest(Body):
 
 
 class Explanation(BaseModel):
-    """How much the title and the photo of a hit contribute."""
+    """How much the title and the photo of a hit contribute, or the rankings that it was found by."""
 
-    kind: Literal["parts", "cosines"] = Field(
+    kind: Literal["parts", "cosines", "rankings"] = Field(
         default="parts",
         description="parts: shares of the score, which add up to it; cosines: cosines of the query with title and "
-        "photo, for a model that mixes them.",
+        "photo, for a model that mixes them; rankings: what each ranking adds to the score.",
         examples=["cosines"],
     )
     text: float | None = Field(
@@ -144,7 +156,15 @@ class Explanation(BaseModel):
         examples=[0.2874],
     )
     cosine: float | None = Field(
-        default=None, description="The cosine of query and product without popularity; absent if the model has none."
+        default=None,
+        description="The cosine of query and product without popularity, absent if the model has none; in the ranking "
+        "hybrid, what the ranking by cosine adds.",
+    )
+    words: float | None = Field(
+        default=None, description="What the ranking by words adds, in the rankings words and hybrid."
+    )
+    identifier: float | None = Field(
+        default=None, description="1 for a product that the query names by an identifier, in the ranking hybrid."
     )
     prior: float | None = Field(
         default=None, description="Popularity's share of the score; absent if the model has none."
@@ -158,7 +178,9 @@ class Hit(BaseModel):
 
     rank: int = Field(description="The place in the ranking, from 1.", examples=[1])
     score: float = Field(
-        description="The cosine of query and product, with popularity if the model has one.", examples=[0.8312]
+        description="The cosine of query and product, with popularity if the model has one; in the ranking words BM25, "
+        "in hybrid the sum of what both rankings add.",
+        examples=[0.8312],
     )
     explain: Explanation | None = Field(default=None, description="Present only if the request asked for it.")
     product_id: str = Field(examples=["p-1042"])
@@ -178,7 +200,12 @@ Passing = Annotated[
 class SearchResponse(BaseModel):
     """The products that a search found, best first."""
 
-    query: str = Field(description="The text that was searched for.", examples=["red running shoes"])
+    query: str = Field(description="The text that was asked for.", examples=["red running shoes"])
+    corrected: str | None = Field(
+        default=None,
+        description="The text that was searched for; absent if it is the one that was asked for.",
+        examples=["red running shoes"],
+    )
     index_version: IndexVersion
     took_ms: TookMs
     passing: Passing = None

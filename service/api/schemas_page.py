@@ -32,6 +32,9 @@ class CatalogResponse(BaseModel):
     model: str = Field(examples=["4tmm-cat"])
     count: int = Field(description="The number of products.", examples=[3000])
     parts: list[str] = Field(description="The parts of a score; empty if the model mixes title and photo.")
+    rankings: list[str] = Field(
+        description="What `ranking` of a search can be.", examples=[["cosine", "words", "hybrid"]]
+    )
     photos: bool = Field(description="Whether the service shows photos.")
     columns: list[CatalogColumn]
 

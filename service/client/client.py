@@ -30,6 +30,7 @@ from service.api.schemas import (
     SimilarResponse,
 )
 from service.api.schemas_admin import HealthResponse, ReadyResponse
+from service.protocol.queries import RankedBy
 
 FIRST_WAIT_SECONDS = 0.1  # before the second attempt, unless the service sends Retry-After
 LONGEST_WAIT_SECONDS = 10.0  # also where Retry-After is longer
@@ -65,6 +66,8 @@ class Search:
     filters: Filters | None = None
     explain: bool = False
     prior: float = 1.0
+    ranking: RankedBy = "cosine"
+    correct: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ class Client:
         filters: Filters | None = None,
         explain: bool = False,
         prior: float = 1.0,
+        ranking: RankedBy = "cosine",
+        correct: bool = True,
     ) -> SearchResponse:
         """Return the products nearest to a text.
 
@@ -125,7 +130,7 @@ class Client:
             ProblemError: The service refuses the search.
             ClientError: The service cannot be reached.
         """
-        return self._send(_search(Search(query, k, offset, filters, explain, prior)))
+        return self._send(_search(Search(query, k, offset, filters, explain, prior, ranking, correct)))
 
     def search_batch(self, searches: Sequence[Search]) -> BatchResponse:
         """Return the answers to several searches, some of which may have failed; see `search` for other errors."""
@@ -202,9 +207,11 @@ class AsyncClient:
         filters: Filters | None = None,
         explain: bool = False,
         prior: float = 1.0,
+        ranking: RankedBy = "cosine",
+        correct: bool = True,
     ) -> SearchResponse:
         """See `Client.search`."""
-        return await self._send(_search(Search(query, k, offset, filters, explain, prior)))
+        return await self._send(_search(Search(query, k, offset, filters, explain, prior, ranking, correct)))
 
     async def search_batch(self, searches: Sequence[Search]) -> BatchResponse:
         """See `Client.search_batch`."""

@@ -22,6 +22,7 @@ class _Kept(NamedTuple):
     content: bytes  # compressed
     uncompressed_bytes: int
     total_matches: int | None
+    corrected: str | None
 
 
 class AnswerCache:
@@ -51,13 +52,13 @@ class AnswerCache:
         if kept is None:
             return None
         content = _CODEC.decompress(kept.content, kept.uncompressed_bytes, asbytes=True)
-        return RenderedAnswer(version_id, content, kept.total_matches)
+        return RenderedAnswer(version_id, content, kept.total_matches, kept.corrected)
 
     def put(self, digest: bytes, answer: RenderedAnswer) -> None:
         """Keep the answer to a query, given its digest; the least recently used ones are dropped to make room."""
         if self._is_on:
             content = _CODEC.compress(answer.content, asbytes=True)
-            kept = _Kept(content, len(answer.content), answer.total_matches)
+            kept = _Kept(content, len(answer.content), answer.total_matches, answer.corrected)
             self._entries.put(_key(answer.version_id, digest), kept)
 
     def clear(self) -> None:
@@ -80,6 +81,8 @@ def _digest(query: SearchQuery | SimilarQuery) -> bytes:
         target = f"similar {query.product_id!r}"
     else:
         target = f"text {query.text!r} {query.explain} {query.modality!r} {query.prior!r}"
+        if query.ranking != "cosine":
+            target = f"{query.ranking} {query.correct} {target}"
     described = f"{target} {page.k} {page.offset} {page.filters!r}"
     return hashlib.blake2b(described.encode(), digest_size=_DIGEST_BYTES).digest()
 

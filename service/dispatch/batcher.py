@@ -209,7 +209,13 @@ def _resolve(batch: _Batch, answer: BatchAnswer) -> None:
             job.future.set_exception(outcome)
             continue
         stages = StageSeconds(
-            job.queued_at, batch.sent_at - job.queued_at, seconds.decode, seconds.encode, seconds.search, seconds.render
+            job.queued_at,
+            batch.sent_at - job.queued_at,
+            seconds.decode,
+            seconds.encode,
+            seconds.words,
+            seconds.search,
+            seconds.render,
         )
         job.future.set_result(TimedAnswer(outcome, stages))
 

@@ -17,11 +17,13 @@ class RenderedAnswer:
         content: the hits as the elements of a JSON array, without its brackets; for a ProductQuery the product as a
             JSON object.
         total_matches: how many products meet the filters; None if the query had none.
+        corrected: the text that was searched for, if it is another than the one that was typed.
     """
 
     version_id: str
     content: bytes
     total_matches: int | None
+    corrected: str | None = None
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,14 @@ class BatchSeconds:
     Attributes:
         decode: decoding photos.
         encode: encoding queries, photos included.
+        words: correcting typing errors and searching by words.
         search: filtering, searching the index and explaining scores.
         render: writing the hits as JSON.
     """
 
     decode: float
     encode: float
+    words: float
     search: float
     render: float
 

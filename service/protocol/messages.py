@@ -95,10 +95,11 @@ def answer_to_message(answer: BatchAnswer) -> Message:
         if isinstance(outcome, ServiceError):
             heads.append(error_to_json(outcome))
         else:
-            heads.append((len(outcome.content), outcome.total_matches))
+            heads.append((len(outcome.content), outcome.total_matches, outcome.corrected))
             contents.append(outcome.content)
     seconds = answer.seconds
-    return Message((heads, (seconds.decode, seconds.encode, seconds.search, seconds.render)), b"".join(contents))
+    stages = (seconds.decode, seconds.encode, seconds.words, seconds.search, seconds.render)
+    return Message((heads, stages), b"".join(contents))
 
 
 def answer_from_message(message: Message, version_id: str) -> BatchAnswer:
@@ -115,8 +116,9 @@ def answer_from_message(message: Message, version_id: str) -> BatchAnswer:
         if isinstance(head, dict):
             outcomes.append(error_from_json(head))
             continue
-        length, total_matches = head
-        outcomes.append(RenderedAnswer(version_id, message.body[start : start + length], total_matches))
+        length, total_matches, corrected = head
+        content = message.body[start : start + length]
+        outcomes.append(RenderedAnswer(version_id, content, total_matches, corrected))
         start += length
     return BatchAnswer(outcomes, BatchSeconds(*seconds))
 
@@ -159,7 +161,8 @@ def queries_from_message(message: Message) -> list[Query]:
 
 def _query_to_json(query: Query) -> tuple[object, ...]:
     if isinstance(query, SearchQuery):
-        return "text", query.text, _page_to_json(query.page), query.explain, query.modality, query.prior
+        options = (query.explain, query.modality, query.prior, query.ranking, query.correct)
+        return "text", query.text, _page_to_json(query.page), *options
     if isinstance(query, SimilarQuery):
         return "similar", query.product_id, _page_to_json(query.page)
     if isinstance(query, ProductQuery):

@@ -1,8 +1,11 @@
 """Queries to a version, as records that need no model and no index."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from service.protocol.filters import Filters
+
+RankedBy = Literal["cosine", "words", "hybrid"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class SearchQuery:
         explain: whether each hit says what its title and what its photo contributed.
         modality: the only modality to score by, `text` or `photo`; None for all.
         prior: by which the weight of products' popularity is multiplied, from 0 to 1.
+        ranking: by what products are ranked: the cosine of vectors, their words, or both.
+        correct: whether typing errors are corrected, by rankings that read words.
     """
 
     text: str
@@ -42,6 +47,8 @@ class SearchQuery:
     explain: bool = False
     modality: str | None = None
     prior: float = 1.0
+    ranking: RankedBy = "cosine"
+    correct: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from artifacts.manifest import Manifest
 from artifacts.records import Record
 from service.core.device import Device
 from service.protocol.columns import ColumnDescription
+from service.protocol.queries import RankedBy
 
 
 class ServedVersion(Record):
@@ -17,6 +18,7 @@ class ServedVersion(Record):
         photo_search_refusal: why it cannot be searched by photo; None if it can.
         loaded_at: when it was loaded, in ISO 8601, UTC.
         columns: the attribute columns that filters can name.
+        rankings: by what products can be ranked; words and hybrid only if the version has words.
         modalities: the modalities whose scores add up to a product's score; empty if the model mixes title and photo.
     """
 
@@ -28,3 +30,4 @@ class ServedVersion(Record):
     loaded_at: str
     columns: tuple[ColumnDescription, ...]
     modalities: tuple[str, ...]
+    rankings: tuple[RankedBy, ...] = ("cosine",)

@@ -36,6 +36,7 @@ class StageSeconds:
         queue: waiting in the queue.
         decode: decoding the photo of a search by photo; 0 for others.
         encode: encoding the query.
+        words: correcting typing errors and searching by words; 0 for rankings by cosine.
         search: filtering and searching the index.
         render: writing the hits as JSON.
     """
@@ -44,6 +45,7 @@ class StageSeconds:
     queue: float
     decode: float
     encode: float
+    words: float
     search: float
     render: float
 
@@ -88,6 +90,7 @@ class Metrics:
         self._queue_time, self._encode_time, self._search_time, self._render_time, self._total_time = map(
             stages.labels, names
         )
+        self._words_time = stages.labels("words")
         photo = Histogram(
             "vitrine_photo_seconds",
             "Time of reading a photo that is a query",
@@ -146,6 +149,8 @@ class Metrics:
         self._queue_time.observe(stages.queue)
         self._encode_time.observe(stages.encode)
         self._search_time.observe(stages.search)
+        if stages.words:
+            self._words_time.observe(stages.words)
         self._render_time.observe(stages.render)
 
     def record_photo(self, stages: StageSeconds) -> None:

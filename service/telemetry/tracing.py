@@ -57,9 +57,9 @@ class Tracing:
             return
         offset_ns = time.time_ns() - time.perf_counter_ns()
         started_at = stages.queued_at
-        for name in ("queue", "decode", "encode", "search", "render"):
+        for name in ("queue", "decode", "encode", "words", "search", "render"):
             seconds = getattr(stages, name)
-            if name == "decode" and not seconds:  # no search by photo
+            if name in ("decode", "words") and not seconds:  # no search by photo, or by words
                 continue
             start_ns = offset_ns + int(started_at * 1e9)
             span = self._tracer.start_span(name, start_time=start_ns, attributes={"vitrine.index_version": version_id})

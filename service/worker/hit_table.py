@@ -105,7 +105,7 @@ def _explanation_texts(ranking: Ranking) -> list[str]:
         [f'"{name}":{"null" if math.isnan(value) else f"{value:.6f}"}' for value in values.tolist()]
         for name, values in ranking.explanation.values.items()
     ]
-    kind = '"kind":"cosines",' if ranking.explanation.kind == "cosines" else ""
+    kind = "" if ranking.explanation.kind == "scores" else f'"kind":"{ranking.explanation.kind}",'
     return [f'"explain":{{{kind}{",".join(hit)}}},' for hit in zip(*pairs, strict=True)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from traceback import clear_frames
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,9 @@ from service.worker.placement import place_encoder, place_index
 from service.worker.product_rows import ProductRows
 from towers.query_encoder import QueryEncoder, Vectors
 
+if TYPE_CHECKING:
+    from lexical import WordIndex
+
 _log = EventLog(__name__)
 
 
@@ -53,6 +57,7 @@ class LoadedVersion:
     modality_similarities: ModalitySimilarities | None  # None if the version holds no vectors of the towers
     photo_queries: PhotoQueries | NoPhotoSearchError  # the error says why the version cannot be searched by photo
     loaded_at: str  # ISO 8601, UTC
+    words: "WordIndex | None" = None  # None if the version has no words
     prior: PriorColumns | None = None  # None if products' popularity is no part of the vectors
     encoder_device: Device = Device.CPU
     index_device: Device = Device.CPU  # the CPU, or that of the encoder
@@ -105,6 +110,7 @@ class LoadedVersion:
             loaded_at=self.loaded_at,
             columns=self.filter_columns.descriptions,
             modalities=self.modality_scores.names if self.modality_scores else (),
+            rankings=("cosine", "words", "hybrid") if self.words else ("cosine",),
         )
 
 
@@ -171,12 +177,29 @@ def _load(
         modality_similarities=similarities,
         photo_queries=photo_queries,
         loaded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        words=_open_words(opened),
         prior=PriorColumns.of(opened.query),
         encoder_device=encoder_device,
         index_device=index_device,
     )
     _check_answers(version, products["product_id"])
     return version
+
+
+def _open_words(opened: IndexVersion) -> "WordIndex | None":
+    if opened.words_folder is None:
+        return None
+    from lexical import LexicalError, WordIndex  # only here, so that versions without words need no tantivy
+
+    try:
+        words = WordIndex.open(opened.words_folder)
+    except LexicalError as error:
+        raise VersionRefusedError(str(error)) from error
+    if words.fields.count != opened.manifest.count:
+        raise VersionRefusedError(
+            f"its words are of {words.fields.count} products, the manifest says {opened.manifest.count}; build it again"
+        )
+    return words
 
 
 def _check_sizes(manifest: Manifest, products: pa.Table, index: VectorIndex, encoder: QueryEncoder) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artifacts.index_version import PRODUCTS_FILE, QUERY_FOLDER, IndexVersion
+from artifacts.index_version import PRODUCTS_FILE, QUERY_FOLDER, WORDS_FOLDER, IndexVersion
 from artifacts.photo_encoder import PHOTO_ENCODER_FOLDER
 from service.core.device import Device
 from service.core.errors import VersionRefusedError
@@ -19,6 +19,9 @@ _CGROUP = Path("/sys/fs/cgroup")
 _PRODUCT_COPIES = 3
 # Memory per byte of the encoders' files: the weights, and what ONNX Runtime makes of them.
 _ENCODER_COPIES = 3
+# The words of a shop and of the language become Python objects; the index of words stays on disk.
+_VOCABULARY = tuple(f"{WORDS_FOLDER}/{name}" for name in ("vocabulary.txt", "spared.txt"))
+_VOCABULARY_COPIES = 15
 # Memory of the host that PyTorch and CUDA's context take in a process that uses a GPU. PyTorch alone was measured to
 # take half a gigabyte; the rest is an estimate, since the context's share depends on the driver.
 CUDA_HOST_BYTES = 1_500_000_000
@@ -45,7 +48,8 @@ def needed_bytes(version: IndexVersion, with_photo_encoder: bool) -> int:
     products: int = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
     folders = (f"{QUERY_FOLDER}/", f"{PHOTO_ENCODER_FOLDER}/") if with_photo_encoder else (f"{QUERY_FOLDER}/",)
     encoders = sum(record.size_bytes for name, record in files.items() if name.startswith(folders))
-    return index + _PRODUCT_COPIES * products + _ENCODER_COPIES * encoders
+    vocabulary = sum(record.size_bytes for name, record in files.items() if name in _VOCABULARY)
+    return index + _PRODUCT_COPIES * products + _ENCODER_COPIES * encoders + _VOCABULARY_COPIES * vocabulary
 
 
 def check_memory(version: IndexVersion, with_photo_encoder: bool, max_bytes: int | None, device: Device) -> Device:

@@ -14,13 +14,13 @@ class Explanation:
     """What the title and the photo of each hit contributed.
 
     Attributes:
-        kind: `scores` if the modalities of a hit and its popularity add up to its score; `cosines` if they are the
+        kind: `rankings` if the values are what each ranking adds to the score; `scores` if the modalities of a hit and its popularity add up to its score; `cosines` if they are the
             cosines of the query and the product in each tower.
         values: the values of all hits for each modality; NaN where a hit has nothing to compare. In a version with
             popularity also `cosine`, that of the content, and `prior`, popularity's share of the score.
     """
 
-    kind: Literal["scores", "cosines"]
+    kind: Literal["scores", "cosines", "rankings"]
     values: ModalityValues
 
 
@@ -34,6 +34,8 @@ class Ranking:
         first_rank: the rank of the first of them.
         total_matches: how many products meet the filters; None if the query had none.
         explanation: what explains the scores; None unless the query asked for it.
+        corrected: the text that was searched for, if it is another than the one that was typed.
+        words_seconds: how long the search by words took.
     """
 
     rows: npt.NDArray[np.int64]
@@ -41,3 +43,5 @@ class Ranking:
     first_rank: int = 1
     total_matches: int | None = None
     explanation: Explanation | None = None
+    corrected: str | None = None
+    words_seconds: float = 0.0

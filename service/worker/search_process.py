@@ -149,7 +149,7 @@ def _reply_to(message: Message, answer: Callable[[Sequence[Query]], BatchAnswer]
     except BaseException:  # as in `_start_thread`
         _log.exception("reply_failed", searches=len(message.head))
     failure = SearchFailedError("the search failed inside the service; its log says why")
-    return answer_to_message(BatchAnswer([failure] * len(message.head), BatchSeconds(0, 0, 0, 0))).to_bytes()
+    return answer_to_message(BatchAnswer([failure] * len(message.head), BatchSeconds(0, 0, 0, 0, 0))).to_bytes()
 
 
 def _send(connection: socket.socket, content: bytes) -> bool:

@@ -12,9 +12,9 @@ import pytest
 from tests.docker.compose import ROOT, copied, lineage, read_stages
 
 CODE = {
-    "service": {"artifacts", "knn", "service", "towers"},
-    "builder": {"artifacts", "index_builder", "knn", "service", "towers"},
-    "trainer": {"artifacts", "evaluation", "index_builder", "knn", "service", "towers", "training"},
+    "service": {"artifacts", "knn", "lexical", "service", "towers"},
+    "builder": {"artifacts", "index_builder", "knn", "lexical", "service", "towers"},
+    "trainer": {"artifacts", "evaluation", "index_builder", "knn", "lexical", "service", "towers", "training"},
 }
 
 

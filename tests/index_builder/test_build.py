@@ -263,6 +263,7 @@ def test_a_build_is_told_stage_by_stage(text_bundle: Path, catalog: Path, tmp_pa
     reported: list[str] = []
     build_version(BuildRequest(text_bundle, catalog, tmp_path, "v"), reported.append)
     expected = ["encoding 300 of 300 products", "building Flat", "measuring with 300 queries", "writing"]
+    expected.append("indexing words")
     assert reported == expected
 
 

@@ -119,6 +119,7 @@ def test_an_overloaded_service_is_asked_again_when_it_says(waits: list[float], o
     assert waits == [2.0, 2.0]
     assert [json.loads(request.content) for request in asked] == [
         {"query": "a", "k": 100, "offset": 0, "filters": None, "explain": False, "prior": 1.0}
+        | {"ranking": "cosine", "correct": True}
     ] * 3
 
 
