@@ -14,8 +14,8 @@ class Explanation:
     """What the title and the photo of each hit contributed.
 
     Attributes:
-        kind: `rankings` if the values are what each ranking adds to the score; `scores` if the modalities of a hit and its popularity add up to its score; `cosines` if they are the
-            cosines of the query and the product in each tower.
+        kind: `scores` if the modalities of a hit and its popularity add up to its score; `cosines` if they are the
+            cosines of the query and the product in each tower; `rankings` if they are what each ranking adds.
         values: the values of all hits for each modality; NaN where a hit has nothing to compare. In a version with
             popularity also `cosine`, that of the content, and `prior`, popularity's share of the score.
     """

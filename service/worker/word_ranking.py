@@ -1,8 +1,8 @@
 """Rankings that read words: by the words alone, and by words and vectors together.
 
-`hybrid` is reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a product's score is the sum, over the ranking by
-cosine and the one by words, of 1 / (60 + its place there). Products that the query names by an identifier come first, by
-a score above 1, whatever their cosine.
+`hybrid` is reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a product's score is the sum, over the ranking
+by cosine and the one by words, of 1 / (60 + its place there). Products that the query names by an identifier come
+first, by a score above 1, whatever their cosine.
 """
 
 import time

@@ -18,10 +18,12 @@ from tokenizers.processors import TemplateProcessing
 from artifacts.checksums import fingerprint_of, record_files
 from artifacts.index_version import finish_index_version as seal_version
 from artifacts.manifest import Canary, IndexDescription, Manifest, ModelIdentity, PhotoCounts
+from artifacts.query_text import normalise_query
 from artifacts.side import NoFusion, SideSpec, read_side_spec
 from artifacts.store import Store
 from artifacts.tower_specs import BertConfig, BertTowerSpec, TextInput
 from knn import IndexSpec, build_index, exact_search, write_index
+from lexical import ProductTexts, write_words
 from tests.support.made_once import made_once
 from towers.export import export_query_side
 from towers.model import Side, build_side
@@ -116,6 +118,9 @@ class Shop:
             index = build_index(IndexSpec("Flat", 0), indexed.shape[1], [indexed])
             write_index(index, folder / "index.faiss")
             expected = self._canaries(true_vectors, prefix) if canaries else ()
+            title_texts = [normalise_query(title) for title in titles(count)]
+            ids = [f"{prefix}{row}" for row in range(count)]
+            write_words(folder / "words", [ProductTexts({"id": ids}, {"title": title_texts})])
             fields = self._manifest(version_id, count, expected) | (manifest or {})
             seal_version(folder, Manifest(**fields))
         return Store(store).version_path(version_id)

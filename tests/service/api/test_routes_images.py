@@ -114,7 +114,14 @@ def test_a_service_without_photos_says_so(served: Running) -> None:
 def test_the_catalogue_is_described(pictured: Running) -> None:
     shown = pictured.client.get("/catalog").json()
     columns = {column.pop("name"): column for column in shown.pop("columns")}
-    assert shown == {"index_version": "v1", "model": "bibert", "count": PRODUCTS, "parts": ["text"], "photos": True}
+    assert shown == {
+        "index_version": "v1",
+        "model": "bibert",
+        "count": PRODUCTS,
+        "parts": ["text"],
+        "rankings": ["cosine", "words", "hybrid"],
+        "photos": True,
+    }
     assert list(columns) == ["category", "colour", "price", "stock", "in_stock", "tags"]
     assert columns["category"]["kind"] == "text" and columns["category"]["distinct"] == 6
     assert {value["value"]: value["count"] for value in columns["category"]["values"]}["lamp"] == 15

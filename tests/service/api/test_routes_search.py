@@ -486,3 +486,26 @@ def test_a_bug_in_a_route_tells_nothing_of_the_inside(
         )
         assert running.metric("vitrine_requests_total", route="/search", status="500") == 1
     assert "RuntimeError: secret inside" in caplog.text
+
+
+def test_rankings_that_read_words(served: Running) -> None:
+    def search(query: str, **fields: object) -> Any:
+        return served.client.post("/search", json={"query": query, "k": 5, **fields}).json()
+
+    words = search("redd lamp", ranking="words", explain=True)
+    assert (words["query"], words["corrected"]) == ("redd lamp", "red lamp")
+    assert all("lamp" in hit["title"] or "red" in hit["title"] for hit in words["hits"])
+    assert words["hits"][0]["explain"] == {"kind": "rankings", "words": words["hits"][0]["score"]}
+    again = search("redd lamp", ranking="words", explain=True)  # from the cache
+    assert {**again, "took_ms": 0} == {**words, "took_ms": 0}
+    typed = search("redd lamp", ranking="words", correct=False)
+    assert "corrected" not in typed and typed["hits"] != words["hits"]
+    named = search("P-7", ranking="hybrid", explain=True)["hits"][0]
+    assert named["product_id"] == "p7" and named["explain"]["identifier"] == 1
+    assert "corrected" not in search("redd lamp")
+    check_problem(
+        served.client.post("/search", json={"query": "a", "ranking": "best"}),
+        422,
+        INVALID,
+        'ranking is "best": expected cosine, words or hybrid',
+    )

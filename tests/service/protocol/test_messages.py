@@ -35,15 +35,16 @@ _CONDITIONS = st.one_of(
 )
 _PAGES = st.builds(Page, st.integers(1, 1000), st.integers(0, 999), st.lists(_CONDITIONS, max_size=3).map(tuple))
 _TEXTS = st.text(st.characters(exclude_categories=()))  # lone surrogates too: JSON as clients send it has them
+_RANKINGS = st.sampled_from(["cosine", "words", "hybrid"])
 _QUERIES = st.one_of(
-    st.builds(SearchQuery, _TEXTS, _PAGES, st.booleans(), st.none() | st.text()),
+    st.builds(SearchQuery, _TEXTS, _PAGES, st.booleans(), st.none() | st.text(), st.floats(0, 1), _RANKINGS),
     st.builds(SimilarQuery, _TEXTS, _PAGES),
     st.builds(ProductQuery, _TEXTS),
     st.builds(ImageQuery, _TEXTS),
     st.builds(PhotoQuery, st.binary(), _PAGES),
 )
 _OUTCOMES = st.one_of(
-    st.builds(RenderedAnswer, st.just("v1"), st.binary(), st.none() | st.integers(0, 10**7)),
+    st.builds(RenderedAnswer, st.just("v1"), st.binary(), st.none() | st.integers(0, 10**7), st.none() | _TEXTS),
     st.builds(QueryError, st.text()),
     st.builds(FilterError, st.text()),
 )
@@ -69,7 +70,7 @@ def test_queries(queries: list[Query], cut: int) -> None:
 
 @given(st.lists(_OUTCOMES, max_size=5), st.integers(1, 40))
 def test_answers(outcomes: list[RenderedAnswer | QueryError | FilterError], cut: int) -> None:
-    seconds = BatchSeconds(0.25, 0.5, 1e-9, 3.0)
+    seconds = BatchSeconds(0.25, 0.5, 0.125, 1e-9, 3.0)
     came = answer_from_message(over(cut, answer_to_message(BatchAnswer(outcomes, seconds))), "v1")
     assert came.seconds == seconds
     assert [(type(one), str(one)) for one in came.outcomes] == [(type(one), str(one)) for one in outcomes]

@@ -1,0 +1,114 @@
+"""BM25 against a second, slow writing; filters against brute force; damaged and equal folders."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lexical import LexicalError, WordIndex
+from lexical.index import WordHits
+from tests.lexical.words import open_words
+
+WORDS = ["lamp", "desk", "chair", "oak", "black", "white", "large", "small", "round", "table", "vase", "glass"]
+K1, B = 1.2, 0.75
+
+
+def make_titles(count: int) -> list[str]:
+    draw = np.random.default_rng(3)
+    return [" ".join(draw.choice(WORDS, draw.integers(1, 8))) for _ in range(count)]
+
+
+TITLES = make_titles(400)
+BRANDS = [("oak & co", "glassworks", "")[row % 3] for row in range(len(TITLES))]
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> WordIndex:
+    return open_words(tmp_path_factory.mktemp("bm25") / "words", TITLES, brand=BRANDS)
+
+
+def bm25(texts: list[str], query: str) -> np.ndarray:
+    """Okapi's formula, one text after the other."""
+    documents = [re.findall("[a-z]+", text) for text in texts]
+    mean_length = sum(map(len, documents)) / len(documents)
+    scores = np.zeros(len(documents))
+    for word in query.split():
+        having = sum(word in document for document in documents)
+        idf = math.log(1 + (len(documents) - having + 0.5) / (having + 0.5))
+        for row, document in enumerate(documents):
+            count = document.count(word)
+            length = K1 * (1 - B + B * len(document) / mean_length)
+            scores[row] += idf * count * (K1 + 1) / (count + length)
+    return scores
+
+
+def slow_search(words: WordIndex, query: str, depth: int, mask: np.ndarray | None = None) -> WordHits:
+    weights = words.fields.weights
+    scores = weights["title"] * bm25(TITLES, query) + weights["brand"] * bm25(BRANDS, query)
+    scores = np.round(scores, 4)
+    rows = [row for row in range(len(scores)) if scores[row] > 0 and (mask is None or mask[row])]
+    best = sorted(rows, key=lambda row: (-scores[row], row))[:depth]
+    return WordHits(np.array(best, np.int64), scores[best].astype(np.float32))
+
+
+@pytest.mark.parametrize("query", ["lamp", "oak desk", "black glass vase table", "glassworks"])
+@pytest.mark.parametrize("passing", [None, 1.0, 0.4, 0.02, 0.0])
+def test_search_is_bm25_of_all_products_that_pass(words: WordIndex, query: str, passing: float | None) -> None:
+    mask = None if passing is None else np.random.default_rng(5).random(len(TITLES)) < passing
+    hits, expected = words.search(words.understand(query), 60, mask), slow_search(words, query, 60, mask)
+    assert len(hits.rows) == len(expected.rows)
+    np.testing.assert_allclose(hits.scores, expected.scores, rtol=2e-4)
+    sure = np.abs(np.diff(expected.scores, prepend=np.inf, append=-np.inf)) > 1e-3  # whose place no rounding changes
+    both = sure[:-1] & sure[1:]
+    assert hits.rows[both].tolist() == expected.rows[both].tolist()
+    if mask is not None:
+        assert mask[hits.rows].all()
+
+
+def test_rare_passing_products_are_all_found_where_most_matches_do_not_pass(
+    words: WordIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lexical.index._MOST_FETCHED", 0)  # as over millions of products
+    for mask in (np.arange(len(TITLES)) % 50 == 0, np.arange(len(TITLES)) % 50 != 0):
+        hits, expected = words.search(words.understand("oak lamp"), 40, mask), slow_search(words, "oak lamp", 40, mask)
+        assert len(hits.rows) == len(expected.rows) and mask[hits.rows].all()
+        np.testing.assert_allclose(hits.scores, expected.scores, rtol=2e-4)
+
+
+def test_stems_and_joined_numbers_find_what_was_written_otherwise(tmp_path: Path) -> None:
+    words = open_words(tmp_path / "words", ["Running shoe", "Headset wh1000xm5", "Television 65 inch", "Kabel 2 m"])
+    for query, row in {"run shoes": 0, "wh 1000 xm5": 1, "65inch": 2}.items():
+        assert words.search(words.understand(query), 1).rows.tolist() == [row], query
+
+
+def test_nothing_is_found_by_words_that_no_product_has(words: WordIndex) -> None:
+    for query in ("qqqq", "?!"):
+        assert len(words.search(words.understand(query), 10).rows) == 0
+
+
+def test_equal_products_give_equal_files_and_the_language_is_that_of_the_titles(tmp_path: Path) -> None:
+    titles = ["Stuhl für den Garten", "Tisch mit Schublade", "Kissen und Decke"]
+    one, other = (open_words(tmp_path / name, titles, brand=["a", "b", ""]) for name in ("one", "other"))
+    assert one.fields == other.fields and one.fields.language == "german"
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert len(files) > 8
+    assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes() for name in files)
+
+
+def test_opening_writes_nothing(tmp_path: Path) -> None:
+    open_words(tmp_path / "words", TITLES)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "words").rglob("*")}
+    WordIndex.open(tmp_path / "words")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "words").rglob("*")} == before
+
+
+def test_folders_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    open_words(tmp_path / "words", ["a b"])
+    (tmp_path / "words" / "vocabulary.txt").unlink()
+    with pytest.raises(LexicalError, match="cannot be opened"):
+        WordIndex.open(tmp_path / "words")
+    (tmp_path / "words" / "words.json").write_text('{"schema_version": 9}')
+    with pytest.raises(LexicalError, match="schema version 9: this release reads 1"):
+        WordIndex.open(tmp_path / "words")
