@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.index_version import PRODUCTS_FILE, WORDS_FOLDER, finish_index_version, has_words
-from artifacts.manifest import read_manifest
+from artifacts.manifest import MANIFEST_FILE, read_manifest
 from artifacts.store import Store
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import OptionError, VerificationError
@@ -105,6 +105,7 @@ def test_words_of_other_products_do_not_pass(store: Path, tmp_path: Path) -> Non
     shutil.rmtree(broken / WORDS_FOLDER)
     write_words(broken / WORDS_FOLDER, [])
     manifest = read_manifest(broken).model_copy(update={"version": "broken"})
+    (broken / MANIFEST_FILE).unlink()
     finish_index_version(broken, manifest)
     with pytest.raises(VerificationError, match="words of 0 products, the manifest says 40; build it again"):
         verified(tmp_path, "broken")
@@ -114,6 +115,7 @@ def test_words_of_other_products_do_not_pass(store: Path, tmp_path: Path) -> Non
     pq.write_table(
         products.set_column(1, "title", products["title"].take(list(range(COUNT))[::-1])), broken / PRODUCTS_FILE
     )
+    (broken / MANIFEST_FILE).unlink()
     finish_index_version(broken, manifest)
     (share,) = by_title(tmp_path, "broken")
     assert share < 0.5
