@@ -6,9 +6,10 @@ _ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.3), ("zxcvbnm", 0.8))
 _PLACES = {
     letter: (place + shift, height) for height, (row, shift) in enumerate(_ROWS) for place, letter in enumerate(row)
 }
-_FEWEST_LETTERS = (
-    4  # of one of the two words, unless letters changed places: most words of three letters are near others
-)
+# Letters of the longer word, below which an error of a kind is not believed: most short words are near others.
+_FEWEST_LETTERS = {"swapped": 3, "other": 5}
+_FEWEST_LETTERS_OF_OTHERS = 4
+_LIKELIHOODS = {"swapped": 1.5, "doubled": 1.5, "neighbour": 1.0, "missing": 0.5, "extra": 0.5, "other": 0.0}
 _FIRST_LETTER = -2.0  # few errors are in the first letter
 _TOGETHER = 3.0  # what it adds if products have the word together with the query's others
 
@@ -28,15 +29,11 @@ def likelihood(typed: str, word: str, products: int, are_together: bool) -> floa
     if error is None:
         return None
     kind, at = error
-    if kind != "swapped" and max(len(typed), len(word)) < _FEWEST_LETTERS:
+    if max(len(typed), len(word)) < _FEWEST_LETTERS.get(kind, _FEWEST_LETTERS_OF_OTHERS):
         return None
-    value = math.log(products + 1) + {
-        "swapped": 1.5,
-        "doubled": 1.5,
-        "neighbour": 1.0,
-        "missing": 0.5,
-        "extra": 0.5,
-    }.get(kind, 0.0)
+    if at == 0 and kind == "other":  # a word of its own
+        return None
+    value = math.log(products + 1) + _LIKELIHOODS[kind]
     return value + (_FIRST_LETTER if at == 0 and kind != "swapped" else 0.0) + (_TOGETHER if are_together else 0.0)
 
 

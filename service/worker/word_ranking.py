@@ -130,8 +130,8 @@ def fuse(nearest: Rows, hits: "WordHits") -> tuple[Rows, dict[str, npt.NDArray[n
     """
     rows, places = np.unique(np.concatenate([nearest, hits.rows]), return_inverse=True)
     by_cosine, by_words = places[: len(nearest)], places[len(nearest) :]
-    cosine = np.bincount(by_cosine, _shares(len(nearest)), len(rows))
-    words = np.bincount(by_words, _shares(len(hits.rows)), len(rows))
+    cosine = np.bincount(by_cosine, _shares(len(nearest)), len(rows)).astype(np.float64)
+    words = np.bincount(by_words, _shares(len(hits.rows)), len(rows)).astype(np.float64)
     named = by_words[: hits.named]
     cosine[named] = 0  # an identifier's order is not for the cosine to change
     identifier = np.zeros(len(rows))
