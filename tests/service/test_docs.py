@@ -58,7 +58,8 @@ def test_limits_are_those_of_the_code() -> None:
 
 def test_the_example_answer_has_the_fields_of_the_answer() -> None:
     example = json.loads(PAGE.split("```json\n")[1].split("```")[0])
-    assert list(example) == list(SearchResponse.model_fields)
+    # It has no typing error; an answer that has one is shown beside the rankings that correct it.
+    assert list(example) == [name for name in SearchResponse.model_fields if name != "corrected"]
     assert len(SearchResponse.model_validate(example).hits) == 2
 
 
