@@ -17,6 +17,12 @@ FILES = (
     "index.faiss", "manifest.json", "products.parquet", "query/encoder.onnx", "query/side.json",
     "query/tokenizer-bibert.json", "query/weights.safetensors",
 )  # fmt: skip
+_SEGMENT = "words/index/00000000000000000000000000000000"
+WORD_FILES = (
+    "words/words.json", "words/vocabulary.txt", "words/deletions.npy", "words/spared.txt", "words/index/meta.json",
+    "words/index/.managed.json",
+    *(f"{_SEGMENT}.{part}" for part in ("fast", "fieldnorm", "idx", "pos", "store", "term")),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +79,13 @@ def flip_a_bit(file: Path) -> None:
 
 def test_the_list_of_files_is_whole(serving: Running) -> None:
     version = serving.service.settings.store / "versions" / "v2"
-    assert {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()} == set(FILES)
+    assert {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()} == {
+        *FILES,
+        *WORD_FILES,
+    }
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, "words/vocabulary.txt", f"{_SEGMENT}.idx"])
 @pytest.mark.parametrize("damage", [truncate, empty, lengthen, flip_a_bit, Path.unlink])
 def test_a_damaged_file_is_refused(serving: Running, name: str, damage: Callable[[Path], None]) -> None:
     reason = refuse(serving, lambda version: damage(version / name))
