@@ -80,9 +80,8 @@ def _digest(query: SearchQuery | SimilarQuery) -> bytes:
     if isinstance(query, SimilarQuery):
         target = f"similar {query.product_id!r}"
     else:
-        target = f"text {query.text!r} {query.explain} {query.modality!r} {query.prior!r}"
-        if query.ranking != "cosine":
-            target = f"{query.ranking} {query.correct} {target}"
+        options = f"{query.explain} {query.modality!r} {query.prior!r} {query.ranking} {query.correct}"
+        target = f"text {query.text!r} {options}"
     described = f"{target} {page.k} {page.offset} {page.filters!r}"
     return hashlib.blake2b(described.encode(), digest_size=_DIGEST_BYTES).digest()
 

@@ -83,6 +83,7 @@ def test_no_two_queries_share_an_answer() -> None:
 def test_every_field_of_a_query_counts() -> None:
     """A field that is added to a query and forgotten in the key would give one client the answer of another."""
     changed = {"text": "b", "explain": True, "modality": "text", "prior": 0.5, "product_id": "b", "page": Page(2)}
+    changed |= {"ranking": "words", "correct": False}
     paged = {"k": 2, "offset": 1, "filters": (FILTERS[0],)}
     for query in (SearchQuery("a", Page(1)), SimilarQuery("a", Page(1))):
         earlier = cache(10**6)
