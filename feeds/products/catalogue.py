@@ -22,7 +22,7 @@ from feeds.staging import LIST_MARK, Stage, StagedRows
 from feeds.values.amounts import Amount
 from feeds.values.identifiers import is_rounded, read_gtin
 from feeds.values.texts import category_paths, one_line, plain_text
-from feeds.values.words import read_availability
+from feeds.values.words import IN_STOCK, OUT_OF_STOCK, read_availability
 
 REPEAT_GROUP = "repeat_group"
 _TYPES: dict[str, pa.DataType] = {
@@ -31,6 +31,7 @@ _TYPES: dict[str, pa.DataType] = {
     "list_price": pa.float64(), "currency": pa.string(), "in_stock": pa.bool_(), "availability": pa.string(),
     "item_group": pa.string(), REPEAT_GROUP: pa.string(), "gtin": pa.string(), "mpn": pa.string(),
 }  # fmt: skip
+_CAN_BE_HAD = {IN_STOCK: True, OUT_OF_STOCK: False}  # preorder and backorder are neither
 _LONGEST_ID = 500  # characters
 
 
@@ -197,8 +198,8 @@ class _Batch:
         words = given(self._rows, self._reading.column("availability"))
         found = read_column(words, _availability)
         self._add_faults("availability", found)
-        in_stock = [value if isinstance(value, bool) else None for value in found.values]
-        return {"in_stock": pa.array(in_stock, pa.bool_()), "availability": words}
+        in_stock = [_CAN_BE_HAD.get(value) if value else None for value in found.values]
+        return {"in_stock": pa.array(in_stock, pa.bool_()), "availability": pa.array(found.values, pa.string())}
 
     def _categories(self) -> list[list[str] | None]:
         columns = self._reading.fields.get("category", ())
@@ -277,16 +278,16 @@ class _Batch:
                 self._issues.add(Issue(self._lines[row], "cell", reason, column, value, product_id))
 
 
-def _availability(text: str) -> bool | str | Unusable:
-    found = read_availability(text)
-    if found is not None:
-        return found
+def _availability(text: str) -> str | Unusable:
+    """Return the availability that words or a count say."""
+    words = read_availability(text)
+    if words is not None:
+        return words
     amount = read_number(text.rstrip("+"))
-    if isinstance(amount, Amount):
-        return amount.value > 0
-    if amount is not None:
-        return amount.as_thousands > 0
-    return Unusable("neither in stock nor out of stock")
+    if amount is None:
+        return Unusable("neither in stock nor out of stock")
+    count = amount.value if isinstance(amount, Amount) else amount.as_thousands
+    return IN_STOCK if count > 0 else OUT_OF_STOCK
 
 
 def values_of(stage: Stage, column: str) -> Iterator[str]:

@@ -27,10 +27,12 @@ _OUT_OF_STOCK = frozenset({
     "uitverkocht", "niedostępny", "brak", "vyprodáno", "нет в наличии", "esgotado", "indisponível", "tükendi",
     "slut i lager", "udsolgt",
 })  # fmt: skip
-_LATER = frozenset({
-    "preorder", "pre order", "backorder", "back order", "onbackorder", "on backorder", "available for order",
-    "on order", "auf bestellung", "vorbestellbar", "sur commande", "presale", "made to order",
+_PREORDER = frozenset({"preorder", "pre order", "vorbestellbar", "presale", "available for preorder", "précommande"})
+_BACKORDER = frozenset({
+    "backorder", "back order", "onbackorder", "on backorder", "available for order", "on order", "auf bestellung",
+    "sur commande", "made to order",
 })  # fmt: skip
+IN_STOCK, OUT_OF_STOCK, PREORDER, BACKORDER = "in stock", "out of stock", "preorder", "backorder"
 _BLANKS = re.compile(r"[\s_\-]+")
 
 
@@ -45,15 +47,12 @@ def read_yes_or_no(text: str) -> bool | None:
     return True if word in _YES else False if word in _NO else None
 
 
-def read_availability(text: str) -> bool | str | None:
-    """Return whether a product is in stock, "later" where it can be ordered beforehand, and None for unknown words."""
+def read_availability(text: str) -> str | None:
+    """Return whether a product can be had, in Google Merchant's words, and None for unknown words."""
     word = _BLANKS.sub(" ", text.strip().casefold().rsplit("schema.org/", 1)[-1]).strip()
-    if word in _IN_STOCK:
-        return True
-    if word in _OUT_OF_STOCK:
-        return False
-    if word in _LATER:
-        return "later"
-    if word in ("1", "0"):
-        return word == "1"
-    return read_yes_or_no(word)
+    if word in _PREORDER or word in _BACKORDER:
+        return PREORDER if word in _PREORDER else BACKORDER
+    if word in _IN_STOCK or word in _OUT_OF_STOCK:
+        return IN_STOCK if word in _IN_STOCK else OUT_OF_STOCK
+    said = read_yes_or_no(word)
+    return None if said is None else IN_STOCK if said else OUT_OF_STOCK

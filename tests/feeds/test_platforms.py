@@ -56,6 +56,7 @@ def test_woocommerce(importing: Import) -> None:
         "https://example.com/3.jpg",
         "https://example.com/1.jpg",
     )
+    assert by_id["LACE"]["availability"] == "backorder"
     assert by_id["TB-BK"]["colour"] == "Black"
     assert by_id["TB-BK"]["item_group"] == "11"
     assert result.lines("left out") == {6: "not published"}

@@ -126,6 +126,24 @@ def test_numbers_that_no_column_can_hold_are_text_or_told(importing: Import) -> 
     assert result.column("level") == [-1e30, 2.0]
 
 
+def test_availability_in_words_of_many_languages_and_in_counts(importing: Import) -> None:
+    words = [
+        "ja",
+        "Sofort lieferbar",
+        "http://schema.org/OutOfStock",
+        "on_backorder",
+        "vorbestellbar",
+        "0",
+        "12+",
+        "1.200",
+        "?",
+    ]
+    result = importing("id;name;verfügbar\n" + "".join(f"{n};Mug;{word}\n" for n, word in enumerate(words)))
+    assert result.column("in_stock") == [True, True, False, None, None, False, True, True, None]
+    assert result.column("availability")[2:5] == ["out of stock", "backorder", "preorder"]
+    assert result.lines("cell").keys() == {10}
+
+
 def test_gtin() -> None:
     assert read_gtin("4006381333931") == read_gtin("400-638133393 1") == "4006381333931"
     assert read_gtin("12345678905") == "012345678905"
