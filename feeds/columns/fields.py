@@ -9,7 +9,8 @@ import unicodedata
 
 NAMES: dict[str, tuple[str, ...]] = {
     "id": (
-        "id", "product_id", "sku", "item_id", "offer_id", "article_number", "item_number", "product_number",
+        "id", "product_id",
+        "seller_sku", "sku", "item_id", "offer_id", "article_number", "item_number", "product_number",
         "product_code", "item_code", "asin", "uniq_id", "unique_id", "code", "reference", "ref", "entity_id",
         "variant_id", "handle", "artikelnummer", "artikel-nr", "artikelnr", "art.-nr.", "artnr", "artikel",
         "bestellnummer", "produktnummer", "référence", "référence produit", "code article", "código", "referencia",
@@ -68,7 +69,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "familia", "reparto", "categorytext", "kategoria", "категория",
     ),
     "image": (
-        "image", "image_link", "image_url", "images", "main_image", "main_image_url", "image_src", "product_image",
+        "image", "image_link",
+        "base_image", "image_url", "images", "main_image", "main_image_url", "image_src", "product_image",
         "primary_image", "img", "img_url", "imgurl", "image1", "image_1", "image_path", "image_file", "image_urls",
         "picture", "picture_url", "pictures", "photo", "photo_url", "photos", "thumbnail", "thumbnail_url", "bild",
         "bilder", "bild-url", "bildlink", "hauptbild", "artikelbild", "produktbild", "foto", "fotos",
@@ -96,6 +98,14 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 FIELDS = tuple(NAMES)
+
+# What a product cost before, where the price beside it is what is paid now.
+LIST_PRICES = (
+    "old_price", "was_price", "compare_at_price", "original_price", "list_price", "msrp", "rrp", "mrp", "retail_price",
+    "regular_price", "actual_price", "uvp", "streichpreis", "alter preis", "ancien prix", "prix barré",
+    "precio anterior", "prezzo precedente", "adviesprijs", "cena regularna",
+)  # fmt: skip
+_ASIDE = re.compile(r"\s*[(\[][^()\[\]]*[)\]]|\*")
 
 # Columns of one path of categories, from its first level on.
 CATEGORY_LEVELS = (
@@ -130,7 +140,8 @@ _PREFIXES = ("g:", "g_", "c:", "product.", "item.", "attributes.", "fields.", "v
 
 
 def comparable(name: str) -> str:
-    """Return a name of a column without accents, capitals, blanks and signs."""
+    """Return a name of a column without accents, capitals, blanks, signs and what stands in brackets."""
+    name = _ASIDE.sub("", name) or name
     letters = unicodedata.normalize("NFKD", name.casefold()).replace("ß", "ss")
     return re.sub(r"[\W_]", "", "".join(letter for letter in letters if not unicodedata.combining(letter)))
 

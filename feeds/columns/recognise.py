@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from feeds.columns.fields import CATEGORY_LEVELS, FIELDS, comparable, field_of
+from feeds.columns.fields import CATEGORY_LEVELS, FIELDS, LIST_PRICES, comparable, field_of
 from feeds.values.identifiers import read_gtin
 from feeds.values.money import Money, read_money
 
@@ -14,6 +14,7 @@ _IMAGE = re.compile(
 )
 _NUMBERED_IMAGE = re.compile(r"(?:image|img|picture|photo|bild|foto)(?:url|link|src)?(\d+)(?:url|link|src)?")
 _MOSTLY = 0.8
+_LIST_PRICES = frozenset(map(comparable, LIST_PRICES))
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def _by_name(
         if name not in found:
             found[name] = Recognised(name, (column,), "name")
             used.add(column)
+    _price_before(found, used, columns, samples)
     numbered = [
         column for column in columns
         if column not in used and samples.get(column) and _NUMBERED_IMAGE.fullmatch(comparable(column))
@@ -85,6 +87,21 @@ def _by_name(
     if numbered and "more_images" not in found:
         found["more_images"] = Recognised("more_images", tuple(numbered), "name")
         used.update(numbered)
+
+
+def _price_before(
+    found: dict[str, Recognised], used: set[str], columns: Sequence[str], samples: Mapping[str, Sequence[str]]
+) -> None:
+    """Take a price that has an old one beside it as the reduced one."""
+    price = found.get("price")
+    if price is None or price.by == "map" or "sale_price" in found or comparable(price.columns[0]) in _LIST_PRICES:
+        return
+    free = [column for column in columns if column not in used and samples.get(column)]
+    old = _first(free, lambda column: comparable(column) in _LIST_PRICES)
+    if old is not None:
+        found["sale_price"] = Recognised("sale_price", price.columns, "name")
+        found["price"] = Recognised("price", (old,), "name")
+        used.add(old)
 
 
 def _category_levels(columns: Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b\u2060]")
 _NOTABLE = re.compile("[<&\r\n\t\x00-\x1f\x7f\u00a0\ufeff\u200b\u2060]|  ")
 
 _LEVELS = re.compile(r"\s*(?:>>?|»|→|›|::|\\)\s*")
+_MAGENTO_ROOT = "Default Category/"
 _SLASHES = re.compile(r"\s+/\s+")
 _LIST = re.compile(r"\s*[|;,\n]\s*")
 
@@ -64,6 +65,9 @@ def category_paths(text: str) -> list[str]:
     if listed is not None:
         return [path for entry in listed for path in category_paths(entry)]
     text = one_line(text)
+    if text.startswith(_MAGENTO_ROOT):
+        paths = (_joined(path.split("/")) for path in text.split(f",{_MAGENTO_ROOT}"))
+        return [path.removeprefix("Default Category > ") for path in paths if path != "Default Category"]
     if _LEVELS.search(text):
         return [path for part in re.split(r"[|;]", text) if (path := _joined(_LEVELS.split(part)))]
     if "|" in text:

@@ -38,6 +38,17 @@ def test_a_feed_without_ids_gets_stable_ones_and_repeats_are_grouped(importing: 
     assert {row["link"]: row["product_id"] for row in again.products} == ids
 
 
+def test_an_old_price_beside_the_price_and_names_with_asides(importing: Import) -> None:
+    result = importing(
+        "Product ID;Name *;Price (incl. VAT);Old price;Image URLs (x,y,z...)\n1;Mug;8,50;10,00;https://a.example/1.jpg\n2;Pot;9,00;;\n"
+    )
+    assert [(row["product_id"], row["title"], row["price"], row["list_price"]) for row in result.products] == [
+        ("1", "Mug", 8.5, 10.0),
+        ("2", "Pot", 9.0, None),
+    ]
+    assert result.column("image") == ["https://a.example/1.jpg", None]
+
+
 def test_a_mapping_is_saved_and_given_again(importing: Import, tmp_path: Path) -> None:
     feed = "sku,caption,extra\nA,Red mug,x\nB,Blue pot,y\n"
     result = importing(feed, columns={"title": ["extra"], "brand": ["caption"]}, currency="EUR")

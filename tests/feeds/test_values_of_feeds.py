@@ -156,4 +156,5 @@ def test_texts_and_paths() -> None:
     assert category_paths('["Home >> Sofas >> Red"]') == ["Home > Sofas > Red"]
     assert category_paths("Home &gt; Sofas | Sale") == ["Home > Sofas", "Sale"]
     assert category_paths("Home|Sofas") == ["Home > Sofas"]
+    assert category_paths("Default Category/Gear/Bags,Default Category/Sale") == ["Gear > Bags", "Sale"]
     assert category_paths("Audio/Video") == ["Audio/Video"]
