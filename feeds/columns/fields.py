@@ -10,7 +10,8 @@ import unicodedata
 NAMES: dict[str, tuple[str, ...]] = {
     "id": (
         "id", "product_id",
-        "seller_sku", "sku", "item_id", "offer_id", "article_number", "item_number", "product_number",
+        "seller_sku", "item_no", "product_no", "article_no", "item_nr", "sku", "item_id", "offer_id",
+        "article_number", "item_number", "product_number",
         "product_code", "item_code", "asin", "uniq_id", "unique_id", "code", "reference", "ref", "entity_id",
         "variant_id", "handle", "artikelnummer", "artikel-nr", "artikelnr", "art.-nr.", "artnr", "artikel",
         "bestellnummer", "produktnummer", "référence", "référence produit", "code article", "código", "referencia",
@@ -26,7 +27,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "nazwa produktu", "tytuł", "název", "název produktu", "názov", "название", "наименование",
     ),
     "description": (
-        "description", "product_description", "long_description", "body_html", "body", "full_description", "details",
+        "description", "product_description",
+        "desc",
+        "long_desc",
+        "product_desc", "long_description", "body_html", "body", "full_description", "details",
         "content", "about_product", "short_description", "summary", "text", "beschreibung", "artikelbeschreibung",
         "produktbeschreibung", "langtext", "langbeschreibung", "kurzbeschreibung", "descriptif", "descripción",
         "descrizione", "omschrijving", "beschrijving", "descrição", "opis", "popis", "описание",
@@ -45,7 +49,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "sale_price": (
         "sale_price", "discount_price", "discounted_price", "special_price", "offer_price", "final_price",
-        "promo_price", "selling_price", "current_price", "reduced_price", "price_sale", "aktionspreis",
+        "promo_price", "selling_price", "our_price", "now_price", "price_now", "current_price", "reduced_price",
+        "price_sale", "aktionspreis",
         "angebotspreis", "sonderpreis", "prix promo", "prix soldé", "prix remisé", "precio de oferta",
         "precio rebajado", "prezzo scontato", "actieprijs", "preço promocional", "cena promocyjna",
     ),
@@ -54,7 +59,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "měna",
     ),
     "availability": (
-        "availability", "in_stock", "is_in_stock", "instock", "stock_status", "available", "is_available", "stock",
+        "availability", "in_stock", "in_stock_y_n", "is_in_stock", "instock", "stock_status", "available",
+        "is_available", "stock",
         "stock_quantity", "quantity", "qty", "inventory", "inventory_quantity", "stock_level", "verfügbarkeit",
         "verfügbar", "lieferbar", "lagerbestand", "bestand", "lager", "auf lager", "disponibilité", "disponible",
         "en stock", "disponibilidad", "existencias", "disponibilità", "disponibile", "giacenza", "beschikbaarheid",
@@ -72,7 +78,8 @@ NAMES: dict[str, tuple[str, ...]] = {
         "image", "image_link",
         "base_image", "image_url", "images", "main_image", "main_image_url", "image_src", "product_image",
         "primary_image", "img", "img_url", "imgurl", "image1", "image_1", "image_path", "image_file", "image_urls",
-        "picture", "picture_url", "pictures", "photo", "photo_url", "photos", "thumbnail", "thumbnail_url", "bild",
+        "picture",
+        "pic", "picture_url", "pictures", "photo", "photo_url", "photos", "thumbnail", "thumbnail_url", "bild",
         "bilder", "bild-url", "bildlink", "hauptbild", "artikelbild", "produktbild", "foto", "fotos",
         "image principale", "lien image", "url image", "imagen", "imágenes", "immagine", "immagini", "afbeelding",
         "afbeeldingen", "imagem", "imagens", "zdjęcie", "zdjęcia", "obrázek", "картинка", "изображение",
@@ -101,7 +108,8 @@ FIELDS = tuple(NAMES)
 
 # What a product cost before, where the price beside it is what is paid now.
 LIST_PRICES = (
-    "old_price", "was_price", "compare_at_price", "original_price", "list_price", "msrp", "rrp", "mrp", "retail_price",
+    "old_price", "was", "was_price", "price_was", "compare_at_price", "original_price", "list_price", "msrp",
+    "rrp", "mrp", "retail_price",
     "regular_price", "actual_price", "uvp", "streichpreis", "alter preis", "ancien prix", "prix barré",
     "precio anterior", "prezzo precedente", "adviesprijs", "cena regularna",
 )  # fmt: skip
@@ -117,6 +125,7 @@ CATEGORY_LEVELS = (
     ("hauptkategorie", "unterkategorie"),
     ("level_1", "level_2", "level_3"),
     ("category_1", "category_2", "category_3"),
+    ("cat1", "cat2", "cat3"),
     ("category_l1", "category_l2", "category_l3"),
     ("department", "category", "subcategory"),
 )

@@ -12,8 +12,11 @@ from feeds.values.money import Money, read_money
 _IMAGE = re.compile(
     r"(?:https?:)?//\S+\.(?:jpe?g|png|webp|gif|avif)\b|[^\s:?*<>|]+\.(?:jpe?g|png|webp|gif|avif|tiff?)", re.I
 )
-_NUMBERED_IMAGE = re.compile(r"(?:image|img|picture|photo|bild|foto)(?:url|link|src)?(\d+)(?:url|link|src)?")
+_NUMBERED_IMAGE = re.compile(
+    r"(?:alt|alternate|additional|extra|product|gallery)?(?:image|img|picture|photo|bild|foto)(?:url|link|src)?(\d+)(?:url|link|src)?"
+)
 _MOSTLY = 0.8
+_LONGEST_TITLE = 150  # characters
 _LIST_PRICES = frozenset(map(comparable, LIST_PRICES))
 
 
@@ -54,6 +57,11 @@ def recognise(
         if name not in found and (column := finds(free, samples)):
             found[name] = Recognised(name, (column,), "content")
             free.remove(column)
+    text = found.get("description")
+    if "title" not in found and text is not None and text.by == "name" and _are_short(samples[text.columns[0]]):
+        # A price list has short texts alone, and may call them descriptions.
+        found["title"] = Recognised("title", text.columns, "content")
+        del found["description"]
     if "id" not in found and (column := _id_by_content(free, samples, is_unique)):
         found["id"] = Recognised("id", (column,), "content")
     return [found[name] for name in FIELDS if name in found and found[name].columns]
@@ -157,9 +165,18 @@ def _id_by_content(
     short = [
         column for column in columns
         if len(samples[column]) > 1 and all(len(value) <= 40 and " " not in value for value in samples[column])
-        and _share(samples[column], lambda value: any(map(str.isdigit, value)) and "." not in value) >= _MOSTLY
+        and _share(samples[column], _is_code) >= _MOSTLY
     ]  # fmt: skip
     return _first(short, is_unique)
+
+
+def _are_short(values: Sequence[str]) -> bool:
+    return all(len(value) <= _LONGEST_TITLE for value in values)
+
+
+def _is_code(value: str) -> bool:
+    """Return whether a value has a digit and is no number with decimals."""
+    return any(map(str.isdigit, value)) and "." not in value and "," not in value
 
 
 def _first(columns: Sequence[str], holds: Callable[[str], bool]) -> str | None:

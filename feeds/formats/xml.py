@@ -77,8 +77,8 @@ def _entries(path: Path, encoding: str | None, tag: str) -> Iterator[Entry]:
             _free(product)
     except etree.XMLSyntaxError as error:
         yield Fault(error.lineno or 0, "the XML ends here", shortened(error.msg))
-    for error in parser.error_log:
-        yield Fault(error.line, "not well-formed XML", shortened(error.message), kind="note")
+    for fault in parser.error_log:
+        yield Fault(fault.line, "not well-formed XML", shortened(fault.message), kind="note")
 
 
 def _free(element: Any) -> None:

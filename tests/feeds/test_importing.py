@@ -116,3 +116,21 @@ def test_the_command_line(tmp_path: Path) -> None:
     wrong = run(app, ["import", feed, "--out", shop, "--map", "colour=cost"])
     assert wrong.exit_code == 2
     assert "colour is no field" in wrong.output
+
+
+def test_a_price_list_that_no_program_writes(importing: Import) -> None:
+    result = importing(
+        "Product listing 2026-11-30||||||||\n"
+        "Art. code|Desc|Colour Family|Our price £|Was|Pic|In stock Y/N|Cat1|Cat2\n"
+        "10-0042|Garden hose 15m, green|Green|£24.99|£30.00|https://a.example/h.jpg|Y|Garden|Watering\n"
+        '10-0043|Gnome 12" tall|Multi|POA|||N|Garden|Decor\n'
+    )
+    hose, gnome = result.products
+    assert (hose["product_id"], hose["title"], hose["category"]) == (
+        "10-0042",
+        "Garden hose 15m, green",
+        ["Garden > Watering"],
+    )
+    assert (hose["price"], hose["list_price"], hose["currency"], hose["in_stock"]) == (24.99, 30.0, "GBP", True)
+    assert (gnome["price"], gnome["in_stock"], gnome["image"]) == (None, False, None)
+    assert result.lines("cell") == {4: "not a price"}
