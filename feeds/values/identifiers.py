@@ -32,5 +32,4 @@ def is_rounded(text: str) -> bool:
 
 
 def _check_digit_is_right(digits: str) -> bool:
-    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
-    return weighted % 10 == 0
+    return (sum(map(int, digits[::-2])) + 3 * sum(map(int, digits[-2::-2]))) % 10 == 0

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from feeds.values.amounts import NUMBER, Amount, OpenAmount, read_amount
 
@@ -26,6 +27,7 @@ _SYMBOLS = {
 # Signs that several currencies share; which one is for the shop to say (`--currency`).
 _SHARED_SIGNS = frozenset({"$", "¥", "￥", "kr", "kr.", "rs", "rs.", "р.", "р"})
 _NO_DECIMALS = re.compile(r"(?<=[0-9])\s*(?:[.,]\s*[-\u2013\u2014]{1,2}|/-)(?![0-9])\s*")  # 12,- and 500/-
+_REMEMBERED = 1 << 16  # texts; prices are read twice, and many products have the same one
 _BESIDE = re.compile(r"[\s\u00a0\u202f:]+")
 
 
@@ -44,6 +46,7 @@ class Money:
     shared_sign: str | None = None
 
 
+@lru_cache(_REMEMBERED)
 def read_money(text: str) -> Money | str:
     """Return the amount of money that a text is, or the reason why it is none: one of a fixed set of phrases."""
     bare = text.strip()
