@@ -1,5 +1,6 @@
 """The command line of `python -m feeds`."""
 
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from feeds.importing import CATALOGUE, Options, import_feed, look_at
 from feeds.report.summary import ISSUES, MAPPING, PAGE, as_lines, found_lines
 
 app = typer.Typer(help="Make a catalogue of any product feed.", no_args_is_help=True)
-_friendly = friendly_errors(FeedError, OSError)
+_friendly = friendly_errors(FeedError, OSError, EOFError, zlib.error)  # the last two: a damaged gzip file
 
 _LOOKED_AT = 5000
 

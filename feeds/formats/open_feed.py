@@ -1,6 +1,8 @@
 """Which format a file has."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +32,15 @@ def open_feed(path: Path, encoding: str | None, knows: Callable[[str], bool]) ->
     """
     if not path.is_file():
         raise UnreadableFeedError(f"{path} {'is a folder, not a feed' if path.is_dir() else 'does not exist'}")
-    with open_bytes(path) as file:
-        head = file.read(_HEAD)
+    if encoding is not None and not _is_encoding(encoding):
+        raise UnreadableFeedError(
+            f"{encoding} is not the name of an encoding of texts; utf-8 and cp1252, for example, are"
+        )
+    try:
+        with open_bytes(path) as file:
+            head = file.read(_HEAD)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnreadableFeedError(f"{path} is damaged: {error}") from error
     if head.startswith(b"PAR1"):
         return open_parquet(path)
     if head.startswith((b"PK\x03\x04", _OLD_EXCEL)):
@@ -48,6 +57,14 @@ def open_feed(path: Path, encoding: str | None, knows: Callable[[str], bool]) ->
     if begin.startswith("{"):
         return open_json_lines(path, encoding) if _is_lines(begin, knows) else open_json(path, encoding)
     return open_delimited(path, encoding, knows)
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        "".encode(name)
+    except LookupError:
+        return False
+    return True
 
 
 def _is_lines(begin: str, knows: Callable[[str], bool]) -> bool:

@@ -1,6 +1,8 @@
 """Columns, ids, repeats, mappings, refusals and the command line."""
 
+import gzip
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,12 @@ def test_the_command_line(tmp_path: Path) -> None:
 
     again = run(app, ["import", feed, "--out", shop, "--mapping", f"{shop}/mapping.json"])
     assert again.exit_code == 0
+
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(random.Random(0).randbytes(200_000).hex().encode())[:-9000])
+    cut = run(app, ["import", str(tmp_path / "cut.csv.gz"), "--out", shop])
+    assert (cut.exit_code, "end-of-stream" in cut.output) == (2, True)
+    unknown = run(app, ["import", feed, "--out", shop, "--encoding", "utf-88"])
+    assert (unknown.exit_code, "utf-88 is not the name" in unknown.output) == (2, True)
 
     wrong = run(app, ["import", feed, "--out", shop, "--map", "colour=cost"])
     assert wrong.exit_code == 2
