@@ -6,9 +6,7 @@ _ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.3), ("zxcvbnm", 0.8))
 _PLACES = {
     letter: (place + shift, height) for height, (row, shift) in enumerate(_ROWS) for place, letter in enumerate(row)
 }
-# Letters of the longer word, below which an error of a kind is not believed: most short words are near others.
-_FEWEST_LETTERS = {"swapped": 3, "other": 5}
-_FEWEST_LETTERS_OF_OTHERS = 4
+_FEWEST_LETTERS = 4  # of the longer word, unless letters changed places: most words of three letters are near others
 _LIKELIHOODS = {"swapped": 1.5, "doubled": 1.5, "neighbour": 1.0, "missing": 0.5, "extra": 0.5, "other": 0.0}
 _FIRST_LETTER = -2.0  # few errors are in the first letter
 _TOGETHER = 3.0  # what it adds if products have the word together with the query's others
@@ -29,9 +27,9 @@ def likelihood(typed: str, word: str, products: int, are_together: bool) -> floa
     if error is None:
         return None
     kind, at = error
-    if max(len(typed), len(word)) < _FEWEST_LETTERS.get(kind, _FEWEST_LETTERS_OF_OTHERS):
+    if kind != "swapped" and max(len(typed), len(word)) < _FEWEST_LETTERS:
         return None
-    if at == 0 and kind == "other":  # a word of its own
+    if at == 0 and kind in ("neighbour", "other"):  # with another first letter it is another word
         return None
     value = math.log(products + 1) + _LIKELIHOODS[kind]
     return value + (_FIRST_LETTER if at == 0 and kind != "swapped" else 0.0) + (_TOGETHER if are_together else 0.0)

@@ -25,6 +25,7 @@ from tests.lexical.words import open_words
         ("cat", "bat", "bat"),  # of three letters, one of which is another, nothing is left to go by
         ("leather belt", "léather, blet!", "léather, belt!"),
         ("leather belt", "quartz clock", "quartz clock"),
+        ("leather belt", "weather felt", "weather felt"),  # other words
         ("locket", "pocket", "pocket"),  # a word of the language, as its tokenizer knows
         ("運動靴", "運動帽", "運動帽"),
     ],
