@@ -54,6 +54,10 @@ def run(
         ),
     ] = None,
     bm25: Annotated[bool, typer.Option("--bm25", help="Add BM25 over titles, for context.")] = False,
+    bm25_field: Annotated[
+        list[str] | None,
+        typer.Option(help="Add BM25 over titles and this column, for context; may be given several times."),
+    ] = None,
     sentence_transformers: Annotated[
         list[Path] | None, typer.Option(help="Add a sentence-transformers model over titles, for context: its folder.")
     ] = None,
@@ -79,7 +83,7 @@ def run(
     from evaluation.test_set.test_set import load_test_set
     from towers.annotator import open_annotator
 
-    systems = _systems(model or [], sentence_transformers or [], bm25)
+    systems = _systems(model or [], sentence_transformers or [], bm25, bm25_field or [])
     dataset = open_dataset(data)
     test_set = load_test_set(dataset)
     if rewrite:
@@ -200,7 +204,9 @@ def slices(
     print(as_text(slices_table(load(model), load(baseline), slices_of(test_set, dataset), test_set)))
 
 
-def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "list[System]":
+def _systems(
+    models: list[Path], sentence_models: list[Path], bm25: bool, fields: "Sequence[str]" = ()
+) -> "list[System]":
     """Return the systems that the options name; libraries of BM25 and sentence models are loaded only if needed."""
     from evaluation.systems.bm25 import bm25_system
     from evaluation.systems.sentence_models import sentence_system
@@ -209,6 +215,7 @@ def _systems(models: list[Path], sentence_models: list[Path], bm25: bool) -> "li
     systems: list[System] = [ModelSystem(path.resolve().name, open_bundle(path)) for path in models]
     systems += [sentence_system(path) for path in sentence_models]
     systems += [bm25_system()] if bm25 else []
+    systems += [bm25_system(fields)] if fields else []
     if not systems:
         raise EvaluationError("nothing to evaluate; name a model with --model")
     return systems

@@ -56,6 +56,18 @@ def test_bm25_reads_words_of_one_stem_as_one(tmp_path: Path) -> None:
     assert sorted(found.rows[0][found.rows[0] >= 0].tolist()) == [0, 2]
 
 
+def test_bm25_reads_the_fields_that_it_is_given(tmp_path: Path) -> None:
+    table = TEST_SET.catalog.table.append_column("kind", pa.array(["cup", None, "cup", "N/A", "sofa", "lamp"]))
+    fields = TestSet("d" * 64, Catalog(Path("catalog.parquet"), table), ["sofa", "cup red"], [np.array([0])] * 2, None)
+    system, workspace = bm25_system(["kind"]), Workspace(tmp_path, tmp_path, 4)
+    assert system.name == "bm25-fields" and system.fingerprint != bm25_system().fingerprint
+    assert "over titles, kind," in system.description
+    found = system.answer(fields, 6, workspace)
+    assert found.rows[0][:2].tolist() == [4, -1] and found.rows[1][0] == 0
+    with pytest.raises(EvaluationError, match=r"--bm25-field price: catalog.parquet has no such column of text"):
+        bm25_system(["price"]).answer(fields, 6, workspace)
+
+
 def test_a_missing_library_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "bm25s" else find_spec(name))
