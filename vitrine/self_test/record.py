@@ -8,6 +8,7 @@ from artifacts.errors import ArtifactError
 from artifacts.records import Record, read_record
 
 SCHEMA_VERSION = 1
+IN_HYBRID = ", hybrid ranking"  # after the name of a value that was searched by words and vectors
 _Z = 1.96  # of a 95 % interval
 
 
@@ -35,6 +36,11 @@ class Findable(Record):
     def share(self) -> float | None:
         """The share of products found; None where no product has the value."""
         return self.found / self.with_value if self.with_value else None
+
+    @property
+    def share_or_zero(self) -> float:
+        """The share of products found; 0 where no product has the value."""
+        return self.share or 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -7,11 +7,12 @@ from typing import Any
 
 from vitrine.self_test.products import CatalogueSample, Product, sample_catalogue
 from vitrine.self_test.queries import made_queries
-from vitrine.self_test.record import Answer, Findable, FoundProduct, SelfTest
+from vitrine.self_test.record import IN_HYBRID, Answer, Findable, FoundProduct, SelfTest
 from vitrine.self_test.searches import DEPTH, Found, search_all
 
 QUERIES = 20
 SAMPLED = 200
+HYBRID = "hybrid"
 SEED = 0
 
 
@@ -24,12 +25,14 @@ class _Value:
         of: gives it; empty where a product has none.
         shared_by: how many products have it.
         same: whether another product with the same value is right too, and is counted besides.
+        ranking: the ranking that is asked for; None: the service's default.
     """
 
     by: str
     of: Callable[[Product], str]
     shared_by: Callable[[str], int] = lambda value: 1
     same: bool = False
+    ranking: str | None = None
 
 
 def self_test(url: str, catalog: Path) -> tuple[SelfTest, CatalogueSample]:
@@ -49,6 +52,8 @@ def self_test(url: str, catalog: Path) -> tuple[SelfTest, CatalogueSample]:
         ),
         _Value("product id", lambda product: product.product_id),
         _Value("gtin", lambda product: product.gtin),
+        _Value(f"product id{IN_HYBRID}", lambda product: product.product_id, ranking=HYBRID),
+        _Value(f"gtin{IN_HYBRID}", lambda product: product.gtin, ranking=HYBRID),
     )
     findable = [_findable(url, sample, value) for value in values]
     made = made_queries(sample.products, QUERIES)
@@ -73,7 +78,7 @@ def self_test(url: str, catalog: Path) -> tuple[SelfTest, CatalogueSample]:
 
 def _findable(url: str, sample: CatalogueSample, value: _Value) -> Findable:
     products = [product for product in sample.products if value.of(product)]
-    found = search_all(url, [value.of(product) for product in products])
+    found = search_all(url, [value.of(product) for product in products], value.ranking)
     return Findable(
         by=value.by,
         with_value=len(products),

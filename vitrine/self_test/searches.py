@@ -21,16 +21,17 @@ class Found:
     hits: list[dict[str, Any]] | None
 
 
-def search_all(url: str, queries: Sequence[str]) -> list[Found]:
-    """Ask a service for the first hits of every query, in their order.
+def search_all(url: str, queries: Sequence[str], ranking: str | None = None) -> list[Found]:
+    """Ask a service for the first hits of every query, in their order, by its default ranking or another.
 
     Raises:
         UpError: the service cannot be reached, or refuses all.
     """
     found: list[Found] = []
+    ranked = {"ranking": ranking} if ranking else {}
     with httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
         for start in range(0, len(queries), _A_REQUEST):
-            searches = [{"query": query, "k": DEPTH} for query in queries[start : start + _A_REQUEST]]
+            searches = [{"query": query, "k": DEPTH, **ranked} for query in queries[start : start + _A_REQUEST]]
             try:
                 answer = client.post("/search/batch", json={"searches": searches})
             except httpx.TransportError as error:

@@ -1,6 +1,6 @@
 """The numbers of a self-test in sentences, for the terminal and for the page."""
 
-from vitrine.self_test.record import Findable, SelfTest
+from vitrine.self_test.record import IN_HYBRID, Findable, SelfTest
 
 _NUMBERS = ("product id", "gtin")
 _RARELY = 0.5  # a share below it means that such searches cannot be relied on
@@ -33,7 +33,13 @@ def remarks(result: SelfTest) -> list[str]:
     if numbers:
         found.append(
             f"A search by {' or '.join(numbers)} does not find its product: such a number has no meaning that a model "
-            "could compare. Searches go by what words and photos mean here, not by the letters of a number."
+            "could compare. The default ranking goes by what words and photos mean, not by the letters of a number."
+        )
+    exact = [name for name in numbers if (by.get(name + IN_HYBRID) or by[name]).share_or_zero >= _RARELY]
+    if exact:
+        found.append(
+            f'With `"ranking": "hybrid"` in the request a search by {" or ".join(exact)} finds its product: that '
+            "ranking reads the words and numbers of products beside their meaning."
         )
     pair = by["brand and type"]
     if pair.with_value and pair.possible < 0.995 * pair.with_value:

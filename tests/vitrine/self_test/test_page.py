@@ -64,6 +64,13 @@ def test_what_cannot_be_found_is_said() -> None:
     )
 
 
+def test_a_ranking_that_finds_numbers_is_named() -> None:
+    result = result_of()
+    hybrid = Findable(by="product id, hybrid ranking", with_value=200, found=200, possible=200)
+    said = " ".join(remarks(result.model_copy(update={"findable": [*result.findable, hybrid]})))
+    assert 'With `"ranking": "hybrid"` in the request a search by product id finds its product' in said
+
+
 def test_titles_that_are_not_found_are_a_fault_that_is_said() -> None:
     result = result_of()
     findable = [result.findable[0].model_copy(update={"found": 10, "refused": 3}), *result.findable[1:]]
