@@ -14,7 +14,7 @@ lock() { # NAME [OPTION...]: lock the requirements that the options name
 }
 
 for faiss in ${@:-cpu gpu}; do
-  lock "trainer-$faiss" --extra "$faiss" --extra build --extra train pyproject.toml
+  lock "trainer-$faiss" --extra "$faiss" --extra build --extra feeds --extra train pyproject.toml
   lock "builder-$faiss" --extra "$faiss" --extra build --constraints "docker/locks/trainer-$faiss.txt" pyproject.toml
   lock "service-$faiss" --extra "$faiss" --constraints "docker/locks/trainer-$faiss.txt" pyproject.toml
 done
