@@ -14,7 +14,10 @@ from tests.docker.compose import ROOT, copied, lineage, read_stages
 CODE = {
     "service": {"artifacts", "knn", "lexical", "service", "towers"},
     "builder": {"artifacts", "index_builder", "knn", "lexical", "service", "towers"},
-    "trainer": {"artifacts", "evaluation", "index_builder", "knn", "lexical", "service", "towers", "training"},
+    "trainer": {
+        *("artifacts", "evaluation", "feeds", "index_builder", "knn", "lexical", "service", "towers", "training"),
+        "vitrine",
+    },
 }
 
 
