@@ -11,7 +11,9 @@ LOAD = Load(requests=4, seconds=1, failed=0, mean_ms=10.0, p50_ms=9, p99_ms=20)
 
 def test_what_is_between_two_looks() -> None:
     metrics = Metrics()
-    metrics.record_stages(StageSeconds(0.0, 1.0, 0.0, 1.0, 1.0, 1.0))  # before the load
+    metrics.record_stages(
+        StageSeconds(queued_at=0.0, queue=1.0, decode=0.0, encode=1.0, words=0.0, search=1.0, render=1.0)
+    )  # before the load
     metrics.record_total(5.0)
     metrics.record_batch(1)
     metrics.count_lookup(True)
@@ -20,7 +22,8 @@ def test_what_is_between_two_looks() -> None:
         metrics.record_batch(2)
         metrics.count_lookup(False)
         for queue in (0.001, 0.003):
-            metrics.record_stages(StageSeconds(0.0, queue, 0.0, 0.0005, 0.0015, 0.00025))
+            each = {"decode": 0.0, "encode": 0.0005, "words": 0.0, "search": 0.0015, "render": 0.00025}
+            metrics.record_stages(StageSeconds(queued_at=0.0, queue=queue, **each))
             metrics.record_total(queue + 0.003)
     metrics.count_lookup(True)
     after = counts_of(metrics.render().decode())
