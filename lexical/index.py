@@ -21,7 +21,7 @@ from lexical.vocabulary import LENGTHS, Vocabulary
 
 NAMED_SCORE = 1000.0  # of products that a query names by an identifier; BM25 stays far below
 MOST_NAMED = 100  # products that a query names by an identifier
-MOST_WORDS = 40  # of a query; further ones are left out
+MOST_WORDS = 40  # of a query; further ones are neither searched nor corrected
 _MOST_FETCHED = 4000  # hits of which those that pass a filter are picked; beyond it the index filters
 _MOST_CANDIDATES = 8  # words that one typed word is compared with
 
@@ -76,11 +76,15 @@ class WordIndex:
         self._stemmer = stemmer_of(fields.language)
 
     @classmethod
-    def open(cls, folder: Path) -> "WordIndex":
+    def open(cls, folder: Path, count: int) -> "WordIndex":
         """Open a folder that `write_words` wrote; only its vocabulary is read into memory.
 
+        Args:
+            folder: the folder.
+            count: the number of products whose words it is to have.
+
         Raises:
-            LexicalError: the folder is not complete, or not of this release.
+            LexicalError: the folder is not complete, not of this release, or has the words of other products.
         """
         fields = read_fields(folder)
         try:
@@ -88,9 +92,10 @@ class WordIndex:
             vocabulary = Vocabulary.open(folder)
         except (OSError, ValueError) as error:
             raise LexicalError(f"the words in {folder} cannot be opened: {error}; build them again") from error
-        if searcher.num_docs != fields.count:
+        if not searcher.num_docs == fields.count == count:
             raise LexicalError(
-                f"{folder} has words of {searcher.num_docs} products, not of {fields.count}; build again"
+                f"{folder} has the words of {searcher.num_docs} products, its settings say {fields.count}, and "
+                f"{count} are expected; build them again"
             )
         return cls(fields, searcher, vocabulary)
 
@@ -209,7 +214,9 @@ class WordIndex:
         """
         words = fold(text).split(" ")
         whole = [self._single_word(word) for word in words]
-        unknown = [place for place, word in enumerate(whole) if word and self._vocabulary.may_correct(word)]
+        unknown = [
+            place for place, word in enumerate(whole[:MOST_WORDS]) if word and self._vocabulary.may_correct(word)
+        ]
         if not unknown:
             return text
         others = [word for word in whole if word and self._is_known(word)]

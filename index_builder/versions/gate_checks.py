@@ -160,9 +160,8 @@ def _share_found_by_title(verified: VerifiedVersion) -> float | None:
         asked = words.understand(normalise_query(title or ""), correct=False)
         if asked.terms:
             nearest = titles.take(words.search(asked, 10).rows).to_pylist()
-            found.append(
-                any(set(words.understand(normalise_query(near or "")).terms) >= set(asked.terms) for near in nearest)
-            )
+            terms = (words.understand(normalise_query(near or ""), correct=False).terms for near in nearest)
+            found.append(any(set(asked.terms) <= set(of_product) for of_product in terms))
     return sum(found) / len(found) if found else None
 
 

@@ -122,15 +122,8 @@ def _check_records(opened: IndexVersion) -> None:
 
 
 def _open_words(opened: IndexVersion) -> WordIndex | None:
-    if opened.words_folder is None:
-        return None
-    words = WordIndex.open(opened.words_folder)
-    if words.fields.count != opened.manifest.count:
-        raise VerificationError(
-            f"{opened.words_folder} has the words of {words.fields.count} products, the manifest says "
-            f"{opened.manifest.count}; build it again"
-        )
-    return words
+    folder = opened.words_folder
+    return None if folder is None else WordIndex.open(folder, opened.manifest.count)
 
 
 def _check_photo_encoder(opened: IndexVersion) -> None:

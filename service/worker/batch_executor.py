@@ -1,88 +1,29 @@
-"""Execution of a batch of queries by one version: encode, search and render them together."""
+"""Execution of a batch of queries by one version: plan, search and render them together."""
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from service.core.errors import NoPhotoSearchError, QueryError, SearchFailedError, ServiceError, UnknownProductError
+from service.core.errors import SearchFailedError, ServiceError
 from service.core.logs import EventLog
 from service.protocol.answers import BatchAnswer, BatchSeconds, RenderedAnswer
 from service.protocol.filters import Filters
-from service.protocol.queries import ImageQuery, Page, PhotoQuery, ProductQuery, Query, SearchQuery
+from service.protocol.queries import Query
 from service.worker.loaded_version import LoadedVersion
-from service.worker.photo_queries import Vector
 from service.worker.ranking import Explanation, Ranking
-from service.worker.word_ranking import AskedWords, fused_depth, rank_by_both, rank_by_words
+from service.worker.search_plans import ImageRow, Plan, PlannedSearch, PlannedWordSearch, ProductRow, plan_searches
+from service.worker.word_ranking import rank_by_both, rank_by_words
 
 if TYPE_CHECKING:
     from lexical import WordIndex
 
 _log = EventLog(__name__)
 
-
-@dataclass(frozen=True, eq=False)
-class PlannedSearch:
-    """The vector search that answers one query.
-
-    Attributes:
-        vector: the query vector, whose dot products with products are the scores. Shape (D,).
-        page: the part of the ranking that is wanted.
-        excluded_row: the row of a product that must not be found; -1 for none.
-        explained_text: the query's text if its scores are to be explained; otherwise None.
-        decode_seconds: the time that decoding its photo took.
-        asked_words: the query's words, whose ranking is fused with that of the vector; None for the vector alone.
-        explains_rankings: whether each hit says what it has from either ranking.
-    """
-
-    vector: Vector
-    page: Page
-    excluded_row: int = -1
-    explained_text: str | None = None
-    decode_seconds: float = 0.0
-    asked_words: AskedWords | None = None
-    explains_rankings: bool = False
-
-    @property
-    def depth(self) -> int:
-        """How many of the nearest products it needs."""
-        needed = self.page.depth if self.asked_words is None else fused_depth(self.page)
-        return needed + (self.excluded_row >= 0)
-
-
-@dataclass(frozen=True)
-class PlannedWordSearch:
-    """The search by words that answers one query.
-
-    Attributes:
-        asked_words: the query's words.
-        page: the part of the ranking that is wanted.
-        explains_rankings: whether each hit explains its score.
-    """
-
-    asked_words: AskedWords
-    page: Page
-    explains_rankings: bool
-
-
-@dataclass(frozen=True)
-class ProductRow:
-    """The row of a product that was looked up."""
-
-    row: int
-
-
-@dataclass(frozen=True)
-class ImageRow:
-    """The row of a product whose image entry was looked up."""
-
-    row: int
-
-
-Plan = PlannedSearch | PlannedWordSearch | ProductRow | ImageRow | ServiceError
+Search = PlannedSearch | PlannedWordSearch
 Result = Ranking | ProductRow | ImageRow | ServiceError
 
 
@@ -114,7 +55,7 @@ def _answer_together(queries: Sequence[Query], version: LoadedVersion) -> BatchA
     outcomes = _render(results, version)
     rendered_at = time.perf_counter()
     decode = sum(plan.decode_seconds for plan in plans if isinstance(plan, PlannedSearch))
-    understand = sum(plan.asked_words.seconds for plan in plans if isinstance(plan, _WORD_PLANS) and plan.asked_words)
+    understand = sum(plan.asked_words.seconds for plan in plans if isinstance(plan, Search) and plan.asked_words)
     by_words = sum(result.words_seconds for result in results if isinstance(result, Ranking))
     seconds = BatchSeconds(
         decode=decode,
@@ -126,49 +67,6 @@ def _answer_together(queries: Sequence[Query], version: LoadedVersion) -> BatchA
     return BatchAnswer(outcomes, seconds)
 
 
-def plan_searches(queries: Sequence[Query], version: LoadedVersion) -> list[Plan]:
-    """Encode queries, all texts together.
-
-    Returns:
-        For each query its vector search, or its result if it needs none.
-
-    Raises:
-        Exception: whatever the encoder raises; then no query has a plan.
-    """
-    asked = [_asked_words(query, version) for query in queries]
-    texts = [
-        query.text if words is None else words.words.text
-        for query, words in zip(queries, asked, strict=True)
-        if isinstance(query, SearchQuery) and query.ranking != "words"
-    ]
-    vectors = version.encoder.encode(texts) if texts else np.empty((0, version.index.width), np.float32)
-    readable = np.asarray(np.isfinite(vectors).all(axis=1))
-    encoded = iter(zip(vectors, readable.tolist(), strict=True))
-
-    def plan(query: Query, words: AskedWords | None) -> Plan:
-        if isinstance(query, SearchQuery):
-            if query.ranking == "words":
-                return _plan_word_search(query, words, version)
-            vector, is_readable = next(encoded)
-            if not is_readable:
-                return _UNREADABLE
-            if query.ranking == "hybrid":
-                return _plan_hybrid_search(query, vector, words, version)
-            return _plan_text_search(query, vector, version)
-        if isinstance(query, PhotoQuery):
-            return _plan_photo_search(query, version)
-        row = version.product_rows.row_of(query.product_id)
-        if row is None:
-            return UnknownProductError("the served version has no product with this id")
-        if isinstance(query, ProductQuery):
-            return ProductRow(row)
-        if isinstance(query, ImageQuery):
-            return ImageRow(row)
-        return PlannedSearch(_product_query(row, version), query.page, excluded_row=row)
-
-    return [plan(query, words) for query, words in zip(queries, asked, strict=True)]
-
-
 def execute_plans(plans: Sequence[Plan], version: LoadedVersion) -> list[Result]:
     """Execute planned searches; one that fails because of its filters does not affect the others.
 
@@ -177,104 +75,19 @@ def execute_plans(plans: Sequence[Plan], version: LoadedVersion) -> list[Result]
     Raises:
         Exception: whatever the index raises; then no search has a result.
     """
-    groups: dict[str, dict[int, PlannedSearch | PlannedWordSearch]] = {}
+    groups: dict[str, dict[int, Search]] = {}
     for place, plan in enumerate(plans):
-        if isinstance(plan, _WORD_PLANS):
+        if isinstance(plan, Search):
             filters = plan.page.filters
             # By their text: to Python 1, 1.0 and True are equal, but as filters they are not.
             groups.setdefault(repr(filters) if filters else "", {})[place] = plan
     found: dict[int, Ranking | ServiceError] = {}
     for group in groups.values():
         found.update(zip(group, _search(list(group.values()), version), strict=True))
-    return [found[place] if isinstance(plan, _WORD_PLANS) else plan for place, plan in enumerate(plans)]
+    return [found[place] if isinstance(plan, Search) else plan for place, plan in enumerate(plans)]
 
 
-def _asked_words(query: Query, version: LoadedVersion) -> AskedWords | None:
-    if not isinstance(query, SearchQuery) or query.ranking == "cosine" or version.words is None:
-        return None
-    return AskedWords.of(query.text, version.words, correct=query.correct)
-
-
-def _plan_word_search(
-    query: SearchQuery, words: AskedWords | None, version: LoadedVersion
-) -> PlannedWordSearch | ServiceError:
-    if words is None:
-        return _no_words(query, version)
-    if query.modality:
-        return _PART_WITH_WORDS
-    return PlannedWordSearch(words, query.page, query.explain)
-
-
-def _plan_hybrid_search(
-    query: SearchQuery, vector: Vector, words: AskedWords | None, version: LoadedVersion
-) -> PlannedSearch | ServiceError:
-    if words is None:
-        return _no_words(query, version)
-    if query.modality:
-        return _PART_WITH_WORDS
-    if version.prior is not None and query.prior != 1:
-        vector = version.prior.scale(vector, query.prior)
-    return PlannedSearch(vector, query.page, asked_words=words, explains_rankings=query.explain)
-
-
-def _no_words(query: SearchQuery, version: LoadedVersion) -> QueryError:
-    return QueryError(
-        f"ranking is {query.ranking}, but version {version.version_id} has no words of its products: build it again, "
-        "or rank by cosine"
-    )
-
-
-def _plan_text_search(query: SearchQuery, vector: Vector, version: LoadedVersion) -> PlannedSearch | ServiceError:
-    if query.explain and version.modality_scores is None and version.modality_similarities is None:
-        return QueryError(
-            f"explain is true, {_mixing_model(version)}, and version {version.version_id} holds no tower "
-            "vectors: build one with `index_builder build --explain`"
-        )
-    if query.modality:
-        if version.modality_scores is None:
-            return QueryError(
-                f"part is {query.modality!r}, {_mixing_model(version)}: "
-                "only models that concatenate both (cat, alpha) have scores by part"
-            )
-        content = vector if version.prior is None else version.prior.content_queries(vector)
-        try:
-            vector = version.modality_scores.restrict(content, query.modality)
-        except QueryError as error:
-            return error
-    elif version.prior is not None and query.prior != 1:
-        vector = version.prior.scale(vector, query.prior)
-    return PlannedSearch(vector, query.page, explained_text=query.text if query.explain else None)
-
-
-def _mixing_model(version: LoadedVersion) -> str:
-    return f"but the served model, {version.manifest.model.name}, mixes title and photo"
-
-
-def _product_query(row: int, version: LoadedVersion) -> Vector:
-    """Return the query for products that are like a product, by their content alone."""
-    vector = version.reconstruct(np.array([row]))[0]
-    if version.prior is not None:
-        return version.prior.content_queries(vector)
-    query: Vector = vector / np.linalg.norm(vector)
-    return query
-
-
-def _plan_photo_search(query: PhotoQuery, version: LoadedVersion) -> PlannedSearch | ServiceError:
-    photo_queries = version.photo_queries
-    if isinstance(photo_queries, NoPhotoSearchError):
-        return photo_queries
-    started_at = time.perf_counter()
-    try:
-        pixels = photo_queries.decode(query.content)
-    except QueryError as error:
-        return error
-    decode_seconds = time.perf_counter() - started_at
-    return PlannedSearch(photo_queries.encode(pixels), query.page, decode_seconds=decode_seconds)
-
-
-def _search(
-    searches: Sequence[PlannedSearch | PlannedWordSearch], version: LoadedVersion
-) -> list[Ranking | ServiceError]:
+def _search(searches: Sequence[Search], version: LoadedVersion) -> list[Ranking | ServiceError]:
     """Search the index once for all searches, which have equal filters."""
     filters: Filters = searches[0].page.filters
     try:
@@ -289,7 +102,7 @@ def _search(
         found = version.search(np.stack([search.vector for search in by_vector]), depth, mask)
         nearest = zip(found.rows, found.scores, strict=True)
 
-    def rank(search: PlannedSearch | PlannedWordSearch) -> Ranking:
+    def rank(search: Search) -> Ranking:
         if isinstance(search, PlannedWordSearch):
             asked, explain = search.asked_words, search.explains_rankings
             return rank_by_words(asked, search.page, _words_of(version), mask, total_matches, explain=explain)
@@ -356,8 +169,3 @@ def _render(results: Sequence[Result], version: LoadedVersion) -> list[RenderedA
         return result
 
     return [answer(result) for result in results]
-
-
-_WORD_PLANS = (PlannedSearch, PlannedWordSearch)
-_PART_WITH_WORDS = QueryError("part goes with the ranking cosine: words are of the whole product")
-_UNREADABLE = QueryError("query holds nothing that the model can read")

@@ -192,14 +192,9 @@ def _open_words(opened: IndexVersion) -> "WordIndex | None":
     from lexical import LexicalError, WordIndex  # only here, so that versions without words need no tantivy
 
     try:
-        words = WordIndex.open(opened.words_folder)
+        return WordIndex.open(opened.words_folder, opened.manifest.count)
     except LexicalError as error:
         raise VersionRefusedError(str(error)) from error
-    if words.fields.count != opened.manifest.count:
-        raise VersionRefusedError(
-            f"its words are of {words.fields.count} products, the manifest says {opened.manifest.count}; build it again"
-        )
-    return words
 
 
 def _check_sizes(manifest: Manifest, products: pa.Table, index: VectorIndex, encoder: QueryEncoder) -> None:

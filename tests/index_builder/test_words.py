@@ -107,7 +107,9 @@ def test_words_of_other_products_do_not_pass(store: Path, tmp_path: Path) -> Non
     manifest = read_manifest(broken).model_copy(update={"version": "broken"})
     (broken / MANIFEST_FILE).unlink()
     finish_index_version(broken, manifest)
-    with pytest.raises(VerificationError, match="words of 0 products, the manifest says 40; build it again"):
+    with pytest.raises(
+        VerificationError, match="words of 0 products, its settings say 0, and 40 are expected; build them again"
+    ):
         verified(tmp_path, "broken")
     products = pq.read_table(broken / PRODUCTS_FILE)
     shutil.rmtree(broken / WORDS_FOLDER)

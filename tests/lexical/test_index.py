@@ -100,15 +100,17 @@ def test_equal_products_give_equal_files_and_the_language_is_that_of_the_titles(
 def test_opening_writes_nothing(tmp_path: Path) -> None:
     open_words(tmp_path / "words", TITLES)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "words").rglob("*")}
-    WordIndex.open(tmp_path / "words")
+    WordIndex.open(tmp_path / "words", len(TITLES))
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "words").rglob("*")} == before
 
 
 def test_folders_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     open_words(tmp_path / "words", ["a b"])
+    with pytest.raises(LexicalError, match="the words of 1 products, its settings say 1, and 2 are expected"):
+        WordIndex.open(tmp_path / "words", 2)
     (tmp_path / "words" / "vocabulary.txt").unlink()
     with pytest.raises(LexicalError, match="cannot be opened"):
-        WordIndex.open(tmp_path / "words")
+        WordIndex.open(tmp_path / "words", 1)
     (tmp_path / "words" / "words.json").write_text('{"schema_version": 9}')
     with pytest.raises(LexicalError, match="schema version 9: this release reads 1"):
-        WordIndex.open(tmp_path / "words")
+        WordIndex.open(tmp_path / "words", 1)

@@ -22,4 +22,4 @@ def open_words(
     texts = {name: list(map(normalise_query, values)) for name, values in others.items() if name not in identifiers}
     products = ProductTexts(identifiers, {"title": list(map(normalise_query, titles)), **texts})
     write_words(folder, [products], language_words=language_words)
-    return WordIndex.open(folder)
+    return WordIndex.open(folder, len(titles))

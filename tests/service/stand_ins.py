@@ -12,12 +12,13 @@ from knn import IndexSpec, OperatingPoint, build_index
 from service.core.errors import NoPhotoSearchError
 from service.dispatch.batcher import Batcher, TimedAnswer
 from service.protocol.queries import Query
-from service.worker.batch_executor import Result, execute_plans, plan_searches
+from service.worker.batch_executor import Result, execute_plans
 from service.worker.filter_masks import FilterColumns
 from service.worker.hit_table import HitTable
 from service.worker.loaded_version import LoadedVersion
 from service.worker.modality_scores import ModalityScores
 from service.worker.product_rows import ProductRows
+from service.worker.search_plans import plan_searches
 from tests.service.waiting import WAIT_SECONDS
 
 STAND_IN_WIDTH = 4

@@ -9,11 +9,12 @@ from service.core.errors import FilterError, QueryError, UnknownProductError
 from service.protocol.answers import RenderedAnswer
 from service.protocol.filters import Filters, OneOf, Range
 from service.protocol.queries import ImageQuery, Page, ProductQuery, SearchQuery, SimilarQuery
-from service.worker.batch_executor import ProductRow, answer_batch
+from service.worker.batch_executor import answer_batch
 from service.worker.filter_masks import FilterColumns
 from service.worker.modality_scores import ModalityScores
 from service.worker.modality_similarities import ModalitySimilarities
 from service.worker.ranking import Ranking
+from service.worker.search_plans import ProductRow
 from tests.service.stand_ins import UNREADABLE, results_of, stand_in_version
 
 
