@@ -107,6 +107,7 @@ def test_a_search_is_made_by_one_command_that_may_be_stopped_and_called_again(tm
         lines.append(serving.stdout.readline())
         assert lines[-1], f"it ended: {lines}"
     assert sum("as before" in line for line in lines) == 4
+    assert not any(line.startswith("self-test ") for line in lines)  # the saved one is of this version
     found = httpx.post(f"http://127.0.0.1:{port}/search", json={"query": "red mug", "k": 3}).json()
     assert len(found["hits"]) == 3 and found["index_version"] == saved["index_version"]
     serving.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ from vitrine.self_test.photos import thumbnail
 from vitrine.self_test.record import Answer, Findable, SelfTest
 from vitrine.self_test.words import percent, remarks
 
-HITS_SHOWN = 5  # of each query
+_HITS_SHOWN = 5  # of each query
 
 
 def write_page(path: Path, result: SelfTest, folder: Path) -> None:
@@ -33,7 +33,6 @@ def write_page(path: Path, result: SelfTest, folder: Path) -> None:
         rows=[_row(one) for one in result.findable],
         remarks=remarks(result),
         panels=[_panel(answer, folder) for answer in result.answers],
-        hits_shown=HITS_SHOWN,
     )
     replace_file(path, page.encode())
 
@@ -56,5 +55,5 @@ def _row(one: Findable) -> dict[str, str]:
 
 
 def _panel(answer: Answer, folder: Path) -> dict[str, Any]:
-    hits = [{"hit": hit, "photo": thumbnail(folder, hit.image)} for hit in answer.hits[:HITS_SHOWN]]
+    hits = [{"hit": hit, "photo": thumbnail(folder, hit.image)} for hit in answer.hits[:_HITS_SHOWN]]
     return {"query": answer.query, "kind": answer.kind, "hits": hits}

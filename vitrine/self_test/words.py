@@ -38,7 +38,7 @@ def remarks(result: SelfTest) -> list[str]:
     exact = [name for name in numbers if (by.get(name + IN_HYBRID) or by[name]).share_or_zero >= _RARELY]
     if exact:
         found.append(
-            f'With `"ranking": "hybrid"` in the request a search by {" or ".join(exact)} finds its product: that '
+            f'With "ranking": "hybrid" in the request a search by {" or ".join(exact)} finds its product: that '
             "ranking reads the words and numbers of products beside their meaning."
         )
     pair = by["brand and type"]

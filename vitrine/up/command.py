@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from artifacts.cores import usable_cores
 from artifacts.locks import locked
+from artifacts.store import Store
 from vitrine.running.interrupts import heeding_interrupts
 from vitrine.running.progress import StepLine, duration
 from vitrine.running.runner import Runner, run_program
@@ -139,17 +140,13 @@ def _tested(request: UpRequest, service: RunningService) -> SelfTest:
     """Return the self-test of the served version: the saved one, or a new one with its page."""
     saved = read_self_test(request.work.self_test)
     page = request.work.self_test.with_suffix(".html")
-    if saved and page.is_file() and saved.index_version == _served_version(request):
+    if saved and page.is_file() and saved.index_version == Store(request.work.store).publication().current:
         return saved
     with StepLine("self-test"):
         result, sample = self_test(service.url, request.catalog)
         write_page(page, result, sample.folder)
         write_self_test(request.work.self_test, result)
     return result
-
-
-def _served_version(request: UpRequest) -> str:
-    return (request.work.store / "CURRENT").read_text(encoding="utf-8").strip()
 
 
 def _print_queries(result: SelfTest) -> None:

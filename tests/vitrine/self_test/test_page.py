@@ -68,7 +68,7 @@ def test_a_ranking_that_finds_numbers_is_named() -> None:
     result = result_of()
     hybrid = Findable(by="product id, hybrid ranking", with_value=200, found=200, possible=200)
     said = " ".join(remarks(result.model_copy(update={"findable": [*result.findable, hybrid]})))
-    assert 'With `"ranking": "hybrid"` in the request a search by product id finds its product' in said
+    assert 'With "ranking": "hybrid" in the request a search by product id finds its product' in said
 
 
 def test_titles_that_are_not_found_are_a_fault_that_is_said() -> None:
