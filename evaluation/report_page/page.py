@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from artifacts.atomic import replace_file
+from artifacts.html_page import render_page
 from evaluation.report_page import charts
 from evaluation.report_page.choice import QUERIES_PER_REASON, Reason
 from evaluation.report_page.head import head
@@ -52,14 +51,7 @@ def render(inputs: ReportInputs, *, runs_given: bool, notes: Sequence[str] = ())
         runs_given: whether a folder of bundles with training curves was given.
         notes: sentences below the main table.
     """
-    environment = Environment(
-        loader=PackageLoader("evaluation.report_page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html").render(notes=notes, **_content(inputs, runs_given))
+    return render_page("evaluation.report_page", "page.html", notes=notes, **_content(inputs, runs_given))
 
 
 def _content(inputs: ReportInputs, runs_given: bool) -> dict[str, Any]:

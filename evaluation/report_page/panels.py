@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from evaluation.report_page.choice import Chosen, Reason, choose
 from evaluation.report_page.inputs import ReportInputs
 from evaluation.report_page.membership import only_in
-from evaluation.report_page.thumbnails import thumbnail
 from evaluation.report_page.words import LABEL_NAMES
 from evaluation.results.saved import QueryValues
 from evaluation.test_set.relevance import LABELS
+from towers.thumbnails import thumbnail_uri
 
 PRODUCTS_SHOWN = 8  # per model and query
 
@@ -99,7 +99,7 @@ def _product(inputs: ReportInputs, found: _List, place: int, bought: set[int]) -
     label = LABELS[code].value if code >= 0 else None
     return Product(
         title=catalog.table["title"][row].as_py() or "",
-        photo=thumbnail(catalog.folder, catalog.table["image"][row].as_py()),
+        photo=thumbnail_uri(catalog.folder, catalog.table["image"][row].as_py()),
         rank=place + 1,
         label=label,
         label_name=LABEL_NAMES[label] if label else "no label",

@@ -1,5 +1,6 @@
 """Small pictures: whole, upright, never enlarged, and refused by the header where they are too large."""
 
+import base64
 import io
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ from PIL import ExifTags, Image
 
 from tests.support.photos import noise
 from towers.errors import PhotoError
-from towers.thumbnails import thumbnail, thumbnail_of
+from towers.thumbnails import thumbnail, thumbnail_of, thumbnail_uri
 
 
 def opened(content: bytes) -> Image.Image:
@@ -60,3 +61,24 @@ def test_what_cannot_be_shown_is_refused(tmp_path: Path) -> None:
         with pytest.raises(PhotoError) as caught:
             thumbnail(tmp_path / name, 20, 80)
         assert caught.value.reason == reason, name
+
+
+def decoded(uri: str | None) -> Image.Image:
+    assert uri is not None
+    return opened(base64.b64decode(uri.removeprefix("data:image/webp;base64,")))
+
+
+def test_in_a_page_it_is_the_whole_photo_in_its_proportions(tmp_path: Path) -> None:
+    noise(300, 600).save(tmp_path / "tall.png")
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    noise(600, 300).save(tmp_path / "turned.jpg", exif=turned)
+    assert decoded(thumbnail_uri(tmp_path, "tall.png")).size == (84, 168)
+    assert decoded(thumbnail_uri(tmp_path, "turned.jpg")).size == (84, 168)
+
+
+def test_what_is_no_usable_photo_has_no_thumbnail_uri(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    noise(8, 8).save(tmp_path.parent / "outside.png")
+    for image in (None, "https://example.com/a.jpg", "missing.png", "broken.jpg", "../outside.png", "\0"):
+        assert thumbnail_uri(tmp_path, image) is None, image

@@ -5,11 +5,9 @@ Stages that run at once share the cores, which is faster for small models than o
 and each has its own log. A stage that has to run alone has all cores, and writes to the terminal.
 """
 
-import ctypes
 import datetime
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 from pydantic import Field
 
 from artifacts.atomic import replace_file
+from artifacts.child_process import end_with_parent
 from artifacts.cli import USER_ERROR_STATUS
 from artifacts.cores import usable_cores
 from artifacts.records import Record, read_record
@@ -30,7 +29,6 @@ LOG_FOLDER = "logs"
 TIMES_FILE = "stages.json"
 TIMES_SCHEMA_VERSION = 1
 _POLL_SECONDS = 0.1
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -132,12 +130,12 @@ def _start(stage: Stage, label: str, out: Path, shares: int) -> _Running:
     command = [sys.executable, "-m", *arguments]
     began = time.monotonic()
     if log is None:
-        process = subprocess.Popen(command, env=environment, preexec_fn=_die_with_parent)
+        process = subprocess.Popen(command, env=environment, preexec_fn=end_with_parent)
     else:
         log.parent.mkdir(exist_ok=True)
         with log.open("wb") as file:
             process = subprocess.Popen(
-                command, env=environment, stdout=file, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent
+                command, env=environment, stdout=file, stderr=subprocess.STDOUT, preexec_fn=end_with_parent
             )
     return _Running(stage, label, process, began, log)
 
@@ -176,15 +174,6 @@ def _stopping(running: list[_Running]) -> Iterator[None]:
             run.process.terminate()
         for run in running:
             run.process.wait()
-
-
-def _die_with_parent() -> None:
-    """Have the system end this process when its parent ends, in whatever way, where it can (Linux).
-
-    Otherwise a stage could outlive its run, and the next run would write the same files at the same time.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _record_time(out: Path, name: str, seconds: float) -> None:

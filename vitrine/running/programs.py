@@ -1,6 +1,5 @@
 """Programs of Vitrine as processes of their own."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -9,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import vitrine
+from artifacts.child_process import end_with_parent
 from vitrine.running.interrupts import check_interrupted, interrupts_deferred
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 30.0  # the service finishes its searches
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ROOT = Path(vitrine.__file__).parents[1]
 
 
@@ -49,7 +48,7 @@ def start_program(
             stderr=subprocess.STDOUT,
             env={**program_environment(), **(environment or {})},
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=end_with_parent,
         )
 
 
@@ -91,9 +90,3 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
     except ProcessLookupError:
         process.poll()
-
-
-def _end_with_parent() -> None:
-    """Have the system end this process when its parent ends, in whatever way, where it can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

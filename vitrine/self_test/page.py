@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from artifacts.atomic import replace_file
-from vitrine.self_test.photos import thumbnail
+from artifacts.html_page import render_page
+from towers.thumbnails import thumbnail_uri
 from vitrine.self_test.record import Answer, Findable, SelfTest
 from vitrine.self_test.words import percent, remarks
 
@@ -21,14 +20,9 @@ def write_page(path: Path, result: SelfTest, folder: Path) -> None:
         result: the numbers.
         folder: the folder of the catalogue's photos.
     """
-    environment = Environment(
-        loader=PackageLoader("vitrine.self_test"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("self_test.html").render(
+    page = render_page(
+        "vitrine.self_test",
+        "self_test.html",
         result=result,
         rows=[_row(one) for one in result.findable],
         remarks=remarks(result),
@@ -55,5 +49,5 @@ def _row(one: Findable) -> dict[str, str]:
 
 
 def _panel(answer: Answer, folder: Path) -> dict[str, Any]:
-    hits = [{"hit": hit, "photo": thumbnail(folder, hit.image)} for hit in answer.hits[:_HITS_SHOWN]]
+    hits = [{"hit": hit, "photo": thumbnail_uri(folder, hit.image)} for hit in answer.hits[:_HITS_SHOWN]]
     return {"query": answer.query, "kind": answer.kind, "hits": hits}

@@ -1,14 +1,11 @@
-"""Parts of the report without an evaluation: choice of queries, overlap, label placement, thumbnails, curves."""
+"""Parts of the report without an evaluation: choice of queries, overlap, label placement, curves."""
 
-import base64
-import io
 import re
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
 from torch.utils.tensorboard import SummaryWriter
 
 from evaluation.report_page.choice import QUERIES_PER_REASON, Chosen, Reason, choose
@@ -19,14 +16,12 @@ from evaluation.report_page.figures.recall_against_exact import Point, recall_ag
 from evaluation.report_page.figures.recall_curves import recall_curves
 from evaluation.report_page.figures.roles import Role
 from evaluation.report_page.membership import only_in, shared_counts
-from evaluation.report_page.thumbnails import thumbnail
 from evaluation.report_page.training_log import read_training_log
 from evaluation.report_page.words import signed
 from evaluation.results.records import Interval
 from evaluation.results.saved import QueryValues
 from evaluation.tables.paper import PAPER_TABLE_2, PAPER_TABLE_4, paper_order
 from tests.support.html import parse
-from tests.support.photos import noise
 
 
 def values(recalls: list[float], bought: list[int]) -> QueryValues:
@@ -97,27 +92,6 @@ def test_membership_equals_sets() -> None:
 )
 def test_labels_are_moved_apart_as_little_as_needed(wanted: list[float], expected: list[float]) -> None:
     assert spread(wanted, 10, 0, 100) == pytest.approx(expected, abs=0.01)
-
-
-def decoded(uri: str | None) -> Image.Image:
-    assert uri is not None
-    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/webp;base64,"))))
-
-
-def test_a_thumbnail_is_the_whole_photo_in_its_proportions(tmp_path: Path) -> None:
-    noise(300, 600).save(tmp_path / "tall.png")
-    turned = Image.Exif()
-    turned[ExifTags.Base.Orientation] = 6
-    noise(600, 300).save(tmp_path / "turned.jpg", exif=turned)
-    assert decoded(thumbnail(tmp_path, "tall.png")).size == (84, 168)
-    assert decoded(thumbnail(tmp_path, "turned.jpg")).size == (84, 168)
-
-
-def test_what_is_no_usable_photo_has_no_thumbnail(tmp_path: Path) -> None:
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    noise(8, 8).save(tmp_path.parent / "outside.png")
-    for image in (None, "https://example.com/a.jpg", "missing.png", "broken.jpg", "../outside.png", "\0"):
-        assert thumbnail(tmp_path, image) is None, image
 
 
 def test_curves_keep_their_ends_and_are_thinned(tmp_path: Path) -> None:
