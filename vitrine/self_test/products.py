@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from artifacts.catalog import CatalogStream, open_catalog
+from artifacts.word_columns import IDENTIFIER_COLUMNS
 
 # Names of columns, in small letters without signs, best first.
 _BRANDS = ("brand", "brandname", "manufacturer", "vendor", "maker", "marke", "hersteller")
@@ -24,7 +25,7 @@ _TYPES = (
     "categories",
     "maincategory",
 )
-_GTINS = ("gtin", "gtin13", "ean", "ean13", "upc", "barcode", "isbn", "gtins")
+_GTINS = (*IDENTIFIER_COLUMNS["gtin"], "gtins")
 _PATH_MARK = re.compile(r"\s*[>\u203a\u00bb|/]\s*")  # between the levels of a category
 
 
@@ -135,4 +136,6 @@ def _first(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, float):  # of a column of whole numbers with gaps, as pandas writes it
+        value = int(value) if value.is_integer() else None
     return "" if value is None else " ".join(str(value).split())

@@ -18,6 +18,17 @@ def test_a_sample_has_brands_types_and_numbers_and_knows_who_shares_them(tmp_pat
     assert sample.columns.product({"product_id": "1", "title": None, "image": None}).brand_and_type == ""
 
 
+def test_a_gtin_is_read_as_the_words_of_a_version_are(tmp_path: Path) -> None:
+    rows = [{"product_id": "1", "title": "Mug", "image": None, "GTIN-14": 4006381333931.0, "price": 1.5}]
+    (one,) = sample_catalogue(write_catalog(tmp_path, rows), most=1, seed=0).products
+    assert one.gtin == "4006381333931"
+    rows.append({"product_id": "2", "title": "Lamp", "image": None, "GTIN-14": float("nan"), "price": 1.5})
+    assert {one.gtin for one in sample_catalogue(write_catalog(tmp_path, rows), most=2, seed=0).products} == {
+        "4006381333931",
+        "",
+    }
+
+
 def test_queries_are_of_every_kind_in_turn_and_none_twice(tmp_path: Path) -> None:
     sample = sample_catalogue(write_catalog(tmp_path, products()), most=30, seed=0)
     made = made_queries(sample.products, 20)
