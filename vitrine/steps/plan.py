@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vitrine.errors import UpError
-from vitrine.steps.contents import CatalogTexts, Content, FileContent, Photos
+from vitrine.steps.contents import CatalogPhotos, CatalogTexts, Content, FileContent, FolderPhotos
 from vitrine.steps.request import INTERACTIONS, UpRequest
 from vitrine.steps.shop_facts import ShopFacts
 from vitrine.steps.step import Step
@@ -73,7 +73,7 @@ def _import(request: UpRequest, feed: Path, out: tuple[str, ...]) -> Step:
     arguments = ("feeds", "import", str(feed), *out, *maps, *mapping, *photos, *without)
     reads: tuple[Content, ...] = (FileContent(feed),)
     reads += (FileContent(request.mapping),) if request.mapping else ()
-    reads += (Photos(request.photo_folder),) if request.photo_folder else ()
+    reads += (FolderPhotos(request.photo_folder, request.work.folder),) if request.photo_folder else ()
     return Step(SHOP, f"import {feed.name}", arguments, request.catalog, reads=reads, keeps_output=True)
 
 
@@ -121,7 +121,7 @@ def _index(request: UpRequest, model: Step) -> Step:
         *("index_builder", "build", "--bundle", str(model.output.parent), "--catalog", str(request.catalog)),
         *("--store", str(request.work.store), "--explain", "--publish", "--new-model", "--new-columns"),
     )
-    reads: tuple[Content, ...] = (FileContent(request.catalog), Photos(request.shop))
+    reads: tuple[Content, ...] = (FileContent(request.catalog), CatalogPhotos(request.catalog))
     output = request.work.store / "CURRENT"
     return Step(INDEX, "build the index and publish it", arguments, output, (model.name,), reads, keeps_output=True)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.vitrine.shops import products, write_catalog
-from vitrine.steps.contents import CatalogTexts, FileContent, Photos
+from vitrine.steps.contents import CatalogPhotos, CatalogTexts, Content, FileContent, FolderPhotos
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,21 @@ def test_a_folder_is_the_bytes_and_names_of_its_files(tmp_path: Path) -> None:
     assert len(set(found)) == 3
 
 
-def test_photos_are_told_apart_without_their_tables(tmp_path: Path) -> None:
+@pytest.mark.parametrize("of_catalogue", [True, False])
+def test_photos_are_told_apart_without_tables_and_what_a_call_writes(of_catalogue: bool, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     photo = tmp_path / "images" / "a.jpg"
     photo.write_bytes(b"one")
-    before = Photos(tmp_path).fingerprint()
-    (tmp_path / "catalog.parquet").write_bytes(b"rows")
-    assert Photos(tmp_path).fingerprint() == before
+    images = ["images/a.jpg", "https://shop.example/a.jpg", "images/link.jpg", "../outside.jpg", "\0"]
+    rows = [{**row, "image": image} for row, image in zip(products(), images, strict=False)]
+    photos: Content = FolderPhotos(tmp_path, tmp_path / "work")
+    if of_catalogue:
+        photos = CatalogPhotos(write_catalog(tmp_path, rows))
+    (tmp_path / "images" / "link.jpg").symlink_to("nowhere.jpg")
+    before = photos.fingerprint()
+    write_catalog(tmp_path, rows)
+    write_catalog(tmp_path / "work", rows)
+    (tmp_path / "work" / "up.json").write_text("{}")
+    assert photos.fingerprint() == before
     photo.write_bytes(b"another")
-    assert Photos(tmp_path).fingerprint() != before
+    assert photos.fingerprint() != before
