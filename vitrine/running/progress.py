@@ -46,7 +46,8 @@ class StepLine:
         if self._counting:
             self._counting.join()
             print(f"{_CLEAR_LINE}{self._text}", end=" ")
-        print("stopped" if kind else duration(self.seconds), flush=True)
+        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+        print("stopped" if stopped else "failed" if kind else duration(self.seconds), flush=True)
 
     def _count(self) -> None:
         while not self._ended.wait(1):
