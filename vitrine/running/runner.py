@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from artifacts.cli import printable
-from vitrine.errors import StepError
+from vitrine.errors import StepError, UpError
 from vitrine.running.code import code_fingerprint
 from vitrine.running.programs import last_words, start_program, stop_program, wait_for
 from vitrine.running.progress import StepLine, duration
@@ -30,6 +30,18 @@ class Runner:
     work: Work
     total: int | None = None
     done: dict[str, Step] = field(default_factory=dict)
+
+    def check_folders(self, steps: Sequence[Step]) -> None:
+        """Refuse to run steps where there is something that no call made, which they would remove or replace.
+
+        Raises:
+            UpError: a step was never run in this work folder, and what it makes is there.
+        """
+        record = read_up_record(self.work.record)
+        for step in steps:
+            path = step.output if step.keeps_output else step.output.parent
+            if step.name not in record.steps and path.exists() and not (path.is_dir() and not any(path.iterdir())):
+                raise UpError(f"{path} is there, and vitrine up did not make it; remove it or give another --out")
 
     def run(self, step: Step) -> bool:
         """Run a step if it has to be, and return whether it had to.

@@ -80,6 +80,7 @@ def _build(request: UpRequest, until: str | None) -> None:
     first = shop_step(request)
     runner = Runner(request.work)
     if first:
+        runner.check_folders([first])
         runner.run(first)
     if first and request.feed:
         print("\n".join(import_lines(request.shop)), flush=True)
@@ -92,6 +93,7 @@ def _build(request: UpRequest, until: str | None) -> None:
     if until == SHOP:
         return
     steps = _up_to(model_steps(request, facts), until)
+    runner.check_folders(steps)
     runner.total = len(steps) + bool(first)
     for step in steps[:1]:
         runner.run(step)

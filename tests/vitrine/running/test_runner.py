@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrine.errors import StepError
+from vitrine.errors import StepError, UpError
 from vitrine.running.record import read_up_record, write_up_record
 from vitrine.running.runner import Runner
 from vitrine.steps.contents import FileContent
@@ -94,6 +94,20 @@ def test_what_a_stopped_run_left_is_kept_for_the_same_step_and_removed_for_anoth
     with pytest.raises(StepError):
         ran(work, [removing(work, "--compact")])
     assert not unfinished.exists()
+
+
+def test_what_no_call_made_is_neither_removed_nor_replaced(work: Work) -> None:
+    runner, steps = Runner(work), both(work)
+    runner.check_folders([*steps, removing(work)])
+    (work.folder / "first" / "mine.txt").write_text("")
+    runner.check_folders(steps)
+    with pytest.raises(UpError, match=r"first is there, and vitrine up did not make it; remove it or give another"):
+        runner.check_folders([removing(work)])
+    steps[1].output.write_text("")
+    with pytest.raises(UpError, match=r"out.json is there"):
+        runner.check_folders(steps)
+    ran(work, steps)
+    runner.check_folders([*steps, removing(work)])
 
 
 def test_an_output_is_brought_to_agree_only_for_a_step_that_reads_it(work: Work) -> None:
