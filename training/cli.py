@@ -20,7 +20,7 @@ from training.esci.choices import Locale, Version
 from training.experiments.cli import curve, experiments, subset
 from training.generations.cli import generation_log, generations
 
-app = typer.Typer(help="Make data sets from search logs, and fit models to them.", no_args_is_help=True)
+app = typer.Typer(help="Make data sets from search logs or catalogues, and fit models to them.", no_args_is_help=True)
 
 # The towers' errors name what a recipe or an option asked for; the sample shop refuses sizes with ValueError.
 _friendly = friendly_errors(TrainingError, TowerError, ValueError)

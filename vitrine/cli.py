@@ -13,7 +13,7 @@ from vitrine.errors import UpError
 INTERRUPTED_STATUS = 130
 PROGRAMS = {
     "feeds": "Make a catalogue of a product feed.",
-    "training": "Make data sets from search logs, and fit models to them.",
+    "training": "Make data sets from search logs or catalogues, and fit models to them.",
     "evaluation": "Measure models by purchases and judgments.",
     "index_builder": "Build, check and publish index versions.",
     "service": "Serve searches.",
@@ -105,6 +105,8 @@ def up(
         mapping=mapping.resolve() if mapping else None,
         training_steps=steps,
     )
+    if (sample or request.is_shop) and (maps or mapping or photos):
+        raise UpError("--map, --mapping and --photos are for a feed, which is imported; here is a catalogue already")
     try:
         run_up(request, Serving(port, until, browser))
     except KeyboardInterrupt:

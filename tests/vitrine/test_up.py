@@ -122,6 +122,7 @@ def test_a_search_is_made_by_one_command_that_may_be_stopped_and_called_again(tm
         (("--sample", "feed.csv"), "give a feed or --sample, one of them"),
         (("nowhere.csv",), "there is no nowhere.csv"),
         (("--sample", "--log", "nowhere.parquet"), "there is no nowhere.parquet"),
+        (("--sample", "--map", "title=name"), "--map, --mapping and --photos are for a feed, which is imported; "),
         (
             ("--sample", "--until", "lunch"),
             "--until lunch is no step; there are shop, data, photo-encoder, text-encoder, ",
