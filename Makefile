@@ -20,7 +20,7 @@ CATALOG ?= $(DEMO)/shop/catalog.parquet
 BUILT := $(addprefix $(DEMO)/,shop/catalog.parquet data/dataset.json clip-towers/model.json $(TEXT)/model.json \
   $(MODEL)/model.json store/CURRENT)
 
-.PHONY: help setup demo built smoke load port-free test unit lint check-faiss-gpu format locks evaluate experiments clean
+.PHONY: help setup demo built shop smoke load port-free test unit lint check-faiss-gpu format locks evaluate experiments clean
 .PHONY: bench-feeds bench-prepare bench-train bench-index bench-service bench-sizes bench-gpu soak
 
 help: ## List the targets
@@ -46,6 +46,10 @@ built: $(SETUP)
 
 $(BUILT): built
 	@:
+
+# The sample shop alone, for what trains by itself.
+shop: $(SETUP)
+	@$(BIN)/vitrine up --sample --out $(DEMO) --until shop
 
 smoke: $(SETUP) ## As demo with a tiny shop: start the service, query it, stop it
 	@$(BIN)/vitrine up --sample --products 300 --steps 10 --out $(SMOKE) --port $(PORT) --until self-test
@@ -110,7 +114,7 @@ evaluate: $(DEMO)/4tmm-cat/model.json $(DEMO)/$(MODEL)/model.json ## Compare tex
 	@$(BIN)/python -m evaluation run --data $(DEMO)/data --out $(DEMO)/results --model $(DEMO)/bibert \
 	  --model $(DEMO)/clip-towers --model $(DEMO)/4tmm-cat --model $(DEMO)/$(TEXT) --model $(DEMO)/$(MODEL)
 
-experiments: $(DEMO)/shop/catalog.parquet ## Fit every model of the paper and ours on the sample shop, with a report
+experiments: shop ## Fit every model of the paper and ours on the sample shop, with a report
 	@$(BIN)/python -m training experiments --shop $(DEMO)/shop --out $(DEMO)/experiments
 
 bench-prepare: $(SETUP) ## Prepare a data set from 20 million log rows: time and memory
