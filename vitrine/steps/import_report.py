@@ -6,11 +6,15 @@ from pathlib import Path
 from artifacts.errors import DamagedError
 
 REPORT, PAGE = "report.json", "report.md"
-_TOLD = {
+_COUNTED = {
     "unusable_rows": "rows cannot be used",
     "left_out_rows": "rows are not for sale",
     "unusable_cells": "cells cannot be used",
 }
+_HOW_TO_ANSWER = (
+    'these are options of "vitrine feeds import"; "vitrine up" takes the answer in a file for --mapping, for example '
+    '{"currency": "USD"}'
+)
 
 
 def import_lines(shop: Path) -> list[str]:
@@ -24,10 +28,11 @@ def import_lines(shop: Path) -> list[str]:
         return []
     try:
         report = json.loads(path.read_bytes())
-        counts = [f"{report[key]:,} {what}" for key, what in _TOLD.items() if report[key]]
+        counts = [f"{report[key]:,} {what}" for key, what in _COUNTED.items() if report[key]]
         said = ", ".join([f"{report['rows']:,} rows", f"{report['products']:,} products", *counts])
         repeats = report["repeats"].get("products")
         questions = [f"? {question}" for question in report["questions"]]
+        questions += [_HOW_TO_ANSWER] if questions else []
     except (ValueError, TypeError, KeyError) as error:
         raise DamagedError(f"{path} is no report of an import: {error}") from error
     alike = [f"{repeats:,} products have the title and photo of another"] if repeats else []
