@@ -87,6 +87,8 @@ def import_feed(feed_path: Path, shop: Path, options: Options, advance: Advance 
             )
         refused = _refusal(written, issues, decisions, photos.count, options)
         summary = _summary(feed_path, feed, stage, decisions, written, photos.count, issues, refused)
+        if refused is None:
+            photos.place_files()
         _write(
             scratch, shop if refused is None else shop / REFUSED, summary, issues, decisions.mapping(options.mapping)
         )

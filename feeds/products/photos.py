@@ -84,9 +84,13 @@ class PhotoFiles:
             raise RefusedFeedError(f"--photos {folder} is not a folder")
         self.folder = folder.resolve()
         by_id, by_row = defaultdict[str, list[Path]](list), defaultdict[int, list[Path]](list)
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _READ and path.is_file())
+        files = sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in _READ and path.is_file())
         for path in files:
-            names = (path.stem, path.parent.name if path.parent != folder else "", _NUMBER_BEHIND.sub("", path.stem))
+            names = (
+                path.stem,
+                path.parent.name if path.parent != self.folder else "",
+                _NUMBER_BEHIND.sub("", path.stem),
+            )
             id_ = next((name.lower() for name in names if name.lower() in ids), None)
             if id_ is not None:
                 by_id[id_].append(path)
@@ -108,7 +112,7 @@ class PhotoFiles:
 
 
 class PhotoReader:
-    """Reads the photos of products, and puts files of them beside the catalogue.
+    """Reads the photos of products, and puts files of them beside the catalogue when it is told to.
 
     Args:
         shop: folder of the catalogue.
@@ -120,7 +124,8 @@ class PhotoReader:
         self._shop = shop
         self._files = files
         self._folders = [*([files.folder] if files else []), feed_folder.resolve()]
-        self._placed: dict[Path, str] = {}
+        self._names: dict[Path, str] = {}
+        self._to_place: dict[Path, Path] = {}  # the file by its place in the shop
         self.count = PhotoCount(from_folder=files.by if files else None)
 
     def entries(self, lists: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -136,7 +141,7 @@ class PhotoReader:
             row: number of its row in the feed, from 1.
             entries: what the feed names.
         """
-        found = [self._place(path) for path in self._files.of(product_id, row)] if self._files else []
+        found = [self._name(path) for path in self._files.of(product_id, row)] if self._files else []
         faults = list[tuple[str, str]]()
         self.count.entries["files"] += len(found)
         for entry in entries:
@@ -149,6 +154,11 @@ class PhotoReader:
         self.count.products += 1
         self.count.with_photo += bool(found)
         return found[:MOST_PHOTOS], faults
+
+    def place_files(self) -> None:
+        """Put the files of all photos read so far beside the catalogue, in place of others of the same names."""
+        for place, file in self._to_place.items():
+            _link(file, place)
 
     def _read(self, entry: str) -> tuple[str, str | None]:
         scheme = entry.partition(":")[0].lower()
@@ -167,7 +177,7 @@ class PhotoReader:
         if path is None:
             return entry, "no such file beside the feed, nor in --photos"
         self.count.entries["files"] += 1
-        return self._place(path), None
+        return self._name(path), None
 
     def _find(self, entry: str) -> Path | None:
         """Return the file that an entry names, inside the folder of photos or of the feed."""
@@ -180,21 +190,18 @@ class PhotoReader:
                     return path
         return None
 
-    def _place(self, path: Path) -> str:
-        """Put a file beside the catalogue, if it is not there, and return the name that it has there."""
-        path = path.resolve()
-        if path in self._placed:
-            return self._placed[path]
-        shop = self._shop.resolve()
-        if path.is_relative_to(shop):
-            name = path.relative_to(shop).as_posix()
-        else:
-            folder = next((folder for folder in self._folders if path.is_relative_to(folder)), path.parent)
-            target = shop / PHOTOS / path.relative_to(folder)
-            _link(path, target)
-            name = target.relative_to(shop).as_posix()
-        self._placed[path] = name
-        return name
+    def _name(self, path: Path) -> str:
+        """Return the name that a file has beside the catalogue, or will have once it is placed there."""
+        if path not in self._names:
+            shop, file = self._shop.resolve(), path.resolve()
+            if file.is_relative_to(shop):
+                place = file
+            else:
+                folder = next(folder for folder in self._folders if path.is_relative_to(folder))
+                place = shop / PHOTOS / path.relative_to(folder)
+                self._to_place[place] = file
+            self._names[path] = place.relative_to(shop).as_posix()
+        return self._names[path]
 
 
 def _fault_of_url(url: str) -> str | None:

@@ -71,3 +71,26 @@ def test_photos_of_which_none_can_be_used_are_an_error(importing: Import) -> Non
     with pytest.raises(RefusedFeedError, match="--without-photos"):
         importing(feed)
     assert importing(feed, options=Options(without_photos=True)).column("image") == [None, None]
+
+
+def test_a_refused_feed_leaves_the_photos_of_the_shop_as_they_were(importing: Import, tmp_path: Path) -> None:
+    files(tmp_path, "old/1.jpg", "new/1.jpg", "new/2.jpg")
+    (tmp_path / "new/1.jpg").write_bytes(b"another photo")
+    importing("id,name\n1,Mug\n", options=Options(photos=tmp_path / "old"))
+    rows = "1,Mug\n2,Pot\n" + "".join(f"{n},\n" for n in range(40, 80))
+    with pytest.raises(RefusedFeedError):
+        importing("id,name\n" + rows, options=Options(photos=tmp_path / "new"))
+    photos = tmp_path / "shop/photos"
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == {"1.jpg": b"a photo"}
+
+
+def test_files_of_one_name_behind_links_are_kept_apart(
+    importing: Import, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    camera = files(tmp_path_factory.mktemp("camera"), "mug/main.jpg", "pot/main.jpg")
+    (camera / "pot/main.jpg").write_bytes(b"a pot")
+    by_id = files(tmp_path / "by_id", "readme.txt")
+    (by_id / "1.jpg").symlink_to(camera / "mug/main.jpg")
+    (by_id / "2.jpg").symlink_to(camera / "pot/main.jpg")
+    result = importing("id,name\n1,Mug\n2,Pot\n", options=Options(photos=by_id))
+    assert [(result.shop / image).read_bytes() for image in result.column("image")] == [b"a photo", b"a pot"]
