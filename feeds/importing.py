@@ -2,13 +2,15 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from artifacts.atomic import replace_file, sync_folder
 from artifacts.checksums import sha256_of_file
+from artifacts.locks import locked
 from feeds.columns.fields import is_known
 from feeds.columns.mapping import Mapping
 from feeds.decisions import Decisions, decide
@@ -24,6 +26,7 @@ from feeds.staging import Stage
 
 CATALOGUE = "catalog.parquet"
 REFUSED = "refused"  # folder of the report where nothing was written
+_SCRATCH = ".import."  # folders in the shop that begin so
 _MOST_UNUSABLE = 0.5
 _FEWEST_REFUSED = 20  # unusable rows; of a handful of rows a person sees at once what is wrong
 _ROWS_TOLD = 10_000
@@ -70,12 +73,12 @@ def import_feed(feed_path: Path, shop: Path, options: Options, advance: Advance 
         MappingError: the mapping names a column that the feed does not have, or nothing is a title.
         RefusedFeedError: most rows, or all photos, cannot be used; the report is in the folder `refused` of `shop`.
         FeedError: the folder has a catalogue that no import wrote.
+        StoreError: another import is writing into the folder.
     """
     feed = one_row_a_product(open_feed(feed_path, options.encoding, is_known))
     _check_shop(shop)
     shop.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=shop, prefix=".import.") as name:
-        scratch = Path(name)
+    with locked(shop / ".lock", 0), _scratch_folder(shop) as scratch:
         with issue_log(scratch / ISSUES) as issues:
             stage = _staged(feed, scratch, issues, lambda rows: advance("read", rows))
             if not stage.rows:
@@ -111,6 +114,15 @@ def _check_shop(shop: Path) -> None:
         raise FeedError(f"{shop} is a file; name a folder for the shop")
     if (shop / CATALOGUE).exists() and not (shop / REPORT).exists():
         raise FeedError(f"{shop} has a catalogue that no import wrote; name another folder")
+
+
+@contextmanager
+def _scratch_folder(shop: Path) -> Iterator[Path]:
+    """Yield a folder that is removed at the end, as are those that killed imports left; the shop must be locked."""
+    for left in shop.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=shop, prefix=_SCRATCH) as name:
+        yield Path(name)
 
 
 def _staged(

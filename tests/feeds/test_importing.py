@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from artifacts.errors import StoreError
+from artifacts.locks import locked
 from feeds.cli import app
 from feeds.columns.mapping import read_mapping
 from feeds.errors import FeedError, MappingError, RefusedFeedError
@@ -85,6 +87,17 @@ def test_a_catalogue_that_no_import_wrote_is_left_alone(importing: Import, tmp_p
     with pytest.raises(FeedError, match="no import wrote"):
         importing("id,name\n1,Mug\n")
     assert (tmp_path / "shop/catalog.parquet").read_bytes() == b"mine"
+
+
+def test_what_a_killed_import_left_is_removed_unless_another_one_runs(importing: Import, tmp_path: Path) -> None:
+    left = tmp_path / "shop/.import.killed"
+    left.mkdir(parents=True)
+    (left / "0.arrow").write_bytes(b"rows")
+    with locked(tmp_path / "shop/.lock", 0), pytest.raises(StoreError, match="another process"):
+        importing("id,name\n1,Mug\n")
+    assert left.exists()
+    importing("id,name\n1,Mug\n")
+    assert list((tmp_path / "shop").glob(".import.*")) == []
 
 
 def test_rows_that_are_short_by_habit_are_products(importing: Import) -> None:
