@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
+
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from feeds.rows import shortened
 
 IssueKind = Literal["unusable", "left out", "cell", "note"]
 HEADER = ("line", "kind", "reason", "column", "value", "product_id")
 _EXAMPLES = 5
+_BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,29 @@ class IssueLog:
 
 @contextmanager
 def issue_log(path: Path) -> Iterator[IssueLog]:
-    """Yield a log that writes to a CSV file."""
-    file: IO[str]
+    """Yield a log that writes to a CSV file, which is sorted by line at the end."""
+    with _writer(path) as writer:
+        yield IssueLog(writer)
+    _sort_by_line(path)
+
+
+@contextmanager
+def _writer(path: Path) -> Iterator[Any]:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        yield IssueLog(writer)
+        yield writer
+
+
+def _sort_by_line(path: Path) -> None:
+    """Sort a file of issues: faults of the file, of rows and of cells are found one after the other."""
+    issues = arrow_csv.read_csv(
+        path,
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(HEADER, pa.string()) | {"line": pa.int64()}
+        ),
+    )
+    with _writer(path) as writer:
+        for batch in issues.sort_by("line").to_batches(max_chunksize=_BATCH_ROWS):
+            writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))

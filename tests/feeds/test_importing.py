@@ -89,6 +89,15 @@ def test_a_catalogue_that_no_import_wrote_is_left_alone(importing: Import, tmp_p
     assert (tmp_path / "shop/catalog.parquet").read_bytes() == b"mine"
 
 
+def test_issues_are_sorted_by_line_however_they_are_found(importing: Import) -> None:
+    feed = 'id,name,price,"ex""tra"\n1,Mug,a,\n2,Pot,b,x,c\n3,,c,\n4,Lid,"d ""\nd",\n"5\n\r\né",Pan,e,\n6,Cup,1,x,y\n'
+    issues = importing(feed).issues
+    assert [(int(issue["line"]), issue["value"], issue["product_id"]) for issue in issues] == [
+        (2, "a", "1"), (3, "2 | Pot | b | x | c", ""), (4, "3", ""), (5, 'd " d', "4"), (7, "e", "5\n\r\né"),
+        (10, "6 | Cup | 1 | x | y", ""),
+    ]  # fmt: skip
+
+
 def test_what_a_killed_import_left_is_removed_unless_another_one_runs(importing: Import, tmp_path: Path) -> None:
     left = tmp_path / "shop/.import.killed"
     left.mkdir(parents=True)
