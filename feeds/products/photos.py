@@ -185,9 +185,12 @@ class PhotoReader:
             return None
         for folder in self._folders:
             for name in (entry.replace("\\", "/").lstrip("/"), Path(entry.replace("\\", "/")).name):
-                path = (folder / name).resolve()
-                if path.suffix.lower() in _READ and path.is_relative_to(folder) and path.is_file():
-                    return path
+                try:
+                    path = (folder / name).resolve()
+                    if path.suffix.lower() in _READ and path.is_relative_to(folder) and path.is_file():
+                        return path
+                except (OSError, RuntimeError):  # a name that no file can have, or links in a circle
+                    continue
         return None
 
     def _name(self, path: Path) -> str:

@@ -66,6 +66,12 @@ def test_a_folder_named_by_id_or_by_row(importing: Import, tmp_path: Path) -> No
         importing(feed, options=Options(photos=files(tmp_path / "none", "x.jpg")))
 
 
+def test_a_name_that_no_file_can_have_costs_one_photo(importing: Import) -> None:
+    result = importing(f"id,name,image\n1,Mug,{'a' * 300}.jpg\n2,Pot,https://a.example/2.jpg\n")
+    assert result.column("image") == [None, "https://a.example/2.jpg"]
+    assert result.lines("cell") == {2: "no such file beside the feed, nor in --photos"}
+
+
 def test_photos_of_which_none_can_be_used_are_an_error(importing: Import) -> None:
     feed = "id,name,image\n1,Mug,1.jpg\n2,Pot,2.jpg\n"
     with pytest.raises(RefusedFeedError, match="--without-photos"):
