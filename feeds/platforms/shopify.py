@@ -77,20 +77,17 @@ def _known(row: Row) -> Row:
 
 def _variants(handle: str, rows: Sequence[Row]) -> Iterator[Entry]:
     first = rows[0].cells
+    variants = [row for row in rows if row is rows[0] or _is_variant(row)]
     for column in ("published", "status"):
         if str(first.get(column, "")).lower() in _FALSE:
-            variants = sum(_is_variant(row) or row is rows[0] for row in rows)
             reason = "not published" if column == "published" else f"status {str(first[column]).lower()}"
-            for row in rows[:variants]:
-                yield Fault(row.line, reason, handle, kind="left out")
+            yield from (Fault(row.line, reason, handle, kind="left out") for row in variants)
             return
     shared = {column: first[column] for column in _SHARED if column in first and column not in ("published", "status")}
     extra = {column: cell for column, cell in first.items() if column not in _NAMES.values() and not _is_option(column)}
     names = {number: first.get(f"option{number} name") for number in _OPTIONS}
     photos = [str(row.cells["photo"]) for row in sorted(rows, key=_position) if "photo" in row.cells]
-    for row in rows:
-        if row is not rows[0] and not _is_variant(row):
-            continue
+    for row in variants:
         options = {
             str(name): row.cells[f"option{number} value"]
             for number, name in names.items()
@@ -123,11 +120,11 @@ def _product(
 
 def _in_stock(row: Row) -> Cell:
     """Return whether a variant can be ordered; None where the shop does not count it."""
-    quantity = str(row.cells.get("quantity", ""))
-    if not quantity.lstrip("-").isdigit():
+    quantity = _whole_number(row, "quantity")
+    if quantity is None:
         return None
     goes_on = str(row.cells.get("policy", "")).lower() in ("continue", "true")
-    return "in stock" if int(quantity) > 0 or goes_on else "out of stock"
+    return "in stock" if quantity > 0 or goes_on else "out of stock"
 
 
 def _is_variant(row: Row) -> bool:
@@ -139,5 +136,12 @@ def _is_option(column: str) -> bool:
 
 
 def _position(row: Row) -> int:
-    position = str(row.cells.get("photo position", ""))
-    return int(position) if position.isdigit() else row.line
+    position = _whole_number(row, "photo position")
+    return row.line if position is None else position
+
+
+def _whole_number(row: Row, column: str) -> int | None:
+    try:
+        return int(str(row.cells.get(column)))
+    except ValueError:
+        return None

@@ -42,6 +42,20 @@ def test_shopify(importing: Import) -> None:
     assert result.imported.summary.repeats["products"] == 0  # variants are none
 
 
+def test_a_shopify_draft_with_a_photo_between_its_variants_and_numbers_that_are_none(importing: Import) -> None:
+    header = SHOPIFY.splitlines()[0].replace("Variant SKU", "Variant SKU,Variant Inventory Qty")
+    result = importing(
+        f"{header}\n"
+        "mug,Mug,,Hemline,TRUE,Title,Default Title,MUG,--5,9.00,,https://example.com/m.jpg,\u00b2,active\n"
+        "hat,Hat,,Hemline,TRUE,Size,S,HAT-S,1,5.00,,https://example.com/h.jpg,1,draft\n"
+        "hat,,,,,,,,,,,https://example.com/i.jpg,2,\n"
+        "hat,,,,,,M,HAT-M,1,5.00,,,,\n"
+    )
+    assert result.column("product_id") == ["MUG"]
+    assert result.column("image") == ["https://example.com/m.jpg"]
+    assert result.lines("left out") == {3: "status draft", 5: "status draft"}
+
+
 def test_woocommerce(importing: Import) -> None:
     result = importing(WOOCOMMERCE)
     by_id = {row["product_id"]: row for row in result.products}
