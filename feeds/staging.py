@@ -143,10 +143,7 @@ class Stage:
             if any(isinstance(cell, list) for cell in cells):
                 self.lists.add(name)
             cells = [_text(cell) for cell in cells]
-        try:
-            return pa.array(cells, pa.string())
-        except UnicodeEncodeError:  # halves of a character, which JSON can write
-            return pa.array([_whole(cell) for cell in cells], pa.string())
+        return pa.array(cells, pa.string())
 
 
 def _text(cell: Cell) -> str | None:
@@ -161,7 +158,3 @@ def _text(cell: Cell) -> str | None:
             text = repr(cell)
             return f"{cell:.12f}".rstrip("0").rstrip(".") if "e" in text else text
     return str(cell)
-
-
-def _whole(cell: Cell) -> str | None:
-    return cell.encode("utf-8", "replace").decode() if isinstance(cell, str) else None

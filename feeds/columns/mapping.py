@@ -85,7 +85,7 @@ def check(mapping: Mapping) -> Mapping:
         raise MappingError(f"the decimal mark is . or , and not {mapping.decimal_mark}")
     if mapping.price_unit not in (None, "units", "cents"):
         raise MappingError(f"the unit of prices is units or cents, and not {mapping.price_unit}")
-    if mapping.currency is not None and mapping.currency not in CURRENCIES:
+    if mapping.currency is not None and not (isinstance(mapping.currency, str) and mapping.currency in CURRENCIES):
         raise MappingError(f"{mapping.currency} is no currency; give its ISO code, for example EUR")
     return mapping
 

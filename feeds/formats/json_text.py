@@ -14,6 +14,7 @@ from feeds.rows import Entry, Fault, Feed, Row, shortened
 _CHUNK = 1 << 20  # characters
 _LONGEST_OBJECT = 1 << 26  # characters
 _BLANK = re.compile(r"[\s,]*")
+_MAYBE_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character: JSON can write half of one, and nothing else can
 
 
 def open_json_lines(path: Path, encoding: str | None) -> Feed:
@@ -46,13 +47,25 @@ def _line_entries(path: Path, encoding: str) -> Iterator[Entry]:
             except (ValueError, RecursionError):
                 yield Fault(number, "not valid JSON", shortened(line))
                 continue
-            yield _entry(number, value)
+            yield _entry(number, value, line)
 
 
-def _entry(line: int, value: Any) -> Entry:
-    if not isinstance(value, dict):
-        return Fault(line, "not a JSON object", shortened(value))
-    return Row(line, flatten(value))
+def _entry(line: int, value: Any, text: str) -> Entry:
+    """Return the product that a value is.
+
+    Args:
+        line: where it begins.
+        value: the value.
+        text: the JSON of which it was read.
+    """
+    try:
+        if _MAYBE_HALF.search(text):
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        if not isinstance(value, dict):
+            return Fault(line, "not a JSON object", shortened(value))
+        return Row(line, flatten(value))
+    except RecursionError:
+        return Fault(line, "nested too deeply", shortened(text))
 
 
 def _find_list(path: Path, head: str) -> tuple[str, int]:
@@ -84,7 +97,7 @@ def _document_entries(path: Path, encoding: str, begin: int) -> Iterator[Entry]:
             if text[place : place + 1] == "]":
                 return
             value, text, place, end = _next_value(path, decoder, file, text, place, line)
-            yield _entry(line, value)
+            yield _entry(line, value, text[place:end])
             line += text.count("\n", place, end)
             place = end
 

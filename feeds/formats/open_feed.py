@@ -45,13 +45,14 @@ def open_feed(path: Path, encoding: str | None, knows: Callable[[str], bool]) ->
         return open_parquet(path)
     if head.startswith((b"PK\x03\x04", _OLD_EXCEL)):
         return open_excel(path)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    first = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if first.startswith(b"<") and not first.startswith(b"<\0"):  # that is UTF-16, which does not always declare itself
         return open_xml(path, encoding)
     encoding = encoding or find_encoding(path)
     with open_text(path, encoding) as file:
         begin = file.read(_HEAD).lstrip("\ufeff \t\r\n")
     if begin.startswith("<"):
-        return open_xml(path)
+        return open_xml(path, encoding)
     if begin.startswith("["):
         return open_json(path, encoding)
     if begin.startswith("{"):
@@ -62,7 +63,7 @@ def open_feed(path: Path, encoding: str | None, knows: Callable[[str], bool]) ->
 def _is_encoding(name: str) -> bool:
     try:
         "".encode(name)
-    except LookupError:
+    except (LookupError, UnicodeError):
         return False
     return True
 

@@ -4,6 +4,7 @@ The parser expands no entities, opens nothing else, and a file that declares a d
 none, and it is the way to entity bombs.
 """
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,11 @@ def open_xml(path: Path, encoding: str | None = None) -> Feed:
 
 
 def _parse(path: Path, encoding: str | None, events: tuple[str, ...], tag: str | None = None) -> Any:
+    file = open_bytes(path)
+    if encoding is not None:  # as Python names it, which the parser need not know
+        file, encoding = codecs.EncodedFile(file, "utf-8", encoding, "replace"), "utf-8"
     return etree.iterparse(
-        open_bytes(path), events=events, tag=tag, resolve_entities=False, no_network=True, load_dtd=False,
+        file, events=events, tag=tag, resolve_entities=False, no_network=True, load_dtd=False,
         huge_tree=False, recover=True, encoding=encoding, remove_comments=True, remove_pis=True,
     )  # fmt: skip
 

@@ -63,6 +63,9 @@ def test_a_mapping_is_saved_and_given_again(importing: Import, tmp_path: Path) -
     (tmp_path / "bad.json").write_text('{"columns": {"colour": ["x"]}}')
     with pytest.raises(MappingError, match="colour is no field"):
         read_mapping(tmp_path / "bad.json")
+    (tmp_path / "bad.json").write_text('{"currency": ["EUR"]}')
+    with pytest.raises(MappingError, match="is no currency"):
+        read_mapping(tmp_path / "bad.json")
     with pytest.raises(MappingError, match="no column 'nothing'"):
         importing(feed, columns={"title": ["nothing"]})
 
@@ -140,8 +143,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(random.Random(0).randbytes(200_000).hex().encode())[:-9000])
     cut = run(app, ["import", str(tmp_path / "cut.csv.gz"), "--out", shop])
     assert (cut.exit_code, "end-of-stream" in cut.output) == (2, True)
-    unknown = run(app, ["import", feed, "--out", shop, "--encoding", "utf-88"])
-    assert (unknown.exit_code, "utf-88 is not the name" in unknown.output) == (2, True)
+    for name in ("utf-88", "undefined"):
+        unknown = run(app, ["import", feed, "--out", shop, "--encoding", name])
+        assert (unknown.exit_code, f"{name} is not the name" in unknown.output) == (2, True)
 
     wrong = run(app, ["import", feed, "--out", shop, "--map", "colour=cost"])
     assert wrong.exit_code == 2

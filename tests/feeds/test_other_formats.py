@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feeds.errors import MappingError, UnreadableFeedError
+from feeds.importing import Options
 from tests.feeds.conftest import Import
 
 MERCHANT = """<?xml version="1.0"?>
@@ -74,6 +75,25 @@ def test_xml_that_is_not_well_formed_is_read_as_far_as_it_can_be_and_told(import
     )
     assert result.column("product_id") == ["1", "2"]
     assert result.lines("note") == {1: "not well-formed XML"}
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("utf-16-le", None), ("utf-16", None), ("utf-8", "utf_8"), ("utf-8-sig", "utf-8-sig"), ("cp1252", "cp1252")],
+)
+def test_xml_in_encodings_that_it_does_not_declare(written: str, said: str | None, importing: Import) -> None:
+    feed = "<rss><channel><item><id>1</id><title>Théière</title></item></channel></rss>"
+    result = importing(feed.encode(written), "feed.xml", Options(encoding=said))
+    assert result.column("title") == ["Théière"]
+
+
+def test_json_with_halves_of_characters_and_nested_without_end(importing: Import) -> None:
+    deep = "[" * 700 + "]" * 700
+    result = importing(
+        '{"sku":"1","title":"Mug","a\\ud83d":"\\ud83d\\ude00"}\n{"sku":"2","title":"Pot","x":' + deep + '}\n"\\ud83d"\n'
+    )
+    assert [(row["product_id"], row["a"]) for row in result.products] == [("1", "\U0001f600")]
+    assert result.lines("unusable") == {2: "nested too deeply", 3: "not a JSON object"}
 
 
 def test_nested_json_is_named_by_paths_and_cents_are_asked_for(importing: Import) -> None:
