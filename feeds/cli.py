@@ -98,8 +98,8 @@ def columns(
 ) -> None:
     """Show what the columns of a feed are taken for, by its first rows, and write nothing."""
     said = _mapping(maps, mapping, decimal_mark, price_unit, currency)
-    found, decisions = look_at(feed, Options(said, encoding=encoding), _LOOKED_AT)
-    print("\n".join(found_lines(found)))
+    decisions = look_at(feed, Options(said, encoding=encoding), _LOOKED_AT)
+    print("\n".join(found_lines(decisions.found())))
     attributes = decisions.reading.survey.attributes
     if attributes:
         print(f"\nattributes: {', '.join(f'{name} ({entry.kind})' for name, entry in attributes.items())}")

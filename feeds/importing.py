@@ -20,7 +20,7 @@ from feeds.platforms.find import one_row_a_product
 from feeds.products.catalogue import REPEAT_GROUP, Written, values_of, write_catalogue
 from feeds.products.photos import PhotoCount, PhotoFiles, PhotoReader
 from feeds.report.issues import Issue, IssueLog, issue_log
-from feeds.report.summary import ISSUES, MAPPING, PAGE, REPORT, FieldFound, Summary, as_json, as_page
+from feeds.report.summary import ISSUES, MAPPING, PAGE, REPORT, Summary, as_json, as_page
 from feeds.rows import Fault, Feed
 from feeds.staging import Stage
 
@@ -89,7 +89,7 @@ def import_feed(feed_path: Path, shop: Path, options: Options, advance: Advance 
                 scratch / CATALOGUE, stage, decisions.reading, photos, issues, lambda rows: advance("write", rows)
             )
         refused = _refusal(written, issues, decisions, photos.count, options)
-        summary = _summary(feed_path, feed, stage, decisions, written, photos.count, issues, refused)
+        summary = _summary(feed_path, feed, decisions, written, photos.count, issues, refused)
         if refused is None:
             photos.place_files()
         _write(
@@ -100,13 +100,12 @@ def import_feed(feed_path: Path, shop: Path, options: Options, advance: Advance 
     return Imported(summary, issues)
 
 
-def look_at(feed_path: Path, options: Options, most_rows: int) -> tuple[list[FieldFound], Decisions]:
+def look_at(feed_path: Path, options: Options, most_rows: int) -> Decisions:
     """Return what the first rows of a feed are taken for, without writing anything."""
     feed = one_row_a_product(open_feed(feed_path, options.encoding, is_known))
     with tempfile.TemporaryDirectory() as scratch, issue_log(Path(scratch) / ISSUES) as issues:
         stage = _staged(feed, Path(scratch), issues, lambda rows: None, most_rows)
-        decisions = decide(stage, options.mapping)
-        return decisions.found(), decisions
+        return decide(stage, options.mapping)
 
 
 def _check_shop(shop: Path) -> None:
@@ -167,10 +166,10 @@ def _refusal(
         (_, _, reason), count = max(
             (entry for entry in issues.counts.items() if entry[0][0] == "unusable"), key=lambda entry: entry[1]
         )
+        taken = ", ".join(f"{entry.field}={'+'.join(entry.columns)}" for entry in decisions.fields)
         return (
             f"{unusable:,} of {rows:,} rows cannot be used, most often because of: {reason} ({count:,}). The columns "
-            f"were taken as {', '.join(f'{entry.field}={chr(43).join(entry.columns)}' for entry in decisions.fields)}; "
-            "--map says it otherwise"
+            f"were taken as {taken}; --map says it otherwise"
         )
     if photos.unusable and not photos.with_photo and not options.without_photos:
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in photos.unusable.most_common(3))
@@ -182,7 +181,7 @@ def _refusal(
 
 
 def _summary(
-    feed_path: Path, feed: Feed, stage: Stage, decisions: Decisions, written: Written, photos: PhotoCount,
+    feed_path: Path, feed: Feed, decisions: Decisions, written: Written, photos: PhotoCount,
     issues: IssueLog, refused: str | None,
 ) -> Summary:  # fmt: skip
     found = decisions.reading.survey
@@ -199,15 +198,13 @@ def _summary(
             for title, product_id, first in written.repeats.examples
         ],
     }
-    not_staged = issues.total("left out") + sum(
-        count for (kind, _, _), count in issues.counts.items() if kind == "unusable"
-    ) - (stage.rows - written.products)  # fmt: skip
+    rows = written.products + issues.total("unusable") + issues.total("left out")
     notes = list(decisions.notes)
     if not photos.with_photo:
         notes.append("no product has a photo: a model that reads photos can learn nothing from them")
     return Summary(
         feed=feed_path.name, sha256=sha256_of_file(feed_path), format=feed.format, details=feed.details,
-        rows=stage.rows + not_staged, products=written.products, fields=decisions.found(),
+        rows=rows, products=written.products, fields=decisions.found(),
         attributes={name: attribute.kind for name, attribute in found.attributes.items()}, columns=written.columns,
         money=money, photos=photos.as_json(), repeats=repeats, questions=decisions.questions, notes=notes,
         refused=refused,

@@ -169,7 +169,4 @@ def _entries(rows: Iterable[tuple[int, list[str]]], columns: Sequence[str]) -> I
             yield Fault(line, f"more than the {width} cells of the header", text)
         else:
             row = Row(line, dict(zip(columns, cells, strict=False)))
-            yield Fault(line, FEWER_CELLS, shortened(" | ".join(cells)), row=row)
-
-
-FEWER_CELLS = "fewer cells than the header"
+            yield Fault(line, "fewer cells than the header", shortened(" | ".join(cells)), row=row)

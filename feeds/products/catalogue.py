@@ -228,9 +228,10 @@ class _Batch:
         image_column = " and ".join(photo_columns)
         for row, title in enumerate(titles):
             given_id = given_ids[row]
-            reason = self._fault_of_row(row, title, given_id, has_ids, bool(entries[row]))
-            if reason is not None:
-                self._unusable(row, reason, title or given_id or "")
+            fault = self._fault_of_row(row, title, given_id, has_ids, bool(entries[row]))
+            if fault is not None:
+                reason, value = fault
+                self._issues.add(Issue(self._lines[row], "unusable", reason, "", value))
                 continue
             product_id = given_id if given_id is not None else self._ids.make(parts[row] if parts else (title,))
             photos, faults = self._photos.usable(product_id, rows.first + row, entries[row])
@@ -244,28 +245,23 @@ class _Batch:
 
     def _fault_of_row(
         self, row: int, title: str | None, product_id: str | None, has_ids: bool, has_photo: bool
-    ) -> str | None:
-        """Return why a row is no product; None if it is one."""
+    ) -> tuple[str, str] | None:
+        """Return why a row is no product, and what stands there; None if it is one."""
+        value = title or product_id or ""
         if self._rows.short[row] and not self._reading.keep_short:
-            return "fewer cells than the header"
+            return "fewer cells than the header", value
         if has_ids and product_id is None:
-            return "no id"
+            return "no id", value
         if title is None and not has_photo:
-            return "no title and no photo"
+            return "no title and no photo", value
         if product_id is None:
             return None
         if len(product_id) > _LONGEST_ID:
-            return f"an id of more than {_LONGEST_ID} characters"
+            return f"an id of more than {_LONGEST_ID} characters", value
         if is_rounded(product_id):
-            return "its id was rounded by a spreadsheet"
+            return "its id was rounded by a spreadsheet", value
         first = self._ids.first_line(product_id)
-        return None if first is None else "repeats the id of another row"
-
-    def _unusable(self, row: int, reason: str, value: str) -> None:
-        if reason.startswith("repeats"):
-            given_id = given(self._rows, self._reading.column("id"))[row].as_py()
-            value = f"{given_id}, first in line {self._ids.first_line(given_id)}"
-        self._issues.add(Issue(self._lines[row], "unusable", reason, "", value))
+        return None if first is None else ("repeats the id of another row", f"{product_id}, first in line {first}")
 
     def _add_faults(self, field: str, column: ReadColumn[Any]) -> None:
         self._cells += [(row, self._reading.column(field), value, reason) for row, value, reason in column.faults]
