@@ -7,10 +7,11 @@ is read as it stands: one product is then a little wrong in its marks, instead o
 import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from feeds.errors import UnreadableFeedError
+from feeds.formats.column_names import column_names
 from feeds.formats.dialect import DELIMITERS, SAMPLE_LINES, Dialect, find_dialect
 from feeds.formats.encoding import find_encoding, open_text
 from feeds.rows import Entry, Fault, Feed, Row, shortened
@@ -41,9 +42,9 @@ def open_delimited(path: Path, encoding: str | None, knows: Callable[[str], bool
     first_line, header = next(rows, (0, []))
     if not header:
         raise UnreadableFeedError(f"{path} has no rows")
-    columns = _column_names(header) if dialect.header else [f"column {place + 1}" for place in range(len(header))]
+    columns = column_names(header if dialect.header else [None] * len(header))
     if not dialect.header:
-        rows = _before((first_line, header), rows)
+        rows = chain([(first_line, header)], rows)
     details = {"encoding": encoding.removesuffix("-sig"), "delimiter": DELIMITERS[dialect.delimiter]}
     if dialect.skipped:
         details["lines before the header"] = str(dialect.skipped)
@@ -55,25 +56,6 @@ def open_delimited(path: Path, encoding: str | None, knows: Callable[[str], bool
 def _lines(path: Path, encoding: str, skipped: int) -> Iterator[tuple[int, str]]:
     with open_text(path, encoding) as file:
         yield from islice(enumerate(file, 1), skipped, None)
-
-
-def _before(first: tuple[int, list[str]], rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    yield first
-    yield from rows
-
-
-def _column_names(header: Sequence[str]) -> list[str]:
-    """Return the names of columns; one that is blank gets its place, and one that stands there again a number."""
-    names = list[str]()
-    taken = set[str]()
-    for place, cell in enumerate(header, 1):
-        name = base = " ".join(cell.replace("\ufeff", "").split()) or f"column {place}"
-        number = 2
-        while name in taken:
-            name, number = f"{base} {number}", number + 1
-        names.append(name)
-        taken.add(name)
-    return names
 
 
 class _RowSource:

@@ -1,12 +1,13 @@
 """Excel and OpenDocument sheets."""
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetVisibleEnum
 
 from feeds.errors import UnreadableFeedError
+from feeds.formats.column_names import column_names
 from feeds.formats.flatten import plain_cell
 from feeds.rows import Cell, Entry, Feed, Row
 
@@ -31,12 +32,12 @@ def open_excel(path: Path) -> Feed:
     if sheet is None or not sheet.total_height:
         raise UnreadableFeedError(f"{path} has no rows")
     rows = _numbered(sheet)
-    head = [numbered for _, numbered in zip(range(_MOST_PREAMBLE), rows, strict=False)]
+    head = list(islice(rows, _MOST_PREAMBLE))
     if not head:
         raise UnreadableFeedError(f"{path}: the sheet {sheet.name} has no rows")
     widest = max(_filled(cells) for _, cells in head)
     place = next(place for place, (_, cells) in enumerate(head) if _filled(cells) > widest / 2)
-    columns = _column_names(head[place][1])
+    columns = column_names(head[place][1])
     return Feed("Excel", {"sheet": sheet.name}, columns, _entries(chain(head[place + 1 :], rows), columns))
 
 
@@ -51,17 +52,6 @@ def _numbered(sheet: CalamineSheet) -> Iterator[tuple[int, list[Cell]]]:
 
 def _filled(cells: list[Cell]) -> int:
     return sum(cell is not None for cell in cells)
-
-
-def _column_names(cells: list[Cell]) -> list[str]:
-    names = list[str]()
-    for place, cell in enumerate(cells, 1):
-        name = base = " ".join(str(cell).split()) if cell is not None else f"column {place}"
-        number = 2
-        while name in names:
-            name, number = f"{base} {number}", number + 1
-        names.append(name)
-    return names
 
 
 def _entries(rows: Iterator[tuple[int, list[Cell]]], columns: list[str]) -> Iterator[Entry]:

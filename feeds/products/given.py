@@ -6,12 +6,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from feeds.staging import LIST_MARK, StagedRows
+from feeds.values.texts import MAYBE_MARKUP
 from feeds.values.words import NOTHING
 
 _NOTHING = pa.array(sorted(NOTHING))
 _NO_NUMBER = pa.array(sorted(NOTHING - {"nan"}))
-# Texts in which something may have to be taken away; the others stay as they are.
-_MAYBE_MARKUP = "[<&\r\n\t\u00a0\ufeff\u200b\u2060\x00-\x1f\x7f]|  "
 
 
 def given(rows: StagedRows, column: str) -> pa.Array:
@@ -38,7 +37,7 @@ def texts(rows: StagedRows, column: str, plain: Callable[[str], str]) -> pa.Arra
         plain: returns a text without markup.
     """
     values = given(rows, column)
-    marked = pc.match_substring_regex(values, _MAYBE_MARKUP)
+    marked = pc.match_substring_regex(values, MAYBE_MARKUP)
     if not pc.any(marked).as_py():
         return values
     cleaned = [plain(value.replace(LIST_MARK, ", ")) or None for value in values.filter(marked).to_pylist()]

@@ -10,7 +10,9 @@ _BREAK = re.compile(r"<(?:br|/?p|/?div|/?li|/?ul|/?ol|/?h[1-6]|/?tr|/?table)\b[^
 _BLANKS = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n\s*")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b\u2060]")
-_NOTABLE = re.compile("[<&\r\n\t\x00-\x1f\x7f\u00a0\ufeff\u200b\u2060]|  ")
+# Texts in which something may have to be taken away; the others stay as they are.
+MAYBE_MARKUP = "[<&\x00-\x1f\x7f\u00a0\ufeff\u200b\u2060]|  "
+_MAYBE_MARKUP = re.compile(MAYBE_MARKUP)
 
 _LEVELS = re.compile(r"\s*(?:>>?|»|→|›|::|\\)\s*")
 _MAGENTO_ROOT = "Default Category/"
@@ -20,7 +22,7 @@ _LIST = re.compile(r"\s*[|;,\n]\s*")
 
 def plain_text(text: str) -> str:
     """Return a text without HTML, with single blanks and no more than its line breaks."""
-    if _NOTABLE.search(text) is None:
+    if _MAYBE_MARKUP.search(text) is None:
         return text.strip()
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", _HIDDEN.sub(" ", text)))
