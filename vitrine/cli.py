@@ -58,13 +58,16 @@ def up(
             help="Which column of the feed is a field, for example title=name; repeat it.",
         ),
     ] = None,
-    mapping: Annotated[Path | None, typer.Option(help="A saved mapping of columns: shop/mapping.json.")] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(help="What is said of the feed, in a file like the shop/mapping.json that an import saves."),
+    ] = None,
     photos: Annotated[
         Path | None, typer.Option(help="Folder of photos that are named by the ids of products or by their rows.")
     ] = None,
     no_photos: Annotated[bool, typer.Option("--no-photos", help="Search by texts alone.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the search page.")] = 8000,
-    products: Annotated[int, typer.Option(help="Products of the sample shop.")] = 3000,
+    products: Annotated[int, typer.Option(help="Number of products of the sample shop.")] = 3000,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Batches of the fits of both encoders, in place of the recipes' epochs.")
     ] = None,

@@ -1,7 +1,9 @@
 """The numbers of a self-test in sentences, for the terminal and for the page."""
 
+from artifacts.cli import printable
 from vitrine.self_test.record import IN_HYBRID, Findable, SelfTest
 
+_QUERIES_SHOWN, _HITS_SHOWN = 3, 3  # on the terminal
 _NUMBERS = ("product id", "gtin")
 _RARELY = 0.5  # a share below it means that such searches cannot be relied on
 
@@ -10,6 +12,15 @@ def summary(result: SelfTest) -> str:
     """Return which share of products is found by each value, in one line."""
     parts = ", ".join(f"{one.by} {share_of(one)}" for one in result.findable)
     return f"Of {result.sampled:,} products, found within {result.depth} by: {parts}"
+
+
+def first_hits(result: SelfTest) -> list[str]:
+    """Return the first hits of the first queries made from the catalogue, a line each, as a terminal can show them."""
+    lines = []
+    for answer in result.answers[:_QUERIES_SHOWN]:
+        hits = [f"{hit.score:.3f}  {hit.title}  [{hit.product_id}]" for hit in answer.hits[:_HITS_SHOWN]]
+        lines += [f"{answer.query}:", *(f"  {printable(hit)}" for hit in hits)]
+    return lines
 
 
 def share_of(one: Findable) -> str:
@@ -33,7 +44,7 @@ def remarks(result: SelfTest) -> list[str]:
     if numbers:
         found.append(
             f"A search by {' or '.join(numbers)} does not find its product: such a number has no meaning that a model "
-            "could compare. The default ranking goes by what words and photos mean, not by the letters of a number."
+            "could compare. The default ranking goes by what words and photos mean, not by letters and digits."
         )
     exact = [name for name in numbers if (by.get(name + IN_HYBRID) or by[name]).share_or_zero >= _RARELY]
     if exact:

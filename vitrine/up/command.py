@@ -12,7 +12,7 @@ from vitrine.running.runner import Runner, run_program
 from vitrine.self_test.page import write_page
 from vitrine.self_test.record import SelfTest, read_self_test, write_self_test
 from vitrine.self_test.run import self_test
-from vitrine.self_test.words import summary
+from vitrine.self_test.words import first_hits, summary
 from vitrine.serving.browser import open_address
 from vitrine.serving.service import RunningService, check_port, running_service
 from vitrine.steps.bundle_report import bundle_line
@@ -37,7 +37,6 @@ from vitrine.timing.speed import core_gflops
 SELF_TEST = "self-test"
 UNTIL = (*STEPS, SELF_TEST)
 _LONG_SECONDS = 600.0
-_QUERIES_PRINTED, _HITS_PRINTED = 3, 3
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _serve(request: UpRequest, serving: Serving) -> None:
     with running_service(request.work, request.shop, serving.port) as service:
         print(f"Search page: {service.url}  (API: {service.url}/openapi.json; Ctrl-C stops)", flush=True)
         result = _tested(request, service)
-        _print_queries(result)
+        print("\n".join(first_hits(result)))
         print(f"{summary(result)}\nSelf-test: {request.work.self_test.with_suffix('.html')}", flush=True)
         if serving.until == SELF_TEST:
             return
@@ -149,10 +148,3 @@ def _tested(request: UpRequest, service: RunningService) -> SelfTest:
         write_page(page, result, sample.folder)
         write_self_test(request.work.self_test, result)
     return result
-
-
-def _print_queries(result: SelfTest) -> None:
-    for answer in result.answers[:_QUERIES_PRINTED]:
-        print(f"{answer.query}:")
-        for hit in answer.hits[:_HITS_PRINTED]:
-            print(f"  {hit.score:.3f}  {hit.title}  [{hit.product_id}]")

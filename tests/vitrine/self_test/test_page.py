@@ -8,7 +8,7 @@ from tests.support.html import parse
 from tests.support.photos import write_photos
 from vitrine.self_test.page import write_page
 from vitrine.self_test.record import Answer, Findable, FoundProduct, SelfTest, read_self_test, write_self_test
-from vitrine.self_test.words import remarks, summary
+from vitrine.self_test.words import first_hits, remarks, summary
 
 
 def result_of(image: str | None = None) -> SelfTest:
@@ -51,6 +51,7 @@ def test_the_page_loads_nothing_and_shows_numbers_hits_and_photos(tmp_path: Path
     (shown,) = page.all("img")
     assert (shown.attributes["src"] or "").startswith("data:image/webp;base64,")
     assert "<b>Mug" not in text and "&lt;b&gt;Mug" in text and "://" not in text
+    assert "200 of 1,000 products, drawn at random, were searched" in text
     assert "Nothing was found." in text and "width=device-width" in text and "prefers-color-scheme: dark" in text
 
 
@@ -62,6 +63,14 @@ def test_what_cannot_be_found_is_said() -> None:
         "Of 200 products, found within 10 by: own title 95 %, brand and type 40 % (at most 60 % possible), "
         "product id 1 %, gtin not in the catalogue"
     )
+
+
+def test_first_hits_are_shown_as_a_terminal_can_show_them() -> None:
+    result = result_of()
+    hit = result.answers[0].hits[0].model_copy(update={"title": "Red \x1b[31mmug"})
+    answers = [result.answers[0].model_copy(update={"hits": [hit] * 5}), *result.answers[1:]]
+    line = "  0.500  Red \\x1b[31mmug  [1]"
+    assert first_hits(result.model_copy(update={"answers": answers})) == ["red mug:", line, line, line, "a lamp:"]
 
 
 def test_a_ranking_that_finds_numbers_is_named() -> None:
