@@ -22,9 +22,8 @@ STEPS = (SHOP, DATA, PHOTO_ENCODER, TEXT_ENCODER, FUSION, INDEX)
 _SEED_OF_SAMPLE = "1"
 _VERSIONS_KEPT = 5
 _PHOTO_BUNDLE = "clip-towers"
-_WITHOUT_LOG = (
-    "-without-log"  # after the name of a text encoder: its bundle is the start of the fit when a log has come
-)
+# After the name of a text encoder whose bundle is the start of the fit when a log has come.
+_WITHOUT_LOG = "-without-log"
 
 
 def check_shop(request: UpRequest) -> None:
