@@ -49,7 +49,11 @@ def shop_step(request: UpRequest) -> Step | None:
 
 
 def model_steps(request: UpRequest, facts: ShopFacts) -> list[Step]:
-    """Return the steps from a shop to a published version: with a fusion of photos where there are any."""
+    """Return the steps from a shop to a published version: with a fusion of photos where there are any.
+
+    Raises:
+        UpError: an encoder that was asked for cannot be one.
+    """
     data, text = _data(request, facts), _text_encoder(request, facts)
     if not (request.photos and facts.photo_files):
         return [data, text, _index(request, text)]
@@ -99,6 +103,9 @@ def _text_encoder(request: UpRequest, facts: ShopFacts) -> Step:
     name = Path(recipe).stem
     without_log = request.work.bundle(name + _WITHOUT_LOG)
     out = request.work.bundle(name) if facts.has_log else without_log
+    work = request.work
+    if out in (work.shop, work.data, work.store, work.logs, work.bundle(_PHOTO_BUNDLE), work.bundle(MODEL)):
+        raise UpError(f"--text {request.text}: its model would replace {out}; give the recipe's file another name")
     start = without_log / "model.json"
     begun = ("--bibert", str(without_log)) if facts.has_log and start.is_file() else ()
     given = ("--data", str(request.work.data), "--out", str(out), *begun, *_steps(request))

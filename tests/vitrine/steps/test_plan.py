@@ -136,6 +136,13 @@ def test_a_pair_without_its_weights_is_refused(tmp_path: Path) -> None:
         model_steps(request_of(tmp_path, image="ViT-B-32"), WITH_PHOTOS)
 
 
+def test_a_recipe_whose_model_would_replace_something_else_is_refused(tmp_path: Path) -> None:
+    for name in ("shop", "data", "store", "logs", "clip-towers", MODEL):
+        request = request_of(tmp_path, text=str(tmp_path / f"{name}.yaml"))
+        with pytest.raises(UpError, match=rf"its model would replace .*{name}; give the recipe's file another name"):
+            model_steps(request, replace(WITHOUT, has_log=True))
+
+
 def test_an_encoder_of_the_hub_becomes_a_recipe_with_its_prefixes(tmp_path: Path) -> None:
     from training.recipes.recipe import load_recipe
     from training.recipes.towers import PretrainedBertRecipe
