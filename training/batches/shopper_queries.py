@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from artifacts.product_text import plain_values
+from artifacts.query_text import normalise_query
 from training.batches.catalog_queries import LONGEST_VALUE
 from training.batches.columns_by_role import brand_column, categories, category_column, model_columns
 from training.batches.rewording import reworded
@@ -76,8 +77,8 @@ class ShopperQueries:
             return []
         found: dict[str, None] = {}
         for form in np.searchsorted(_BOUNDS, rng.random(count), side="right").tolist():
-            words = list(dict.fromkeys(" ".join(_FORMS[form](self, product, rng)).split()))
-            query = " ".join(words)
+            words = normalise_query(" ".join(_FORMS[form](self, product, rng))).split()
+            query = " ".join(dict.fromkeys(words))
             found[reworded(query, rng) if rng.random() < REWORDED_SHARE else query] = None
         return [query for query in found if query]
 
@@ -172,10 +173,10 @@ _BOUNDS = np.cumsum(list(_SHARES.values())[:-1])
 
 
 def _values(products: pa.Table, column: str) -> list[str | None]:
-    """Return the values of a column that are short enough to be typed, in small letters; None for others."""
+    """Return the values of a column that are short enough to be typed; None for others."""
     values = plain_values(products[column]).to_pylist()
     return [
-        value.lower() if value and len(value) <= LONGEST_VALUE and len(value.split()) <= MOST_VALUE_WORDS else None
+        value if value and len(value) <= LONGEST_VALUE and len(value.split()) <= MOST_VALUE_WORDS else None
         for value in values
     ]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from artifacts.query_text import normalise_query
 from training.batches import shopper_queries
 from training.batches.shopper_queries import ShopperQueries
 
@@ -42,6 +43,19 @@ def test_queries_say_what_shoppers_say(monkeypatch) -> None:  # type: ignore[no-
 def test_some_are_typed_otherwise() -> None:
     words = {word for query in made(0) for word in query.split()}
     assert words - {"oakmere", "red", "stoneware", "mug", "mugs", "qx-007", "glazed", "clay"}
+
+
+def test_queries_have_the_one_form_of_query_texts_whatever_the_columns_hold(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(shopper_queries, "REWORDED_SHARE", 0.0)
+    columns = {
+        "title": ["Café Mug", "Mug"] * 6,
+        "category": ["Home > Cafe\u0301 Mugs"] * 6 + ["Gl\u00adass"] * 6,  # an accent of its own, a soft hyphen
+        "brand": ["\uff33\uff4f\uff4e\uff59"] * 12,  # letters of full width
+    }
+    maker = ShopperQueries(pa.table(columns), ("category", "brand"))
+    found = {query for row in range(12) for query in maker.queries(row, 40, np.random.default_rng(row))}
+    assert all(query == normalise_query(query) for query in found)
+    assert {"sony café mugs", "café mugs", "glass"} <= found and not any(query.count("café") > 1 for query in found)
 
 
 def test_words_that_many_titles_hold_are_drawn_more_often() -> None:
