@@ -75,7 +75,7 @@ class DatasetCard(Record):
     """The content of dataset.json. Fields with a default were added later; cards without them are still read."""
 
     schema_version: int = DATASET_SCHEMA_VERSION
-    catalog: str  # absolute path
+    catalog: str  # absolute path, see `catalog_location`
     catalog_sha256: str
     judgments: str | None  # absolute path
     source: str | None = (
@@ -168,6 +168,15 @@ class Dataset:
     def judgments(self) -> Judgments | None:
         """Read the judgments of the shop; None if there are none."""
         return read_judgments(Path(self.card.judgments)) if self.card.judgments else None
+
+
+def catalog_location(path: Path) -> Path:
+    """Return the absolute path of a catalogue, for dataset.json.
+
+    Photos and labels are looked for beside it. A catalogue that is a link to a file elsewhere therefore stays in its
+    own folder; links of the folder are resolved.
+    """
+    return path.parent.resolve() / path.name
 
 
 def finish_dataset(folder: Path, card_without_files: DatasetCard) -> None:

@@ -26,6 +26,7 @@ from artifacts.dataset import (
     DatasetCard,
     Overlap,
     SplitStatistics,
+    catalog_location,
     finish_dataset,
     open_dataset,
 )
@@ -143,7 +144,7 @@ def _card(catalog: Catalog, seed: int, splits: _Splits) -> DatasetCard:
         _statistics(pairs) for pairs in (splits.train, splits.validation, splits.evaluation)
     )
     return DatasetCard(
-        catalog=str(catalog.path.resolve()),
+        catalog=str(catalog_location(catalog.path)),
         catalog_sha256=catalog.sha256(),
         judgments=None,
         made_from_catalog=True,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from artifacts.catalog import CATALOG_COLUMNS
-from artifacts.dataset import Dataset, open_dataset
+from artifacts.dataset import Dataset, catalog_location, open_dataset
 from artifacts.tables import read_schema
 from training.errors import ExperimentError
 from training.experiments.stages import Stage, run_stages
@@ -21,7 +21,7 @@ def prepare_once(shop: Path, out: Path, seed: int) -> Dataset:
 
     def check() -> None:
         card = open_dataset(path).card
-        if (Path(card.catalog), card.seed) != ((shop / "catalog.parquet").resolve(), seed):
+        if (Path(card.catalog), card.seed) != (catalog_location(shop / "catalog.parquet"), seed):
             raise ExperimentError(
                 f"{path} was prepared from {card.catalog} with seed {card.seed}; remove it or choose another --out"
             )

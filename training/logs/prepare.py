@@ -25,6 +25,7 @@ from artifacts.dataset import (
     Overlap,
     PurchaseInterest,
     SplitStatistics,
+    catalog_location,
     finish_dataset,
     open_dataset,
 )
@@ -184,7 +185,7 @@ def _card(
 ) -> DatasetCard:
     evaluation = _statistics(tables.evaluation)
     return DatasetCard(
-        catalog=str(catalog.path.resolve()),
+        catalog=str(catalog_location(catalog.path)),
         catalog_sha256=catalog.sha256(),
         judgments=str(judgments_path.resolve()) if judgments_path else None,
         training_window=windows.training,

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from artifacts.dataset import Dataset, open_dataset
+from artifacts.dataset import TRAINING_JUDGMENTS_FILE, Dataset, open_dataset
 from artifacts.query_text import normalise_query
 from evaluation.test_set.test_set import load_test_set
 from training.catalog_alone.prepare import MOST_EACH, prepare_without_log
@@ -48,6 +48,17 @@ def test_the_seed_decides(dataset_without_log: Dataset, shop: Path, tmp_path: Pa
     again = prepare_without_log(shop / "catalog.parquet", tmp_path / "again")
     other = prepare_without_log(shop / "catalog.parquet", tmp_path / "other", seed=1)
     assert again.fingerprint == dataset_without_log.fingerprint != other.fingerprint
+
+
+def test_labels_and_photos_are_looked_for_beside_a_catalogue_that_is_a_link(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "catalog.parquet").symlink_to(shop / "catalog.parquet")
+    (tmp_path / "linked").symlink_to(tmp_path / "shop")
+    dataset = prepare_without_log(tmp_path / "linked" / "catalog.parquet", tmp_path / "data")
+    assert dataset.catalog_texts().folder == (tmp_path / "shop").resolve() and dataset.training_judgments_file is None
+    labels = tmp_path / "shop" / TRAINING_JUDGMENTS_FILE
+    labels.touch()
+    assert dataset.training_judgments_file == labels.resolve()
 
 
 def test_a_catalogue_without_words_is_refused(tmp_path: Path) -> None:
