@@ -50,8 +50,11 @@ def _check_pairs(recipe: Recipe, pairs: int, least: int) -> None:
 
 
 def _check_photos(recipe: Recipe, data: TrainingData) -> None:
-    """Refuse to make a CLIP where no product has a photo that it could read."""
-    if recipe.clip is None or has_usable_photo(data.catalog):
+    """Refuse to train a CLIP of its own where no product has a photo that it could read.
+
+    A pretrained pair is taken as it is: the index builder reads photos at addresses too.
+    """
+    if recipe.clip is None or "clip" not in recipe.train or has_usable_photo(data.catalog):
         return
     reasons = describe_unusable(count_photos(data.catalog))
     raise RecipeError(

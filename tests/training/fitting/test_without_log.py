@@ -21,6 +21,7 @@ from training.fitting.preflight import check_request
 from training.fitting.pretrained_start import pretrained_start, untrained
 from training.fitting.request import FitRequest
 from training.recipes.recipe import Recipe, load_recipe
+from training.recipes.towers import PretrainedClipRecipe
 
 
 def request(
@@ -88,6 +89,11 @@ def test_a_clip_is_refused_where_no_photo_can_be_used(data_without_log: Training
     check_data(load_recipe("clip-small"), data_without_log)
     with pytest.raises(RecipeError, match=r"recipe clip-small reads photos, and no product of .* can be used: 240 url"):
         check_data(load_recipe("clip-small"), without_photos(data_without_log))
+
+
+def test_a_pretrained_clip_is_taken_where_no_photo_can_be_used_in_training(data_without_log: TrainingData) -> None:
+    pretrained = PretrainedClipRecipe(pretrained="hf-hub:owner/name")
+    check_data(load_recipe("clip").model_copy(update={"clip": pretrained}), without_photos(data_without_log))
 
 
 def test_a_fit_on_a_log_starts_from_the_bundle_that_had_none(
