@@ -33,6 +33,17 @@ def product_texts(products: pa.Table | pa.RecordBatch, fields: Sequence[str]) ->
     return join_parts([part.to_pylist() for part in text_parts(products, fields)])
 
 
+def plain_texts(products: pa.Table, fields: Sequence[str]) -> list[str]:
+    """Return the titles and values of fields of products without markers, as a search for words reads them.
+
+    Args:
+        products: rows of a catalogue, with `title` and those of the fields that the catalogue has.
+        fields: columns that are read after the title; of one that is missing no product has a value.
+    """
+    given = [plain_values(products[field]).to_pylist() for field in fields if field in products.column_names]
+    return join_parts([products["title"].to_pylist(), *given])
+
+
 def text_parts(products: pa.Table | pa.RecordBatch, fields: Sequence[str]) -> list[pa.Array]:
     """Return the parts of products' texts: the titles, then the marked values of each field."""
     titles = _one_array(pc.fill_null(products.column("title"), ""))

@@ -12,7 +12,7 @@ from typing import Literal
 from tqdm import tqdm
 
 from artifacts.bm25 import SETTINGS, WORDS, Bm25Index, library_versions, missing_module
-from artifacts.product_text import can_be_field, join_parts, plain_values
+from artifacts.product_text import can_be_field, plain_texts
 from evaluation.core.errors import EvaluationError
 from evaluation.systems.system import Workspace
 from evaluation.test_set.test_set import TestSet
@@ -56,8 +56,7 @@ class Bm25System:
         for field in self.fields:
             if field not in table.column_names or not can_be_field(table.schema.field(field).type):
                 raise EvaluationError(f"--bm25-field {field}: {test_set.catalog.path} has no such column of text")
-        values = [plain_values(table[field]).to_pylist() for field in self.fields]
-        index = Bm25Index(join_parts([test_set.catalog.titles, *values]))
+        index = Bm25Index(plain_texts(table, self.fields))
         with tqdm(total=len(test_set.queries), desc=f"search {self.name}", unit="query", disable=None) as bar:
             rows, scores = index.search(test_set.queries, depth, bar.update)
         return Neighbours(scores=scores, rows=rows)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from artifacts.bm25 import Bm25Index
-from artifacts.product_text import join_parts, plain_values
+from artifacts.product_text import plain_texts
 from towers.side_encoder import SideEncoder
 from training.after_fit.paired import interval
 from training.batches.catalog_queries import check_queries
@@ -115,7 +115,7 @@ def compare(
     """Measure a model, its start and BM25 on held-out queries, if there are some, and on queries of the catalogue."""
     fields = model.product.tokenizers["bibert"].text.fields
     rows = data.catalog.rows_by_product_id()
-    words = Bm25Index(_plain_texts(data, fields))
+    words = Bm25Index(plain_texts(data.catalog.table, fields))
     both = [(model.query, model.product), *([start] if start else [])]
     products = [product.products(data.products) for _, product in both]
 
@@ -185,13 +185,6 @@ _REMEDIES = {
     "words to the word search that the shop has",
     HELD_OUT_MADE: "these queries repeat words of titles, as BM25 does, and cannot show what shoppers say otherwise",
 }
-
-
-def _plain_texts(data: TrainingData, fields: Sequence[str]) -> list[str]:
-    """Return each product's title and the values of its fields, without markers."""
-    table = data.catalog.table
-    values = [plain_values(table[field]).to_pylist() for field in fields if field in table.column_names]
-    return join_parts([data.catalog.titles, *values])
 
 
 def _means(recalls: Recalls) -> str:
