@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from artifacts.catalog import Catalog, read_catalog
@@ -51,6 +52,12 @@ class SplitStatistics(Record):
     pairs: int
     queries: int
     products: int
+
+    @classmethod
+    def of(cls, pairs: pa.Table) -> "SplitStatistics":
+        """Count the pairs of a split, and the distinct queries and products in them."""
+        queries, products = (pc.count_distinct(pairs[name]).as_py() for name in ("query", "product_id"))
+        return cls(pairs=len(pairs), queries=queries, products=products)
 
 
 class PurchaseInterest(Record):

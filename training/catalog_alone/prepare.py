@@ -141,7 +141,7 @@ def _empty(columns: Columns) -> pa.Table:
 
 def _card(catalog: Catalog, seed: int, splits: _Splits) -> DatasetCard:
     train, validation, evaluation = (
-        _statistics(pairs) for pairs in (splits.train, splits.validation, splits.evaluation)
+        SplitStatistics.of(pairs) for pairs in (splits.train, splits.validation, splits.evaluation)
     )
     return DatasetCard(
         catalog=str(catalog_location(catalog.path)),
@@ -158,10 +158,4 @@ def _card(catalog: Catalog, seed: int, splits: _Splits) -> DatasetCard:
         evaluation_overlap=Overlap(pairs=0, queries=0),
         catalog_products=len(catalog),
         files={},
-    )
-
-
-def _statistics(pairs: pa.Table) -> SplitStatistics:
-    return SplitStatistics(
-        pairs=len(pairs), queries=len(pc.unique(pairs["query"])), products=len(pc.unique(pairs["product_id"]))
     )

@@ -177,21 +177,15 @@ def _write_dataset(request: EsciRequest, pairs: Pairs, folder: Path) -> None:
         training_window=None,
         evaluation_window=None,
         seed=request.seed,
-        train=_statistics(pairs.train),
-        validation=_statistics(pairs.validation),
-        evaluation=_statistics(pairs.evaluation),
+        train=SplitStatistics.of(pairs.train),
+        validation=SplitStatistics.of(pairs.validation),
+        evaluation=SplitStatistics.of(pairs.evaluation),
         evaluation_queries_unseen=_queries(pairs.evaluation),  # all: no query is in both splits
         evaluation_overlap=Overlap(pairs=0, queries=0),
         catalog_products=count_rows(folder / CATALOG_FILE),
         files={},
     )
     finish_dataset(data, card)
-
-
-def _statistics(pairs: pa.Table) -> SplitStatistics:
-    return SplitStatistics(
-        pairs=pairs.num_rows, queries=_queries(pairs), products=pc.count_distinct(pairs["product_id"]).as_py()
-    )
 
 
 def _queries(table: pa.Table) -> int:

@@ -46,7 +46,7 @@ def write_subset(data: Path, out: Path, count: int, seed: int) -> Dataset:
         tables[Path(SHOWN_FILE).stem] = _of_queries(shown, train)
     overlap = _overlap(train, evaluation)
     changes = {
-        "train": SplitStatistics(pairs=len(train), queries=_distinct(train, "query"), products=_distinct(train)),
+        "train": SplitStatistics.of(train),
         "evaluation_queries_unseen": dataset.card.evaluation.queries - overlap.queries,
         "evaluation_overlap": overlap,
         "files": {},
@@ -70,8 +70,4 @@ def _of_queries(pairs: pa.Table, train: pa.Table) -> pa.Table:
 def _overlap(train: pa.Table, evaluation: pa.Table) -> Overlap:
     columns = ["query", "product_id"]
     same = evaluation.select(columns).join(train.select(columns), columns, join_type="inner")
-    return Overlap(pairs=len(same), queries=_distinct(_of_queries(evaluation, train), "query"))
-
-
-def _distinct(pairs: pa.Table, column: str = "product_id") -> int:
-    return len(pc.unique(pairs[column]))
+    return Overlap(pairs=len(same), queries=SplitStatistics.of(_of_queries(evaluation, train)).queries)

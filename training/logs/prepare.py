@@ -183,7 +183,7 @@ def _card(
     tables: _Tables,
     overlap: Overlap,
 ) -> DatasetCard:
-    evaluation = _statistics(tables.evaluation)
+    evaluation = SplitStatistics.of(tables.evaluation)
     return DatasetCard(
         catalog=str(catalog_location(catalog.path)),
         catalog_sha256=catalog.sha256(),
@@ -191,8 +191,8 @@ def _card(
         training_window=windows.training,
         evaluation_window=windows.evaluation,
         seed=options.seed,
-        train=_statistics(tables.train),
-        validation=_statistics(tables.validation),
+        train=SplitStatistics.of(tables.train),
+        validation=SplitStatistics.of(tables.validation),
         evaluation=evaluation,
         evaluation_queries_unseen=evaluation.queries - overlap.queries,
         evaluation_overlap=overlap,
@@ -200,12 +200,4 @@ def _card(
         interactions=source,
         catalog_products=catalog.table.num_rows,
         files={},
-    )
-
-
-def _statistics(pairs: pa.Table) -> SplitStatistics:
-    return SplitStatistics(
-        pairs=pairs.num_rows,
-        queries=len(pc.unique(pairs["query"])),
-        products=len(pc.unique(pairs["product_id"])),
     )
