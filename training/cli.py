@@ -7,38 +7,23 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.cli import friendly_errors
-from artifacts.dataset import Dataset, open_dataset
+from artifacts.dataset import Dataset
 from artifacts.table1 import table1
-from artifacts.tower_specs import TowerName
 from towers.errors import TowerError
 from towers.photos import USABLE
 from training.annotator.cli import annotator
 from training.errors import TrainingError
 from training.esci.choices import Locale, Version
 from training.experiments.cli import curve, experiments, subset
+from training.fitting.cli import add_encoder, clip, fit_recipe
 from training.generations.cli import generation_log, generations
+from training.options import Out, Seed
 
 app = typer.Typer(help="Make data sets from search logs or catalogues, and fit models to them.", no_args_is_help=True)
 
 # The towers' errors name what a recipe or an option asked for; the sample shop refuses sizes with ValueError.
 _friendly = friendly_errors(TrainingError, TowerError, ValueError)
-
-Out = Annotated[Path, typer.Option(help="Folder to write; it must not exist.")]
-Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
-Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
-Devices = Annotated[
-    int, typer.Option(min=1, help="Number of GPUs, or of processes where there is no GPU, that share each batch.")
-]
-TrainingLabels = Annotated[
-    Path | None,
-    typer.Option(
-        help="Labels of training queries, for recipes that learn from them; by default judgments_train.parquet beside "
-        "the catalogue, if there is one."
-    ),
-]
-Steps = Annotated[int | None, typer.Option(min=1, help="Number of batches to fit, in place of the recipe's epochs.")]
 
 
 @app.command("sample-shop")
@@ -178,99 +163,9 @@ def import_shopping_queries(
     print(f"{describe_import(record)}\n{describe_dataset(dataset)}")
 
 
-@app.command()
-@_friendly
-def clip(
-    out: Out,
-    data: Annotated[Path | None, typer.Option(help="A data set made by `prepare`.")] = None,
-    catalog: Annotated[
-        Path | None, typer.Option(help="catalog.parquet, in place of --data where there is no search log.")
-    ] = None,
-    architecture: Annotated[str | None, typer.Option(help="open_clip's name of a pretrained architecture.")] = None,
-    pretrained: Annotated[
-        str | None,
-        typer.Option(
-            help="Tag or checkpoint file of --architecture; without it, a folder or hf-hub:OWNER/NAME. "
-            "Without this option the recipe is fitted."
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="Recipe of the CLIP; by default a small one is trained: clip-small or, without a log, "
-            "clip-small-titles."
-        ),
-    ] = None,
-    seed: Seed = 0,
-    steps: Steps = None,
-    devices: Devices = 1,
-) -> None:
-    """Make CLIP towers: train a small CLIP on the catalogue's photos, or take a pretrained one."""
-    from towers.vector_cache import VectorCache
-    from training.batches.training_data import data_from_catalog, data_from_dataset
-    from training.fitting.fit import fit
-    from training.fitting.request import FitRequest
-    from training.recipes.recipe import load_recipe
-    from training.recipes.towers import PretrainedClipRecipe
-
-    if (data is None) == (catalog is None):
-        raise typer.BadParameter("give --data or --catalog, one of them")
-    if architecture and not pretrained:
-        raise typer.BadParameter("give --pretrained with --architecture")
-    inputs = data_from_dataset(data) if data else data_from_catalog(catalog or Path())
-    cache = VectorCache((data or out.parent) / "vectors")
-    chosen = load_recipe(recipe or ("clip-small-titles" if inputs.made_from_catalog else "clip-small"))
-    if pretrained:
-        weights = PretrainedClipRecipe(pretrained=pretrained, architecture=architecture)
-        chosen = load_recipe("clip").model_copy(update={"clip": weights})
-    _report(fit(FitRequest(chosen, inputs, {}, out, cache, seed, steps, devices)))
-
-
-@app.command("fit")
-@_friendly
-def fit_recipe(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or path of a .yaml file.")],
-    data: Data,
-    out: Out,
-    bibert: Annotated[
-        Path | None,
-        typer.Option(
-            help="Bundle with a fitted text tower: what the recipe takes, or the start of the one that it trains."
-        ),
-    ] = None,
-    clip: Annotated[Path | None, typer.Option(help="Bundle with CLIP towers.")] = None,
-    judgments: TrainingLabels = None,
-    seed: Seed = 0,
-    steps: Steps = None,
-    devices: Devices = 1,
-) -> None:
-    """Fit a recipe: one model of the paper's Table 2."""
-    from towers.vector_cache import VectorCache
-    from training.batches.training_data import data_from_dataset
-    from training.fitting.fit import fit
-    from training.fitting.request import FitRequest
-    from training.recipes.recipe import load_recipe
-
-    loaded = load_recipe(recipe)
-    given: dict[TowerName, Path | None] = {"bibert": bibert, "clip": clip}
-    for name in (name for name, path in given.items() if path):
-        loaded = loaded.over_fitted(name)
-    fitted = {name: open_bundle(path) for name, path in given.items() if path and name in loaded.fitted_towers}
-    cache = VectorCache(data / "vectors")
-    labels = judgments or open_dataset(data).training_judgments_file if loaded.learns_from_judgments else None
-    _report(fit(FitRequest(loaded, data_from_dataset(data, labels), fitted, out, cache, seed, steps, devices)))
-
-
-@app.command("add-photo-encoder")
-@_friendly
-def add_encoder(
-    bundle: Annotated[Path, typer.Argument(help="A bundle without a photo encoder.")],
-    out: Out,
-) -> None:
-    """Copy a bundle and add a photo encoder to the copy, so that photos can be queries."""
-    from training.after_fit.photo_encoder import add_photo_encoder
-
-    _report(add_photo_encoder(open_bundle(bundle), out))
+app.command()(_friendly(clip))
+app.command("fit")(_friendly(fit_recipe))
+app.command("add-photo-encoder")(_friendly(add_encoder))
 
 
 @app.command()
@@ -295,17 +190,3 @@ app.command()(_friendly(curve))
 def describe_dataset(dataset: Dataset) -> str:
     """Return a data set's counts as in the paper's Table 1, with its windows and fingerprint."""
     return f"{table1(dataset.card)}\n\n{dataset.path}, fingerprint {dataset.fingerprint[:12]}"
-
-
-def _report(bundle: ModelBundle) -> None:
-    metrics = "".join(f", {name} {value:.4g}" for name, value in bundle.card.origin.metrics.items())
-    print(
-        f"{bundle.path}: {bundle.card.origin.name}, width {bundle.card.width}, "
-        f"fingerprint {bundle.fingerprint[:12]}{metrics}"
-    )
-    if history := bundle.card.history:
-        print(f"products' history is {'' if history.kept else 'not '}part of the vectors: {history.reason}")
-    if prior := bundle.card.prior:
-        print(f"popularity is {'' if prior.kept else 'not '}part of the vectors: {prior.reason}")
-    if choice := bundle.card.query_encoder:
-        print(f"query encoder for CPUs: {choice.precision}, {choice.reason}")

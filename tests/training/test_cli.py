@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from artifacts.bundle import EncoderChoice
 from artifacts.dataset import Dataset
 from tests.support.folders import write_hollow_bundle
-from training.cli import _report, app
+from training.cli import app
+from training.fitting.cli import report_bundle
 
 RUNNER = CliRunner()
 
@@ -38,11 +39,11 @@ def test_every_command_has_help(command: str) -> None:
 
 def test_a_fit_ends_with_which_query_encoder_is_shipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = write_hollow_bundle(tmp_path / "bundle", "bibert")
-    _report(bundle)
+    report_bundle(bundle)
     before = capsys.readouterr().out
     assert before.startswith(f"{bundle.path}: ") and "query encoder" not in before
     card = bundle.card.model_copy(update={"query_encoder": EncoderChoice(precision="int8", reason="it passes")})
-    _report(replace(bundle, card=card))
+    report_bundle(replace(bundle, card=card))
     assert capsys.readouterr().out == f"{before}query encoder for CPUs: int8, it passes\n"
 
 

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from training.options import Out, Seed
+
 
 def annotator(
     judgments: Annotated[Path, typer.Option(help="judgments.parquet with labels of training queries.")],
     catalog: Annotated[Path, typer.Option(help="catalog.parquet.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
+    out: Out,
     attributes: Annotated[
         list[str] | None,
         typer.Option(help="Column of the catalogue to read after the title; may be repeated."),
@@ -18,7 +20,7 @@ def annotator(
     precision: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of the labels given that should be right.")
     ] = 0.85,
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    seed: Seed = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Number of batches to fit, in place of four epochs.")] = None,
 ) -> None:
     """Fit a relevance annotator to judgments: it labels pairs E, S, C or I, or abstains."""

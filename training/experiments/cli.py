@@ -6,9 +6,7 @@ from typing import Annotated
 import typer
 
 from artifacts.dataset import open_dataset
-
-Data = Annotated[Path, typer.Option(help="A data set made by `prepare`.")]
-Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+from training.options import Data, Out, Seed
 
 
 def experiments(
@@ -81,7 +79,7 @@ def experiments(
 
 def subset(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
+    out: Out,
     pairs: Annotated[int, typer.Option(min=0, help="Number of training pairs to keep, drawn at random.")],
     seed: Seed = 0,
 ) -> None:

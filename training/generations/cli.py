@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+from training.options import Out, Seed
+
 FromList = Annotated[
     float,
     typer.Option(
@@ -19,7 +20,7 @@ FromList = Annotated[
 
 def generation_log(
     shop: Annotated[Path, typer.Option(help="A sample shop.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
+    out: Out,
     model: Annotated[
         Path | None,
         typer.Option(help="Bundle whose lists are shown in the training months; by default the shop's own engine."),

@@ -15,7 +15,7 @@ from towers.side_encoder import SideEncoder
 from towers.storage import load_model
 from towers.tokens import read_tokenizers
 from training.batches.training_data import TrainingData
-from training.cli import _report
+from training.fitting.cli import report_bundle
 from training.fitting.request import FitRequest
 from training.fitting.validation import VALIDATION_RECALL, held_out_set
 
@@ -74,7 +74,7 @@ def test_what_wins_is_in_the_bundle_and_in_its_recall(bundle: ModelBundle, data:
 
 
 def test_a_fit_says_what_the_history_changes(bundle: ModelBundle, capsys: pytest.CaptureFixture[str]) -> None:
-    _report(bundle)
+    report_bundle(bundle)
     assert bundle.card.history is not None
     assert f"\nproducts' history is part of the vectors: {bundle.card.history.reason}\n" in capsys.readouterr().out
 

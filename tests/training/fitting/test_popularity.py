@@ -16,7 +16,7 @@ from towers.side_encoder import SideEncoder
 from towers.storage import load_model
 from towers.tokens import read_tokenizers
 from training.batches.training_data import TrainingData
-from training.cli import _report
+from training.fitting.cli import report_bundle
 from training.fitting.popularity import RECALL_WITHOUT, purchases_by_row
 from training.fitting.request import FitRequest
 from training.fitting.validation import VALIDATION_RECALL, validation_set
@@ -81,7 +81,7 @@ def test_what_wins_is_part_of_the_vectors(bundle: ModelBundle, popular: Training
 
 
 def test_a_fit_says_what_popularity_changes(bundle: ModelBundle, capsys: pytest.CaptureFixture[str]) -> None:
-    _report(bundle)
+    report_bundle(bundle)
     assert bundle.card.prior is not None
     assert f"\npopularity is part of the vectors: {bundle.card.prior.reason}\n" in capsys.readouterr().out
 
