@@ -12,6 +12,7 @@ _CATEGORY = re.compile(r"categor|type|class|department|taxonomy", re.IGNORECASE)
 _BRAND = re.compile(r"^(brand|brand_?name|manufacturer|vendor|make)$", re.IGNORECASE)
 _MODEL = re.compile(r"^(mpn|model|model_?(number|no|name)|part_?(number|no)|sku)$", re.IGNORECASE)
 _PATH = re.compile(r"\s*(?:>|/|\||»)\s*")
+_PATH_SIGNS = " >/|»"  # also those that stand at the end of a path, with nothing behind them
 _MOST_CATEGORIES = 0.2  # distinct values by products; more are no categories ...
 _ALWAYS_FEW = 20  # ... unless there are no more than these
 
@@ -52,4 +53,4 @@ def categories(products: pa.Table, fields: Sequence[str]) -> list[str | None]:
     if column is None:
         return [None] * len(products)
     values = plain_values(products[column]).to_pylist()
-    return [_PATH.split(value)[-1].strip().lower() or None if value else None for value in values]
+    return [_PATH.split(value.rstrip(_PATH_SIGNS))[-1].strip().lower() or None if value else None for value in values]

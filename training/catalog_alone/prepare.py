@@ -64,7 +64,7 @@ def prepare_without_log(catalog_path: Path, out: Path, seed: int = 0, *, overwri
         overwrite: replace an existing data set.
 
     Raises:
-        CatalogError: fewer than two products have a word of which a query can be made.
+        CatalogError: beside those held out, fewer than two products have a word of which a query can be made.
         ArtifactError: the catalogue is missing or not in its format.
         FileExistsError: `out` exists.
     """
@@ -92,13 +92,16 @@ def _splits(catalog: Catalog, seed: int) -> _Splits:
             _pairs(maker, catalog.product_ids, rows, each, rng, bar)
             for rows in (order[:apart], order[apart : 2 * apart], np.sort(order[2 * apart :]))
         )
+    described = sum(len(pc.unique(pairs["product_id"])) for pairs in (validation, evaluation, train))
     # What is typed for products of all three says little of any; such queries are left to the training.
     validation = _some_queries(_without(validation, train))
     evaluation = _some_queries(_without(_without(evaluation, train), validation))
     if len(pc.unique(train["product_id"])) < 2:
+        found = f"words in {described:,} of them" if described else "no words"
         raise CatalogError(
-            f"{catalog.path} has {len(products):,} products and no words from which queries can be made: a data set "
-            "without a log needs two products or more with titles"
+            f"{catalog.path} has {len(products):,} products and {found} from which queries can be made: a data set "
+            "without a log needs two products with titles to train on, beside those that are held out; four are enough "
+            "where all have titles"
         )
     return _Splits(train, validation, evaluation)
 

@@ -8,7 +8,7 @@ PRODUCTS = pa.table(
     {
         "title": [f"t{row}" for row in range(40)],
         "category": ["Home", "Garden"] * 20,
-        "Product Type": ["Home > Kitchen > Mugs", "Garden/Tools", None, "  "] * 10,
+        "Product Type": ["Home > Kitchen > Mugs", "Garden/Tools >", None, "  "] * 10,
         "type_code": [f"code {row}" for row in range(40)],
         "Brand": ["Oak"] * 40,
         "mpn": ["A1"] * 40,

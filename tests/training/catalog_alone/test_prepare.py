@@ -69,6 +69,19 @@ def test_a_catalogue_without_words_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_a_catalogue_of_which_too_little_is_left_to_train_on_is_refused(tmp_path: Path) -> None:
+    products = {
+        "product_id": ["a", "b", "c", "d"],
+        "title": ["red mug", "lamp", "chair", "sofa"],
+        "image": ["x.jpg"] * 4,
+    }
+    pq.write_table(pa.table(products).slice(0, 3), tmp_path / "catalog.parquet")
+    with pytest.raises(CatalogError, match=r"has 3 products and words in 3 of them .* four are enough"):
+        prepare_without_log(tmp_path / "catalog.parquet", tmp_path / "data")
+    pq.write_table(pa.table(products), tmp_path / "catalog.parquet")
+    assert prepare_without_log(tmp_path / "catalog.parquet", tmp_path / "data").card.train.products == 2
+
+
 def test_the_command_says_what_is_left_out(shop: Path, tmp_path: Path) -> None:
     (tmp_path / "catalog.parquet").write_bytes((shop / "catalog.parquet").read_bytes())
     arguments = ["prepare", "--shop", str(tmp_path), "--out", str(tmp_path / "data")]
