@@ -106,7 +106,10 @@ def _agreement(dialect: Dialect, lines: Sequence[str]) -> tuple[float, int]:
 
 def _split(dialect: Dialect, line: str) -> list[str]:
     """Return the cells of one line; a quoted cell that goes on in the next line ends with it."""
-    return next(dialect.reader([line.rstrip("\r\n")], strict=False), [])
+    try:
+        return next(dialect.reader([line.rstrip("\r\n")], strict=False), [])
+    except csv.Error:  # a cell beyond all bounds
+        return []
 
 
 def _preamble(dialect: Dialect, lines: Sequence[str], cells: int, knows: Callable[[str], bool]) -> int:

@@ -23,7 +23,7 @@ _READ = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".avif", ".
 _NOT_READ = frozenset(
     {".heic", ".heif", ".jxl", ".jp2", ".j2k", ".svg", ".pdf", ".psd", ".eps", ".mp4", ".mov", ".webm", ".htm", ".html"}
 )
-_BEFORE_URL = re.compile(r"[\s,;|]+(?=(?:https?:)?//|www\.)", re.I)
+_BEFORE_URL = re.compile(r"(?<![\s,;|])[\s,;|]++(?=(?:https?:)?//|www\.)", re.I)  # a run of marks is tried once
 _URL = re.compile(r"https?://|//|www\.", re.I)
 _BETWEEN_FILES = re.compile(r"\s*[|;\n]\s*|(?<=\.\w{3})\s*,\s*|(?<=\.\w{4})\s*,\s*")
 _PLAIN_URL = re.compile(r"https?://[a-z0-9-]+(?:\.[a-z0-9-]+)+/[^\s]*", re.I)  # of which nothing has to be asked

@@ -1,5 +1,6 @@
 """Delimited text: quotes, line breaks, encodings, headers and notes."""
 
+import csv
 import gzip
 
 import pytest
@@ -57,6 +58,15 @@ def test_columns_without_a_header_are_recognised_by_content(importing: Import) -
     assert result.column("product_id")[0] == "7001"
     assert (result.column("title")[0], result.column("price")[0]) == ("Red mug number 1", 1.5)
     assert result.column("image")[0] == "https://a.example/1.jpg"
+
+
+def test_a_cell_beyond_all_bounds_costs_no_other_product(importing: Import) -> None:
+    limit = csv.field_size_limit(1000)
+    try:
+        result = importing(f'id,name,description\n1,Mug,"{"x" * 1001}"\n2,Pot,y\n')
+    finally:
+        csv.field_size_limit(limit)
+    assert result.column("product_id") == ["1", "2"]
 
 
 @pytest.mark.parametrize("feed", [b"", b"  \n", b"\x00\x01\x02\x03binary", b"just a sentence\nand another\n"])

@@ -42,6 +42,7 @@ def test_entries_in_every_form_that_feeds_have(importing: Import, tmp_path: Path
         ("https://a.example/1.jpg, https://a.example/2.jpg", 2), ("https://a.example/1.jpg|https://a.example/2.jpg", 2),
         ('["https://a.example/1.jpg", "https://a.example/2.jpg"]', 2), ("https://a.example/x,y;z.jpg", 1),
         ("https://a.example/1.jpg https://a.example/2.jpg", 2), ("a.jpg, b.jpg;c.webp", 3), ("my photo, blue.jpg", 1),
+        ("a.jpg" + " , " * 50_000 + "b.jpg", 2),
     ],
 )  # fmt: skip
 def test_several_photos_in_one_cell(text: str, photos: int) -> None:
