@@ -2,12 +2,14 @@
 
 import resource
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from artifacts.index_version import open_index_version
+from artifacts.index_version import WORDS_FOLDER, open_index_version
 from artifacts.store import Store
+from lexical.vocabulary import SPARED_FILE, WORDS_FILE
 from service.core.device import Device
 from service.core.errors import VersionRefusedError
 from service.worker import memory
@@ -18,6 +20,20 @@ from service.worker.memory import free_bytes, needed_bytes, release_freed_memory
 def test_a_version_needs_at_least_its_index_and_not_the_world(good_store: Path) -> None:
     version = open_index_version(good_store / "versions" / "v1")
     assert version.index_record.size_bytes < needed_bytes(version, True) < 10_000_000
+
+
+def test_the_vocabulary_of_words_counts_many_times(good_store: Path) -> None:
+    version = open_index_version(good_store / "versions" / "v1")
+    names = [f"{WORDS_FOLDER}/{name}" for name in (WORDS_FILE, SPARED_FILE)]
+    record = version.manifest.files["index.faiss"]
+    files = {name: version.manifest.files[name] for name in version.manifest.files if name not in names}
+    grown = {**files, **{name: record.model_copy(update={"size_bytes": 1_000_000}) for name in names}}
+    bare = {**files, **{name: record.model_copy(update={"size_bytes": 0}) for name in names}}
+    large, small = (
+        needed_bytes(replace(version, manifest=version.manifest.model_copy(update={"files": each})), True)
+        for each in (grown, bare)
+    )
+    assert large - small >= 2 * 10 * 1_000_000
 
 
 def test_what_is_free_is_less_than_what_there_is() -> None:
