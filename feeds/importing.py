@@ -10,6 +10,7 @@ from typing import Any
 
 from artifacts.atomic import replace_file, sync_folder
 from artifacts.checksums import sha256_of_file
+from artifacts.cli import printable
 from artifacts.locks import locked
 from feeds.columns.fields import is_known
 from feeds.columns.mapping import Mapping
@@ -203,7 +204,7 @@ def _summary(
     if not photos.with_photo:
         notes.append("no product has a photo: a model that reads photos can learn nothing from them")
     return Summary(
-        feed=feed_path.name, sha256=sha256_of_file(feed_path), format=feed.format, details=feed.details,
+        feed=printable(feed_path.name), sha256=sha256_of_file(feed_path), format=feed.format, details=feed.details,
         rows=rows, products=written.products, fields=decisions.found(),
         attributes={name: attribute.kind for name, attribute in found.attributes.items()}, columns=written.columns,
         money=money, photos=photos.as_json(), repeats=repeats, questions=decisions.questions, notes=notes,

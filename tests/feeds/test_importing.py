@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import random
 from pathlib import Path
 
@@ -168,3 +169,11 @@ def test_a_price_list_that_no_program_writes(importing: Import) -> None:
     assert (hose["price"], hose["list_price"], hose["currency"], hose["in_stock"]) == (24.99, 30.0, "GBP", True)
     assert (gnome["price"], gnome["in_stock"], gnome["image"]) == (None, False, None)
     assert result.lines("cell") == {4: "not a price"}
+
+
+def test_a_feed_may_have_any_file_name(tmp_path: Path) -> None:
+    feed = tmp_path / os.fsdecode(b"f\xff\n.csv")  # not UTF-8, and with a line break
+    feed.write_text("nr;caption\n1;Red mug\n")
+    imported = CliRunner().invoke(app, ["import", str(feed), "--out", str(tmp_path / "shop")])
+    assert imported.exit_code == 0, imported.output
+    assert json.loads((tmp_path / "shop" / "report.json").read_text(encoding="utf-8"))["feed"] == "f\\udcff .csv"
