@@ -96,7 +96,7 @@ ROOMS = {
         "systems": "test_set core",
         "labels": "results test_set core",
         "results": "test_set",
-        "test_set": "",
+        "test_set": "core",
         "core": "",
     },
     "vitrine": {

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from artifacts.catalog import Catalog
 from artifacts.dataset import Dataset
+from evaluation.core.errors import EvaluationError
 from evaluation.test_set.relevance import LabelLookup, label_lookup
 
 
@@ -36,13 +37,23 @@ class TestSet:
 
 
 def load_test_set(dataset: Dataset) -> TestSet:
-    """Return the test set of a data set; `Dataset.catalog` describes the errors raised."""
+    """Return the test set of a data set.
+
+    Raises:
+        EvaluationError: the data set has no queries to evaluate on.
+        MismatchError: the catalogue has changed since the data set was made.
+    """
     catalog = dataset.catalog()
     rows = catalog.rows_by_product_id()
     bought: dict[str, list[int]] = {}
     pairs = dataset.evaluation_pairs
     for query, product_id in zip(pairs["query"].to_pylist(), pairs["product_id"].to_pylist(), strict=True):
         bought.setdefault(query, []).append(rows[product_id])
+    if not bought:
+        raise EvaluationError(
+            f"{dataset.path} has no queries to evaluate on: without a log they are made from held-out products, and "
+            "all of them are training queries too; it needs more products, or titles that differ more"
+        )
     queries = sorted(bought)
     judgments = dataset.judgments()
     return TestSet(

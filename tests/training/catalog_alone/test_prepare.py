@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from artifacts.dataset import TRAINING_JUDGMENTS_FILE, Dataset, open_dataset
 from artifacts.query_text import normalise_query
+from evaluation.core.errors import EvaluationError
 from evaluation.test_set.test_set import load_test_set
 from training.catalog_alone.prepare import MOST_EACH, prepare_without_log
 from training.cli import app
@@ -80,6 +81,17 @@ def test_a_catalogue_of_which_too_little_is_left_to_train_on_is_refused(tmp_path
         prepare_without_log(tmp_path / "catalog.parquet", tmp_path / "data")
     pq.write_table(pa.table(products), tmp_path / "catalog.parquet")
     assert prepare_without_log(tmp_path / "catalog.parquet", tmp_path / "data").card.train.products == 2
+
+
+def test_where_all_titles_are_the_same_no_query_is_left_to_evaluate_on(tmp_path: Path) -> None:
+    products = {"product_id": [str(row) for row in range(30)], "title": ["mug"] * 30, "image": ["x.jpg"] * 30}
+    pq.write_table(pa.table(products), tmp_path / "catalog.parquet")
+    dataset = prepare_without_log(tmp_path / "catalog.parquet", tmp_path / "data")
+    assert dataset.card.train.products == 26 and dataset.card.evaluation.queries == 0
+    with pytest.raises(
+        EvaluationError, match=r"data has no queries to evaluate on: without a log .* it needs more products"
+    ):
+        load_test_set(dataset)
 
 
 def test_the_command_says_what_is_left_out(shop: Path, tmp_path: Path) -> None:
