@@ -33,8 +33,9 @@ from training.recipes.towers import PretrainedClipRecipe
 def fit(request: FitRequest) -> ModelBundle:
     """Fit a recipe and write its bundle; a fit that was killed resumes from its last checkpoint.
 
-    A fit over a pretrained text tower, or of a residual fusion over any, ends with its start where it lost to it or
-    where there is nothing to train on.
+    A fit that has a start (training/fitting/pretrained_start.py) ends with it where it lost to it, or where there is
+    nothing to train on.
+
     Whatever makes the fit impossible is refused before its first step (training/fitting/preflight.py).
 
     Raises:

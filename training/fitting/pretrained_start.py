@@ -1,7 +1,7 @@
-"""What a fit over a pretrained text tower starts from: text alone, with nothing trained.
+"""What a fit over a text tower that there was before starts from: text alone, with nothing trained.
 
 For a recipe that loads a pretrained encoder it is the encoder with all of its layers, as it was pretrained. For one
-that takes the tower from a bundle and learns what the photo adds, it is that tower without a photo.
+that takes the tower from a bundle, to train it on or to learn what the photo adds, it is that tower without a photo.
 """
 
 from collections.abc import Mapping
@@ -46,10 +46,11 @@ class PretrainedStart:
 
 
 def pretrained_start(recipe: Recipe, fitted: Mapping[TowerName, ModelBundle]) -> PretrainedStart | None:
-    """Return what a recipe's fit starts from; None where it trains nothing or is not over a pretrained text tower.
+    """Return what a recipe's fit starts from; None where it trains nothing or has no such start.
 
-    A residual fusion begins at its text tower, and a text tower may be trained on from a bundle; both have such a start
-    over a tower from scratch too. Recipes whose queries pass through another tower have none.
+    A residual fusion begins at its text tower, and a text tower may be trained on from a bundle; both have a start over
+    a tower from scratch too. A learned fusion (mlp) has one over a pretrained text tower alone, and recipes whose
+    queries pass through another tower have none.
 
     Args:
         recipe: what is fitted.
@@ -82,7 +83,7 @@ def reason_for_no_training(request: FitRequest) -> str | None:
     """
     data = request.data
     if data.train is None or len(data.train) < max(FEWEST_PAIRS, request.devices):
-        return "the log has too few pairs to train anything"
+        return "the data set has too few pairs to train anything"
     if "clip" in request.recipe.product.towers and not has_usable_photo(data.catalog):
         reasons = describe_unusable(count_photos(data.catalog))
         return f"no product has a photo that can be used ({reasons}), so that the search is by text alone"
