@@ -8,7 +8,7 @@ import typer
 from tqdm import tqdm
 
 from artifacts.cli import friendly_errors
-from artifacts.dataset import Dataset
+from artifacts.dataset import Dataset, PurchaseInterest
 from artifacts.table1 import table1
 from towers.errors import TowerError
 from towers.photos import USABLE
@@ -103,17 +103,14 @@ def prepare(
     from training.logs.prepare import prepare as prepare_dataset
     from training.logs.windows import WindowChoice
 
-    about_a_log = (interactions, connection, evaluation_start, evaluation_end, training_start, training_months, weight)
-    if not any(about_a_log) and not (shop / "interactions.parquet").exists():
+    windows = WindowChoice(evaluation_start, evaluation_end, training_start, training_months)
+    interest = interest_of(weight or [], threshold)
+    about_a_log = interactions or connection or windows != WindowChoice() or interest != PurchaseInterest()
+    if not about_a_log and not (shop / "interactions.parquet").exists():
         _prepare_without_log(shop, out, seed)
         return
     judgments = shop / "judgments.parquet"
-    options = PrepareOptions(
-        WindowChoice(evaluation_start, evaluation_end, training_start, training_months),
-        interest_of(weight or [], threshold),
-        seed,
-        Resources(memory, threads),
-    )
+    options = PrepareOptions(windows, interest, seed, Resources(memory, threads))
     dataset = prepare_dataset(
         shop / "catalog.parquet",
         log_of(shop, interactions, connection),

@@ -101,5 +101,6 @@ def test_the_command_says_what_is_left_out(shop: Path, tmp_path: Path) -> None:
     assert "has no interactions.parquet: the data set is made from the catalogue alone" in said
     assert "products with a photo that can be used: 0 of 240; the others: " in said
     assert open_dataset(tmp_path / "data").card.made_from_catalog
-    asked = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / "other"), "--training-months", "3"])
-    assert asked.exit_code == 2 and "interactions.parquet is missing" in " ".join(asked.output.split())
+    for about_a_log in ("--training-months=3", "--threshold=2", "--weight=click=1"):
+        asked = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / "other"), about_a_log])
+        assert asked.exit_code == 2 and "interactions.parquet is missing" in " ".join(asked.output.split())
