@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from service.api.schemas import Hit, SearchResponse
-from service.client.client import Client, ClientError, ProblemError
+from service.client.calls import ClientError, ProblemError
+from service.client.client import Client
 
 _POLL_SECONDS = 0.2
 
