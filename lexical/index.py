@@ -283,12 +283,19 @@ def _joined_numbers(chunks: Sequence[Sequence[str]]) -> list[str]:
 def _open_searcher(folder: Path) -> tantivy.Searcher:
     """Open an inverted index without writing into its folder, which may be read-only.
 
-    Tantivy makes a lock file beside the files that it opens, and they are opened once. So it opens links to them.
+    Tantivy makes a lock file beside the files that it opens, and they are opened once. So it opens links to them. Its
+    watcher of changes may read them once more, and make the lock file, at any later moment; the links are moved away
+    first, where it does not find them, and so nothing appears in a folder that is being removed.
     """
-    with tempfile.TemporaryDirectory(prefix="vitrine-words-") as links:
+    with tempfile.TemporaryDirectory(prefix="vitrine-words-") as room:
+        links = Path(room) / "opened"
+        links.mkdir()
         for name in os.listdir(folder):
-            os.symlink((folder / name).resolve(), Path(links) / name)
-        index = tantivy.Index.open(links)
-        index.config_reader("manual")
-        index.reload()
-        return index.searcher()
+            os.symlink((folder / name).resolve(), links / name)
+        try:
+            index = tantivy.Index.open(str(links))
+            index.config_reader("manual")
+            index.reload()
+            return index.searcher()
+        finally:
+            links.rename(Path(room) / "closed")

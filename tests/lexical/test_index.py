@@ -1,8 +1,12 @@
 """BM25 against a second, slow writing; filters against brute force; damaged and equal folders."""
 
+import contextlib
 import math
+import os
 import re
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,3 +118,29 @@ def test_folders_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     (tmp_path / "words" / "words.json").write_text('{"schema_version": 9}')
     with pytest.raises(LexicalError, match="schema version 9: this release reads 1"):
         WordIndex.open(tmp_path / "words", 1)
+
+
+def test_a_late_lock_file_of_the_library_keeps_nothing_from_being_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tantivy's watcher makes a lock file at a moment of its own: here just before the folder that it knows goes."""
+    open_words(tmp_path / "words", TITLES[:20])
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    link, remove, folders = os.symlink, os.rmdir, set()
+
+    def link_and_remember(target: Path, path: Path) -> None:
+        folders.add(path.parent)
+        link(target, path)
+
+    def remove_late(*args: Any, **options: Any) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (min(folders) / ".tantivy-meta.lock").touch()
+        remove(*args, **options)
+
+    monkeypatch.setattr(os, "symlink", link_and_remember)
+    monkeypatch.setattr(os, "rmdir", remove_late)
+    assert len(WordIndex.open(tmp_path / "words", 20).fields.weights) > 0
+    assert len(folders) == 1
+    assert list(temporary.iterdir()) == []
