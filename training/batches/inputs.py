@@ -15,7 +15,16 @@ from training.batches.judged import JudgedSource, judged_queries
 from training.batches.pair_tables import pair_tables
 from training.batches.pairs import Integers, TrainingPairs, training_pairs
 from training.batches.photo_store import decode_catalog
-from training.batches.sources import FieldTexts, FrozenVectors, Photos, RewordedTexts, Texts, TowerSource
+from training.batches.shortened_titles import SHARE
+from training.batches.sources import (
+    FieldTexts,
+    FrozenVectors,
+    Photos,
+    RewordedTexts,
+    Texts,
+    TowerSource,
+    VaryingVectors,
+)
 from training.batches.training_data import TrainingData
 from training.recipes.recipe import Recipe
 
@@ -68,6 +77,7 @@ def tower_sources(
     queries: Sequence[str],
     products: Products,
     work: Path,
+    shortened: Sequence[Products] = (),
 ) -> Sources:
     """Return where each tower's vectors come from during a fit.
 
@@ -80,6 +90,7 @@ def tower_sources(
         queries: distinct training queries (or captions).
         products: the catalogue.
         work: folder for decoded photos.
+        shortened: the catalogue with shortened titles, by which a frozen text tower reads some products in each step.
     """
     reworded = recipe.optimisation.reworded_queries if recipe.optimisation else 0.0
     return {
@@ -90,7 +101,7 @@ def tower_sources(
         "product": {
             tower.name: _photo_source(tower, tower.name in recipe.train, product, products, work)
             if isinstance(tower, ClipImageTowerSpec)
-            else _product_text_source(recipe, product, tower.name, products)
+            else _product_text_source(recipe, product, tower.name, products, shortened)
             for tower in product.side.spec.towers
         },
     }
@@ -105,9 +116,12 @@ def _query_source(
     return RewordedTexts(tokenizer, texts, reworded) if reworded else Texts(tokenizer, texts)
 
 
-def _product_text_source(recipe: Recipe, encoder: SideEncoder, tower: TowerName, products: Products) -> TowerSource:
+def _product_text_source(
+    recipe: Recipe, encoder: SideEncoder, tower: TowerName, products: Products, shortened: Sequence[Products]
+) -> TowerSource:
     if tower not in recipe.train:
-        return FrozenVectors(encoder.product_text_vectors(tower, products))
+        whole, *others = (encoder.product_text_vectors(tower, version) for version in (products, *shortened))
+        return VaryingVectors(whole, others, SHARE) if others else FrozenVectors(whole)
     assert recipe.optimisation is not None  # the recipe's own check
     tokenizer, dropout = encoder.tokenizers[tower], recipe.optimisation.field_dropout
     if dropout and tokenizer.text.fields:

@@ -50,6 +50,29 @@ class FrozenVectors:
         return found.to(next(side.parameters(), found).device)
 
 
+@dataclass(frozen=True)
+class VaryingVectors:
+    """The vectors of a frozen text tower for several texts of each product, of which each step reads one.
+
+    Attributes:
+        encoded: of the whole texts.
+        others: of the other texts.
+        share: probability with which a product is read by one of the others.
+    """
+
+    encoded: Vectors  # (rows of the side, d)
+    others: Sequence[Vectors]  # each (rows of the side, d)
+    share: float
+
+    def vectors(self, side: Side, tower: str, rows: Tensor) -> Tensor:
+        """Look up the vectors of the texts that this step reads, shape (len(rows), d)."""
+        drawn = torch.randint(len(self.others), (len(rows),))
+        version = torch.where(torch.rand(len(rows)) < self.share, drawn + 1, 0)
+        places = rows.cpu()
+        found = torch.stack([torch.from_numpy(of_text[places.numpy()]) for of_text in (self.encoded, *self.others)])
+        return found[version, torch.arange(len(rows))].to(next(side.parameters(), found).device)
+
+
 class Texts:
     """The texts of a trained text tower, as token ids.
 

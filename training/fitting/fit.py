@@ -10,6 +10,7 @@ from towers.side_encoder import SideEncoder
 from training.batches.fields import chosen_fields
 from training.batches.inputs import judged_source, pairs_for, tower_sources
 from training.batches.pairs import BatchPlan
+from training.batches.shortened_titles import learns_photos_without_log, shortened_products
 from training.fitting.bundle_writer import write_bundle
 from training.fitting.curves import CurveFiles
 from training.fitting.fitted_model import FittedModel
@@ -98,7 +99,10 @@ def _train(
     queries = list(pairs.queries)
     judged = judged_source(recipe, request.data, queries)
     plan = BatchPlan(pairs, optimisation.batch_size, steps, optimisation.seen_negatives, request.seed, judged)
-    sources = tower_sources(recipe, query, product, queries, request.data.products, work)
+    shortened = (
+        shortened_products(request.data, request.seed) if learns_photos_without_log(recipe, request.data) else []
+    )
+    sources = tower_sources(recipe, query, product, queries, request.data.products, work, shortened)
     module = RetrievalModule(start.model, sources, recipe.train, recipe.scratch_parts, optimisation, plan.steps)
     run(module, plan, work, request.seed, request.devices)
     merge_adapters(start.model)

@@ -7,6 +7,8 @@ behind there, where it is not behind on the queries of the catalogue; all beyond
 since a fit may have learned from others of their kind.
 
 Without a log the held-out queries are made from the catalogue too (training/catalog_alone), and there are no others.
+They repeat words of titles; what a photo adds to text is therefore measured with shortened titles for half of the
+products (training/batches/shortened_titles.py), as if shoppers had typed what these titles leave out.
 
 BM25 reads the title and the same fields as the text tower (artifacts/bm25.py).
 """
@@ -24,6 +26,7 @@ from artifacts.product_text import plain_texts
 from towers.side_encoder import SideEncoder
 from training.after_fit.paired import interval
 from training.batches.catalog_queries import check_queries
+from training.batches.shortened_titles import partly_shortened_products
 from training.batches.training_data import TrainingData
 from training.fitting.fitted_model import FittedModel
 from training.fitting.pretrained_start import PretrainedStart
@@ -33,10 +36,11 @@ FEWEST_HELD_OUT = 50  # queries; fewer cannot show that a fit is better than its
 DEPTHS = (10, RECALL_DEPTH)
 START_KEPT = "start_kept"  # name of the metric
 # What the queries are, for messages: of a log, made from the catalogue beside a log, and made from it without a log.
-HELD_OUT, MADE, HELD_OUT_MADE = (
+HELD_OUT, MADE, HELD_OUT_MADE, HELD_OUT_SHORTENED = (
     "held-out queries",
     "queries made from the catalogue",
     "held-out queries made from the catalogue",
+    "held-out queries made from the catalogue, half of whose titles are shortened",
 )
 
 Key = Literal["held_out", "catalog"]
@@ -115,9 +119,11 @@ def compare(
     """Measure a model, its start and BM25 on held-out queries, if there are some, and on queries of the catalogue."""
     fields = model.product.tokenizers["bibert"].text.fields
     rows = data.catalog.rows_by_product_id()
-    words = Bm25Index(plain_texts(data.catalog.table, fields))
+    fuses_without_log = data.made_from_catalog and len(model.product.side.spec.towers) > 1
+    read = partly_shortened_products(data, seed) if fuses_without_log else data.products
+    words = Bm25Index(plain_texts(_with_titles(data.catalog.table, read.titles), fields))
     both = [(model.query, model.product), *([start] if start else [])]
-    products = [product.products(data.products) for _, product in both]
+    products = [product.products(read) for _, product in both]
 
     def measured(key: Key, name: str, pairs: pa.Table) -> Comparison:
         queries = validation_set(pairs, rows)
@@ -129,7 +135,8 @@ def compare(
         return Comparison(key, name, models[0], bm25, models[1] if start else None)
 
     if data.made_from_catalog:
-        return [measured("held_out", HELD_OUT_MADE, data.validation)] if data.validation else []
+        kind = HELD_OUT_SHORTENED if fuses_without_log else HELD_OUT_MADE
+        return [measured("held_out", kind, data.validation)] if data.validation else []
     made = check_queries(data.catalog.table, fields, seed)
     found = [measured("held_out", HELD_OUT, data.validation)] if data.validation else []
     return [*found, measured("catalog", MADE, made)] if made else found
@@ -177,14 +184,20 @@ def bm25_is_ahead(found: Comparison) -> str | None:
     return f"BM25 is significantly ahead on {found.queries}, {more}: {_REMEDIES[found.queries]}"
 
 
+_REPEATED = "these queries repeat words of titles, as BM25 does, and cannot show what shoppers say otherwise"
 _REMEDIES = {
     HELD_OUT: "a bundle holds vectors and cannot keep BM25, so give the fit a longer log or a larger pretrained "
     "encoder with all of its layers, or keep the word search that the shop has",
     MADE: "a bundle holds vectors and cannot keep BM25, so let the text tower learn from such queries "
     "(catalog_queries), read all text columns (fields: text) and keep all its layers, or leave searches for exact "
     "words to the word search that the shop has",
-    HELD_OUT_MADE: "these queries repeat words of titles, as BM25 does, and cannot show what shoppers say otherwise",
+    HELD_OUT_MADE: _REPEATED,
+    HELD_OUT_SHORTENED: _REPEATED,
 }
+
+
+def _with_titles(products: pa.Table, titles: Sequence[str]) -> pa.Table:
+    return products.set_column(products.schema.get_field_index("title"), "title", pa.array(titles, pa.string()))
 
 
 def _means(recalls: Recalls) -> str:

@@ -9,17 +9,22 @@ import pytest
 from artifacts.bundle import ModelBundle, open_bundle
 from artifacts.catalog import Catalog
 from artifacts.tower_specs import TowerName
-from tests.training.small_fits import fit_without_export
+from tests.training.small_fits import Fits, fit_without_export
 from tests.training.small_recipes import small
 from towers.vector_cache import VectorCache
 from training.batches.inputs import pairs_for
 from training.batches.pair_tables import count_pairs, pair_tables
+from training.batches.shortened_titles import partly_shortened_products
 from training.batches.training_data import TrainingData
 from training.errors import RecipeError
 from training.fitting.data_checks import check_data
+from training.fitting.fitted_model import FittedModel
 from training.fitting.preflight import check_request
 from training.fitting.pretrained_start import pretrained_start, untrained
 from training.fitting.request import FitRequest
+from training.fitting.start_check import compare
+from training.fitting.validation import validation_set
+from training.model.start import starting_model
 from training.recipes.recipe import Recipe, load_recipe
 from training.recipes.towers import PretrainedClipRecipe
 
@@ -83,6 +88,27 @@ def test_without_a_usable_photo_a_fusion_is_its_text_tower(
         capsys.readouterr().out
     )
     assert open_bundle(bundle.path).product == text.product and bundle.card.origin.metrics["start_kept"] == 1.0
+
+
+def test_what_a_photo_adds_is_measured_with_shortened_titles(
+    text: ModelBundle, fits: Fits, data_without_log: TrainingData
+) -> None:
+    recipe = small("3tmm-prior")
+    towers = {"bibert": text, "clip": fits.towers_of(recipe)["clip"]}
+    begun = pretrained_start(recipe, towers)
+    assert begun is not None
+    fused, alone = starting_model(recipe, [], towers, ()), begun.model(())
+    fused.model.eval()
+    encoders = fused.encoders()
+    fitted = FittedModel(fused.model, fused.tokenizers, *encoders)
+    (found,) = compare(fitted, alone.encoders(), data_without_log, seed=0)
+    assert found.queries == "held-out queries made from the catalogue, half of whose titles are shortened"
+    (whole,) = compare(FittedModel(alone.model, alone.tokenizers, *alone.encoders()), None, data_without_log, seed=0)
+    assert found.bm25[100].mean() < whole.bm25[100].mean()  # words that are left out are not found
+    held_out = validation_set(data_without_log.validation, data_without_log.catalog.rows_by_product_id())
+    read = partly_shortened_products(data_without_log, 0)
+    expected = held_out.recalls_at((10,), encoders[0].queries(held_out.queries), encoders[1].products(read))
+    assert found.model[10].tolist() == expected[10].tolist()
 
 
 def test_a_clip_is_refused_where_no_photo_can_be_used(data_without_log: TrainingData) -> None:
