@@ -2,17 +2,19 @@
 
     words.json       what the folder contains (lexical/fields.py)
     index/           the inverted index, in the files of tantivy
+    stems.npy, starts.npy, rows.npy, shares.npy    scores of given products (lexical/postings.py)
     vocabulary.txt, deletions.npy, spared.txt    for corrections (lexical/vocabulary.py)
 
 The same products give the same bytes: one thread writes one segment, and files whose names tantivy draws by chance are
 renamed.
 """
 
+import functools
 import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +24,17 @@ from lexical.errors import LexicalError
 from lexical.fields import SCHEMA_VERSION, WEIGHTS, Fields
 from lexical.identifiers import KINDS, identifier_terms
 from lexical.languages import guess_language, stemmer_of
+from lexical.postings import checksum
+from lexical.postings_writer import PostingsWriter
 from lexical.tokens import is_word, tokenize
 from lexical.vocabulary import kept_words, write_vocabulary
 
 SETTINGS_FILE, INDEX_FOLDER = "words.json", "index"
 ROW, IDENTIFIERS = "row", "identifiers"
-_STEMS, _WHOLE = "stems", "whole"
+_AT_BLANKS = "at_blanks"
 _BUFFER_BYTES = 2_000_000_000  # the most; only what the words need is taken
+_LONGEST = 65_000  # bytes of a word; tantivy leaves out longer ones
+_REMEMBERED = 500_000  # stems of words
 _TEXT_FIELDS = tuple(field for field in WEIGHTS if field != "codes")
 
 
@@ -63,11 +69,13 @@ def write_words(
     batches = iter(products)
     first = next(batches, ProductTexts({}, {}))
     language = language or guess_language(first.texts.get("title", ()))
-    writing = _Writing(folder / INDEX_FOLDER, language)
-    for batch in itertools.chain([first], batches):
-        for row in _rows(batch):
-            writing.add(*row)
-    writing.finish()
+    with PostingsWriter(WEIGHTS) as postings:
+        writing = _Writing(folder / INDEX_FOLDER, language, postings)
+        for batch in itertools.chain([first], batches):
+            for row in _rows(batch):
+                writing.add(*row)
+        writing.finish()
+        postings.write(folder)
     write_vocabulary(folder, writing.products_with, language_words)
     weights = {field: weight for field, weight in WEIGHTS.items() if field in writing.used}
     fields = Fields(language, weights, writing.count, writing.digest.hexdigest())
@@ -86,7 +94,8 @@ def read_fields(folder: Path) -> Fields:
         content = json.loads(file.read_text(encoding="utf-8"))
         schema_version = content.pop("schema_version", None)
         if schema_version != SCHEMA_VERSION:
-            raise LexicalError(f"{file} has schema version {schema_version}: this release reads {SCHEMA_VERSION}")
+            version = f"schema version {schema_version}: this release reads {SCHEMA_VERSION}"
+            raise LexicalError(f"{file} has {version}; build the words again")
         return Fields(**content)
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise LexicalError(f"{file} cannot be read: {error}; build the words again") from error
@@ -105,9 +114,9 @@ def schema() -> tantivy.Schema:
     """Return the fields of the inverted index."""
     builder = tantivy.SchemaBuilder()
     builder.add_unsigned_field(ROW, indexed=True, fast=True)
-    builder.add_text_field(IDENTIFIERS, tokenizer_name=_WHOLE, index_option="basic")
+    builder.add_text_field(IDENTIFIERS, tokenizer_name=_AT_BLANKS, index_option="basic")
     for field in WEIGHTS:
-        builder.add_text_field(field, tokenizer_name=_STEMS, index_option="freq")
+        builder.add_text_field(field, tokenizer_name=_AT_BLANKS, index_option="freq")
     return builder.build()
 
 
@@ -134,11 +143,12 @@ class _Writing:
         digest: of all texts.
     """
 
-    def __init__(self, folder: Path, language: str | None) -> None:
+    def __init__(self, folder: Path, language: str | None, postings: PostingsWriter) -> None:
         self._folder = folder
+        self._postings = postings
+        self._stems_of = _stems_of(language)
         index = tantivy.Index(schema(), str(folder), reuse=False)
-        index.register_tokenizer(_STEMS, stemmer_of(language))
-        index.register_tokenizer(_WHOLE, stemmer_of(None))
+        index.register_tokenizer(_AT_BLANKS, stemmer_of(None))
         self._writer = index.writer(_BUFFER_BYTES, num_threads=1)
         self.count = 0
         self.used = set[str]()
@@ -150,18 +160,19 @@ class _Writing:
         _add_to(self.digest, identifiers, texts)
         document = tantivy.Document()
         document.add_unsigned(ROW, self.count)
-        words = set[str]()
-        for field, text in zip(_TEXT_FIELDS, texts, strict=True):
-            if text and (tokens := tokenize(text)):
-                document.add_text(field, " ".join(tokens))
-                words.update(filter(is_word, tokens))
-                self.used.add(field)
+        tokens = {field: tokenize(text) for field, text in zip(_TEXT_FIELDS, texts, strict=True) if text}
+        words = {token for of_field in tokens.values() for token in of_field if is_word(token)}
+        tokens["codes"] = [token for text in identifiers for token in tokenize(text)]
+        checksums = {}
+        for field, of_field in tokens.items():
+            if stems := [stem for token in of_field for stem in self._stems_of(token)]:
+                document.add_text(field, " ".join(stem for stem, _ in stems))
+                checksums[field] = [number for _, number in stems]
+        self.used.update(checksums)
+        self._postings.add(checksums)
         terms = [term for kind, text in zip(KINDS, identifiers, strict=True) for term in identifier_terms(kind, text)]
         if terms:
             document.add_text(IDENTIFIERS, " ".join(terms))
-        if codes := " ".join(token for text in identifiers for token in tokenize(text)):
-            document.add_text("codes", codes)
-            self.used.add("codes")
         self.products_with.update(kept_words(words))
         self._writer.add_document(document)
         self.count += 1
@@ -171,6 +182,17 @@ class _Writing:
         self._writer.commit()
         self._writer.wait_merging_threads()
         _name_by_number(self._folder)
+
+
+def _stems_of(language: str | None) -> Callable[[str], list[tuple[str, int]]]:
+    """Return what gives the stem of a word with its checksum; nothing for one that is too long to be found."""
+    stemmer = stemmer_of(language)
+
+    @functools.lru_cache(_REMEMBERED)
+    def stems_of(token: str) -> list[tuple[str, int]]:
+        return [(stem, checksum(stem)) for stem in stemmer.analyze(token) if len(stem.encode()) <= _LONGEST]
+
+    return stems_of
 
 
 def _name_by_number(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # What a word weighs in each field. Set by judgement: codes and titles say most; not tuned on a shop's queries.
 WEIGHTS = {"title": 2.0, "brand": 1.5, "category": 1.0, "codes": 2.0, "other": 0.5}
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import tantivy
 
 from lexical.build import IDENTIFIERS, INDEX_FOLDER, ROW, read_fields, schema
@@ -15,6 +14,7 @@ from lexical.errors import LexicalError
 from lexical.fields import Fields
 from lexical.identifiers import KINDS, asked_terms, possible_identifiers
 from lexical.languages import stemmer_of
+from lexical.postings import Mask, Postings, Rows, Scores
 from lexical.tokens import fold, is_word, tokenize_query
 from lexical.typing_errors import likelihood
 from lexical.vocabulary import LENGTHS, Vocabulary
@@ -22,11 +22,7 @@ from lexical.vocabulary import LENGTHS, Vocabulary
 NAMED_SCORE = 1000.0  # of products that a query names by an identifier; BM25 stays far below
 MOST_NAMED = 100  # products that a query names by an identifier
 MOST_WORDS = 40  # of a query; further ones are neither searched nor corrected
-_MOST_FETCHED = 4000  # hits of which those that pass a filter are picked; beyond it the index filters
 _MOST_CANDIDATES = 8  # words that one typed word is compared with
-
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class WordHits:
     """
 
     rows: Rows
-    scores: npt.NDArray[np.float32]
+    scores: Scores
     named: int = 0
 
 
@@ -68,8 +64,9 @@ class WordIndex:
         fields: what it contains.
     """
 
-    def __init__(self, fields: Fields, searcher: tantivy.Searcher, vocabulary: Vocabulary) -> None:
+    def __init__(self, fields: Fields, searcher: tantivy.Searcher, postings: Postings, vocabulary: Vocabulary) -> None:
         self.fields = fields
+        self._postings = postings
         self._searcher = searcher
         self._vocabulary = vocabulary
         self._schema = schema()
@@ -89,7 +86,7 @@ class WordIndex:
         fields = read_fields(folder)
         try:
             searcher = _open_searcher(folder / INDEX_FOLDER)
-            vocabulary = Vocabulary.open(folder)
+            postings, vocabulary = Postings.open(folder), Vocabulary.open(folder)
         except (OSError, ValueError) as error:
             raise LexicalError(f"the words in {folder} cannot be opened: {error}; build them again") from error
         if not searcher.num_docs == fields.count == count:
@@ -97,7 +94,7 @@ class WordIndex:
                 f"{folder} has the words of {searcher.num_docs} products, its settings say {fields.count}, and "
                 f"{count} are expected; build them again"
             )
-        return cls(fields, searcher, vocabulary)
+        return cls(fields, searcher, postings, vocabulary)
 
     def understand(self, text: str, *, correct: bool = True) -> QueryWords:
         """Return what a query asks for.
@@ -131,31 +128,26 @@ class WordIndex:
         all_scores = np.concatenate([np.full(len(named), NAMED_SCORE, np.float32), scores[others]])[:depth]
         return WordHits(all_rows, all_scores, len(named))
 
-    def _best(self, terms: Sequence[str], depth: int, rows: Mask | None) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def scores(self, words: QueryWords, rows: Rows) -> Scores:
+        """Return the BM25 scores of given products, equal to those of `search`; 0 for those without any of the words.
+
+        Products that the query names by an identifier, which `search` puts first, have their BM25 score too.
+
+        Args:
+            words: what is asked for.
+            rows: row numbers, in any order. Shape (n,).
+
+        Returns:
+            Their scores. Shape (n,).
+        """
+        return self._postings.scores(words.terms, rows)
+
+    def _best(self, terms: Sequence[str], depth: int, rows: Mask | None) -> tuple[Rows, Scores]:
         if not terms or depth < 1:
             return _hits([], [])
-        query = self._any_of(terms)
-        if rows is None:
-            return self._run(query, depth)
-        passing = int(np.count_nonzero(rows))
-        if not passing:
-            return _hits([], [])
-        fetched = min(len(rows), int(1.5 * depth * len(rows) / passing) + 32)
-        if fetched <= _MOST_FETCHED:
-            found, scores = self._run(query, fetched)
-            kept = rows[found]
-            if int(np.count_nonzero(kept)) >= depth or len(found) < fetched:
-                return found[kept][:depth], scores[kept][:depth]
-        matching: int = self._searcher.search(query, 1, count=True).count  # type: ignore[attr-defined]  # of its stubs
-        if matching <= passing:
-            found, scores = self._run(query, max(1, matching))
-            kept = rows[found]
-            return found[kept][:depth], scores[kept][:depth]
-        of_rows = tantivy.Query.term_set_query(self._schema, ROW, np.flatnonzero(rows).tolist())
-        musts = [(tantivy.Occur.Must, query), (tantivy.Occur.Must, tantivy.Query.const_score_query(of_rows, 0.0))]
-        return self._run(tantivy.Query.boolean_query(musts), depth)
+        return self._run(self._any_of(terms), depth) if rows is None else self._postings.best(terms, depth, rows)
 
-    def _run(self, query: tantivy.Query, depth: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def _run(self, query: tantivy.Query, depth: int) -> tuple[Rows, Scores]:
         hits = self._searcher.search(query, depth, count=False).hits
         rows = self._searcher.fast_field_values(ROW, [address for _, address in hits])
         return _hits(rows, [score for score, _ in hits])
@@ -263,7 +255,7 @@ class WordIndex:
         return bool(self._searcher.search(tantivy.Query.boolean_query(conditions), 1, count=False).hits)
 
 
-def _hits(rows: Sequence[object], scores: Sequence[float]) -> tuple[Rows, npt.NDArray[np.float32]]:
+def _hits(rows: Sequence[object], scores: Sequence[float]) -> tuple[Rows, Scores]:
     found, values = np.array(rows, np.int64), np.array(scores, np.float32)
     order = np.lexsort((found, -values))
     return found[order], values[order]

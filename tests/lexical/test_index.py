@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lexical import LexicalError, WordIndex
 from lexical.index import WordHits
@@ -71,14 +73,51 @@ def test_search_is_bm25_of_all_products_that_pass(words: WordIndex, query: str, 
         assert mask[hits.rows].all()
 
 
-def test_rare_passing_products_are_all_found_where_most_matches_do_not_pass(
-    words: WordIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lexical.index._MOST_FETCHED", 0)  # as over millions of products
-    for mask in (np.arange(len(TITLES)) % 50 == 0, np.arange(len(TITLES)) % 50 != 0):
-        hits, expected = words.search(words.understand("oak lamp"), 40, mask), slow_search(words, "oak lamp", 40, mask)
-        assert len(hits.rows) == len(expected.rows) and mask[hits.rows].all()
-        np.testing.assert_allclose(hits.scores, expected.scores, rtol=2e-4)
+@pytest.mark.parametrize("query", ["lamp", "oak desk black", "glassworks vase", "qqqq", ""])
+def test_scores_of_given_products_are_those_of_the_search(words: WordIndex, query: str) -> None:
+    asked = words.understand(query)
+    rows = np.random.default_rng(7).permutation(len(TITLES))
+    scores = words.scores(asked, rows)
+    assert scores.dtype == np.float32
+    expected = words.fields.weights["title"] * bm25(TITLES, query) + words.fields.weights["brand"] * bm25(BRANDS, query)
+    np.testing.assert_allclose(scores, expected[rows], rtol=2e-4)
+    hits = words.search(asked, len(TITLES))
+    np.testing.assert_allclose(words.scores(asked, hits.rows), hits.scores, rtol=1e-6)
+    assert np.count_nonzero(scores) == len(hits.rows)
+    assert words.scores(asked, np.zeros(0, np.int64)).shape == (0,)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.sampled_from([*WORDS, "oak", "&", "qqqq"]), min_size=1, max_size=5),
+    st.integers(1, 450),
+    st.sampled_from([0.0, 0.005, 0.1, 0.5, 0.99, 1.0]),
+    st.integers(0, 1000),
+)
+def test_drawn_filters(words: WordIndex, drawn: list[str], depth: int, passing: float, seed: int) -> None:
+    mask = np.random.default_rng(seed).random(len(TITLES)) < passing
+    query = " ".join(dict.fromkeys(drawn))
+    hits, expected = words.search(words.understand(query), depth, mask), slow_search(words, query, depth, mask)
+    assert len(hits.rows) == len(expected.rows) and len(set(hits.rows.tolist())) == len(hits.rows)
+    assert mask[hits.rows].all()
+    np.testing.assert_allclose(hits.scores, expected.scores, rtol=2e-4)
+    np.testing.assert_array_equal(words.scores(words.understand(query), hits.rows), hits.scores)
+    unlike = np.diff(hits.scores) != 0
+    assert (unlike | (np.diff(hits.rows) > 0)).all()
+
+
+def test_long_and_repeated_texts_count_as_in_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengths beyond 40 words are rounded, and the lists are sorted in several parts."""
+    monkeypatch.setattr("lexical.postings_writer._SORTED_AT_ONCE", 50)
+    draw = np.random.default_rng(4)
+    texts = [" ".join(draw.choice(WORDS, size)) for size in (1, 41, 300, 5000, 2, 77, 13)]
+    words = open_words(tmp_path / "words", ["lamp", "vase", "", "oak", "oak oak", "", "x" * 70_000], other=texts)
+    for query in ("lamp", "oak vase", "x" * 70_000):
+        asked = words.understand(query)
+        hits = words.search(asked, 10)
+        np.testing.assert_allclose(words.scores(asked, hits.rows), hits.scores, rtol=1e-6)
+        filtered = words.search(asked, 10, np.ones(7, np.bool_))
+        assert sorted(filtered.rows.tolist()) == sorted(hits.rows.tolist())
 
 
 def test_stems_and_joined_numbers_find_what_was_written_otherwise(tmp_path: Path) -> None:
@@ -116,7 +155,7 @@ def test_folders_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     with pytest.raises(LexicalError, match="cannot be opened"):
         WordIndex.open(tmp_path / "words", 1)
     (tmp_path / "words" / "words.json").write_text('{"schema_version": 9}')
-    with pytest.raises(LexicalError, match="schema version 9: this release reads 1"):
+    with pytest.raises(LexicalError, match="schema version 9: this release reads 2; build"):
         WordIndex.open(tmp_path / "words", 1)
 
 

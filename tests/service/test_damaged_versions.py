@@ -20,7 +20,7 @@ FILES = (
 _SEGMENT = "words/index/00000000000000000000000000000000"
 WORD_FILES = (
     "words/words.json", "words/vocabulary.txt", "words/deletions.npy", "words/spared.txt", "words/index/meta.json",
-    "words/index/.managed.json",
+    "words/stems.npy", "words/starts.npy", "words/rows.npy", "words/shares.npy", "words/index/.managed.json",
     *(f"{_SEGMENT}.{part}" for part in ("fast", "fieldnorm", "idx", "pos", "store", "term")),
 )  # fmt: skip
 
