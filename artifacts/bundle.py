@@ -106,6 +106,14 @@ class RecallOfGroup(Record):
     with_prior: float
 
 
+class OrderChange(Record):
+    """Share of pairs of an Exact and another judged product in the right order, on queries that were held back."""
+
+    queries: int
+    without: float
+    with_it: float
+
+
 class PriorComparison(RecallComparison):
     """A model with products' popularity compared with the same model without; chosen on other folds of the queries."""
 
@@ -113,6 +121,7 @@ class PriorComparison(RecallComparison):
     floor: float  # f, as a quantile
     weight_by_query: bool  # whether queries give popularity different weights
     by_purchases: tuple[RecallOfGroup, ...]  # without groups of which nothing was bought
+    order: OrderChange | None = None  # absent in older bundles, and where no labels were held back
 
 
 class PriorChoice(Record):

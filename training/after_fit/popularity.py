@@ -8,7 +8,8 @@ b, the weight, and f, the floor, a quantile of z over these products, come from 
 products that were never bought, which are new as a rule, and smooths the few purchases of others. Among the choices
 that cost products with FEW_PURCHASES or fewer no more than the recipe allows, the best is that with the highest recall
 of purchases for queries that training never saw; of those that are as good within one standard error, that with the
-lowest weight, since purchases do not see what popularity costs in relevance.
+lowest weight, since purchases do not see what popularity costs in relevance. Where labels were held back from the fit,
+choices that cost more of their order than the recipe allows are left out (label_order.py).
 
 A gate (gate.py) decides whether there is a prior at all; there each query is served with b and f chosen on the other
 folds. By the same rule a weight that depends on the query (popularity_weight.py) must win against one that does not.
@@ -25,6 +26,7 @@ from artifacts.bundle import PriorChoice, PriorComparison, RecallComparison, Rec
 from artifacts.popularity import MOST_REACH
 from towers.query_encoder import Vectors
 from training.after_fit.gate import DEPTH, FIRST_DEPTH, compare, describe, wins
+from training.after_fit.label_order import OrderLimit
 from training.after_fit.paired import is_within_one_error
 from training.after_fit.popularity_weight import Derivatives, QueryWeight, constant_weight, fit_weight
 from training.after_fit.purchase_places import HeldOutPurchases, Rows, Scoring, purchase_places
@@ -46,6 +48,7 @@ class PriorSettings:
         limit: the largest weight that a query may give to popularity; 1 or more.
         by_query: whether the weight may depend on the query.
         temperature: of the softmax to which the weight by query is fitted.
+        most_order_loss: by how many points the order of judged products may fall, where some were held back.
     """
 
     weights: Sequence[float]
@@ -54,6 +57,7 @@ class PriorSettings:
     limit: float
     by_query: bool
     temperature: float
+    most_order_loss: float = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,19 +77,22 @@ class ChosenPrior:
     weight: QueryWeight
 
 
-def choose_prior(held_out: HeldOutPurchases, settings: PriorSettings) -> tuple[PriorChoice, ChosenPrior | None]:
+def choose_prior(
+    held_out: HeldOutPurchases, settings: PriorSettings, limit: OrderLimit | None = None
+) -> tuple[PriorChoice, ChosenPrior | None]:
     """Choose the popularity of products on held-out purchases; None, and the reason, where it does not win.
 
     Args:
         held_out: enough queries (gate.py), and purchases; at most MOST_QUERIES, evenly spaced, are used.
         settings: what to choose from.
+        limit: how much of the order of judged products popularity may cost; None without labels.
     """
     sold = held_out.sold
     if len(np.unique(sold[sold > 0])) < 2:
         reason = "in the training window no product was bought more often than another"
         return PriorChoice(kept=False, reason=reason), None
     held_out = held_out.only(np.arange(0, len(held_out.bought), -(-len(held_out.bought) // MOST_QUERIES)))
-    return _Choice(held_out, settings).make()
+    return _Choice(held_out, settings, limit).make()
 
 
 def product_priors(sold: Rows, weight: float, floor: float) -> tuple[Vectors, float]:
@@ -118,14 +125,17 @@ class _Tried:
 class _Choice:
     """The choice on one set of held-out purchases."""
 
-    def __init__(self, held_out: HeldOutPurchases, settings: PriorSettings) -> None:
+    def __init__(self, held_out: HeldOutPurchases, settings: PriorSettings, limit: OrderLimit | None) -> None:
         self._held_out = held_out
+        self._limit = limit
         self._settings = settings
         self._fold_of = np.arange(len(held_out.bought)) % FOLDS
         grid = [(0.0, 0.0), *product(settings.weights, settings.floors)]
         weights = constant_weight(held_out.queries.shape[1], settings.limit).of(held_out.queries)
         places = purchase_places(held_out, [self._scoring(*pair, weights) for pair in grid])
-        self._without, *self._tried = [_Tried(*pair, of_pair) for pair, of_pair in zip(grid, places, strict=True)]
+        self._without, *tried = [_Tried(*pair, of_pair) for pair, of_pair in zip(grid, places, strict=True)]
+        same = constant_weight(held_out.queries.shape[1], settings.limit)
+        self._tried = [one for one in tried if self._keeps_order(one, same)]
 
     def make(self) -> tuple[PriorChoice, ChosenPrior | None]:
         """Choose on all queries, judge by the queries of each fold, and decide."""
@@ -135,7 +145,8 @@ class _Choice:
         weight = constant_weight(self._held_out.queries.shape[1], self._settings.limit)
         if self._settings.by_query and chosen.weight:
             by_query, its_places = self._by_query(chosen, by_fold)
-            if wins(self._gain(its_places, places)) and self._loss(its_places) <= self._settings.most_loss:
+            few_lose_little = self._loss(its_places) <= self._settings.most_loss
+            if few_lose_little and wins(self._gain(its_places, places)) and self._keeps_order(chosen, by_query):
                 weight, places = by_query, its_places
         comparison = self._compare(chosen, weight, places)
         if chosen.weight == 0 or not wins(comparison):
@@ -164,6 +175,14 @@ class _Choice:
             scorings.append(self._scoring(tried.weight, tried.floor, fitted.of(held_out.queries)))
         everywhere = fit_weight(held_out.queries, derivatives, np.arange(len(self._fold_of)))
         return everywhere, self._join(purchase_places(held_out, scorings))
+
+    def _keeps_order(self, tried: _Tried, weight: QueryWeight) -> bool:
+        """Return whether a choice costs no more of the order of judged products than is allowed."""
+        return self._limit is None or self._limit.allows(self._scoring_of_labels(tried, weight))
+
+    def _scoring_of_labels(self, tried: _Tried, weight: QueryWeight) -> Scoring:
+        assert self._limit is not None
+        return self._scoring(tried.weight, tried.floor, weight.of(self._limit.order.queries))
 
     def _scoring(self, weight: float, floor: float, weights: Vectors) -> Scoring:
         """Return what a choice adds to cosines, by the formula of scores in artifacts/popularity.py."""
@@ -213,25 +232,34 @@ class _Choice:
             floor=chosen.floor,
             weight_by_query=bool(weight.vector.any()),
             by_purchases=tuple(groups),
+            order=self._limit.change(self._scoring_of_labels(chosen, weight)) if self._limit else None,
         )
 
 
 def _reason(comparison: PriorComparison, settings: PriorSettings) -> str:
     """Say in a clause what popularity changes on held-out queries, and for which products."""
+    order = comparison.order
     if comparison.weight == 0:
+        limited = f", or the order of judged products more than {settings.most_order_loss:g}" if order else ""
         return (
             f"of {comparison.queries:,} held-out queries none of its weights finds more purchases, beyond one standard "
             f"error, without costing products with {FEW_PURCHASES} or fewer purchases more than "
-            f"{settings.most_loss:g} points of recall@{DEPTH}"
+            f"{settings.most_loss:g} points of recall@{DEPTH}{limited}"
         )
     groups = ", ".join(
         f"{_range(group)}: {100 * group.without:.1f} to {100 * group.with_prior:.1f}"
         for group in comparison.by_purchases
     )
     which = "a weight by query" if comparison.weight_by_query else "the same weight for every query"
+    pairs = (
+        f"; on {order.queries:,} judged queries pairs in the right order go from {100 * order.without:.2f}% to "
+        f"{100 * order.with_it:.2f}%"
+        if order
+        else ""
+    )
     return (
         f"with weight {comparison.weight:g}, floor {comparison.floor:g} and {which}, {describe(comparison)}; "
-        f"for products by their purchases in training {groups}"
+        f"for products by their purchases in training {groups}{pairs}"
     )
 
 

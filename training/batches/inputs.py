@@ -11,7 +11,7 @@ from artifacts.tower_specs import ClipImageTowerSpec, FieldNames, TowerName
 from towers.side_encoder import Products, SideEncoder
 from training.batches.columns_by_role import categories
 from training.batches.fields import text_fields
-from training.batches.judged import JudgedSource, judged_queries
+from training.batches.judged import Judged, JudgedSource, judged_queries, split_judged
 from training.batches.pair_tables import pair_tables
 from training.batches.pairs import Integers, TrainingPairs, training_pairs
 from training.batches.photo_store import decode_catalog
@@ -57,8 +57,7 @@ def judged_source(recipe: Recipe, data: TrainingData, queries: list[str]) -> Jud
     chosen = recipe.optimisation.judgments if recipe.optimisation else None
     if chosen is None or data.judgments is None:
         return None
-    rows = data.catalog.rows_by_product_id()
-    judged = judged_queries(data.judgments.labels, rows, data.held_out_queries())
+    judged, _ = _judged(recipe, data)
     if not judged:
         return None
     numbers = {query: number for number, query in enumerate(queries)}
@@ -68,6 +67,20 @@ def judged_source(recipe: Recipe, data: TrainingData, queries: list[str]) -> Jud
             queries.append(query)
     places = np.array([numbers[query] for query in judged], dtype=np.int64)
     return JudgedSource(places, list(judged.values()), chosen.queries, chosen.products)
+
+
+def held_back_labels(recipe: Recipe, data: TrainingData) -> dict[str, Judged]:
+    """Return the judged queries that a recipe's fit does not learn from, since it chooses by them; none without any."""
+    return _judged(recipe, data)[1]
+
+
+def _judged(recipe: Recipe, data: TrainingData) -> tuple[dict[str, Judged], dict[str, Judged]]:
+    """Return the judged queries that a recipe is fitted to, and those that are held back."""
+    if not recipe.learns_from_judgments or data.judgments is None:
+        return {}, {}
+    rows = data.catalog.rows_by_product_id()
+    judged = judged_queries(data.judgments.labels, rows, data.held_out_queries())
+    return split_judged(judged) if recipe.prior else (judged, {})
 
 
 def tower_sources(

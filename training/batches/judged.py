@@ -14,6 +14,8 @@ from artifacts.judgments import Judgments, Relevance
 Integers = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.float32]
 
+# One of so many judged queries is held back from the fits that choose by labels.
+HELD_BACK = 5
 # How much of a query's probability a product of each label is to get, before the sum is brought to 1.
 GRADES = {Relevance.EXACT: 1.0, Relevance.SUBSTITUTE: 0.1, Relevance.COMPLEMENT: 0.0, Relevance.IRRELEVANT: 0.0}
 
@@ -58,6 +60,15 @@ def judged_queries(judgments: Judgments, rows: Mapping[str, int], held_out: Sequ
             found.setdefault(query, []).append((rows[product_id], GRADES[Relevance(label)]))
     useful = (query for query, graded in found.items() if {1.0} < {grade for _, grade in graded})
     return {query: _as_arrays(found[query]) for query in sorted(useful)}
+
+
+def split_judged(judged: Mapping[str, Judged]) -> tuple[dict[str, Judged], dict[str, Judged]]:
+    """Return the judged queries to fit to, and one of HELD_BACK that is held back to choose by."""
+    fitted: dict[str, Judged] = {}
+    held_back: dict[str, Judged] = {}
+    for place, (query, one) in enumerate(judged.items()):
+        (held_back if place % HELD_BACK == 0 else fitted)[query] = one
+    return fitted, held_back
 
 
 def _as_arrays(graded: list[tuple[int, float]]) -> Judged:

@@ -66,8 +66,8 @@ def _check_photos(recipe: Recipe, data: TrainingData) -> None:
 
 def _check_history(recipe: Recipe, data: TrainingData) -> None:
     """Refuse a recipe with a product history where the data has nothing to compute it from."""
-    if recipe.history is None or data.made_from_catalog:  # without a log a history is left out
-        return
+    if recipe.history is None or recipe.history.of == "bought" or data.made_from_catalog:
+        return  # without a log a history is left out
     if data.shown is None:
         raise RecipeError(
             f"recipe {recipe.name} adds products' history, but the data set does not say what was shown; "

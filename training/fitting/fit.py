@@ -14,7 +14,7 @@ from training.batches.shortened_titles import learns_photos_without_log, shorten
 from training.fitting.bundle_writer import write_bundle
 from training.fitting.curves import CurveFiles
 from training.fitting.fitted_model import FittedModel
-from training.fitting.history import add_history
+from training.fitting.history import add_bought_history, add_history
 from training.fitting.module import RetrievalModule
 from training.fitting.popularity import add_prior
 from training.fitting.preflight import check_model, check_request
@@ -80,8 +80,10 @@ def _fit_model(request: FitRequest, start: StartingModel, work: Path) -> FittedM
     fitted = FittedModel(model, start.tokenizers, query, product, curves=curves)
     if "bibert" in recipe.query.towers and not isinstance(recipe.query.fusion, AlphaSearch):
         fitted = keep_the_better(fitted, pretrained_start(recipe, request.fitted), data, request.seed)
-    if recipe.history:
+    if recipe.history and recipe.history.of == "shown":
         fitted = add_history(fitted, recipe, data)
+    elif recipe.history:
+        fitted = add_bought_history(fitted, recipe, data)
     fitted = fitted.with_metrics({**fitted.metrics, **validate(fitted, recipe.query.fusion, data), **read})
     return add_prior(fitted, recipe, data) if recipe.prior else fitted
 

@@ -104,9 +104,12 @@ class Optimisation(Record):
 
 
 class HistoryRecipe(Record):
-    """The queries that a product was shown for, added to its vector (artifacts/history.py)."""
+    """The queries that a product was shown for or bought for, added to its vector (artifacts/history.py)."""
 
-    weight: float = Field(gt=0)  # length of a product's history vector; its own vector has length 1
+    of: Literal["shown", "bought"] = "shown"
+    weight: float = Field(gt=0)  # most length of a product's history vector; its own vector has length 1
+    # How many queries the history that a product's content lets expect counts for, beside those that bought it.
+    smoothing: float = Field(default=2.0, gt=0)
     # Products that were never shown get an estimated history, multiplied by this (training/after_fit/history.py).
     estimate: float = Field(default=1.3, ge=0)
 
@@ -119,8 +122,11 @@ class PriorRecipe(Record):
 
     weights: tuple[Annotated[float, Field(gt=0, le=0.1)], ...] = (
         0.005,
+        0.0075,
         0.01,
+        0.0125,
         0.015,
+        0.0175,
         0.02,
         0.03,
         0.04,
@@ -131,6 +137,8 @@ class PriorRecipe(Record):
     most_loss: float = Field(default=5.0, ge=0)
     by_query: bool = True  # whether queries may give popularity different weights, where that wins
     limit: float = Field(default=2.0, ge=1)  # the largest of these weights; without them, each query's is 1
+    # By how many points the order of judged products may fall, where labels were held back from the fit.
+    most_order_loss: float = Field(default=0.1, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> "PriorRecipe":
@@ -171,6 +179,14 @@ class Recipe(Record):
         if self.history and "bibert" not in self.query.towers:
             raise ValueError(
                 "history is given, but the query side has no bibert, by whose vectors queries are averaged"
+            )
+        if (
+            self.history
+            and self.history.of == "bought"
+            and (self.prior is None or isinstance(self.query.fusion, AlphaSearch))
+        ):
+            raise ValueError(
+                "history is of what was bought, which is judged together with popularity: give prior, and no alpha"
             )
         for name, given in (("bibert", self.bibert), ("clip", self.clip)):
             if given is not None and name not in towers:

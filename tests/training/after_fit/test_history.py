@@ -8,7 +8,7 @@ import pytest
 
 from artifacts.history import ProductHistory
 from training.after_fit import history as module
-from training.after_fit.history import RIDGE, product_history, with_estimate
+from training.after_fit.history import RIDGE, bought_history, product_history, with_estimate
 
 WEIGHT = 0.7
 
@@ -70,3 +70,32 @@ def test_queries_that_cancel_out_leave_no_history() -> None:
     found = product_history(table, lambda queries: np.array([[1, 0] if q == "+" else [-1, 0] for q in queries]), 1.0)
     assert found.product_ids.to_pylist() == ["b"]
     np.testing.assert_array_equal(found.vectors, [[1, 0]])
+
+
+def test_a_history_of_what_was_bought_lies_between_its_queries_and_what_is_expected() -> None:
+    table, smoothing = shown(140).select(["query", "product_id"]), 3.0
+    ids = [*sorted(set(table["product_id"].to_pylist())), "never bought"]
+    vectors = np.random.default_rng(8).normal(size=(len(ids), 16)).astype(np.float32)
+    found = bought_history(table, encode, (vectors, ids), WEIGHT, smoothing)
+    of_product: dict[str, list[np.ndarray]] = {}
+    for query, product in zip(*(table[name].to_pylist() for name in ("query", "product_id")), strict=True):
+        of_product.setdefault(product, []).append(encode([query])[0])
+    inputs = np.hstack([vectors[:-1], np.ones((len(ids) - 1, 1))]).astype(np.float64)
+    means = np.stack([np.mean(of_product[one], axis=0) for one in ids[:-1]])
+    penalty = RIDGE * len(inputs) * np.eye(17)
+    expected = np.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ means)
+    for product, vector in zip(found.product_ids.to_pylist(), found.vectors.astype(np.float32), strict=True):
+        row = ids.index(product)
+        queries = of_product[product]
+        wanted = (np.sum(queries, axis=0) + smoothing * inputs[row] @ expected) / (len(queries) + smoothing)
+        np.testing.assert_allclose(vector, WEIGHT * wanted, atol=2e-3)
+    assert found.estimate is not None
+    np.testing.assert_allclose(found.estimate, WEIGHT * expected, atol=1e-3)
+    assert sorted(found.product_ids.to_pylist()) == ids[:-1]
+
+
+def test_a_product_that_left_the_catalogue_has_no_history() -> None:
+    table = pa.table({"query": ["q1", "q2", "q3"], "product_id": ["a", "gone", "b"]})
+    vectors = np.eye(16, dtype=np.float32)[:3]
+    found = bought_history(table, encode, (vectors, ["a", "b", "c"]), WEIGHT, 1.0)
+    assert found.product_ids.to_pylist() == ["a", "b"] and found.vectors.shape == (2, 16)

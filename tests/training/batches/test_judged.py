@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from artifacts.judgments import Judgments
-from training.batches.judged import JudgedSource, judged_queries
+from training.batches.judged import HELD_BACK, Judged, JudgedSource, judged_queries, split_judged
 
 LABELS = [
     *[("mug", "a", "E"), ("mug", "b", "S"), ("mug", "c", "I"), ("mug", "gone", "E")],
@@ -40,3 +40,10 @@ def test_draws_depend_on_the_seed_alone_and_keep_to_their_number() -> None:
     assert {int(batch.queries[0]) for batch in batches} == {4, 7}
     again = source.batch((0, 5))
     assert again.queries.equal(batches[5].queries) and again.grades.equal(batches[5].grades)
+
+
+def test_one_judged_query_of_five_is_held_back() -> None:
+    nothing = Judged(np.array([0]), np.array([1.0], np.float32))
+    fitted, held_back = split_judged({f"q{place}": nothing for place in range(23)})
+    assert list(held_back) == [f"q{place}" for place in range(0, 23, HELD_BACK)]
+    assert len(fitted) == 18 and not set(fitted) & set(held_back)
