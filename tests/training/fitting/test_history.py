@@ -18,6 +18,7 @@ from training.batches.training_data import TrainingData
 from training.fitting.cli import report_bundle
 from training.fitting.request import FitRequest
 from training.fitting.validation import VALIDATION_RECALL, held_out_set
+from training.recipes.recipe import HistoryRecipe, PriorRecipe, Recipe, load_recipe
 
 pytestmark = pytest.mark.integration
 
@@ -97,3 +98,28 @@ def test_few_held_out_queries_decide_nothing(data: TrainingData, fits: Fits, tmp
     bundle = fit_on(replace(shown_for(data), validation=few), "4tmm-alpha-history", fits, tmp_path / "few")
     assert bundle.card.history is not None and not bundle.card.history.kept
     assert bundle.card.history.reason == "7 held-out queries are too few to choose it on, 50 are needed"
+
+
+@pytest.mark.parametrize("wins", [True, False])
+def test_a_history_of_what_was_bought_is_judged_with_popularity(
+    wins: bool, data: TrainingData, fits: Fits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.fitting.history.wins", lambda comparison: wins)
+    added = {
+        "history": HistoryRecipe(of="bought", weight=0.2),
+        "prior": PriorRecipe(weights=(0.05,), floors=(0.5,), most_loss=100.0),
+    }
+    recipe = small("bibert").model_copy(update=added)
+    bundle = fit_without_export(FitRequest(recipe, data, {}, tmp_path / "bought", fits.cache, steps=1))
+    choice, history = bundle.card.history, read_history(bundle.product_folder, bundle.product)
+    assert choice is not None and choice.kept == wins and choice.reason.startswith("with popularity, on ")
+    assert (history is not None) == wins
+    if history is not None and data.train is not None:
+        assert set(history.product_ids.to_pylist()) == set(data.train["product_id"].to_pylist())
+        assert history.estimate is not None
+
+
+def test_a_history_of_what_was_bought_needs_popularity() -> None:
+    content = load_recipe("bibert").model_dump(exclude_none=True)
+    with pytest.raises(ValueError, match="judged together with popularity"):
+        Recipe.model_validate(content | {"history": {"of": "bought", "weight": 0.2}})
