@@ -46,6 +46,7 @@ PARTS = (
     "3tmm-residual",
     "3tmm-residual-labels",
     "3tmm-residual-popularity",
+    "3tmm-residual-bought",
     "3tmm-mlp",
     "3tmm-mlp-sn",
     "3tmm-mlp-logq",

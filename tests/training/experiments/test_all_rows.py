@@ -112,9 +112,11 @@ def differences(name: str, base: str) -> dict[str, object]:
 def test_parts_of_the_default_are_each_a_row_of_their_own() -> None:
     """Each value in which the default differs from its fusion alone is that of one row, and no row has others."""
     labels, popularity = (differences(f"3tmm-residual-{part}", "3tmm-residual") for part in ("labels", "popularity"))
+    bought = differences("3tmm-residual-bought", "3tmm-residual-popularity")
     assert {key.rpartition(".")[0] for key in labels} == {"optimisation.judgments"}
     assert {key.partition(".")[0] for key in popularity} == {"prior"}
-    assert labels | popularity == differences(DEFAULT, "3tmm-residual")
+    assert {key.partition(".")[0] for key in bought} == {"history"}
+    assert labels | popularity | bought == differences(DEFAULT, "3tmm-residual")
     assert load_recipe(DEFAULT).text_tower == load_recipe("3tmm-residual").text_tower == "minilm"
 
 
@@ -158,7 +160,7 @@ def test_parts_and_titles_are_fitted_only_if_asked_for(
         assert CliRunner().invoke(training.cli.app, [*command, *more]).exit_code == 0
     assert [it.clip_of_titles for it in asked] == [False, True, False]
     alone = [part for part in PARTS if part not in ALL_ROWS]
-    assert len(alone) == 8 and asked[0].rows == ALL_ROWS and asked[1].rows == (*ALL_ROWS, *alone)
+    assert len(alone) == 9 and asked[0].rows == ALL_ROWS and asked[1].rows == (*ALL_ROWS, *alone)
     assert asked[2].rows == ("bibert", "3tmm-mlp-sn", *(part for part in PARTS if part != "3tmm-mlp-sn"))
 
 
