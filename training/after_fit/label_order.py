@@ -7,6 +7,7 @@ afterwards can be chosen by it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,16 @@ import numpy.typing as npt
 from artifacts.bundle import OrderChange
 from towers.query_encoder import Vectors
 from training.after_fit.purchase_places import Rows, Scoring
-from training.batches.judged import Judged
 
 LEAST_LABELLED = 50  # queries, with fewer of which labels decide nothing
 _Numbers = npt.NDArray[np.float64]
+
+
+class JudgedProducts(NamedTuple):
+    """The judged products of a query: their rows in the catalogue, and which of them are Exact; some are, some not."""
+
+    rows: Rows
+    exact: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +48,21 @@ class LabelOrder:
     other: Rows
 
     @classmethod
-    def of(cls, queries: Vectors, judged: Sequence[Judged], products: Vectors) -> "LabelOrder":
+    def of(cls, queries: Vectors, judged: Sequence[JudgedProducts], products: Vectors) -> "LabelOrder":
         """Pair the judged products of each query.
 
         Args:
             queries: (m, D) unit vectors.
-            judged: the judged products of each query, an Exact one and another one among them.
+            judged: the judged products of each query.
             products: (n, D) unit vectors of the catalogue.
         """
-        query_of = np.repeat(np.arange(len(judged)), [len(one.products) for one in judged])
-        product_of = np.concatenate([one.products for one in judged])
+        query_of = np.repeat(np.arange(len(judged)), [len(one.rows) for one in judged])
+        product_of = np.concatenate([one.rows for one in judged])
         cosines = np.einsum("pd,pd->p", queries[query_of], products[product_of])
-        starts = np.concatenate([[0], np.cumsum([len(one.products) for one in judged])[:-1]])
+        starts = np.concatenate([[0], np.cumsum([len(one.rows) for one in judged])[:-1]])
         exact, other = [], []
         for start, one in zip(starts, judged, strict=True):
-            is_exact = one.grades == 1
-            of_exact, of_other = np.meshgrid(np.flatnonzero(is_exact), np.flatnonzero(~is_exact), indexing="ij")
+            of_exact, of_other = np.meshgrid(np.flatnonzero(one.exact), np.flatnonzero(~one.exact), indexing="ij")
             exact.append(start + of_exact.ravel())
             other.append(start + of_other.ravel())
         return cls(queries, query_of, product_of, cosines, np.concatenate(exact), np.concatenate(other))

@@ -8,15 +8,17 @@ import pyarrow as pa
 import torch
 
 from artifacts.bundle import PriorChoice
+from artifacts.judgments import Relevance
 from artifacts.popularity import PriorColumns, ProductPriors, columns_after
 from artifacts.side import PriorSpec
 from towers.model import Side
 from towers.query_encoder import Vectors
 from training.after_fit.gate import DEPTH, FIRST_DEPTH, LEAST_QUERIES, Recalls, too_few_queries
-from training.after_fit.label_order import LEAST_LABELLED, LabelOrder, OrderLimit
+from training.after_fit.label_order import LEAST_LABELLED, JudgedProducts, LabelOrder, OrderLimit
 from training.after_fit.popularity import ChosenPrior, PriorSettings, choose_prior
 from training.after_fit.purchase_places import HeldOutPurchases, Scoring, purchase_places
 from training.batches.inputs import held_back_labels
+from training.batches.judged import GRADES
 from training.batches.training_data import TrainingData
 from training.fitting.fitted_model import FittedModel
 from training.fitting.validation import VALIDATION_RECALL, held_out_set
@@ -124,7 +126,8 @@ def _order_limit(fitted: FittedModel, products: Vectors, recipe: Recipe, data: T
     labels = held_back_labels(recipe, data)
     if len(labels) < LEAST_LABELLED:
         return None
-    queries, judged = fitted.query.queries(list(labels)), list(labels.values())
+    queries = fitted.query.queries(list(labels))
+    judged = [JudgedProducts(one.products, one.grades == GRADES[Relevance.EXACT]) for one in labels.values()]
     order = LabelOrder.of(queries, judged, products)
     start = order
     if fitted.history:

@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 
 from tests.training.after_fit.test_popularity import SETTINGS, shop, unit
-from training.after_fit.label_order import LabelOrder, OrderLimit
+from training.after_fit.label_order import JudgedProducts, LabelOrder, OrderLimit
 from training.after_fit.popularity import choose_prior
 from training.after_fit.purchase_places import Scoring
-from training.batches.judged import Judged
 
 WEIGHTS = (0.002, 0.01, 0.03, 0.1)
 
 
-def judged_queries(queries: int, products: int, seed: int = 3) -> list[Judged]:
+EXACT = np.array([True, True, False, False, False, False])
+
+
+def judged_queries(queries: int, products: int, seed: int = 3) -> list[JudgedProducts]:
     rng = np.random.default_rng(seed)
-    grades = np.array([1.0, 1.0, 0.1, 0.1, 0.0, 0.0], np.float32)
-    return [Judged(rng.choice(products, len(grades), replace=False), grades) for _ in range(queries)]
+    return [JudgedProducts(rng.choice(products, len(EXACT), replace=False), EXACT) for _ in range(queries)]
 
 
 def test_the_order_is_the_share_of_pairs_in_the_right_order() -> None:
@@ -31,7 +32,7 @@ def test_the_order_is_the_share_of_pairs_in_the_right_order() -> None:
         (queries @ products.T + scoring.weights[:, None] * scoring.priors, order.shares(scoring)),
     ):
         for query, one in enumerate(judged):
-            exact, other = one.products[one.grades == 1], one.products[one.grades < 1]
+            exact, other = one.rows[one.exact], one.rows[~one.exact]
             right = [scores[query, first] > scores[query, second] for first in exact for second in other]
             assert found[query] == pytest.approx(np.mean(right))
 
@@ -39,8 +40,8 @@ def test_the_order_is_the_share_of_pairs_in_the_right_order() -> None:
 def test_popularity_costs_no_more_of_the_order_than_is_allowed() -> None:
     held_out = shop(by_popularity=1.0)
     nearest = np.argsort(-held_out.queries @ held_out.products.T, axis=1)[:, ::30][:, :6]  # Exact products lie nearest
-    grades = np.array([1.0, 1.0, 0.1, 0.1, 0.0, 0.0], np.float32)
-    order = LabelOrder.of(held_out.queries, [Judged(rows, grades) for rows in nearest], held_out.products)
+    judged = [JudgedProducts(rows, EXACT) for rows in nearest]
+    order = LabelOrder.of(held_out.queries, judged, held_out.products)
     settings = replace(SETTINGS, most_loss=100.0, weights=WEIGHTS)
     weights = []
     for most_loss in (0.0, 1.0, 100.0):
