@@ -1,5 +1,6 @@
 """Command line of the evaluation: run, wording, report, compare, against and slices."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,22 @@ DEGENERATE_STATUS = 1
 TABLES_FILE = "tables.md"
 WORDING_FILE = "wording.md"
 
+
+class RankingName(StrEnum):
+    """How products are ranked."""
+
+    COSINE = "cosine"
+    WORDS = "words"
+    HYBRID = "hybrid"
+
+
+Ranking = Annotated[
+    list[RankingName] | None,
+    typer.Option(
+        help="How products are ranked: by cosine (the default), by words alone (one row), or hybrid, a row for each "
+        "model with the words of a version beside it; may be given several times."
+    ),
+]
 Note = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,6 +78,7 @@ def run(
     sentence_transformers: Annotated[
         list[Path] | None, typer.Option(help="Add a sentence-transformers model over titles, for context: its folder.")
     ] = None,
+    ranking: Ranking = None,
     memory_gb: Annotated[float, typer.Option(help="Upper bound on the memory of the search, in GB.", min=0.1)] = 4,
     rewrite: Annotated[
         Rewriting | None,
@@ -83,7 +101,9 @@ def run(
     from evaluation.test_set.test_set import load_test_set
     from towers.annotator import open_annotator
 
-    systems = _systems(model or [], sentence_transformers or [], bm25, bm25_field or [])
+    systems = _systems(
+        model or [], sentence_transformers or [], bm25, bm25_field or [], ranking or [RankingName.COSINE]
+    )
     dataset = open_dataset(data)
     test_set = load_test_set(dataset)
     if rewrite:
@@ -106,6 +126,7 @@ def wording(
     sentence_transformers: Annotated[
         list[Path] | None, typer.Option(help="Add a sentence-transformers model over titles: its folder.")
     ] = None,
+    ranking: Ranking = None,
     memory_gb: Annotated[float, typer.Option(help="Upper bound on the memory of the search, in GB.", min=0.1)] = 4,
 ) -> None:
     """Print how much of its recall a model keeps when all queries are rewritten, by each rule of `run --rewrite`.
@@ -117,7 +138,7 @@ def wording(
     from evaluation.test_set.test_set import load_test_set
     from evaluation.wording import run_wordings
 
-    systems = _systems(model or [], sentence_transformers or [], bm25)
+    systems = _systems(model or [], sentence_transformers or [], bm25, (), ranking or [RankingName.COSINE])
     dataset = open_dataset(data)
     workspace = Workspace(out=out, vectors=data / "vectors", memory_gb=memory_gb)
     outcome = run_wordings(systems, load_test_set(dataset), workspace, logged_words(dataset))
@@ -205,14 +226,25 @@ def slices(
 
 
 def _systems(
-    models: list[Path], sentence_models: list[Path], bm25: bool, fields: "Sequence[str]" = ()
+    models: list[Path],
+    sentence_models: list[Path],
+    bm25: bool,
+    fields: "Sequence[str]",
+    rankings: "Sequence[RankingName]",
 ) -> "list[System]":
     """Return the systems that the options name; libraries of BM25 and sentence models are loaded only if needed."""
     from evaluation.systems.bm25 import bm25_system
+    from evaluation.systems.rankings import HybridSystem, WordsSystem
     from evaluation.systems.sentence_models import sentence_system
     from evaluation.systems.system import ModelSystem
 
-    systems: list[System] = [ModelSystem(path.resolve().name, open_bundle(path)) for path in models]
+    fitted = [ModelSystem(path.resolve().name, open_bundle(path)) for path in models]
+    if RankingName.HYBRID in rankings and not fitted:
+        raise EvaluationError("--ranking hybrid fuses words with a model; name one with --model")
+    systems: list[System] = [*fitted] if RankingName.COSINE in rankings else []
+    if RankingName.WORDS in rankings:
+        systems.append(WordsSystem(tuple(model.bundle.query_folder for model in fitted)))
+    systems += [HybridSystem(model) for model in fitted] if RankingName.HYBRID in rankings else []
     systems += [sentence_system(path) for path in sentence_models]
     systems += [bm25_system()] if bm25 else []
     systems += [bm25_system(fields)] if fields else []

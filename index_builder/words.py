@@ -1,12 +1,12 @@
 """The words of a version's products: an inverted index beside the vectors (lexical/)."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from artifacts.catalog import CatalogStream
 from artifacts.index_version import QUERY_FOLDER, WORDS_FOLDER
+from artifacts.tokenizer_words import known_words
 from artifacts.word_columns import field_texts, identifier_values, word_columns
 from index_builder.core.errors import OptionError
 from index_builder.core.progress import ProgressReporter
@@ -55,18 +55,6 @@ def write_product_words(
 def have_same_words(products: CatalogStream, fields: Fields) -> bool:
     """Return whether products have the texts that words were made of."""
     return products.count == fields.count and digest_of(_texts_of(products)) == fields.texts_sha256
-
-
-def known_words(query_folder: Path) -> Iterator[str]:
-    """Yield the words that the tokenizers of a query side know whole, in small letters.
-
-    A tokenizer learnt them from a log or from a language: they are no typing errors, even if no product has them.
-    """
-    for file in sorted(query_folder.rglob("tokenizer*.json")):
-        vocabulary = json.loads(file.read_text(encoding="utf-8")).get("model", {}).get("vocab", ())
-        tokens = [entry if isinstance(entry, str) else entry[0] for entry in vocabulary]
-        begins = next((mark for mark in ("\u2581", "\u0120") if any(token.startswith(mark) for token in tokens)), "")
-        yield from (token.removeprefix(begins).lower() for token in tokens if token.startswith(begins))
 
 
 def _texts_of(products: CatalogStream) -> Iterator[ProductTexts]:

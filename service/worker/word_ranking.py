@@ -1,8 +1,6 @@
 """Rankings that read words: by the words alone, and by words and vectors together.
 
-`hybrid` is reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): a product's score is the sum, over the ranking
-by cosine and the one by words, of 1 / (60 + its place there). Products that the query names by an identifier come
-first, by a score above 1, whatever their cosine.
+`hybrid` fuses both rankings by their places (lexical/rank_fusion.py).
 """
 
 import time
@@ -17,10 +15,8 @@ from service.worker.filter_masks import Mask
 from service.worker.ranking import Explanation, Ranking
 
 if TYPE_CHECKING:  # so that versions without words need no tantivy
-    from lexical import QueryWords, WordHits, WordIndex
+    from lexical import QueryWords, WordIndex
 
-RANK_CONSTANT = 60
-NAMED = 1.0  # what an identifier adds; all ranks together add less than a twentieth of it
 # Each ranking is read so deep that a page within this depth is filled; pages of one depth fit together.
 _DEPTHS = (100, 1000)
 
@@ -102,6 +98,8 @@ def rank_by_both(
         total_matches: how many these are; None for all.
         explain: whether each hit says what it has from either ranking.
     """
+    from lexical.rank_fusion import fuse  # a version without words needs no tantivy
+
     started_at = time.perf_counter()
     depth = fused_depth(page)
     hits = index.search(asked.words, depth, mask)
@@ -119,26 +117,3 @@ def rank_by_both(
         asked.corrected,
         seconds,
     )
-
-
-def fuse(nearest: Rows, hits: "WordHits") -> tuple[Rows, dict[str, npt.NDArray[np.float64]]]:
-    """Return the products of two rankings, ascending by row, and the parts that add up to their scores.
-
-    Args:
-        nearest: the ranking by cosine. Shape (n,).
-        hits: the ranking by words.
-    """
-    rows, places = np.unique(np.concatenate([nearest, hits.rows]), return_inverse=True)
-    by_cosine, by_words = places[: len(nearest)], places[len(nearest) :]
-    cosine = np.bincount(by_cosine, _shares(len(nearest)), len(rows)).astype(np.float64)
-    words = np.bincount(by_words, _shares(len(hits.rows)), len(rows)).astype(np.float64)
-    named = by_words[: hits.named]
-    cosine[named] = 0  # an identifier's order is not for the cosine to change
-    identifier = np.zeros(len(rows))
-    identifier[named] = NAMED
-    return rows, {"cosine": cosine, "words": words, "identifier": identifier}
-
-
-def _shares(count: int) -> npt.NDArray[np.float64]:
-    """Return what the places of a ranking add to a score, from the first to the last."""
-    return 1 / (RANK_CONSTANT + np.arange(1, count + 1))

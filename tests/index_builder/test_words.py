@@ -10,13 +10,14 @@ import pytest
 from artifacts.index_version import PRODUCTS_FILE, WORDS_FOLDER, finish_index_version, has_words
 from artifacts.manifest import MANIFEST_FILE, read_manifest
 from artifacts.store import Store
+from artifacts.tokenizer_words import known_words
 from index_builder.build import BuildRequest, build_version
 from index_builder.core.errors import OptionError, VerificationError
 from index_builder.update import UpdateRequest, update_version
 from index_builder.versions.gate_checks import content_checks
 from index_builder.versions.gate_limits import GateLimits
 from index_builder.versions.verify import VerifiedVersion, verify_version
-from index_builder.words import known_words, words_request
+from index_builder.words import words_request
 from lexical import WordIndex, write_words
 
 BY_TITLE = "the share of products that the words of their title find"

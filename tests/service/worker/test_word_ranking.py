@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from lexical import WordHits
+from lexical.rank_fusion import fuse
 from service.core.errors import QueryError
 from service.protocol.filters import OneOf
 from service.protocol.queries import Page, SearchQuery
 from service.worker.loaded_version import LoadedVersion
 from service.worker.ranking import Ranking
-from service.worker.word_ranking import fuse
 from tests.lexical.words import open_words
 from tests.service.stand_ins import StandInEncoder, results_of, stand_in_version
 
