@@ -153,6 +153,10 @@ def test_gtin() -> None:
 def test_texts_and_paths() -> None:
     assert plain_text("<p>Cool &amp; light</p><script>x()</script><p>5 < 6</p>") == "Cool & light\n5 < 6"
     assert plain_text("&lt;b&gt;Bold&lt;/b&gt;") == "Bold"
+    assert plain_text("a<script>x()") == plain_text("a<style media='x'>b") == plain_text("a<!-- b <b>c") == "a"
+    assert plain_text("a <script b") == "a <script b"
+    assert plain_text("<script>" * 100_000 + "<!--" * 100_000) == ""  # at once, and not after minutes
+    assert plain_text("a<!-- b -->c<SCRIPT>d</script >e") == "ac e"
     assert category_paths('["Home >> Sofas >> Red"]') == ["Home > Sofas > Red"]
     assert category_paths("Home &gt; Sofas | Sale") == ["Home > Sofas", "Sale"]
     assert category_paths("Home|Sofas") == ["Home > Sofas"]
