@@ -39,7 +39,9 @@ def curve(outcomes: Sequence[Outcome]) -> bytes:
             axes.set_ylabel("percent")
             axes.set_ylim(0, 100)
             axes.grid(visible=True, linewidth=0.5, color="#d0d1d2")
-            axes.legend(frameon=False)
+            axes.legend(
+                frameon=False, ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1.0)
+            )  # beside no line
         sink = io.BytesIO()
         figure.savefig(sink, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return sink.getvalue()
